@@ -1,0 +1,1 @@
+"""Cameras that give one picture at a time."""

@@ -1,0 +1,1 @@
+"""Receipt printers: documents, the ESC/POS encoder, transports and a simulator."""

@@ -1,0 +1,87 @@
+"""What the rest of the program may ask of a receipt printer."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Protocol
+
+from drivers.errors import CoverOpen, PaperOut, PrinterNotReady
+from drivers.health import Health
+
+
+class Paper(enum.Enum):
+    """What the paper sensors say; `UNKNOWN` when the printer did not answer."""
+
+    OK = "ok"
+    LOW = "low"
+    OUT = "out"
+    UNKNOWN = "unknown"
+
+
+class Cover(enum.Enum):
+    """What the cover switch says; `UNKNOWN` when the printer did not answer."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterStatus:
+    """One reading of the printer's own words; `online` is None when it did not say."""
+
+    paper: Paper = Paper.UNKNOWN
+    cover: Cover = Cover.UNKNOWN
+    online: bool | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the printer said anything at all."""
+        return self != UNKNOWN_STATUS
+
+    def raise_if_not_ready(self) -> None:
+        """Raise `PaperOut`, `CoverOpen` or `PrinterNotReady` when the printer says that it cannot print."""
+        if self.paper is Paper.OUT:
+            raise PaperOut("The printer has no paper.")
+        if self.cover is Cover.OPEN:
+            raise CoverOpen("The cover of the printer is open.")
+        if self.online is False:
+            raise PrinterNotReady("The printer says that it is offline.")
+
+
+UNKNOWN_STATUS = PrinterStatus()
+
+
+class Printer(Protocol):
+    """One receipt printer, owned by one thread; only `health` may be called from others."""
+
+    @property
+    def profile(self) -> str:
+        """Name of the printer's profile, for `drivers.printer.encoder.render`."""
+
+    def open(self) -> None:
+        """Make the printer usable; harmless when it is. Raises `DeviceUnavailable` or `DeviceTimeout`."""
+
+    def close(self) -> None:
+        """Let go of the printer; harmless when it is closed."""
+
+    def write(self, data: bytes, deadline_s: float) -> int:
+        """Hand `data` over within `deadline_s` seconds and return `len(data)`.
+
+        Raises `DeviceUnavailable` or `DeviceTimeout`; the error's `bytes_taken` tells "no byte taken" (0: safe to
+        repeat) from "some bytes taken" (ambiguous, and the printer is closed so that a half job cannot run into the
+        next). Taken means accepted by the transport, not printed: `confirm` asks for that.
+        """
+
+    def confirm(self, deadline_s: float) -> bool:
+        """True when the printer itself said that it has worked through everything written so far.
+
+        False when it stayed silent for `deadline_s`: it may be printing, stalled, or unable to say.
+        """
+
+    def status(self) -> PrinterStatus:
+        """Ask the printer now; what it does not answer in time is unknown, never fine. Never raises."""
+
+    def health(self) -> Health:
+        """The latest known state."""

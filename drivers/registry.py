@@ -1,0 +1,105 @@
+"""Drivers by the scheme of their address; other distributions add theirs through entry points.
+
+A third party names an entry point in the group `marquee.drivers.printer`, `.scanner` or `.camera`; its name is the
+scheme and its object a function `(DeviceUrl) -> driver`. Schemes listed here cannot be replaced from outside.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from drivers.camera.api import Camera
+from drivers.errors import BadDeviceUrl, DeviceError, MissingLibrary
+from drivers.printer.api import Printer
+from drivers.scanner.api import Scanner
+from drivers.url import DeviceUrl, parse
+
+Factory = Callable[[DeviceUrl], Any]
+
+# Modules are named, not imported: a venue without a camera must not need the camera's libraries.
+BUILT_IN: Mapping[str, Mapping[str, str]] = {
+    "printer": {
+        "sim": "drivers.printer.sim:from_url",
+        "escpos+tcp": "drivers.printer.tcp:from_url",
+        "escpos+serial": "drivers.printer.serial:from_url",
+    },
+    "scanner": {
+        "sim": "drivers.scanner.sim:from_url",
+        "serial": "drivers.scanner.serial:from_url",
+    },
+    "camera": {
+        "sim": "drivers.camera.sim:from_url",
+        "picamera2": "drivers.camera.picamera:from_url",
+    },
+}
+
+
+def printer_for(url: str) -> Printer:
+    """The printer behind `url`, not opened yet; raises `BadDeviceUrl`."""
+    return cast(Printer, _build("printer", url))
+
+
+def scanner_for(url: str) -> Scanner:
+    """The scanner behind `url`, not opened yet; raises `BadDeviceUrl`."""
+    return cast(Scanner, _build("scanner", url))
+
+
+def camera_for(url: str) -> Camera:
+    """The camera behind `url`, not opened yet; raises `BadDeviceUrl`."""
+    return cast(Camera, _build("camera", url))
+
+
+def open_printer(url: str) -> Printer:
+    """The opened printer behind `url`; raises `BadDeviceUrl` or `DeviceUnavailable`."""
+    printer = printer_for(url)
+    printer.open()
+    return printer
+
+
+def open_scanner(url: str) -> Scanner:
+    """The opened scanner behind `url`; raises `BadDeviceUrl` or `DeviceUnavailable`."""
+    scanner = scanner_for(url)
+    scanner.open()
+    return scanner
+
+
+def open_camera(url: str) -> Camera:
+    """The opened camera behind `url`; raises `BadDeviceUrl` or `DeviceUnavailable`."""
+    camera = camera_for(url)
+    camera.open()
+    return camera
+
+
+def schemes(family: str) -> list[str]:
+    """All schemes that `family` knows on this machine, sorted."""
+    plugged_in = {entry.name for entry in entry_points(group=f"marquee.drivers.{family}")}
+    return sorted(plugged_in | set(BUILT_IN[family]))
+
+
+def _build(family: str, text: str) -> Any:
+    url = parse(text)
+    return _factory(family, url)(url)
+
+
+def _factory(family: str, url: DeviceUrl) -> Factory:
+    target = BUILT_IN[family].get(url.scheme)
+    if target is not None:
+        module, _, name = target.partition(":")
+        return cast(Factory, getattr(importlib.import_module(module), name))
+    for entry in entry_points(group=f"marquee.drivers.{family}", name=url.scheme):
+        return _load(entry.load, url)
+    raise BadDeviceUrl(
+        f"Unknown {family} scheme {url.scheme!r} in {url.text!r}; known schemes: {', '.join(schemes(family))}."
+    )
+
+
+def _load(load: Callable[[], Any], url: DeviceUrl) -> Factory:
+    try:
+        return cast(Factory, load())
+    except DeviceError:
+        raise
+    except Exception as error:
+        raise MissingLibrary(f"The driver for {url.scheme!r} cannot be loaded: {error}.") from error

@@ -1,0 +1,1 @@
+"""Code scanners that send text: decoding, serial ports and simulators."""
