@@ -1,0 +1,275 @@
+"""Tables of one device's database. Mailbox tables come from ``mqtt_bridge.mailbox`` and share the file.
+
+Ids of holds and orders are secrets (128 random bits): holding one is the right to act. Ticket ids and codes only find.
+Times: ``*_at_ms`` wall clock (shown, never decides stock), ``*_boot_ms`` milliseconds of boot-time in ``boot_id``.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# Exactly one row (id = 1). ``bound_to`` is the fingerprint of board and card; ``frozen`` = sells nothing until the cloud spoke.
+device = Table(
+    "device",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("org", String, nullable=False),
+    Column("venue", String, nullable=False),
+    Column("device", String, nullable=False),
+    Column("inc", String, nullable=False),
+    Column("bound_to", String, nullable=False),
+    Column("frozen", Boolean, nullable=False, default=False),
+    Column("door", Boolean, nullable=False, default=False),
+    Column("state_revision", Integer, nullable=False, default=0),
+    Column("state_as_of_ms", BigInteger, nullable=False, default=0),
+    Column("link_up", Boolean, nullable=False, default=False),
+    Column("link_changed_at_ms", BigInteger, nullable=False, default=0),
+)
+
+catalogue = Table(
+    "catalogue",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
+asset = Table(
+    "asset",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("media_type", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# What this device may sell. ``held`` is the sum of its open holds' items, kept in the same transaction as the holds.
+allocation = Table(
+    "allocation",
+    metadata,
+    Column("quota", String, primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("current", Boolean, nullable=False),
+    Column("granted", Integer, nullable=False, default=0),
+    Column("confirmed", Integer, nullable=False, default=0),
+    Column("returned", Integer, nullable=False, default=0),
+    Column("sold", Integer, nullable=False, default=0),
+    Column("cancelled", Integer, nullable=False, default=0),
+    Column("held", Integer, nullable=False, default=0),
+    Column("elsewhere", Integer, nullable=False, default=0),
+    Column("quota_limit", Integer, nullable=False, default=0),
+    Column("as_of_ms", BigInteger, nullable=False, default=0),
+    Column("wanted", Integer, nullable=False, default=0),
+    Column("refused_boot_ms", BigInteger),
+)
+
+client = Table(
+    "client",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("address", String, nullable=False),
+    Column("boot_id", String, nullable=False),
+    Column("first_boot_ms", BigInteger, nullable=False),
+)
+Index("client_address", client.c.address, client.c.first_boot_ms)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("code", String, nullable=False, unique=True),
+    Column("client", String, nullable=False),
+    Column("state", String, nullable=False),  # open | confirmed | released | expired
+    Column("boot_id", String, nullable=False),
+    Column("placed_boot_ms", BigInteger, nullable=False),
+    Column("expires_boot_ms", BigInteger, nullable=False),
+    Column("life_ms", BigInteger, nullable=False),
+    Column("placed_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("channel", String, nullable=False),  # phone | desk
+)
+Index("hold_open", hold.c.state, hold.c.expires_boot_ms)
+Index("hold_client", hold.c.client, hold.c.state)
+
+hold_item = Table(
+    "hold_item",
+    metadata,
+    Column("hold", ForeignKey("hold.id"), primary_key=True),
+    Column("ticket_type", String, primary_key=True),
+    Column("quota", String, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("quantity", Integer, nullable=False),
+)
+
+order = Table(
+    "orders",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("hold", String, unique=True),
+    Column("code", String, nullable=False, index=True),
+    Column("client", String, nullable=False),
+    Column("issuer", String, nullable=False),  # device that sold it
+    Column("status", String, nullable=False),
+    Column("payment", String, nullable=False),
+    Column("total_minor", BigInteger, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("name", String, nullable=False, default=""),
+    Column("contact", String, nullable=False, default=""),
+    Column("sold_by", String, nullable=False, default=""),
+    Column("created_at_ms", BigInteger, nullable=False),
+)
+Index("order_client", order.c.client, order.c.status, order.c.payment)
+
+ticket = Table(
+    "ticket",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("order", ForeignKey("orders.id"), nullable=False, index=True),
+    Column("code", String, nullable=False, index=True),
+    Column("ticket_type", String, nullable=False),
+    Column("event_session", String, nullable=False, index=True),
+    Column("quota", String, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("issuer", String, nullable=False),
+    Column("price_minor", BigInteger, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("receipt", Text, nullable=False, default=""),
+    Column("voided", Boolean, nullable=False, default=False),  # the host door will never admit it
+    Column("counted_cancelled", Boolean, nullable=False, default=False),  # in the issuer's totals
+    Column("checked_in_by", String),  # check_in.id of the admission that counts
+)
+
+payment = Table(
+    "payment",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("order", ForeignKey("orders.id"), nullable=False, index=True),
+    Column("method", String, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("staff", String, nullable=False),
+    Column("taken_at_ms", BigInteger, nullable=False),
+)
+
+# Every scan that happened at this door, whatever came of it. Never deleted, undone instead.
+check_in = Table(
+    "check_in",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("code", String, nullable=False),  # readable code, or sha256 of what was scanned if it was none
+    Column("ticket", String, index=True),
+    Column("event_session", String),
+    Column("verdict", String, nullable=False),
+    Column("reason", String),
+    Column("staff", String, nullable=False),
+    Column("lane", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("undone_at_ms", BigInteger),
+)
+Index("check_in_at", check_in.c.at_ms)
+
+print_job = Table(
+    "print_job",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String, nullable=False),  # stub | receipt
+    Column("document", LargeBinary, nullable=False),  # JSON of appliance.domain.printing
+    Column("state", String, nullable=False),  # queued | sending | printed | sent | failed | ambiguous
+    Column("reason", String),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("reprint_of", Integer),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("changed_at_ms", BigInteger, nullable=False),
+)
+Index("print_job_state", print_job.c.state, print_job.c.id)
+
+# Health of the hardware as the desk last saw it.
+hardware = Table(
+    "hardware",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("reason", String, nullable=False, default=""),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("seen_at_ms", BigInteger, nullable=False),
+)
+
+staff_token = Table(
+    "staff_token",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("badge", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("boot_id", String, nullable=False),
+    Column("expires_boot_ms", BigInteger, nullable=False),
+)
+
+# Failed and successful sign-ins, sales, payments, comps, cancels, undos, reprints: who did what.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False, default=""),
+    Column("detail", String, nullable=False, default=""),
+)
+
+# Fixed windows of boot-time: bucket is e.g. "pin:A7". Old rows are swept.
+rate = Table(
+    "rate",
+    metadata,
+    Column("bucket", String, primary_key=True),
+    Column("window", BigInteger, primary_key=True, autoincrement=False),
+    Column("boot_id", String, primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+
+# The first 2xx answer under a key, replayed until 30 days after the event.
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("scope", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("fingerprint", String, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("keep_until_ms", BigInteger, nullable=False),
+)
+
+# Staff switches: "sale:{event_session}" open|closed, "door:{event_session}" open|closed.
+switch = Table(
+    "switch",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+    Column("changed_at_ms", BigInteger, nullable=False),
+    Column("changed_by", String, nullable=False),
+)
+
+issuer_key = Table(
+    "issuer_key",
+    metadata,
+    Column("kid", String, primary_key=True),
+    Column("device", String, nullable=False),
+    Column("venue", String, nullable=False),
+    Column("public", String, nullable=False),
+    Column("door", Boolean, nullable=False),
+    Column("revoked", Boolean, nullable=False),
+    UniqueConstraint("device", "kid"),
+)

@@ -1,0 +1,1 @@
+"""Everything that crosses the network: messages, mailbox, relay and the cloud's reconciler."""

@@ -1,0 +1,137 @@
+"""The catalogue as it travels: what is sold, where and when, with ids already derived."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+
+Policy = Literal["strict", "provisional", "optimistic"]
+
+
+class Venue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A place that hosts event sessions; ``id`` is the catalogue's own key."""
+
+    id: str
+    name: str
+    address: str
+
+
+class Quota(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A named limit across all venues; ``extra`` is the ``max`` of ``optimistic(max)`` types drawing from it."""
+
+    id: str
+    name: str
+    limit: int
+    extra: int = 0
+
+
+class TicketType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is sold; price in minor units of ``currency``."""
+
+    id: str
+    name: str
+    quota: str
+    price_minor: int
+    currency: str
+    policy: Policy = "strict"
+
+
+class EventSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One dated occurrence; times in ms since the Unix epoch, ``timezone`` an IANA name for showing them.
+
+    ``sale_opens_at_ms`` and ``sale_closes_at_ms`` bound the sale where the clock is trusted; None means from now on and
+    until the session ends.
+    """
+
+    id: str
+    key: str
+    venue: str
+    starts_at_ms: int
+    ends_at_ms: int
+    timezone: str
+    quotas: tuple[Quota, ...]
+    ticket_types: tuple[TicketType, ...]
+    sale_opens_at_ms: int | None = None
+    sale_closes_at_ms: int | None = None
+    cancelled: bool = False
+
+
+class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A production; ``image`` is the sha256 of a WebP asset of at most 640 px width, ``image_tiny`` a data URI to inline."""
+
+    id: str
+    slug: str
+    title: str
+    summary: str
+    sessions: tuple[EventSession, ...]
+    image: str | None = None
+    image_alt: str = ""
+    image_tiny: str | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one client may do; see docs/catalogue.md for each default's reason.
+
+    ``share_per_client`` is a fraction (0, 1] of the remaining stock; one ticket is always allowed. ``unpaid_until`` is minutes
+    relative to the start (negative: before) at which unpaid orders are cancelled, or None for a staff switch.
+    """
+
+    per_hold: int = 8
+    holds_per_client: int = 2
+    unpaid_per_client: int = 8
+    free_per_client: int = 4
+    share_per_client: float = 0.5
+    hold_minutes: int = 10
+    new_clients_per_minute: int = 60
+    unpaid_until: int | None = None
+
+
+class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person at the door; ``pin_hash`` is ``scrypt$n$r$p$salt$hash`` (hex), ``venues`` empty means all."""
+
+    badge: str
+    name: str
+    pin_hash: str
+    venues: tuple[str, ...] = ()
+
+
+class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """Everything on sale; ``version`` grows with every import that changed something."""
+
+    version: int
+    venues: tuple[Venue, ...] = ()
+    events: tuple[Event, ...] = ()
+    limits: Limits = Limits()
+    staff: tuple[StaffMember, ...] = ()
+
+    @cached_property
+    def venue(self) -> dict[str, Venue]:
+        """Venues by id."""
+        return {each.id: each for each in self.venues}
+
+    @cached_property
+    def event(self) -> dict[str, Event]:
+        """Events by slug."""
+        return {each.slug: each for each in self.events}
+
+    @cached_property
+    def event_session(self) -> dict[str, tuple[Event, EventSession]]:
+        """(event, session) by session id."""
+        return {each.id: (event, each) for event in self.events for each in event.sessions}
+
+    @cached_property
+    def ticket_type(self) -> dict[str, tuple[Event, EventSession, TicketType]]:
+        """(event, session, type) by ticket type id."""
+        return {
+            each.id: (event, at, each) for event in self.events for at in event.sessions for each in at.ticket_types
+        }
+
+    @cached_property
+    def quota(self) -> dict[str, tuple[Event, EventSession, Quota]]:
+        """(event, session, quota) by quota id."""
+        return {each.id: (event, at, each) for event in self.events for at in event.sessions for each in at.quotas}
+
+
+EMPTY = Catalogue(version=0)

@@ -1,0 +1,311 @@
+"""Every message, as a frozen struct. Facts are past tense, requests imperative; the tag is the wire name.
+
+Sequenced messages (``Uplink``, ``Downlink``) travel in an ``Envelope`` through the mailboxes and are applied once, in order.
+The rest (``Hello``, ``Status``, ``Need``, ``Ack``, ``DeviceState``, ``KeyDirectory``) are idempotent states: the newest wins.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from mqtt_bridge.protocol.stock import Totals
+
+Payment = Literal["promised", "paid"]
+Method = Literal["cash", "terminal", "comp"]
+Verdict = Literal["admitted", "already_admitted", "refused"]
+Reason = Literal[
+    "unknown",
+    "wrong_session",
+    "cancelled",
+    "unpaid",
+    "requested",
+    "pending",
+    "refused",
+    "unknown_issuer",
+    "bad_signature",
+]
+
+
+class _Body(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """A tagged body; unknown fields are refused so that a version mismatch is loud."""
+
+
+class StockCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A device's own totals of one quota after the change the message reports."""
+
+    quota: str
+    epoch: int
+    totals: Totals
+    held: int = 0
+
+
+class TicketFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One ticket: id (right to nothing), readable code, what it admits to and what it costs."""
+
+    ticket: str
+    code: str
+    ticket_type: str
+    event_session: str
+    quota: str
+    epoch: int
+    price_minor: int
+    currency: str
+
+
+class OrderConfirmed(_Body, frozen=True):
+    """A device sold an order; ``stock`` are its totals afterwards. Name and contact travel in the private part."""
+
+    order: str
+    code: str
+    payment: Payment
+    tickets: tuple[TicketFact, ...]
+    stock: tuple[StockCount, ...]
+    confirmed_at_ms: int
+    sold_by: str = ""
+
+
+class PaymentTaken(_Body, frozen=True):
+    """Staff took money for an order; the order is paid once its payments reach its total."""
+
+    order: str
+    payment: str
+    method: Method
+    amount_minor: int
+    currency: str
+    staff: str
+    paid: bool
+    tickets: tuple[str, ...]
+
+
+class CancelRequested(_Body, frozen=True):
+    """A cancel waits for the host door to void the tickets; their stock stays sold."""
+
+    order: str
+    tickets: tuple[TicketFact, ...]
+
+
+class TicketsVoided(_Body, frozen=True):
+    """The host door will never admit these tickets of an order; only now may the issuer count them cancelled."""
+
+    order: str
+    tickets: tuple[str, ...]
+
+
+class CancelRefused(_Body, frozen=True):
+    """The host door had already admitted someone on this order; it stays valid."""
+
+    order: str
+    tickets: tuple[str, ...]
+
+
+class OrderCancelled(_Body, frozen=True):
+    """The issuing device counted the tickets as cancelled; ``stock`` are its totals afterwards."""
+
+    order: str
+    tickets: tuple[str, ...]
+    stock: tuple[StockCount, ...]
+
+
+class CheckedIn(_Body, frozen=True):
+    """A scan happened at a door; recorded whatever the verdict was."""
+
+    check_in: str
+    verdict: Verdict
+    reason: Reason | None
+    ticket: str | None
+    event_session: str | None
+    staff: str
+    at_ms: int
+
+
+class CheckInUndone(_Body, frozen=True):
+    """Staff took a check-in back."""
+
+    check_in: str
+    ticket: str | None
+    staff: str
+
+
+class AllocationReturned(_Body, frozen=True):
+    """A device gave stock back; it debited itself before it sent this."""
+
+    stock: tuple[StockCount, ...]
+
+
+class KeyPublished(_Body, frozen=True):
+    """A device's public receipt key (32 raw bytes, hex); ``retires`` names the key it replaces."""
+
+    kid: str
+    public: str
+    retires: str | None = None
+
+
+class ReturnAllocation(_Body, frozen=True):
+    """Please return stock until your ``returned`` total of this epoch reaches ``returned`` (or you have none free)."""
+
+    quota: str
+    epoch: int
+    returned: int
+
+
+Uplink = (
+    OrderConfirmed
+    | PaymentTaken
+    | CancelRequested
+    | TicketsVoided
+    | CancelRefused
+    | OrderCancelled
+    | CheckedIn
+    | CheckInUndone
+    | AllocationReturned
+    | KeyPublished
+)
+# The cloud forwards facts of other devices to those that need them, unchanged.
+Downlink = (
+    OrderConfirmed
+    | PaymentTaken
+    | CancelRequested
+    | TicketsVoided
+    | CancelRefused
+    | OrderCancelled
+    | CheckedIn
+    | CheckInUndone
+    | ReturnAllocation
+)
+
+
+class Private(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Personal data beside a message; the signed part holds only ``sha256(salt + name NUL contact)``."""
+
+    salt: str
+    name: str = ""
+    contact: str = ""
+
+
+class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The signed part of an envelope.
+
+    ``inc`` is the sender's incarnation, ``seq`` counts 1, 2, 3 ... within it without gaps. ``origin`` is the device whose
+    fact this is (differs from ``sender`` when the cloud forwards it).
+    """
+
+    v: int
+    org: str
+    sender: str
+    origin: str
+    inc: str
+    seq: int
+    body: Uplink | Downlink
+    wall_ms: int
+    private_hash: str | None = None
+
+
+class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is published: the exact signed bytes of a ``Content``, its Ed25519 signature (hex) and the private part."""
+
+    content: str
+    kid: str
+    sig: str
+    private: Private | None = None
+
+
+class Ack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything of incarnation ``inc`` up to and including ``upto`` is committed at the receiver."""
+
+    inc: str
+    upto: int
+
+
+class QuotaNeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A device wants ``wanted`` more tickets of a quota; ``totals`` lets the cloud judge with current figures."""
+
+    quota: str
+    wanted: int
+    stock: StockCount
+
+
+class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """First word after every connect: who I am, which life, how far I got, what I count."""
+
+    device: str
+    venue: str
+    inc: str
+    last_seq: int
+    kid: str
+    public: str
+    stock: tuple[StockCount, ...]
+    downlink: Ack
+    sent_at_ms: int
+
+
+class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Telemetry every few seconds: never decides anything, shown on the console."""
+
+    device: str
+    venue: str
+    inc: str
+    unsynced: int
+    oldest_unsynced_ms: int
+    stock: tuple[StockCount, ...]
+    clock_trusted: bool
+    hardware: dict[str, str]
+    sent_at_ms: int
+
+
+class Need(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Asked before a hold is refused; idempotent through the totals it carries."""
+
+    device: str
+    inc: str
+    needs: tuple[QuotaNeed, ...]
+
+
+class Granted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The cloud's two totals of a quota for one device, plus what it knows of the rest of the stock.
+
+    ``elsewhere`` is pool plus the unsold stock of all other devices: zero means sold out everywhere as of ``as_of_ms``.
+    """
+
+    quota: str
+    epoch: int
+    granted: int
+    confirmed: int
+    elsewhere: int
+    limit: int
+
+
+class DeviceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Retained per device: cumulative grants and acknowledgement; replaying an old one is a no-op.
+
+    ``revision`` grows with each publication. ``stop`` tells a device whose database went back in time to start a new
+    incarnation before it sells again; ``inc`` is the incarnation the grants are for.
+    """
+
+    device: str
+    inc: str
+    revision: int
+    upto: int
+    grants: tuple[Granted, ...]
+    door: bool
+    stop: bool
+    as_of_ms: int
+
+
+class DeviceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A device, its venue, whether it is that venue's door, and one of its public keys (hex)."""
+
+    device: str
+    venue: str
+    door: bool
+    kid: str
+    public: str
+    revoked: bool = False
+
+
+class KeyDirectory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Retained for everyone: all devices and public keys, signed by the cloud."""
+
+    revision: int
+    keys: tuple[DeviceKey, ...]
