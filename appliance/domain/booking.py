@@ -1,0 +1,82 @@
+"""The lives of a hold, an order and its payment: every transition, readable in a minute.
+
+    hold      open --confirm--> confirmed      an expired hold that is confirmed stays expired: its stock was given back,
+              open --release--> released       so the order claims it anew in the same transaction (or is refused)
+              open --expire---> expired
+
+    order     confirmed --cancel----------> cancelled         every ticket is hosted by this very device
+              confirmed --request_cancel--> cancel_pending    some ticket waits for its door's word
+              cancel_pending --void-------> cancelled         all doors voided their tickets
+              cancel_pending --refuse-----> confirmed         a door had admitted someone
+
+    payment   promised --settle--> paid        free orders are born paid
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from appliance.domain.errors import HoldExpired, Invalid
+
+HoldState = Literal["open", "confirmed", "released", "expired"]
+OrderStatus = Literal["requested", "pending", "confirmed", "refused", "cancel_pending", "cancelled"]
+Payment = Literal["promised", "paid"]
+
+HOLD: dict[tuple[str, str], HoldState] = {
+    ("open", "confirm"): "confirmed",
+    ("open", "release"): "released",
+    ("open", "expire"): "expired",
+    ("expired", "confirm"): "expired",
+    ("expired", "release"): "released",
+    ("released", "release"): "released",
+}
+
+ORDER: dict[tuple[str, str], OrderStatus] = {
+    ("confirmed", "cancel"): "cancelled",
+    ("confirmed", "request_cancel"): "cancel_pending",
+    ("confirmed", "void"): "cancelled",
+    ("confirmed", "refuse"): "confirmed",
+    ("cancel_pending", "void"): "cancelled",
+    ("cancel_pending", "refuse"): "confirmed",
+    ("cancelled", "void"): "cancelled",
+    ("cancelled", "refuse"): "cancelled",
+}
+
+PAYMENT: dict[tuple[str, str], Payment] = {
+    ("promised", "settle"): "paid",
+    ("paid", "settle"): "paid",
+}
+
+# Orders whose tickets still count as sold.
+LIVE: tuple[OrderStatus, ...] = ("requested", "pending", "confirmed", "cancel_pending")
+
+
+def next_hold(state: str, event: str) -> HoldState:
+    """Return the state of a hold after ``event``; ``HoldExpired`` or ``Invalid`` where the table has no such move."""
+    after = HOLD.get((state, event))
+    if after is not None:
+        return after
+    if event == "confirm":
+        msg = "This hold was given back. Choose your tickets again."
+        raise HoldExpired(msg)
+    msg = "This hold has become an order. Cancel the order instead."
+    raise Invalid(msg, field="hold")
+
+
+def next_order(status: str, event: str) -> OrderStatus:
+    """Return the status of an order after ``event``; ``Invalid`` where the table has no such move."""
+    after = ORDER.get((status, event))
+    if after is None:
+        msg = f"An order that is {status.replace('_', ' ')} cannot be changed this way."
+        raise Invalid(msg, field="order")
+    return after
+
+
+def next_payment(payment: str, event: str) -> Payment:
+    """Return the payment state after ``event``."""
+    return PAYMENT[(payment, event)]
+
+
+def first_payment(total_minor: int) -> Payment:
+    """Return how a new order's payment begins: nothing to pay is paid."""
+    return "paid" if total_minor == 0 else "promised"

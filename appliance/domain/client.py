@@ -1,0 +1,21 @@
+"""Who asks: a guest's phone or a member of staff."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """``id`` names the phone (lease or signed nonce), ``address`` where it called from; ``known`` if it named itself."""
+
+    id: str
+    address: str
+    known: bool = True
+    kind: Literal["guest", "staff"] = "guest"
+
+    @property
+    def is_staff(self) -> bool:
+        """Staff are exempt from every limit that protects guests from each other."""
+        return self.kind == "staff"

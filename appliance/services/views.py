@@ -1,0 +1,210 @@
+"""What use cases answer, as frozen values for screens and the API. Times in ms since the epoch, money in minor units."""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.domain.sale import SaleState
+from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
+from mqtt_bridge.protocol.messages import Reason, Verdict
+
+
+class TypeView(msgspec.Struct, frozen=True):
+    """A ticket type with what is free here, and the most one guest may hold at once."""
+
+    type: TicketType
+    available: int
+    state: SaleState
+    max_quantity: int
+
+
+class SessionView(msgspec.Struct, frozen=True):
+    """A dated occurrence; ``here`` if this venue hosts it."""
+
+    event: Event
+    at: EventSession
+    venue: Venue
+    here: bool
+    types: tuple[TypeView, ...]
+
+
+class EventView(msgspec.Struct, frozen=True):
+    """A production with its sessions in order of time; ended ones are left out where the clock is trusted."""
+
+    event: Event
+    sessions: tuple[SessionView, ...]
+
+
+class ListingView(msgspec.Struct, frozen=True):
+    """Everything on offer; ``max_age_s`` is how long the figures may be shown without asking again."""
+
+    as_of_ms: int
+    max_age_s: int
+    events: tuple[EventView, ...]
+
+
+class AvailabilityView(msgspec.Struct, frozen=True):
+    """(ticket type, available) pairs; ``etag`` changes when any of them does."""
+
+    as_of_ms: int
+    max_age_s: int
+    items: tuple[tuple[str, int], ...]
+    etag: str
+
+
+class HoldLine(msgspec.Struct, frozen=True):
+    """Tickets of one type in a hold."""
+
+    type: TicketType
+    event: Event
+    at: EventSession
+    quantity: int
+
+
+class HoldView(msgspec.Struct, frozen=True):
+    """A hold; ``state`` is open, confirmed, released or expired, ``order`` the id of the order it became."""
+
+    id: str
+    code: str
+    state: str
+    items: tuple[HoldLine, ...]
+    expires_at_ms: int
+    expires_in_ms: int
+    total_minor: int
+    currency: str
+    requested: bool
+    order: str | None = None
+
+
+class TicketView(msgspec.Struct, frozen=True):
+    """One admission; type, event and time are missing only for what the catalogue here does not know (yet)."""
+
+    id: str
+    code: str
+    type: TicketType | None
+    event: Event | None
+    at: EventSession | None
+    venue: Venue | None
+    receipt: str
+    price_minor: int
+    voided: bool
+    admitted_at_ms: int | None
+
+
+class OrderView(msgspec.Struct, frozen=True):
+    """An order with its tickets; ``issuer`` is the device that sold it, ``hold`` the hold it came of (if sold here)."""
+
+    id: str
+    code: str
+    status: str
+    payment: str
+    total_minor: int
+    currency: str
+    name: str
+    contact: str
+    issuer: str
+    created_at_ms: int
+    tickets: tuple[TicketView, ...]
+    paid_minor: int
+    hold: str | None = None
+
+    @property
+    def due_minor(self) -> int:
+        """What is still to be paid."""
+        return max(0, self.total_minor - self.paid_minor) if self.payment == "promised" else 0
+
+
+class CheckInView(msgspec.Struct, frozen=True):
+    """A recorded scan; ``words`` is the verdict as an English sentence, ``previous_at_ms`` when it was admitted before."""
+
+    id: str
+    verdict: Verdict
+    reason: Reason | None
+    words: str
+    ticket: TicketView | None
+    amount_due_minor: int
+    currency: str
+    at_ms: int
+    holder_name: str = ""
+    previous_at_ms: int | None = None
+    code: str = ""
+    lane: str = ""
+    undone: bool = False
+    order: str | None = None
+
+
+class DoorSession(msgspec.Struct, frozen=True):
+    """A session hosted here; switches are ``open``, ``closed`` or None (the clock decides)."""
+
+    event: Event
+    at: EventSession
+    door_open: bool
+    door_switch: str | None
+    sale: str
+    sale_switch: str | None
+    admitted: int
+    sold: int
+
+
+class HardwareView(msgspec.Struct, frozen=True):
+    """A device as the desk last saw it."""
+
+    name: str
+    state: str
+    reason: str
+    since_ms: int
+    seen_at_ms: int
+
+
+class PrintJob(msgspec.Struct, frozen=True):
+    """A job of the spool; ``document`` is JSON of ``appliance.domain.printing``."""
+
+    id: int
+    kind: str
+    document: bytes
+    state: str
+    reason: str | None
+    attempts: int
+    reprint_of: int | None
+    created_at_ms: int
+    changed_at_ms: int
+
+
+class DoorView(msgspec.Struct, frozen=True):
+    """Everything the staff page shows at a glance; ``sessions`` are those of this venue, in order of time."""
+
+    sessions: tuple[DoorSession, ...]
+    admitted: int
+    sold: int
+    unsynced: int
+    oldest_unsynced_ms: int
+    clock_trusted: bool
+    link_up: bool
+    door: bool
+    frozen: bool
+    hardware: tuple[HardwareView, ...]
+    jobs: tuple[PrintJob, ...]
+
+
+class StaffToken(msgspec.Struct, frozen=True):
+    """A fresh sign-in; the token itself is stored nowhere."""
+
+    token: str
+    expires_in_s: int
+    badge: str
+    name: str
+
+
+class StaffMemberView(msgspec.Struct, frozen=True):
+    """Who is signed in."""
+
+    badge: str
+    name: str
+
+
+class AssetView(msgspec.Struct, frozen=True):
+    """A picture of the catalogue."""
+
+    sha256: str
+    media_type: str
+    body: bytes
