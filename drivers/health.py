@@ -44,6 +44,7 @@ class HealthRecord:
         self._health = Health(State.ABSENT, "Not opened yet.", self._now_ms())
 
     def __call__(self) -> Health:
+        """The latest reading."""
         return self._health
 
     def set(self, state: State, reason: str, **detail: str) -> None:

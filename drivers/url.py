@@ -32,6 +32,7 @@ class DeviceUrl:
                 raise BadDeviceUrl(f"Unknown option {name!r} in {self.text!r}; known options: {listed}.")
 
     def text_option(self, name: str, default: str) -> str:
+        """The option as it stands."""
         return self.options.get(name, default)
 
     def number(self, name: str, default: float, *, low: float, high: float) -> float:
@@ -47,14 +48,10 @@ class DeviceUrl:
         value = self.options.get(name, default)
         names = list(allowed)
         if value not in names:
-            raise BadDeviceUrl(
-                f"Option {name!r} in {self.text!r} is {value!r}; it must be one of: {', '.join(names)}."
-            )
+            raise BadDeviceUrl(f"Option {name!r} in {self.text!r} is {value!r}; it must be one of: {', '.join(names)}.")
         return value
 
-    def _convert(
-        self, name: str, default: float, kind: Callable[[str], float], low: float, high: float
-    ) -> float:
+    def _convert(self, name: str, default: float, kind: Callable[[str], float], low: float, high: float) -> float:
         raw = self.options.get(name)
         if raw is None:
             return default

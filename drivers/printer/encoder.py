@@ -32,7 +32,7 @@ def render(document: Document, profile: Profile | str = DEFAULT_PROFILE) -> byte
 
 def qr_module_dots(data: str, width_dots: int) -> int:
     """The largest module, up to 8 dots, at which the code with its quiet zone fills three quarters of the paper."""
-    modules = segno.make_qr(data, error="m", boost_error=False).symbol_size(border=_QUIET_MODULES)[0]
+    modules = len(segno.make_qr(data, error="m", boost_error=False).matrix) + 2 * _QUIET_MODULES
     return max(1, min(8, width_dots * 3 // 4 // modules))
 
 

@@ -73,7 +73,7 @@ def draw_text(text: str, height: int, bold: bool = False) -> Image.Image:
     Right-to-left text is ordered and joined; several scripts and missing letters may mix.
     """
     size = round(height * 5 / 6)
-    parts = [_draw_part(part, face, height, size) for part, face in _split_by_face(text, size, bold)]
+    parts = [_draw_part(part, face, height) for part, face in _split_by_face(text, size, bold)]
     if _is_right_to_left(text):
         parts.reverse()
     picture = Image.new("1", (max(1, sum(part.width for part in parts)), height), 1)
@@ -97,7 +97,7 @@ def _split_by_face(text: str, size: int, bold: bool) -> list[tuple[str, Face | N
     return parts
 
 
-def _draw_part(text: str, face: Face | None, height: int, size: int) -> Image.Image:
+def _draw_part(text: str, face: Face | None, height: int) -> Image.Image:
     if face is None:
         return _draw_boxes(sum(not char.isspace() and char not in JOINERS for char in text), height)
     if not can_shape() and _is_right_to_left(text):

@@ -62,6 +62,7 @@ class Interpreter:
         self._pending = bytearray()
         self._skip = 0
         self._cut_due = False
+        self._leads = {DLE: self._dle, ESC: self._esc, FS: self._fs, GS: self._gs}
         self._reset()
 
     def feed(self, data: bytes) -> list[Query]:
@@ -105,12 +106,12 @@ class Interpreter:
 
     def _step(self, at: int, queries: list[Query]) -> _Next:
         byte = self._pending[at]
-        if byte not in _LEADS:
+        if byte not in self._leads:
             self._plain(byte)
             return at + 1
         if at + 1 >= len(self._pending):
             return None
-        return _LEADS[byte](self, at, queries)
+        return self._leads[byte](at, queries)
 
     def _plain(self, byte: int) -> None:
         if byte in (0x0A, 0x0C):
@@ -342,14 +343,6 @@ class Interpreter:
 
     def _wait_or(self, end: int) -> _Next:
         return end if end <= len(self._pending) else None
-
-
-_LEADS: dict[int, Callable[[Interpreter, int, list[Query]], _Next]] = {
-    DLE: Interpreter._dle,
-    ESC: Interpreter._esc,
-    FS: Interpreter._fs,
-    GS: Interpreter._gs,
-}
 
 
 def _ignore(_function: str, _body: bytes) -> None:

@@ -141,8 +141,11 @@ def _is_covered(letter: str, pages: tuple[str, ...]) -> bool:
 @functools.cache
 def page_letters(page: str) -> frozenset[str]:
     """The letters above ASCII in a code page of the printer database."""
-    codec = escpos_module("magicencode").Encoder({page: 0})
-    letters: list[str] = codec._get_codepage_char_list(page)
+    entry = escpos_module("codepages").CodePages.get_encoding(page)
+    if "data" in entry:
+        letters = "".join(entry["data"])
+    else:
+        letters = bytes(range(0x80, 0x100)).decode(entry["python_encode"], "ignore")
     return frozenset(letter for letter in letters if letter > "~" and letter.isprintable())
 
 

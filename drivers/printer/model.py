@@ -42,10 +42,12 @@ class Letters:
 
     @property
     def width_dots(self) -> int:
+        """How wide it is on paper."""
         return len(self.text) * self.style.cell_dots
 
     @property
     def height_dots(self) -> int:
+        """How tall it is on paper."""
         return self.style.height_dots
 
 
@@ -61,10 +63,12 @@ class Bits:
 
     @property
     def width_dots(self) -> int:
+        """How wide it is on paper."""
         return self.width * self.across
 
     @property
     def height_dots(self) -> int:
+        """How tall it is on paper."""
         return self.height * self.down
 
 

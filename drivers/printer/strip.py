@@ -12,9 +12,13 @@ DEFAULT_LINE_DOTS = 30
 
 
 class Strip:
-    """Collects rows within fixed bounds; what no longer fits is dropped and the receipt marked as not whole."""
+    """Collects rows within fixed bounds; what no longer fits is dropped and the receipt marked as not whole.
+
+    Without `has_paper` everything is dropped.
+    """
 
     def __init__(self) -> None:
+        self.has_paper = True
         self.style = Style()
         self.align = Align.LEFT
         self.line_dots = DEFAULT_LINE_DOTS
@@ -131,7 +135,7 @@ class Strip:
 
     def _add(self, row: Row) -> None:
         size = _picture_bytes(row)
-        if len(self._rows) < MAX_ROWS and self._picture_bytes + size <= MAX_PICTURE_BYTES:
+        if self.has_paper and len(self._rows) < MAX_ROWS and self._picture_bytes + size <= MAX_PICTURE_BYTES:
             self._picture_bytes += size
             self._rows.append(row)
         else:
