@@ -14,7 +14,6 @@ from drivers.health import Clock, Health, HealthRecord, State
 from drivers.printer import status as words
 from drivers.printer.api import UNKNOWN_STATUS, Cover, Paper, PrinterStatus
 
-
 _POLL_S = 0.002
 
 
