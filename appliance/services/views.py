@@ -77,14 +77,14 @@ class HoldView(msgspec.Struct, frozen=True):
 
 
 class TicketView(msgspec.Struct, frozen=True):
-    """One admission; type, event and time are missing only for what the catalogue here does not know (yet)."""
+    """One admission; what the catalogue here does not know (yet) has empty names and zero times."""
 
     id: str
     code: str
-    type: TicketType | None
-    event: Event | None
-    at: EventSession | None
-    venue: Venue | None
+    type: TicketType
+    event: Event
+    at: EventSession
+    venue: Venue
     receipt: str
     price_minor: int
     voided: bool

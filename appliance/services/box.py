@@ -1,0 +1,138 @@
+"""The box a use case works in (``Box``) and one transaction of it (``Unit``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from appliance.domain.clock import Now
+from appliance.domain.errors import Refusal
+from appliance.domain.printing import Printable, encode
+from appliance.store import codes, documents, outgoing, records
+from appliance.store.device import DeviceRow
+from appliance.store.device import load as load_device
+from mqtt_bridge.database import Database
+from mqtt_bridge.protocol import ids
+from mqtt_bridge.protocol.catalogue import Catalogue
+from mqtt_bridge.protocol.codec import Signer
+from mqtt_bridge.protocol.messages import Private, Uplink
+
+T = TypeVar("T")
+CLOUD = "cloud"
+_CODE_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this device is, from its settings."""
+
+    org: str
+    venue: str
+    device: str
+
+
+class CommitAndRaise(Exception):
+    """Ends a use case with a refusal whose own rows (attempts, audit) must stay."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.detail)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True)
+class Box:
+    """Everything a use case needs, built once by bootstrap.
+
+    ``random(n)`` returns n random bytes; ``wake("bridge" | "desk")`` is called after COMMIT returned; ``public`` is the raw
+    32-byte Ed25519 key that verifies what ``signer`` signs.
+    """
+
+    database: Database
+    clock: Callable[[], Now]
+    random: Callable[[int], bytes]
+    signer: Signer
+    public: bytes
+    identity: Identity
+    wake: Callable[[str], None] = lambda _whom: None
+    documents: documents.Cache = field(default_factory=documents.Cache)
+
+    def run(self, use_case: Callable[[Unit], T]) -> T:
+        """Run one use case in one write transaction: returning commits, raising rolls back; wakes follow the COMMIT."""
+        units: list[Unit] = []
+        deferred: list[Refusal] = []
+
+        def attempt(db: Connection) -> T | None:
+            units[:], deferred[:] = [Unit(self, db)], []
+            try:
+                return use_case(units[0])
+            except CommitAndRaise as stop:
+                deferred.append(stop.refusal)
+                return None
+
+        answer = self.database.run(attempt)
+        for whom in sorted(units[0].wakes):
+            self.wake(whom)
+        if deferred:
+            raise deferred[0]
+        return answer  # type: ignore[return-value]  # None only where a refusal was raised above
+
+    def look(self, query: Callable[[Unit], T]) -> T:
+        """Answer a query from one consistent snapshot; writing raises."""
+        with self.database.read() as db:
+            return query(Unit(self, db))
+
+
+class Unit:
+    """One transaction, with the time it happens at and the facts every use case needs."""
+
+    def __init__(self, box: Box, db: Connection) -> None:
+        self.box = box
+        self.db = db
+        self.now: Now = box.clock()
+        self.identity = box.identity
+        self.wakes: set[str] = set()
+        self.device: DeviceRow = load_device(db)
+
+    @property
+    def inc(self) -> str:
+        """This life of the device's database."""
+        return self.device.inc
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is on sale, decoded once per version and process."""
+        return self.box.documents.get(self.db, self.device.catalogue_version)
+
+    def emit(self, body: Uplink, private: Private | None = None) -> int:
+        """Put a message for the cloud into the outbox of this very transaction; return its seq."""
+        self.wakes.add("bridge")
+        return outgoing.enqueue(self, body, private)
+
+    def next_seq(self) -> int:
+        """The seq the next ``emit`` of this transaction will get."""
+        return outgoing.next_seq(self)
+
+    def print(self, kind: str, document: Printable, reprint_of: int | None = None) -> int:
+        """Queue a print job; the desk is woken after COMMIT."""
+        self.wakes.add("desk")
+        return records.add_print_job(self.db, kind, encode(document), self.now.wall_ms, reprint_of)
+
+    def audit(self, who: str, action: str, subject: str = "", detail: str = "") -> None:
+        """Write down who did what; never names, contacts or tokens."""
+        records.add_audit(self.db, self.now.wall_ms, who, action, subject, detail)
+
+    def secret(self) -> str:
+        """A fresh 128-bit id."""
+        return ids.secret(self.box.random(ids.SECRET_BYTES))
+
+    def code(self) -> str:
+        """A fresh readable code that no hold, order or ticket here has."""
+        for _ in range(_CODE_ATTEMPTS):
+            code = ids.code(self.box.random(5))
+            if not codes.taken(self.db, code):
+                return code
+        msg = "no unused code was found; the random source repeats itself"
+        raise RuntimeError(msg)
