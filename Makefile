@@ -1,0 +1,52 @@
+# What a person types. `make` alone lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check bench lock fmt clean setup setup-dev
+
+PYTHON ?=
+export PYTHON
+ARGS ?=
+# Two workers suit two cores; 0 runs the tests in one process.
+WORKERS ?= 2
+VENV := .venv/bin
+PYTEST := $(VENV)/python -m pytest
+CODE := appliance drivers mqtt_bridge tests $(wildcard bench)
+
+help: ## list these
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
+
+demo: setup ## two venues, their cloud and a page to play with; ARGS="--venues 3 --data ./box"
+	@exec $(VENV)/python -m appliance.cli demo $(ARGS)
+
+test: setup-dev ## the fast suite; ARGS="tests/drivers -k printer" for a part, WORKERS=0 for one process
+	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-slow: setup-dev ## long kill cycles, byte and request budgets in the browser
+	$(PYTEST) -m slow -n 0 --timeout 600 $(ARGS)
+
+check: setup-dev ## ruff, mypy strict, import contracts, documentation
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy $(CODE)
+	$(VENV)/lint-imports
+	$(PYTEST) -n 0 -q tests/docs
+
+bench: setup-dev ## ratios against this machine's own disk, written to docs/benchmarks.md
+	$(VENV)/python -m bench $(ARGS)
+
+lock: setup-dev ## resolve the dependencies anew into both lock files; ARGS=--upgrade takes newer versions
+	.ci/lock $(ARGS)
+
+fmt: setup-dev ## format and repair what ruff can
+	$(VENV)/ruff check --fix --quiet . || true
+	$(VENV)/ruff format .
+
+clean: ## remove the environment and every cache
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup:
+	@.ci/setup runtime
+
+setup-dev:
+	@.ci/setup dev
