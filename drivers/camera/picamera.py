@@ -108,7 +108,7 @@ class PiCamera:
         camera = None
         try:
             camera = library.Picamera2(self._number)
-            # RGB888 is laid out as B, G, R in memory, which is what the library's JPEG encoder takes without a copy.
+            # The library writes JPEG only from RGB streams, and the small one must be YUV on a Pi 4.
             configuration = camera.create_video_configuration(
                 main={"size": self._size, "format": "RGB888"},
                 lores={"size": LORES_SIZE, "format": "YUV420"},

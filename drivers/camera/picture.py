@@ -7,7 +7,7 @@ import math
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from drivers.printer.fonts import faces
+from drivers.fonts import faces
 
 SIZE = (1280, 720)
 _BARS = ("#c8c8c8", "#c8c800", "#00c8c8", "#00c800", "#c800c8", "#c80000", "#0000c8")

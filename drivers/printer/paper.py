@@ -10,7 +10,7 @@ import segno
 from PIL import Image, ImageDraw, ImageFont
 
 from drivers.printer.document import Align
-from drivers.printer.fonts import face_for
+from drivers.fonts import face_for
 from drivers.printer.model import DOTS_PER_LINE, Bits, Blank, Code, Letters, Line, Picture, Receipt, Row, Style
 
 MARGIN_DOTS = 32
