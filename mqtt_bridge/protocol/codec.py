@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from mqtt_bridge.protocol.errors import BadSignature, ProtocolError
 from mqtt_bridge.protocol.messages import Content, Envelope, Private
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 VERSION = 1
 T = TypeVar("T")
@@ -40,10 +39,13 @@ def decode(data: bytes | str, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.MsgspecError as error:
-        msg = f"not a {kind.__name__}: {error}"
+        msg = f"not a {_name(kind)}: {error}"
         raise ProtocolError(msg) from error
-    except UnicodeDecodeError as error:
-        msg = f"not a {kind.__name__}: not UTF-8"
+    except UnicodeError as error:
+        msg = f"not a {_name(kind)}: not UTF-8"
+        raise ProtocolError(msg) from error
+    except RecursionError as error:
+        msg = f"not a {_name(kind)}: nested too deep"
         raise ProtocolError(msg) from error
 
 
@@ -63,15 +65,35 @@ def seal_envelope(content: Content, signer: Signer, private: Private | None = No
     return Envelope(text.decode(), signer.kid, signer.sign(text).hex(), private)
 
 
+def verify(public_hex: str, signature: bytes, data: bytes) -> None:
+    """Raise ``BadSignature`` unless the Ed25519 key (32 raw bytes, hex) signed ``data``."""
+    try:
+        public_key(public_hex).verify(signature, data)
+    except InvalidSignature as error:
+        msg = "the signature does not belong to this content and key"
+        raise BadSignature(msg) from error
+
+
+def public_key(public_hex: str) -> Ed25519PublicKey:
+    """Return the key of 32 raw bytes in hex; raises ``ProtocolError`` if they are none."""
+    try:
+        return Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_hex))
+    except ValueError as error:
+        msg = "a public key is 32 bytes in hex"
+        raise ProtocolError(msg) from error
+
+
+def _name(kind: object) -> str:
+    return getattr(kind, "__name__", str(kind))
+
+
 def open_envelope(envelope: Envelope, public: Ed25519PublicKey) -> Content:
     """Verify and return the content.
 
     Raises ``BadSignature`` if signature or private part do not fit, ``ProtocolError`` if the content is malformed.
     """
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  kept out of import time of small tools
-
-    text = envelope.content.encode()
     try:
+        text = envelope.content.encode()
         public.verify(bytes.fromhex(envelope.sig), text)
     except (InvalidSignature, ValueError) as error:
         msg = f"envelope signed with key {envelope.kid} does not verify"

@@ -61,6 +61,17 @@ def code(random: bytes) -> str:
     return "".join(ALPHABET[(number >> shift) & 31] for shift in range(35, -1, -5))
 
 
+def code_bytes(code: str) -> bytes:
+    """Return the 5 bytes of a canonical code; raises ``ValueError`` if it is none."""
+    number = 0
+    for letter in code:
+        number = number * 32 + ALPHABET.index(letter)
+    if len(code) != CODE_LENGTH:
+        msg = f"a code has {CODE_LENGTH} letters, got {len(code)}"
+        raise ValueError(msg)
+    return number.to_bytes(5, "big")
+
+
 def shown(raw: str) -> str:
     """Return a code grouped for people: ``K7QF-2M9D``."""
     return f"{raw[:4]}-{raw[4:]}"
