@@ -117,12 +117,16 @@ class Database:
                 return {"engine": self.dialect, "version": db.exec_driver_sql("SHOW server_version").scalar_one()}
         affected = affected_by_wal_reset(sqlite3.sqlite_version_info)
         with self.read() as db:
-            pragma = {name: db.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("journal_mode", "synchronous")}
+            pragma = {
+                name: db.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("journal_mode", "synchronous")
+            }
         return {
             "engine": "sqlite",
             "version": sqlite3.sqlite_version,
             "affected_by_wal_reset": affected,
-            "mitigation": f"one lock over writes, checkpoints and closing: {self.path}.lock" if affected else "not needed",
+            "mitigation": f"one lock over writes, checkpoints and closing: {self.path}.lock"
+            if affected
+            else "not needed",
             "journal_mode": pragma["journal_mode"],
             "synchronous": {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}[int(pragma["synchronous"])],
         }
@@ -192,7 +196,9 @@ class _Opened:
     @property
     def idle(self) -> bool:
         """Whether nobody is inside a transaction."""
-        return all(engine.pool.checkedout() == 0 for engine in (self.reader, self.writer) if isinstance(engine.pool, QueuePool))
+        return all(
+            engine.pool.checkedout() == 0 for engine in (self.reader, self.writer) if isinstance(engine.pool, QueuePool)
+        )
 
     def let_go(self) -> None:
         """Close the idle connections, unless one is in use: then all stay, so that none is freed without the lock."""
@@ -252,7 +258,7 @@ def affected_by_wal_reset(version: tuple[int, ...]) -> bool:
 
 
 def _changes(db: Connection) -> int | None:
-    raw = db.connection.dbapi_connection
+    raw = db.connection.driver_connection
     return raw.total_changes if isinstance(raw, sqlite3.Connection) else None
 
 
