@@ -1,0 +1,366 @@
+"""All settings of a process, read once from a TOML file and ``MARQUEE_*`` variables, then frozen.
+
+A section is a frozen dataclass, a setting one of its fields; parsing, error messages and docs/settings.md all come from
+``FIELDS``, so there is no second list to keep in step. Variables win over the file: ``MARQUEE_BROKER_URL`` is ``broker.url``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from mqtt_bridge.protocol import topics
+
+PREFIX = "MARQUEE_"
+CONFIG_VARIABLE = "MARQUEE_CONFIG"
+_Kind = Callable[[object], object]
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; ``problems`` names each key and what to write instead."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+_HOST = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]*)$")
+
+
+def _text(raw: object) -> str:
+    """Any text on one line."""
+    if not isinstance(raw, str) or any(ord(char) < 0x20 for char in raw):
+        raise ValueError("is not text on one line; write it in quotes")
+    return raw
+
+
+def _label(raw: object) -> str:
+    """A short name that people see."""
+    value = _text(raw).strip()
+    if not 1 <= len(value) <= 40:
+        raise ValueError("is not a label; write 1 to 40 characters")
+    return value
+
+
+def _name(raw: object) -> str:
+    """A name that can stand in a topic."""
+    try:
+        return topics.checked(_text(raw), "name")
+    except ValueError:
+        raise ValueError(
+            "is not a name; write 1 to 63 lower-case letters, digits, '.', '_' or '-', starting with a letter or digit"
+        ) from None
+
+
+def _name_or_empty(raw: object) -> str:
+    """A name, or nothing."""
+    return "" if raw == "" else _name(raw)
+
+
+def _path(raw: object) -> Path:
+    """A folder or file; ``~`` is the home folder."""
+    value = _text(raw)
+    if not value:
+        raise ValueError("is empty; write the path of a folder")
+    return Path(value).expanduser()
+
+
+def _whole(low: int, high: int) -> _Kind:
+    """A whole number from ``low`` to ``high``."""
+
+    def read(raw: object) -> int:
+        value = int(raw) if isinstance(raw, str) and re.fullmatch(r"-?\d{1,9}", raw) else raw
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError(f"is not a whole number from {low} to {high}")
+        return value
+
+    return read
+
+
+def _choice(*allowed: str) -> _Kind:
+    """One of some words."""
+
+    def read(raw: object) -> str:
+        if not isinstance(raw, str) or raw not in allowed:
+            raise ValueError(f"is not one of {', '.join(allowed)}")
+        return raw
+
+    return read
+
+
+def _address(raw: object) -> str:
+    """``host:port``, with an IPv6 host in brackets."""
+    value = _text(raw)
+    host, colon, port = value.rpartition(":")
+    if (
+        not colon
+        or not _HOST.match(host)
+        or not host
+        or not re.fullmatch(r"\d{1,5}", port)
+        or not 1 <= int(port) <= 65535
+    ):
+        raise ValueError("is not an address; write host:port, such as 127.0.0.1:8080")
+    return value
+
+
+def _broker(raw: object) -> str:
+    """``mqtt://host:port`` or ``mqtts://host:port``."""
+    value = _text(raw)
+    fits = _url(value, {"mqtt", "mqtts"})
+    if not fits:
+        raise ValueError("is not a broker address; write mqtt://host:port, or mqtts://host:port for TLS")
+    return value
+
+
+def _web_or_empty(raw: object) -> str:
+    """``http://host`` or ``https://host``, or nothing."""
+    value = _text(raw)
+    if value and not _url(value, {"http", "https"}):
+        raise ValueError("is not a web address; write https://host or http://host:port")
+    return value.rstrip("/")
+
+
+def _device_or_empty(raw: object) -> str:
+    """The address of a driver such as ``sim://printer``, or nothing; the driver itself checks the rest."""
+    value = _text(raw)
+    if value and not re.match(r"^[a-z0-9+.-]+://", value):
+        raise ValueError("is not a device address; write scheme://..., such as sim://printer or serial:///dev/ttyACM0")
+    return value
+
+
+def _public_key_or_empty(raw: object) -> str:
+    """A raw Ed25519 public key in hex, or nothing."""
+    value = _text(raw)
+    if value and not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise ValueError("is not a public key; write the 64 hex digits that `marquee provision` printed")
+    return value
+
+
+def _url(value: str, schemes: set[str]) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.username is None and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _setting(default: object, kind: Callable[[object], object], help: str) -> Any:
+    return dataclasses.field(default=default, metadata={"kind": kind, "help": help})
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSettings:
+    """Who this device is and where it keeps its files."""
+
+    org: str = _setting("marquee", _name, "Organisation; the part of every topic that keeps two apart.")
+    venue: str = _setting("", _name_or_empty, "Id of this device's venue in the catalogue.")
+    name: str = _setting("", _name_or_empty, "Name of this device, unique in the organisation, e.g. `hall-1`.")
+    data: Path = _setting(  # noqa: RUF009  a field, and a Path never changes
+        Path("/var/lib/marquee"), _path, "Folder of database, keys and sockets; made with mode 0700."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PortalSettings:
+    """The pages of attendees and staff."""
+
+    bind: str = _setting("127.0.0.1:8080", _address, "Address the portal listens on.")
+    workers: int = _setting(1, _whole(1, 16), "Worker processes.")
+    threads: int = _setting(8, _whole(1, 64), "Threads in each worker.")
+    leases_file: str = _setting(
+        "", _text, "Lease file of dnsmasq; tells phones apart on the hotspot. Empty: signed nonces."
+    )
+    public_url: str = _setting("", _web_or_empty, "Address people type; default: the one they called.")
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """The MQTT v5 broker, as a device and the cloud reach it."""
+
+    url: str = _setting("mqtt://127.0.0.1:1883", _broker, "Broker: `mqtt://host:port`, or `mqtts://` with TLS.")
+    ca: str = _setting("", _text, "PEM file of the authority that signed the broker's certificate.")
+    certificate: str = _setting("", _text, "PEM file of this device's client certificate.")
+    key: str = _setting("", _text, "PEM file of the certificate's private key, mode 0600.")
+    username: str = _setting("", _text, "User name where the broker wants one.")
+    password_file: str = _setting("", _text, "File whose first line is the password, mode 0600.")
+    cloud_key: str = _setting("", _public_key_or_empty, "Public key (hex) that signs what the cloud sends.")
+
+
+@dataclass(frozen=True, slots=True)
+class DeskSettings:
+    """Hardware at the door; an empty address means there is none."""
+
+    printer: str = _setting("", _device_or_empty, "Receipt printer, e.g. `escpos+tcp://192.168.4.9:9100`.")
+    scanner: str = _setting("", _device_or_empty, "Code scanner, e.g. `serial:///dev/serial/by-id/...`.")
+    camera: str = _setting("", _device_or_empty, "Camera, e.g. `picamera2://0`.")
+    lane: str = _setting("door", _label, "Name of this lane in check-ins and on stubs.")
+
+
+@dataclass(frozen=True, slots=True)
+class CloudSettings:
+    """The reconciler's side; unused on a device."""
+
+    database: str = _setting("", _text, "SQLAlchemy URL or SQLite path; default `cloud.db` in `device.data`.")
+    key_file: str = _setting("", _text, "The cloud's private key (PEM); default `cloud.pem` in `device.data`.")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSettings:
+    """The operator's pages."""
+
+    bind: str = _setting("127.0.0.1:8090", _address, "Address the console listens on.")
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSettings:
+    """Whether the wall clock may be believed."""
+
+    mode: str = _setting("auto", _choice("auto", "trusted", "untrusted"), "`auto` asks the kernel; the others decide.")
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is logged, to standard error."""
+
+    level: str = _setting("info", _choice("debug", "info", "warning", "error"), "Least level that is written.")
+    format: str = _setting("auto", _choice("auto", "json", "text"), "`auto`: text on a terminal, JSON lines elsewhere.")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every section, with defaults for what was not set."""
+
+    device: DeviceSettings = DeviceSettings()
+    portal: PortalSettings = PortalSettings()
+    broker: BrokerSettings = BrokerSettings()
+    desk: DeskSettings = DeskSettings()
+    cloud: CloudSettings = CloudSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    clock: ClockSettings = ClockSettings()
+    log: LogSettings = LogSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One setting: ``read`` turns a raw value into the typed one or raises ``ValueError`` saying what to write."""
+
+    section: str
+    name: str
+    default: object
+    read: Callable[[object], object]
+    help: str
+
+    @property
+    def key(self) -> str:
+        """The name in the file and in messages, e.g. ``broker.url``."""
+        return f"{self.section}.{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that overrides the file."""
+        return f"{PREFIX}{self.section}_{self.name}".upper()
+
+
+def _fields() -> tuple[Field, ...]:
+    return tuple(
+        Field(section.name, each.name, each.default, each.metadata["kind"], each.metadata["help"])
+        for section in dataclasses.fields(Settings)
+        for each in dataclasses.fields(cast(Any, section.default))
+    )
+
+
+FIELDS = _fields()
+_BY_KEY = {field.key: field for field in FIELDS}
+
+
+def read_settings(path: Path | None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the file (if any) and the environment; raises ``SettingsError`` with everything that is wrong at once."""
+    variables = os.environ if environment is None else environment
+    if path is None and variables.get(CONFIG_VARIABLE):
+        path = Path(variables[CONFIG_VARIABLE])
+    problems: list[str] = []
+    given = _from_file(path, problems) if path is not None else {}
+    given |= _from_environment(variables, problems)
+    values = {key: _value(_BY_KEY[key], origin, raw, problems) for key, (origin, raw) in given.items()}
+    if problems:
+        raise SettingsError(problems)
+    return _assemble(values)
+
+
+def _value(field: Field, origin: str, raw: object, problems: list[str]) -> object:
+    try:
+        return field.read(raw)
+    except ValueError as error:
+        shown = repr(raw) if len(repr(raw)) <= 80 else repr(raw)[:77] + "..."
+        problems.append(f"{origin}: {shown} {error}")
+        return field.default
+
+
+def _assemble(values: Mapping[str, object]) -> Settings:
+    sections = {}
+    for section in dataclasses.fields(Settings):
+        mine = {
+            field.name: values[field.key] for field in FIELDS if field.section == section.name and field.key in values
+        }
+        sections[section.name] = dataclasses.replace(cast(Any, section.default), **mine)
+    return Settings(**sections)
+
+
+def _from_file(path: Path, problems: list[str]) -> dict[str, tuple[str, object]]:
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        problems.append(f"{path}: cannot be read ({error.strerror}); name a file that exists with --config")
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(f"{path}: is not TOML: {error}")
+        return {}
+    given: dict[str, tuple[str, object]] = {}
+    for section, content in document.items():
+        if not isinstance(content, dict):
+            problems.append(f"{section}: is not a section; write [section] and key = value below it")
+            continue
+        for name, raw in content.items():
+            key = f"{section}.{name}"
+            if key in _BY_KEY:
+                given[key] = (key, raw)
+            else:
+                problems.append(f"{key}: is not a setting; {_nearest(key, list(_BY_KEY))}")
+    return given
+
+
+def _from_environment(variables: Mapping[str, str], problems: list[str]) -> dict[str, tuple[str, object]]:
+    known = {field.variable: field for field in FIELDS}
+    given: dict[str, tuple[str, object]] = {}
+    for variable, raw in sorted(variables.items()):
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        if variable in known:
+            given[known[variable].key] = (f"{known[variable].key} (from {variable})", raw)
+        else:
+            problems.append(f"{variable}: is not a setting; {_nearest(variable, list(known))}")
+    return given
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]}?" if close else "see `marquee settings` for those there are"
+
+
+def as_markdown() -> str:
+    """Return the table of docs/settings.md."""
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    rows += [f"| `{field.key}` | {_shown(field.default)} | {field.help} |" for field in FIELDS]
+    return "\n".join(rows) + "\n"
+
+
+def _shown(default: object) -> str:
+    return f"`{default}`" if str(default) else "(none)"
