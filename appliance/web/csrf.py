@@ -1,0 +1,54 @@
+"""Forms are ours: the browser says where a form comes from, and the form carries a token bound to who was shown it.
+
+Staff pages have a cookie, so both checks count there. Attendee pages have none, and a captive browser may leave out every
+header, so there the token binds the form to the phone (lease or nonce) it was rendered for.
+"""
+
+from __future__ import annotations
+
+import hmac
+from urllib.parse import urlsplit
+
+from flask import request
+
+from appliance.domain.errors import Unauthorised
+from appliance.web.site import Site
+
+FIELD = "csrf"
+
+
+class Forbidden(Unauthorised):
+    """The caller may be known but must not do this (403)."""
+
+    status = 403
+
+
+def token(site: Site, subject: str) -> str:
+    """Return the hidden field for a form shown to ``subject``: a client id, or a staff token."""
+    return site.tokens.mint("csrf", site.tokens.name("csrf", subject))
+
+
+def check(site: Site, subject: str, *, strict: bool = False) -> None:
+    """Raise ``Forbidden`` unless the posted form was made for ``subject`` by this device.
+
+    ``strict`` is for pages with a cookie: a browser that hides where the form comes from (Origin: null) is refused too.
+    """
+    require_own_origin(strict=strict)
+    found = site.tokens.open("csrf", request.form.get(FIELD, ""))
+    if found is None or not hmac.compare_digest(found, site.tokens.name("csrf", subject)):
+        msg = "This form was not made for you, or is too old. Go back, reload the page and try again."
+        raise Forbidden(msg)
+
+
+def require_own_origin(*, strict: bool = False) -> None:
+    """Raise ``Forbidden`` if the browser says that another site sent this (Fetch Metadata, RFC 6454)."""
+    fetch_site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    origin = request.headers.get("Origin", "")
+    foreign = fetch_site == "cross-site" or (fetch_site == "same-site" and strict)
+    if origin == "null":
+        foreign = foreign or strict
+    elif origin:
+        foreign = foreign or urlsplit(origin).netloc.lower() != request.host.lower()
+    if foreign:
+        msg = "This form came from another site. Open the box office's own page and try again."
+        raise Forbidden(msg)

@@ -1,0 +1,57 @@
+"""What a web process needs besides the box, and how a view gets at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from flask import Flask, current_app
+
+from appliance.services.box import Box
+from appliance.web.leases import Leases
+from appliance.web.tokens import Tokens
+
+_EXTENSION = "marquee.site"
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """Settings of the portal.
+
+    ``data`` holds the key of the signed tokens. ``leases_file`` is dnsmasq's, None where there is no hotspot.
+    ``public_url`` is what phones are sent to, empty for the address they asked. ``behind_proxy`` says that exactly one proxy
+    in front sets X-Forwarded-*. ``metrics_from`` are the addresses that may read /metrics without signing in.
+    ``lane`` names this place of sale on check-ins.
+    """
+
+    data: Path
+    leases_file: Path | None = None
+    public_url: str = ""
+    behind_proxy: bool = False
+    metrics_from: tuple[str, ...] = LOOPBACK
+    lane: str = "portal"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One portal: its box, its settings, its token key and the hotspot's leases."""
+
+    box: Box
+    settings: WebSettings
+    tokens: Tokens
+    leases: Leases
+
+
+def install(app: Flask, box: Box, settings: WebSettings) -> Site:
+    """Make ``site()`` work inside ``app``."""
+    tokens = Tokens.from_file(settings.data / "web.key")
+    made = Site(box, settings, tokens, Leases(settings.leases_file))
+    app.extensions[_EXTENSION] = made
+    return made
+
+
+def site() -> Site:
+    """Return the site of the request being answered."""
+    return cast(Site, current_app.extensions[_EXTENSION])
