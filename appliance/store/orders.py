@@ -1,0 +1,137 @@
+"""Orders, tickets and payments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from appliance.store.tables import check_in, order, payment, ticket
+
+
+def add(db: Connection, values: dict[str, Any], tickets: list[dict[str, Any]]) -> None:
+    """Insert an order with its tickets."""
+    db.execute(order.insert().values(**values))
+    if tickets:
+        db.execute(ticket.insert(), tickets)
+
+
+def find(db: Connection, order_id: str) -> Row[Any] | None:
+    """Return the order row."""
+    return db.execute(select(order).where(order.c.id == order_id)).first()
+
+
+def find_by_hold(db: Connection, hold_id: str) -> str | None:
+    """Return the id of the order a hold became."""
+    return db.execute(select(order.c.id).where(order.c.hold == hold_id)).scalar()
+
+
+def by_code(db: Connection, code: str) -> list[str]:
+    """Return ids of the orders with this code, or with a ticket of this code."""
+    through = select(ticket.c.order).where(ticket.c.code == code)
+    return list(db.execute(select(order.c.id).where(order.c.code == code).union(through)).scalars())
+
+
+def change(db: Connection, order_id: str, **values: Any) -> None:
+    """Set columns of an order."""
+    db.execute(update(order).where(order.c.id == order_id).values(**values))
+
+
+def tickets(db: Connection, order_id: str) -> list[Row[Any]]:
+    """Return ticket rows of an order with ``admitted_at_ms`` of the check-in that counts, in a stable order."""
+    query = (
+        select(ticket, check_in.c.at_ms.label("admitted_at_ms"))
+        .outerjoin(check_in, check_in.c.id == ticket.c.checked_in_by)
+        .where(ticket.c.order == order_id)
+        .order_by(ticket.c.event_session, ticket.c.ticket_type, ticket.c.id)
+    )
+    return list(db.execute(query))
+
+
+def find_ticket(db: Connection, ticket_id: str) -> Row[Any] | None:
+    """Return a ticket row."""
+    return db.execute(select(ticket).where(ticket.c.id == ticket_id)).first()
+
+
+def tickets_by_code(db: Connection, code: str) -> list[Row[Any]]:
+    """Return ticket rows with this code."""
+    return list(db.execute(select(ticket).where(ticket.c.code == code)))
+
+
+def orders_of_tickets(db: Connection, ticket_ids: Iterable[str]) -> list[str]:
+    """Return ids of the orders these tickets belong to."""
+    query = select(ticket.c.order).where(ticket.c.id.in_(list(ticket_ids))).distinct().order_by(ticket.c.order)
+    return list(db.execute(query).scalars())
+
+
+def change_tickets(db: Connection, ticket_ids: Iterable[str], **values: Any) -> None:
+    """Set columns of tickets."""
+    db.execute(update(ticket).where(ticket.c.id.in_(list(ticket_ids))).values(**values))
+
+
+def add_ticket(db: Connection, values: dict[str, Any]) -> None:
+    """Insert one ticket."""
+    db.execute(ticket.insert().values(**values))
+
+
+def drop(db: Connection, order_id: str) -> None:
+    """Delete an order that has no tickets and payments any more."""
+    db.execute(order.delete().where(order.c.id == order_id))
+
+
+def move_payments(db: Connection, source: str, target: str) -> None:
+    """Give an order's payments to another one."""
+    db.execute(update(payment).where(payment.c.order == source).values(order=target))
+
+
+def add_payment(db: Connection, values: dict[str, Any]) -> bool:
+    """Insert a payment; return False if it was known already."""
+    return db.execute(insert(payment).values(**values).on_conflict_do_nothing()).rowcount > 0
+
+
+def paid_minor(db: Connection, order_id: str) -> int:
+    """Return the sum of an order's payments."""
+    query = select(func.coalesce(func.sum(payment.c.amount_minor), 0)).where(payment.c.order == order_id)
+    return db.execute(query).scalar_one()
+
+
+def comped(db: Connection, order_id: str) -> bool:
+    """Return whether staff gave the order away."""
+    query = select(payment.c.id).where(payment.c.order == order_id, payment.c.method == "comp")
+    return db.execute(query).first() is not None
+
+
+def tickets_of_client(db: Connection, client_id: str, statuses: Iterable[str]) -> list[Row[Any]]:
+    """Return (event_session, price_minor, payment, number) of a client's valid tickets, grouped."""
+    query = (
+        select(ticket.c.event_session, ticket.c.price_minor, order.c.payment, func.count().label("number"))
+        .join(order, order.c.id == ticket.c.order)
+        .where(order.c.client == client_id, order.c.status.in_(list(statuses)), ticket.c.voided.is_(False))
+        .group_by(ticket.c.event_session, ticket.c.price_minor, order.c.payment)
+    )
+    return list(db.execute(query))
+
+
+def unpaid_in(db: Connection, event_session: str, issuer: str) -> list[str]:
+    """Return ids of confirmed, unpaid orders of ours with a ticket for this session."""
+    query = (
+        select(order.c.id)
+        .join(ticket, ticket.c.order == order.c.id)
+        .where(order.c.issuer == issuer, order.c.status == "confirmed", order.c.payment == "promised")
+        .where(ticket.c.event_session == event_session)
+        .distinct()
+        .order_by(order.c.id)
+    )
+    return list(db.execute(query).scalars())
+
+
+def sold_and_admitted(db: Connection, sessions: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Return (valid tickets known here, admitted) per session."""
+    query = (
+        select(ticket.c.event_session, func.count().label("sold"), func.count(ticket.c.checked_in_by).label("admitted"))
+        .where(ticket.c.event_session.in_(list(sessions)), ticket.c.voided.is_(False))
+        .group_by(ticket.c.event_session)
+    )
+    return {row.event_session: (row.sold, row.admitted) for row in db.execute(query)}

@@ -1,0 +1,139 @@
+"""Small rows around the bookings: audit, print jobs, hardware, switches, rates, replies, staff tokens, issuers' keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from appliance.domain.clock import Now
+from appliance.store.tables import audit, hardware, idempotency, issuer_key, print_job, rate, staff_token, switch
+
+
+def add_audit(db: Connection, at_ms: int, who: str, action: str, subject: str, detail: str) -> None:
+    """Insert one line of who did what."""
+    db.execute(audit.insert().values(at_ms=at_ms, who=who, action=action, subject=subject, detail=detail))
+
+
+def add_print_job(db: Connection, kind: str, document: bytes, at_ms: int, reprint_of: int | None) -> int:
+    """Queue a job; return its id."""
+    row = print_job.insert().values(
+        kind=kind, document=document, state="queued", reprint_of=reprint_of, created_at_ms=at_ms, changed_at_ms=at_ms
+    )
+    return int(db.execute(row).inserted_primary_key[0])
+
+
+def find_print_job(db: Connection, job: int) -> Row[Any] | None:
+    """Return a job."""
+    return db.execute(select(print_job).where(print_job.c.id == job)).first()
+
+
+def next_print_job(db: Connection) -> Row[Any] | None:
+    """Return the oldest queued job."""
+    query = select(print_job).where(print_job.c.state == "queued").order_by(print_job.c.id).limit(1)
+    return db.execute(query).first()
+
+
+def change_print_job(db: Connection, job: int, **values: Any) -> None:
+    """Set columns of a job."""
+    db.execute(update(print_job).where(print_job.c.id == job).values(**values))
+
+
+def print_jobs_in(db: Connection, state: str) -> list[int]:
+    """Return ids of the jobs in a state."""
+    return list(db.execute(select(print_job.c.id).where(print_job.c.state == state)).scalars())
+
+
+def recent_print_jobs(db: Connection, limit: int) -> list[Row[Any]]:
+    """Return the latest jobs, newest first."""
+    return list(db.execute(select(print_job).order_by(print_job.c.id.desc()).limit(limit)))
+
+
+def hardware_rows(db: Connection) -> list[Row[Any]]:
+    """Return what the desk last saw of each device."""
+    return list(db.execute(select(hardware).order_by(hardware.c.name)))
+
+
+def put_hardware(db: Connection, name: str, state: str, reason: str, since_ms: int, seen_at_ms: int) -> None:
+    """Write how a device is doing."""
+    values = {"state": state, "reason": reason, "since_ms": since_ms, "seen_at_ms": seen_at_ms}
+    db.execute(insert(hardware).values(name=name, **values).on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def switches(db: Connection) -> dict[str, str]:
+    """Return every staff switch that is set."""
+    return {row.name: row.value for row in db.execute(select(switch.c.name, switch.c.value))}
+
+
+def put_switch(db: Connection, name: str, value: str | None, at_ms: int, who: str) -> None:
+    """Set a switch; None removes it, so that the clock decides again."""
+    if value is None:
+        db.execute(switch.delete().where(switch.c.name == name))
+        return
+    values = {"value": value, "changed_at_ms": at_ms, "changed_by": who}
+    db.execute(insert(switch).values(name=name, **values).on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def rate_count(db: Connection, bucket: str, window: int, boot_id: str) -> int:
+    """Return how often ``bucket`` was counted in the window that began at ``window`` (boot-time in ms) of this boot."""
+    key = (rate.c.bucket == bucket) & (rate.c.window == window) & (rate.c.boot_id == boot_id)
+    return db.execute(select(rate.c.count).where(key)).scalar() or 0
+
+
+def rate_add(db: Connection, bucket: str, window: int, boot_id: str) -> None:
+    """Count one more."""
+    row = insert(rate).values(bucket=bucket, window=window, boot_id=boot_id, count=1)
+    db.execute(
+        row.on_conflict_do_update(index_elements=["bucket", "window", "boot_id"], set_={"count": rate.c.count + 1})
+    )
+
+
+def find_reply(db: Connection, scope: str, key: str) -> Row[Any] | None:
+    """Return the remembered answer under a key."""
+    return db.execute(select(idempotency).where(idempotency.c.scope == scope, idempotency.c.key == key)).first()
+
+
+def add_reply(db: Connection, values: dict[str, Any]) -> None:
+    """Remember an answer."""
+    db.execute(idempotency.insert().values(**values))
+
+
+def add_staff_token(db: Connection, values: dict[str, Any]) -> None:
+    """Insert a staff token; the same one again is renewed."""
+    db.execute(insert(staff_token).values(**values).on_conflict_do_update(index_elements=["sha256"], set_=values))
+
+
+def find_staff_token(db: Connection, sha256: str) -> Row[Any] | None:
+    """Return a staff token."""
+    return db.execute(select(staff_token).where(staff_token.c.sha256 == sha256)).first()
+
+
+def drop_staff_token(db: Connection, sha256: str) -> None:
+    """Delete a staff token."""
+    db.execute(staff_token.delete().where(staff_token.c.sha256 == sha256))
+
+
+def drop_staff_tokens_of(db: Connection, badges: Iterable[str]) -> None:
+    """Delete every token of these badges."""
+    db.execute(staff_token.delete().where(staff_token.c.badge.in_(list(badges))))
+
+
+def forget_old(db: Connection, now: Now, rates_before: int) -> None:
+    """Delete counts of past windows, tokens that ended and, where the clock is trusted, answers nobody will ask for again."""
+    db.execute(rate.delete().where((rate.c.boot_id != now.boot_id) | (rate.c.window < rates_before)))
+    ended = (staff_token.c.boot_id != now.boot_id) | (staff_token.c.expires_boot_ms <= now.boot_ms)
+    db.execute(staff_token.delete().where(ended))
+    if now.trusted:
+        db.execute(idempotency.delete().where(idempotency.c.keep_until_ms < now.wall_ms))
+
+
+def find_issuer(db: Connection, kid: str) -> Row[Any] | None:
+    """Return the device a key belongs to."""
+    return db.execute(select(issuer_key).where(issuer_key.c.kid == kid)).first()
+
+
+def put_issuer(db: Connection, values: dict[str, Any]) -> None:
+    """Write a device's public key."""
+    db.execute(insert(issuer_key).values(**values).on_conflict_do_update(index_elements=["kid"], set_=values))

@@ -1,0 +1,39 @@
+"""Check-ins. Scans that another door reported have the lane ``@<device>`` and are not this door's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from appliance.store.tables import check_in
+
+
+def add(db: Connection, values: dict[str, Any]) -> None:
+    """Insert a scan; the same one twice is kept once."""
+    db.execute(insert(check_in).values(**values).on_conflict_do_nothing())
+
+
+def find(db: Connection, check_in_id: str) -> Row[Any] | None:
+    """Return a scan."""
+    return db.execute(select(check_in).where(check_in.c.id == check_in_id)).first()
+
+
+def recent(db: Connection, limit: int) -> list[Row[Any]]:
+    """Return this door's latest scans, newest first."""
+    query = select(check_in).where(check_in.c.lane.not_like("@%"))
+    return list(db.execute(query.order_by(check_in.c.at_ms.desc(), check_in.c.id).limit(limit)))
+
+
+def admitted_before(db: Connection, ticket: str, at_ms: int) -> int | None:
+    """Return when a ticket was admitted, up to then."""
+    query = select(func.max(check_in.c.at_ms)).where(
+        check_in.c.ticket == ticket, check_in.c.verdict == "admitted", check_in.c.at_ms <= at_ms
+    )
+    return db.execute(query).scalar()
+
+
+def undo(db: Connection, check_in_id: str, at_ms: int) -> None:
+    """Mark a scan as taken back."""
+    db.execute(update(check_in).where(check_in.c.id == check_in_id).values(undone_at_ms=at_ms))
