@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from appliance.domain.clock import Now
 from appliance.domain.errors import Refusal
 from appliance.domain.printing import Printable, encode
-from appliance.store import codes, documents, outgoing, records
+from appliance.store import codes, documents, records
 from appliance.store.device import DeviceRow
 from appliance.store.device import load as load_device
 from mqtt_bridge.database import Database
+from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import Signer
@@ -34,6 +35,15 @@ class Identity:
     device: str
 
 
+class DeviceSigner(Signer, Protocol):
+    """Signs receipts and messages, and knows the raw 32-byte public key that verifies them."""
+
+    @property
+    def public(self) -> bytes:
+        """The public key."""
+        ...
+
+
 class CommitAndRaise(Exception):
     """Ends a use case with a refusal whose own rows (attempts, audit) must stay."""
 
@@ -46,15 +56,13 @@ class CommitAndRaise(Exception):
 class Box:
     """Everything a use case needs, built once by bootstrap.
 
-    ``random(n)`` returns n random bytes; ``wake("bridge" | "desk")`` is called after COMMIT returned; ``public`` is the raw
-    32-byte Ed25519 key that verifies what ``signer`` signs.
+    ``random(n)`` returns n random bytes; ``wake("bridge" | "desk")`` is called after COMMIT returned.
     """
 
     database: Database
     clock: Callable[[], Now]
     random: Callable[[int], bytes]
-    signer: Signer
-    public: bytes
+    signer: DeviceSigner
     identity: Identity
     wake: Callable[[str], None] = lambda _whom: None
     documents: documents.Cache = field(default_factory=documents.Cache)
@@ -106,14 +114,29 @@ class Unit:
         """What is on sale, decoded once per version and process."""
         return self.box.documents.get(self.db, self.device.catalogue_version)
 
+    def reload(self) -> None:
+        """Read the device row again after this transaction changed it."""
+        self.device = load_device(self.db)
+
     def emit(self, body: Uplink, private: Private | None = None) -> int:
         """Put a message for the cloud into the outbox of this very transaction; return its seq."""
         self.wakes.add("bridge")
-        return outgoing.enqueue(self, body, private)
+        return sender.enqueue(
+            self.db,
+            CLOUD,
+            self.inc,
+            body,
+            signer=self.box.signer,
+            org=self.identity.org,
+            sender=self.identity.device,
+            origin=self.identity.device,
+            wall_ms=self.now.wall_ms,
+            private=private,
+        )
 
     def next_seq(self) -> int:
         """The seq the next ``emit`` of this transaction will get."""
-        return outgoing.next_seq(self)
+        return sender.last_seq(self.db, CLOUD, self.inc) + 1
 
     def print(self, kind: str, document: Printable, reprint_of: int | None = None) -> int:
         """Queue a print job; the desk is woken after COMMIT."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from appliance.store.allocations import forget_current
 from appliance.store.tables import catalogue, device
 
 
@@ -63,3 +64,9 @@ def create(db: Connection, *, org: str, venue: str, name: str, inc: str, bound_t
 def change(db: Connection, **values: Any) -> None:
     """Set columns of the device row."""
     db.execute(update(device).where(device.c.id == 1).values(**values))
+
+
+def begin_incarnation(db: Connection, inc: str, bound_to: str) -> None:
+    """Start a new life: frozen, with no allocation, until the cloud grants to ``inc``."""
+    change(db, inc=inc, bound_to=bound_to, frozen=True, state_revision=0)
+    forget_current(db)

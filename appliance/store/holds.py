@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, and_, func, or_, select, update
 
 from appliance.domain.clock import Now
 from appliance.domain.inventory import Line
-from appliance.store.tables import client, hold, hold_item
+from appliance.store.tables import client, hold, hold_item, order
 
 
 def _lapsed(now: Now) -> Any:
@@ -112,9 +112,9 @@ def held_by(db: Connection, client_id: str) -> dict[str, int]:
 
 
 def open_by_address(db: Connection, quota: str) -> list[Row[Any]]:
-    """Return (id, address, quantity, epoch) of guests' open holds on a quota, newest first."""
+    """Return (id, client, address, quantity) of guests' open holds on a quota, newest first."""
     query = (
-        select(hold.c.id, client.c.address, hold_item.c.quantity)
+        select(hold.c.id, hold.c.client, client.c.address, hold_item.c.quantity)
         .join(hold, hold.c.id == hold_item.c.hold)
         .join(client, client.c.id == hold.c.client)
         .where(hold.c.state == "open", hold_item.c.quota == quota)
@@ -125,8 +125,6 @@ def open_by_address(db: Connection, quota: str) -> list[Row[Any]]:
 
 def old_ends(db: Connection, before_ms: int) -> int:
     """Delete released and expired holds placed before then that never became an order; return how many."""
-    from appliance.store.tables import order
-
     old = (
         select(hold.c.id)
         .outerjoin(order, order.c.hold == hold.c.id)

@@ -1,0 +1,200 @@
+"""place_hold -> confirm | release | expire: a guest books, or staff book for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+from appliance.domain.booking import first_payment, next_hold
+from appliance.domain.client import Client
+from appliance.domain.errors import Invalid, LimitReached, NotFound
+from appliance.domain.inventory import Line, Shelf, per_quota
+from appliance.domain.limits import STAFF_PER_HOLD, hold_life_ms
+from appliance.domain.people import clean
+from appliance.services import cancelling, clients, show
+from appliance.services.box import Unit
+from appliance.services.selling import Sale, record_sale
+from appliance.services.stock import claim, end_hold, free_lapsed, require_on_sale
+from appliance.services.views import HoldView, OrderView
+from appliance.store import allocations, holds, orders
+
+MOST_TYPES = 20
+cancel = cancelling.cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """``quantity`` tickets of one type, as asked for."""
+
+    ticket_type: str
+    quantity: int
+
+
+def place_hold(unit: Unit, client: Client, items: Iterable[Item], channel: str = "phone") -> HoldView:
+    """Claim stock for some minutes, all items or none.
+
+    Raises ``Invalid``, ``SaleClosed``, ``LimitReached``, ``SoldOutHere`` or ``SoldOut``; then nothing is claimed.
+    """
+    lines = _lines(unit, items)
+    _require_sale(unit, lines)
+    clients.admit(unit, client)
+    free_lapsed(unit)
+    clients.make_room(unit, client, lines)
+    clients.check(unit, client, lines)
+    shelves = claim(unit, lines)
+    hold_id = unit.secret()
+    life_ms = hold_life_ms(unit.catalogue.limits, list(shelves.values()))
+    row = {
+        "id": hold_id,
+        "code": unit.code(),
+        "client": client.id,
+        "boot_id": unit.now.boot_id,
+        "placed_boot_ms": unit.now.boot_ms,
+        "expires_boot_ms": unit.now.boot_ms + life_ms,
+        "life_ms": life_ms,
+        "placed_at_ms": unit.now.wall_ms,
+        "expires_at_ms": unit.now.wall_ms + life_ms,
+        "channel": channel,
+    }
+    holds.add(unit.db, row, lines, {quota: shelf.epoch for quota, shelf in shelves.items()})
+    for quota, wanted in per_quota(lines).items():
+        allocations.add(unit.db, quota, shelves[quota].epoch, held=wanted)
+    return show.hold_view(unit, hold_id)
+
+
+def find_hold(unit: Unit, hold_id: str) -> HoldView:
+    """Return a hold; ``NotFound`` if there is none."""
+    return show.hold_view(unit, hold_id)
+
+
+def release_hold(unit: Unit, hold_id: str) -> None:
+    """Give a hold back; doing it twice changes nothing. A hold that became an order is refused (``Invalid``)."""
+    row = _hold_row(unit, hold_id)
+    if orders.find_by_hold(unit.db, hold_id) is not None:
+        next_hold("confirmed", "release")
+    if row.state == "open":
+        end_hold(unit, hold_id, "release")
+    else:
+        holds.set_state(unit.db, hold_id, next_hold(row.state, "release"))
+
+
+def confirm(
+    unit: Unit, hold_id: str, *, name: str = "", contact: str = "", client: Client | None = None, staff: str = ""
+) -> OrderView:
+    """Turn a hold into an order with tickets and receipts; the same hold again returns the first order.
+
+    An expired hold claims its stock anew if it remains, else ``SoldOutHere`` or ``SoldOut``. Raises ``HoldExpired`` for a
+    released one, ``SaleClosed`` and ``LimitReached`` as a new hold would.
+    """
+    row = _hold_row(unit, hold_id)
+    first = orders.find_by_hold(unit.db, hold_id)
+    if first is not None:
+        return show.order_view(unit, first)
+    name, contact = clean(name, "name"), clean(contact, "contact")
+    next_hold(row.state, "confirm")
+    lines, epochs = _held_lines(unit, hold_id)
+    _check_orders(unit, row, client, lines)
+    if _still_holds(unit, row, epochs):
+        holds.set_state(unit.db, hold_id, next_hold("open", "confirm"))
+        _require_sale(unit, lines, promised=True)
+        held = True
+    else:
+        if row.state == "open":
+            end_hold(unit, hold_id, "expire")
+        _require_sale(unit, lines)
+        epochs = {quota: shelf.epoch for quota, shelf in claim(unit, lines).items()}
+        held = False
+    total_minor = sum(unit.catalogue.ticket_type[line.ticket_type][2].price_minor * line.quantity for line in lines)
+    sale = Sale(
+        hold=hold_id,
+        code=row.code,
+        client=row.client,
+        lines=lines,
+        epochs=epochs,
+        held=held,
+        payment=first_payment(total_minor),
+        total_minor=total_minor,
+        name=name,
+        contact=contact,
+        sold_by=staff,
+    )
+    return show.order_view(unit, record_sale(unit, sale))
+
+
+def find_order(unit: Unit, order_id: str) -> OrderView:
+    """Return an order; ``NotFound`` if there is none."""
+    return show.order_view(unit, order_id)
+
+
+def find_by_code(unit: Unit, code: str) -> OrderView:
+    """Return the order with this readable code, or with a ticket of this code; for staff only.
+
+    ``NotFound`` if there is none, or if several tickets share the code by chance.
+    """
+    return show.order_view(unit, cancelling.order_of_code(unit, code))
+
+
+def _lines(unit: Unit, items: Iterable[Item]) -> tuple[Line, ...]:
+    """Return what is wanted, one line per type; raises ``Invalid`` for what cannot be meant."""
+    wanted: dict[str, int] = {}
+    for item in items:
+        if item.quantity < 1:
+            msg = "Choose at least one ticket."
+            raise Invalid(msg, field="quantity")
+        if item.ticket_type not in unit.catalogue.ticket_type:
+            msg = "This ticket type does not exist (any more). Reload the page."
+            raise Invalid(msg, field="ticket_type")
+        wanted[item.ticket_type] = wanted.get(item.ticket_type, 0) + item.quantity
+    if not wanted or len(wanted) > MOST_TYPES:
+        msg = f"Choose between one and {MOST_TYPES} ticket types." if wanted else "Choose at least one ticket."
+        raise Invalid(msg, field="items")
+    if sum(wanted.values()) > STAFF_PER_HOLD:
+        msg = f"At most {STAFF_PER_HOLD} tickets can be booked at once."
+        raise LimitReached(msg, "per_hold")
+    found = {each: unit.catalogue.ticket_type[each][2] for each in wanted}
+    if len({kind.currency for kind in found.values()}) > 1:
+        msg = "Tickets in different currencies need one order each."
+        raise Invalid(msg, field="items")
+    return tuple(Line(each, found[each].quota, wanted[each]) for each in sorted(wanted))
+
+
+def _held_lines(unit: Unit, hold_id: str) -> tuple[tuple[Line, ...], dict[str, int]]:
+    items = holds.items(unit.db, hold_id)
+    if any(item.ticket_type not in unit.catalogue.ticket_type for item in items):
+        msg = "A ticket type of this hold is not sold any more. Choose again."
+        raise Invalid(msg, field="hold")
+    lines = tuple(Line(item.ticket_type, item.quota, item.quantity) for item in items)
+    return lines, {item.quota: item.epoch for item in items}
+
+
+def _still_holds(unit: Unit, row: Row[Any], epochs: dict[str, int]) -> bool:
+    """Return whether the hold still owns its stock: open, alive, and in the current epoch of each quota."""
+    if row.state != "open" or show.remaining_ms(unit, row) == 0:
+        return False
+    shelves: dict[str, Shelf] = allocations.shelves(unit.db, epochs)
+    return all(quota in shelves and shelves[quota].epoch == epoch for quota, epoch in epochs.items())
+
+
+def _check_orders(unit: Unit, row: Row[Any], client: Client | None, lines: tuple[Line, ...]) -> None:
+    if row.channel != "desk" and not (client is not None and client.is_staff):
+        clients.check_orders(unit, clients.usage(unit, row.client), lines)
+
+
+def _require_sale(unit: Unit, lines: tuple[Line, ...], *, promised: bool = False) -> None:
+    """Refuse what is not on sale; a live hold is a promise that only a cancelled date or a frozen device breaks."""
+    sessions = {unit.catalogue.ticket_type[line.ticket_type][1].id for line in lines}
+    found = [unit.catalogue.event_session[each][1] for each in sorted(sessions)]
+    if promised and not unit.device.frozen:
+        found = [at for at in found if at.cancelled]
+    require_on_sale(unit, found)
+
+
+def _hold_row(unit: Unit, hold_id: str) -> Row[Any]:
+    row = holds.find(unit.db, hold_id)
+    if row is None:
+        msg = "This hold does not exist. Choose your tickets again."
+        raise NotFound(msg)
+    return row

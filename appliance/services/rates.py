@@ -1,0 +1,28 @@
+"""Counting in fixed windows of boot-time."""
+
+from __future__ import annotations
+
+import hashlib
+
+from appliance.domain.errors import LimitReached
+from appliance.services.box import Unit
+from appliance.store import records
+
+
+def check(unit: Unit, kind: str, who: str, limit: int, window_ms: int, words: str) -> None:
+    """Raise ``LimitReached`` with the seconds to wait if ``who`` was counted ``limit`` times in this window."""
+    start = unit.now.boot_ms - unit.now.boot_ms % window_ms
+    if records.rate_count(unit.db, _bucket(kind, who), start, unit.now.boot_id) >= limit:
+        wait_s = max(1, -(-(start + window_ms - unit.now.boot_ms) // 1000))
+        raise LimitReached(words, kind, wait_s)
+
+
+def count(unit: Unit, kind: str, who: str, window_ms: int) -> None:
+    """Count ``who`` once more in this window."""
+    start = unit.now.boot_ms - unit.now.boot_ms % window_ms
+    records.rate_add(unit.db, _bucket(kind, who), start, unit.now.boot_id)
+
+
+def _bucket(kind: str, who: str) -> str:
+    # Hashed: what strangers typed is bounded in size, and no mistyped PIN in the badge field stays in the database.
+    return f"{kind}:{hashlib.sha256(who.encode(errors='replace')).hexdigest()[:24]}"

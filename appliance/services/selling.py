@@ -1,0 +1,142 @@
+"""The moment of sale: totals, order, tickets, receipts and the message about them, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from appliance.domain.booking import Payment
+from appliance.domain.inventory import Line, per_quota
+from appliance.services.box import Unit
+from appliance.services.stock import counts
+from appliance.store import allocations, orders
+from mqtt_bridge.protocol import receipts
+from mqtt_bridge.protocol.messages import OrderConfirmed, Private, TicketFact
+from mqtt_bridge.protocol.receipts import TicketClaims
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """What is being sold; ``held`` tells whether the stock is in an open hold or was claimed just now."""
+
+    hold: str
+    code: str
+    client: str
+    lines: tuple[Line, ...]
+    epochs: dict[str, int]
+    held: bool
+    payment: Payment
+    total_minor: int
+    name: str
+    contact: str
+    sold_by: str
+
+
+def record_sale(unit: Unit, sale: Sale) -> str:
+    """Write everything about a sale and return the order's id; the caller has claimed the stock."""
+    order_id = unit.secret()
+    for quota, number in per_quota(sale.lines).items():
+        allocations.add(unit.db, quota, sale.epochs[quota], sold=number, held=-number if sale.held else 0)
+    seq = unit.next_seq()
+    tickets = [
+        _ticket(unit, order_id, sale, line, seq) for line in sale.lines for _ in range(line.quantity)
+    ]
+    orders.add(unit.db, _order_values(unit, order_id, sale, tickets[0]["currency"]), tickets)
+    private = None
+    if sale.name or sale.contact:
+        private = Private(salt=unit.secret(), name=sale.name, contact=sale.contact)
+    body = OrderConfirmed(
+        order=order_id,
+        code=sale.code,
+        payment=sale.payment,
+        tickets=tuple(fact(each) for each in tickets),
+        stock=counts(unit, sale.epochs.items()),
+        confirmed_at_ms=unit.now.wall_ms,
+        sold_by=sale.sold_by,
+    )
+    sent = unit.emit(body, private)
+    if sent != seq:
+        msg = f"receipts name message {seq}, but the sale was message {sent}"
+        raise RuntimeError(msg)
+    return order_id
+
+
+def _order_values(unit: Unit, order_id: str, sale: Sale, currency: str) -> dict[str, Any]:
+    return {
+        "id": order_id,
+        "hold": sale.hold,
+        "code": sale.code,
+        "client": sale.client,
+        "issuer": unit.identity.device,
+        "status": "confirmed",
+        "payment": sale.payment,
+        "total_minor": sale.total_minor,
+        "currency": currency,
+        "name": sale.name,
+        "contact": sale.contact,
+        "sold_by": sale.sold_by,
+        "created_at_ms": unit.now.wall_ms,
+    }
+
+
+def _ticket(unit: Unit, order_id: str, sale: Sale, line: Line, seq: int) -> dict[str, Any]:
+    _, at, kind = unit.catalogue.ticket_type[line.ticket_type]
+    epoch = sale.epochs[line.quota]
+    claims = TicketClaims(
+        issuer=unit.identity.device,
+        ticket=unit.secret(),
+        event_session=at.id,
+        ticket_type=kind.id,
+        code=unit.code(),
+        price_minor=kind.price_minor,
+        currency=kind.currency,
+        paid=sale.payment == "paid",
+        inc=receipts.inc_hash(unit.inc),
+        seq=seq,
+        epoch=epoch,
+        issued_at_s=unit.now.wall_ms // 1000 if unit.now.trusted else None,
+    )
+    return {
+        "id": claims.ticket,
+        "order": order_id,
+        "code": claims.code,
+        "ticket_type": kind.id,
+        "event_session": at.id,
+        "quota": line.quota,
+        "epoch": epoch,
+        "issuer": claims.issuer,
+        "price_minor": kind.price_minor,
+        "currency": kind.currency,
+        "receipt": receipts.issue(claims, unit.box.signer),
+        "voided": False,
+        "counted_cancelled": False,
+        "checked_in_by": None,
+    }
+
+
+def fact(ticket: Any) -> TicketFact:
+    """Return what a message says of a ticket row."""
+    row = ticket if isinstance(ticket, dict) else dict(ticket._mapping)
+    return TicketFact(
+        ticket=row["id"],
+        code=row["code"],
+        ticket_type=row["ticket_type"],
+        event_session=row["event_session"],
+        quota=row["quota"],
+        epoch=row["epoch"],
+        price_minor=row["price_minor"],
+        currency=row["currency"],
+    )
+
+
+def sign_as_paid(unit: Unit, order_id: str) -> None:
+    """Issue the receipts of our own order again, now saying paid; everything else in them stays."""
+    for row in orders.tickets(unit.db, order_id):
+        if row.issuer != unit.identity.device or not row.receipt:
+            continue
+        claims = receipts.read(row.receipt).claims
+        if not claims.paid:
+            paid = msgspec.structs.replace(claims, paid=True)
+            orders.change_tickets(unit.db, [row.id], receipt=receipts.issue(paid, unit.box.signer))

@@ -1,0 +1,105 @@
+"""Rows into views: the one place that knows how a hold, an order and a ticket look from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from appliance.domain.errors import NotFound
+from appliance.services.box import Unit
+from appliance.services.views import HoldLine, HoldView, OrderView, TicketView
+from appliance.store import holds, orders
+from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
+
+_NOWHERE = Venue(id="", name="", address="")
+
+
+def hold_view(unit: Unit, hold_id: str) -> HoldView:
+    """Return a hold as the guest sees it; ``NotFound`` if there is none."""
+    row = holds.find(unit.db, hold_id)
+    if row is None:
+        msg = "This hold does not exist. Choose your tickets again."
+        raise NotFound(msg)
+    lines = tuple(_line(unit, item) for item in holds.items(unit.db, hold_id))
+    left_ms = remaining_ms(unit, row)
+    order_id = orders.find_by_hold(unit.db, hold_id)
+    state = "confirmed" if order_id else "expired" if row.state == "open" and left_ms == 0 else row.state
+    return HoldView(
+        id=row.id,
+        code=row.code,
+        state=state,
+        items=lines,
+        expires_at_ms=unit.now.wall_ms + left_ms if state == "open" else row.expires_at_ms,
+        expires_in_ms=left_ms if state == "open" else 0,
+        total_minor=sum(line.type.price_minor * line.quantity for line in lines),
+        currency=lines[0].type.currency,
+        requested=False,
+        order=order_id,
+    )
+
+
+def remaining_ms(unit: Unit, row: Row[Any]) -> int:
+    """Return how long a hold still lives; a hold of an earlier boot has its whole life again."""
+    if row.boot_id != unit.now.boot_id:
+        return int(row.life_ms)
+    return max(0, row.expires_boot_ms - unit.now.boot_ms)
+
+
+def _line(unit: Unit, item: Row[Any]) -> HoldLine:
+    event, at, kind = where_and_what(unit, item.ticket_type, "")
+    return HoldLine(type=kind, event=event, at=at, quantity=item.quantity)
+
+
+def where_and_what(unit: Unit, ticket_type: str, event_session: str) -> tuple[Event, EventSession, TicketType]:
+    """Return what the catalogue says; empty values for what it does not know (yet)."""
+    known = unit.catalogue.ticket_type.get(ticket_type)
+    if known is not None:
+        return known
+    kind = TicketType(id=ticket_type, name="", quota="", price_minor=0, currency="")
+    found = unit.catalogue.event_session.get(event_session)
+    if found is not None:
+        return (*found, kind)
+    event = Event(id="", slug="", title="", summary="", sessions=())
+    at = EventSession(event_session, "", "", 0, 0, "UTC", (), ())
+    return event, at, kind
+
+
+def ticket_view(unit: Unit, row: Row[Any], admitted_at_ms: int | None) -> TicketView:
+    """Return one ticket."""
+    event, at, kind = where_and_what(unit, row.ticket_type, row.event_session)
+    return TicketView(
+        id=row.id,
+        code=row.code,
+        type=kind,
+        event=event,
+        at=at,
+        venue=unit.catalogue.venue.get(at.venue, _NOWHERE),
+        receipt=row.receipt,
+        price_minor=row.price_minor,
+        voided=row.voided,
+        admitted_at_ms=admitted_at_ms,
+    )
+
+
+def order_view(unit: Unit, order_id: str) -> OrderView:
+    """Return an order with its tickets; ``NotFound`` if there is none."""
+    row = orders.find(unit.db, order_id)
+    if row is None:
+        msg = "This order does not exist."
+        raise NotFound(msg)
+    return OrderView(
+        id=row.id,
+        code=row.code,
+        status=row.status,
+        payment=row.payment,
+        total_minor=row.total_minor,
+        currency=row.currency,
+        name=row.name,
+        contact=row.contact,
+        issuer=row.issuer,
+        created_at_ms=row.created_at_ms,
+        tickets=tuple(ticket_view(unit, each, each.admitted_at_ms) for each in orders.tickets(unit.db, order_id)),
+        paid_minor=orders.paid_minor(unit.db, order_id),
+        hold=row.hold,
+    )

@@ -1,0 +1,73 @@
+"""The shelves of this device within a transaction: freeing what lapsed, claiming, and what screens may show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from appliance.domain import sale
+from appliance.domain.booking import next_hold
+from appliance.domain.inventory import Line, Shelf, per_quota, require, shortages
+from appliance.services.box import Unit
+from appliance.store import allocations, holds, records
+from mqtt_bridge.protocol.catalogue import EventSession
+from mqtt_bridge.protocol.messages import StockCount
+
+
+def free_lapsed(unit: Unit) -> int:
+    """Expire every hold whose life is over and give its stock back; return how many.
+
+    Boot-time starts anew with each boot, so holds of an earlier boot get their full life again first.
+    """
+    holds.adopt(unit.db, unit.now)
+    lapsed = holds.lapsed(unit.db, unit.now)
+    for hold_id in lapsed:
+        end_hold(unit, hold_id, "expire")
+    return len(lapsed)
+
+
+def end_hold(unit: Unit, hold_id: str, event: str) -> None:
+    """End an open hold by ``release`` or ``expire``; its stock is free again."""
+    holds.set_state(unit.db, hold_id, next_hold("open", event))
+    for item in holds.items(unit.db, hold_id):
+        allocations.add(unit.db, item.quota, item.epoch, held=-item.quantity)
+
+
+def claim(unit: Unit, lines: Iterable[Line]) -> dict[str, Shelf]:
+    """Return the shelves (as they were before) that can meet all lines; raises ``SoldOut`` or ``SoldOutHere``.
+
+    The caller writes what it takes in the same transaction.
+    """
+    lines = tuple(lines)
+    shelves = allocations.shelves(unit.db, per_quota(lines))
+    if shortages(shelves, lines) and free_lapsed(unit):
+        shelves = allocations.shelves(unit.db, per_quota(lines))
+    require(shelves, lines)
+    return shelves
+
+
+def visible_shelves(unit: Unit) -> dict[str, Shelf]:
+    """Return the shelves as they would be if lapsed holds had been freed already; for read-only views."""
+    lapsed = holds.lapsed_stock(unit.db, unit.now)
+    return {
+        quota: replace(shelf, held=shelf.held - lapsed.get((quota, shelf.epoch), 0))
+        for quota, shelf in allocations.shelves(unit.db).items()
+    }
+
+
+def counts(unit: Unit, pairs: Iterable[tuple[str, int]]) -> tuple[StockCount, ...]:
+    """Return the totals of these (quota, epoch) pairs as messages carry them."""
+    found = (allocations.count(unit.db, quota, epoch) for quota, epoch in sorted(set(pairs)))
+    return tuple(each for each in found if each is not None)
+
+
+def sale_window(unit: Unit, at: EventSession, switches: dict[str, str]) -> sale.Window:
+    """Return whether tickets of this session may be sold now."""
+    return sale.window(at, unit.now, switches.get(f"sale:{at.id}"), frozen=unit.device.frozen)
+
+
+def require_on_sale(unit: Unit, sessions: Iterable[EventSession]) -> None:
+    """Raise ``SaleClosed`` unless all these sessions are on sale."""
+    switches = records.switches(unit.db)
+    for at in sessions:
+        sale.require_open(sale_window(unit, at, switches), frozen=unit.device.frozen)
