@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -345,9 +345,17 @@ def _from_environment(variables: Mapping[str, str], problems: list[str]) -> dict
             continue
         if variable in known:
             given[known[variable].key] = (f"{known[variable].key} (from {variable})", raw)
-        else:
+        elif _meant_as_setting(variable, known):
             problems.append(f"{variable}: is not a setting; {_nearest(variable, list(known))}")
     return given
+
+
+def _meant_as_setting(variable: str, known: Iterable[str]) -> bool:
+    """Tools around Marquee have variables too; one of a section's, or nearly the name of a setting, is a slip."""
+    word = variable.removeprefix(PREFIX)
+    names = [each.removeprefix(PREFIX) for each in known]
+    in_section = any(word.startswith(f"{section.name.upper()}_") for section in dataclasses.fields(Settings))
+    return in_section or bool(difflib.get_close_matches(word, names, n=1, cutoff=0.8))
 
 
 def _nearest(word: str, known: list[str]) -> str:
