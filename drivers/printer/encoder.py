@@ -7,9 +7,9 @@ from typing import Any
 import segno
 from PIL import Image
 
+from drivers.fonts import draw_text
 from drivers.printer.document import QR, Align, Block, Columns, Cut, Document, Feed, Rule, Text, Title
 from drivers.printer.escpos_library import escpos_module
-from drivers.fonts import draw_text
 from drivers.printer.layout import LINE_DOTS, cells, split_runs, wrap
 from drivers.printer.profile import DEFAULT_PROFILE, Profile, load_profile
 

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from drivers.printer.escpos_library import escpos_module
 from drivers.fonts import JOINERS, draw_text
+from drivers.printer.escpos_library import escpos_module
 from drivers.printer.profile import Profile
 
 LINE_DOTS = 24

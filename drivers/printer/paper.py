@@ -9,8 +9,8 @@ import unicodedata
 import segno
 from PIL import Image, ImageDraw, ImageFont
 
-from drivers.printer.document import Align
 from drivers.fonts import face_for
+from drivers.printer.document import Align
 from drivers.printer.model import DOTS_PER_LINE, Bits, Blank, Code, Letters, Line, Picture, Receipt, Row, Style
 
 MARGIN_DOTS = 32
@@ -18,6 +18,8 @@ EDGE_DOTS = 26
 PAPER_DOTS = DOTS_PER_LINE + 2 * MARGIN_DOTS
 MAX_HEIGHT_DOTS = 12_000
 _TOOTH_DOTS = 8
+# What a printer feeds past its knife belongs to the next receipt's head; on a screen it is only in the way.
+_TAIL_DOTS = 24
 
 PAPER = (250, 248, 241)
 INK = (38, 36, 44)
@@ -34,10 +36,18 @@ def receipt_png(receipt: Receipt) -> bytes:
 
 def draw_receipt(receipt: Receipt) -> Image.Image:
     """The receipt as an RGBA picture."""
-    ink = _Ink(sum(_height(row) for row in receipt.rows))
-    for row in receipt.rows:
+    rows = _without_tail(receipt.rows)
+    ink = _Ink(sum(_height(row) for row in rows))
+    for row in rows:
         ink.row(row)
     return _on_paper(ink.mask)
+
+
+def _without_tail(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    end = len(rows)
+    while end and isinstance(rows[end - 1], Blank):
+        end -= 1
+    return (*rows[:end], Blank(_TAIL_DOTS))
 
 
 def _height(row: Row) -> int:

@@ -79,7 +79,11 @@ class SerialLink:
                 continue
             except OSError as error:
                 raise self._gone(error, taken) from None
-        if not wait_until_left(descriptor, until):
+        try:
+            left = wait_until_left(descriptor, until)
+        except OSError as error:
+            raise self._gone(error, taken) from None
+        if not left:
             raise DeviceTimeout(f"The printer at {self.name} stopped taking data.", bytes_taken=taken)
 
     def receive(self, until: float) -> bytes:

@@ -30,8 +30,8 @@ def is_status(byte: int) -> bool:
 
 
 def is_in_order_answer(byte: int) -> bool:
-    """Whether `byte` has the fixed bits of a GS r answer."""
-    return byte & IN_ORDER_MASK == 0
+    """Whether `byte` has the fixed bits of a GS r answer and does not say that the paper ended meanwhile."""
+    return byte & (IN_ORDER_MASK | IN_ORDER_PAPER_END) == 0
 
 
 def parse(printer: int | None, offline_cause: int | None, paper: int | None) -> PrinterStatus:

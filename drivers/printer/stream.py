@@ -133,13 +133,11 @@ class StreamPrinter:
         return words.parse(*answers)
 
     def _answer(self, fits: words.Fits, until: float) -> int | None:
-        while True:
-            received = self._link.receive(until)
-            if not received:
-                return None
-            for byte in received:
-                if fits(byte):
-                    return byte
+        """The one byte that answers; anything more, or with the wrong fixed bits, is rubbish and no answer."""
+        received = self._link.receive(until)
+        if len(received) != 1 or not fits(received[0]) or self._link.receive(self._clock()):
+            return None
+        return received[0]
 
     def _discard_stale_answers(self) -> None:
         """An answer that came too late for the last question must not answer the next; 64 reads bound a babbler."""

@@ -71,7 +71,11 @@ class TcpLink:
                 continue
             except OSError as error:
                 raise self._gone(error, taken) from None
-        if not wait_until_left(connection.fileno(), until):
+        try:
+            left = wait_until_left(connection.fileno(), until)
+        except OSError as error:
+            raise self._gone(error, taken) from None
+        if not left:
             raise DeviceTimeout(f"The printer at {self.name} stopped taking data.", bytes_taken=taken)
 
     def receive(self, until: float) -> bytes:

@@ -47,7 +47,7 @@ class Decoder:
 
     def flush(self, now_s: float) -> list[str]:
         """The code that the pause until `now_s` ended, if there is one."""
-        if self.waiting and now_s - self._last_s >= self._gap_s:
+        if self.waiting and self.gap_left_s(now_s) == 0:
             return self._take()
         return []
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
+from collections.abc import Iterable
 
 from drivers.errors import BadDeviceUrl, DeviceUnavailable
 from drivers.health import Health, HealthRecord, State
@@ -19,83 +20,79 @@ def from_url(url: DeviceUrl) -> SimScanner:
         raise BadDeviceUrl(f"{url.text!r} must look like sim://scanner.")
     unplug = url.choice("fault", "none", ("none", "unplug")) == "unplug"
     after = url.integer("after", 0, low=0, high=1_000_000)
-    scanner = SimScanner(unplug_after=after if unplug else None)
-    for code in url.text_option("codes", "").split(","):
-        if code:
-            scanner.scan(code)
-    return scanner
+    codes = [code for code in url.text_option("codes", "").split(",") if code]
+    return SimScanner(codes, unplug_after=after if unplug else None)
 
 
 class SimScanner:
     """Codes put in by `scan`, from any thread, come out of `read`."""
 
-    def __init__(self, unplug_after: int | None = None) -> None:
-        self._codes: queue.Queue[str | None] = queue.Queue(_QUEUED_CODES)
+    def __init__(self, codes: Iterable[str] = (), unplug_after: int | None = None) -> None:
+        self._codes = deque(codes, maxlen=_QUEUED_CODES)
         self._unplug_after = unplug_after
-        self._plugged = threading.Event()
-        self._plugged.set()
+        self._changed = threading.Condition()
+        self._plugged = True
         self._open = False
         self._health = HealthRecord()
 
     def scan(self, code: str) -> None:
         """Hold a code before the scanner; raises `DeviceUnavailable` when it is unplugged or nobody reads."""
-        if not self._plugged.is_set():
-            raise DeviceUnavailable("The simulated scanner is unplugged.")
-        try:
-            self._codes.put_nowait(code)
-        except queue.Full:
-            raise DeviceUnavailable("Nobody reads the simulated scanner.") from None
+        with self._changed:
+            if not self._plugged:
+                raise DeviceUnavailable("The simulated scanner is unplugged.")
+            if len(self._codes) >= _QUEUED_CODES:
+                raise DeviceUnavailable("Nobody reads the simulated scanner.")
+            self._codes.append(code)
+            self._changed.notify()
 
     def unplug(self) -> None:
         """Pull the cable; codes that were not read are lost."""
-        self._plugged.clear()
-        while not self._codes.empty():
-            self._codes.get_nowait()
-        self._codes.put_nowait(None)
+        with self._changed:
+            self._plugged = False
+            self._codes.clear()
+            self._lose()
+            self._changed.notify()
 
     def replug(self) -> None:
         """Put the cable back; the driver must open it again."""
-        self._unplug_after = None
-        self._plugged.set()
+        with self._changed:
+            self._unplug_after = None
+            self._plugged = True
 
     def open(self) -> None:
         """See `Scanner.open`."""
-        if self._open:
-            return
-        if not self._plugged.is_set():
-            self._health.set(State.ABSENT, "The simulated scanner is unplugged.")
-            raise DeviceUnavailable("The simulated scanner is unplugged.")
-        self._open = True
-        self._health.set(State.READY, "Listening.")
+        with self._changed:
+            if not self._plugged:
+                raise self._lose()
+            self._open = True
+            self._health.set(State.READY, "Listening.")
 
     def close(self) -> None:
         """See `Scanner.close`."""
-        self._open = False
-        self._health.set(State.ABSENT, "Closed.")
+        with self._changed:
+            self._open = False
+            self._health.set(State.ABSENT, "Closed.")
+            self._changed.notify()
 
     def read(self, timeout_s: float) -> str | None:
         """See `Scanner.read`."""
-        self._require_plugged()
         if self._unplug_after == 0:
             self.unplug()
-        try:
-            code = self._codes.get(timeout=max(0.0, timeout_s))
-        except queue.Empty:
-            return None
-        if code is None:
-            self._require_plugged()
-            return None
-        if self._unplug_after is not None:
-            self._unplug_after -= 1
-        return code
+        with self._changed:
+            self._changed.wait_for(lambda: self._codes or not self._open, max(0.0, timeout_s))
+            if not self._open:
+                raise self._lose()
+            if not self._codes:
+                return None
+            if self._unplug_after is not None:
+                self._unplug_after -= 1
+            return self._codes.popleft()
 
     def health(self) -> Health:
         """See `Scanner.health`."""
         return self._health()
 
-    def _require_plugged(self) -> None:
-        if self._open and self._plugged.is_set():
-            return
+    def _lose(self) -> DeviceUnavailable:
         self._open = False
         self._health.set(State.ABSENT, "The simulated scanner is unplugged.")
-        raise DeviceUnavailable("The simulated scanner is unplugged.")
+        return DeviceUnavailable("The simulated scanner is unplugged.")

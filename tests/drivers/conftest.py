@@ -1,0 +1,87 @@
+"""One rig per backend, so that each contract is written once and run over all that can run here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from drivers import open_printer, open_scanner
+from drivers.printer.api import Printer
+from drivers.printer.pty import PtyPrinter
+from drivers.printer.server import SimulatedPrinterServer
+from drivers.printer.sim import SimPrinter
+from drivers.printer.simulator import SimulatedPrinter
+from drivers.scanner.api import Scanner
+from drivers.scanner.pty import PtyScanner
+from drivers.scanner.sim import SimScanner
+from tests.drivers.patience import eventually
+
+
+@dataclass
+class PrinterRig:
+    """An opened printer and the simulated one behind it."""
+
+    printer: Printer
+    simulated: SimulatedPrinter
+
+    def printed(self, count: int = 1) -> bool:
+        return eventually(lambda: self.simulated.count >= count)
+
+
+def _sim_rig(_folder: Path) -> Iterator[PrinterRig]:
+    printer = open_printer("sim://printer?timeout=0.3")
+    assert isinstance(printer, SimPrinter)
+    yield PrinterRig(printer, printer.simulated)
+    printer.close()
+
+
+def _tcp_rig(_folder: Path) -> Iterator[PrinterRig]:
+    with SimulatedPrinterServer() as server:
+        printer = open_printer(server.url + "?timeout=0.3")
+        yield PrinterRig(printer, server.printer)
+        printer.close()
+
+
+def _serial_rig(folder: Path) -> Iterator[PrinterRig]:
+    device = PtyPrinter(folder / "printer")
+    device.start()
+    printer = open_printer(device.url + "?timeout=0.3")
+    yield PrinterRig(printer, device.printer)
+    printer.close()
+    device.stop()
+
+
+@pytest.fixture(params=[_sim_rig, _tcp_rig, _serial_rig], ids=["sim", "tcp", "serial"])
+def printer_rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PrinterRig]:
+    yield from request.param(tmp_path)
+
+
+@dataclass
+class ScannerRig:
+    """An opened scanner and what stands for the hand that holds codes before it."""
+
+    scanner: Scanner
+    hand: SimScanner | PtyScanner
+
+
+def _sim_scanner(_folder: Path) -> Iterator[ScannerRig]:
+    scanner = open_scanner("sim://scanner")
+    assert isinstance(scanner, SimScanner)
+    yield ScannerRig(scanner, scanner)
+    scanner.close()
+
+
+def _serial_scanner(folder: Path) -> Iterator[ScannerRig]:
+    hand = PtyScanner(folder / "scanner")
+    scanner = open_scanner(hand.url)
+    yield ScannerRig(scanner, hand)
+    scanner.close()
+    hand.close()
+
+
+@pytest.fixture(params=[_sim_scanner, _serial_scanner], ids=["sim", "serial"])
+def scanner_rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ScannerRig]:
+    yield from request.param(tmp_path)
