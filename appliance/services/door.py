@@ -1,0 +1,221 @@
+"""The door: decide, record, report and print one scan in one transaction; undo; sell to a walk-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Row
+
+from appliance.domain import admission
+from appliance.domain.admission import Decision, Facts
+from appliance.domain.client import Client
+from appliance.domain.errors import NotFound
+from appliance.domain.printing import Stub
+from appliance.services import booking, payments, show
+from appliance.services.booking import Item
+from appliance.services.box import Unit
+from appliance.services.cancelling import hosted_here
+from appliance.services.finding import Found, find
+from appliance.services.views import CheckInView, OrderView, TicketView
+from appliance.store import orders, records, scans
+from mqtt_bridge.protocol.messages import CheckedIn, CheckInUndone, Method
+
+RECENT = 50
+
+
+def check_in(unit: Unit, code: str, staff: str, lane: str) -> CheckInView:
+    """Decide about one code and record the scan, whatever comes of it.
+
+    The verdict commits together with its message and, if admitted, its stub in the print spool.
+    """
+    found = find(unit, code)
+    return _record(unit, found, admission.decide(_facts(unit, found)), staff, lane)
+
+
+def pay_and_admit(unit: Unit, code: str, staff: str, method: Method, lane: str) -> CheckInView:
+    """Take what is due for the scanned order and admit; no money is taken unless the ticket is admitted with it."""
+    found = find(unit, code)
+    facts = _facts(unit, found)
+    would_be = admission.decide(Facts(facts.proof, facts.door_open, facts.status, facts.voided, True, facts.admitted))
+    if not facts.paid and would_be.verdict == "admitted":
+        order = show.order_view(unit, found.ticket.order)
+        payments.take_payment(unit, order.id, staff, method, order.due_minor)
+    return check_in(unit, code, staff, lane)
+
+
+def sell(unit: Unit, staff: str, items: Iterable[Item], method: Method | None, lane: str) -> OrderView:
+    """Sell to a walk-up in one step: hold, confirm, pay, print, and admit where the door is open here.
+
+    Without a method the order stays promised.
+    """
+    client = Client(id=f"staff:{staff}", address="desk", known=True, kind="staff")
+    hold = booking.place_hold(unit, client, items, channel="desk")
+    order = booking.confirm(unit, hold.id, client=client, staff=staff)
+    if method is not None and order.due_minor:
+        payments.take_payment(unit, order.id, staff, method, order.due_minor)
+    else:
+        payments.print_receipt(unit, order.id, staff, "")
+    unit.audit(staff, "sale", order.id, f"{order.total_minor} {order.currency}")
+    order = show.order_view(unit, order.id)
+    if order.payment == "paid":
+        for ticket in order.tickets:
+            if _open_here(unit, ticket.at.id):
+                check_in(unit, ticket.code, staff, lane)
+    return show.order_view(unit, order.id)
+
+
+def undo(unit: Unit, check_in_id: str, staff: str) -> CheckInView:
+    """Take a scan back: the ticket is admissible again. Doing it twice changes nothing; ``NotFound`` if there is none."""
+    row = scans.find(unit.db, check_in_id)
+    if row is None or row.lane.startswith("@"):
+        msg = "This scan does not exist at this door."
+        raise NotFound(msg)
+    if row.undone_at_ms is None:
+        scans.undo(unit.db, row.id, unit.now.wall_ms)
+        _forget_admission(unit, row.id, row.ticket)
+        unit.emit(CheckInUndone(check_in=row.id, ticket=row.ticket, staff=staff))
+        unit.audit(staff, "undo", row.id)
+    return _view(unit, _known_scan(unit, check_in_id))
+
+
+def recent(unit: Unit, limit: int = RECENT) -> tuple[CheckInView, ...]:
+    """Return this door's latest scans, newest first."""
+    return tuple(_view(unit, row) for row in scans.recent(unit.db, min(limit, RECENT)))
+
+
+def on_checked_in(unit: Unit, message: CheckedIn, origin: str) -> None:
+    """Another door scanned a ticket of ours: know it as used."""
+    if origin == unit.identity.device:
+        return
+    values = _scan_values(message, code="", lane=f"@{origin}")
+    scans.add(unit.db, values)
+    row = orders.find_ticket(unit.db, message.ticket) if message.ticket else None
+    if row is not None and message.verdict == "admitted" and row.checked_in_by is None:
+        orders.change_tickets(unit.db, [row.id], checked_in_by=message.check_in)
+
+
+def on_check_in_undone(unit: Unit, message: CheckInUndone, origin: str) -> None:
+    """Another door took a scan back."""
+    if origin == unit.identity.device:
+        return
+    scans.undo(unit.db, message.check_in, unit.now.wall_ms)
+    _forget_admission(unit, message.check_in, message.ticket)
+
+
+def _forget_admission(unit: Unit, check_in_id: str, ticket: str | None) -> None:
+    row = orders.find_ticket(unit.db, ticket) if ticket else None
+    if row is not None and row.checked_in_by == check_in_id:
+        orders.change_tickets(unit.db, [row.id], checked_in_by=None)
+
+
+def _facts(unit: Unit, found: Found) -> Facts:
+    ticket = found.ticket
+    if ticket is None:
+        return Facts(found.proof)
+    order = orders.find(unit.db, ticket.order)
+    return Facts(
+        proof=found.proof,
+        door_open=_open_here(unit, ticket.event_session),
+        status=order.status if order else "confirmed",
+        voided=ticket.voided,
+        paid=order is not None and order.payment == "paid",
+        admitted=ticket.checked_in_by is not None,
+    )
+
+
+def _open_here(unit: Unit, event_session: str) -> bool:
+    """Return whether this device is the door of that session and its door is open now."""
+    if not unit.device.door or not hosted_here(unit, event_session):
+        return False
+    at = unit.catalogue.event_session[event_session][1]
+    return admission.door_open(at, unit.now, records.switches(unit.db).get(f"door:{at.id}"))
+
+
+def _record(unit: Unit, found: Found, decision: Decision, staff: str, lane: str) -> CheckInView:
+    ticket = found.ticket
+    message = CheckedIn(
+        check_in=unit.secret(),
+        verdict=decision.verdict,
+        reason=decision.reason,
+        ticket=ticket.id if ticket is not None else None,
+        event_session=ticket.event_session if ticket is not None else None,
+        staff=staff,
+        at_ms=unit.now.wall_ms,
+    )
+    scans.add(unit.db, _scan_values(message, code=found.code, lane=lane))
+    if decision.verdict == "admitted":
+        orders.change_tickets(unit.db, [ticket.id], checked_in_by=message.check_in)
+    unit.emit(message)
+    view = _view(unit, _known_scan(unit, message.check_in), found)
+    if decision.verdict == "admitted" and view.ticket is not None:
+        stub = Stub(payments.printed(view.ticket), unit.now.wall_ms, lane, message.check_in)
+        unit.print("stub", stub)
+    return view
+
+
+def _scan_values(message: CheckedIn, *, code: str, lane: str) -> dict[str, Any]:
+    return {
+        "id": message.check_in,
+        "code": code,
+        "ticket": message.ticket,
+        "event_session": message.event_session,
+        "verdict": message.verdict,
+        "reason": message.reason,
+        "staff": message.staff,
+        "lane": lane,
+        "at_ms": message.at_ms,
+        "undone_at_ms": None,
+    }
+
+
+def _known_scan(unit: Unit, check_in_id: str) -> Row[Any]:
+    row = scans.find(unit.db, check_in_id)
+    if row is None:
+        msg = "This scan does not exist at this door."
+        raise NotFound(msg)
+    return row
+
+
+def _view(unit: Unit, row: Row[Any], found: Found | None = None) -> CheckInView:
+    ticket = orders.find_ticket(unit.db, row.ticket) if row.ticket else None
+    if ticket is None and found is not None:
+        ticket = found.ticket
+    order = show.order_view(unit, ticket.order) if ticket is not None and ticket.order else None
+    previous_at_ms = None
+    if row.verdict == "already_admitted" and row.ticket:
+        previous_at_ms = scans.admitted_before(unit.db, row.ticket, row.at_ms)
+    shown = None if ticket is None else show.ticket_view(unit, ticket, _admitted_at_ms(unit, ticket))
+    return CheckInView(
+        id=row.id,
+        verdict=row.verdict,
+        reason=row.reason,
+        words=_words(unit, Decision(row.verdict, row.reason), shown, found.place if found else ""),
+        ticket=shown,
+        amount_due_minor=order.due_minor if order and row.reason == "unpaid" else 0,
+        currency=ticket.currency if ticket is not None else "",
+        at_ms=row.at_ms,
+        holder_name=order.name if order else "",
+        previous_at_ms=previous_at_ms,
+        code=row.code,
+        lane=row.lane,
+        undone=row.undone_at_ms is not None,
+        order=order.id if order else None,
+    )
+
+
+def _admitted_at_ms(unit: Unit, ticket: Any) -> int | None:
+    row = scans.find(unit.db, ticket.checked_in_by) if ticket.checked_in_by else None
+    return None if row is None else int(row.at_ms)
+
+
+def _words(unit: Unit, decision: Decision, ticket: TicketView | None, place: str) -> str:
+    sentence = admission.words(decision)
+    if decision.reason == "wrong_session" and ticket is not None and ticket.event.title:
+        if ticket.at.venue != unit.identity.venue:
+            sentence = f"This ticket is for {ticket.event.title} at {ticket.venue.name}."
+        elif not unit.device.door:
+            sentence = "This device is not the door of this venue. Scan at the door."
+        else:
+            sentence = f"The door for {ticket.event.title} at that time is not open."
+    return f"{sentence} Ticket {place} of this order." if place else sentence

@@ -1,0 +1,105 @@
+"""From what a scanner read, or a person typed, to the ticket it means."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from appliance.domain.admission import Proof
+from appliance.services.box import Unit
+from appliance.services.cancelling import hosted_here
+from appliance.services.foreign import fact_of, from_receipt, settle_by_receipt, ticket_values
+from appliance.store import orders, records
+from mqtt_bridge.protocol import ids, receipts
+from mqtt_bridge.protocol.errors import BadSignature, ProtocolError, UnknownIssuer
+from mqtt_bridge.protocol.messages import DeviceKey
+from mqtt_bridge.protocol.receipts import TicketClaims
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``ticket`` is a ticket row (or looks like one); ``code`` is what may be stored of what was read.
+
+    ``place`` says "1 of 3" when an order's code stood for one of its tickets.
+    """
+
+    proof: Proof
+    code: str
+    ticket: Any = None
+    place: str = ""
+
+
+def find(unit: Unit, text: str) -> Found:
+    """Return what ``text`` stands for: a receipt, the code of a ticket, or the code of an order (its next ticket).
+
+    A valid receipt of another device's ticket for this venue is written down, so that its code finds it from now on.
+    """
+    text = text.strip()
+    if text.upper().startswith(receipts.PREFIX):
+        return _by_receipt(unit, text.upper())
+    normal = ids.normal_code(text)
+    if normal is None:
+        return Found("unknown", fingerprint(text))
+    rows = orders.tickets_by_code(unit.db, normal)
+    if len(rows) == 1:
+        return Found("known", normal, rows[0])
+    return Found("unknown", normal) if rows else _next_of_order(unit, normal)
+
+
+def fingerprint(text: str) -> str:
+    """Return what is stored of a text that is no readable code: it may be anything, a person's card for one."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def _next_of_order(unit: Unit, code: str) -> Found:
+    found = orders.by_code(unit.db, code)
+    if len(found) != 1:
+        return Found("unknown", code)
+    tickets = orders.tickets(unit.db, found[0])
+    valid = [row for row in tickets if not row.voided] or tickets
+    if not valid:
+        return Found("unknown", code)
+    waiting = [row for row in valid if not row.checked_in_by]
+    here = [row for row in waiting if hosted_here(unit, row.event_session)]
+    chosen = (here or waiting or valid)[0]
+    number = len(valid) - len(waiting) + (1 if waiting else 0)
+    return Found("known", code, chosen, f"{number} of {len(valid)}" if len(valid) > 1 else "")
+
+
+def _by_receipt(unit: Unit, text: str) -> Found:
+    code = fingerprint(text)
+    try:
+        reading = receipts.read(text)
+    except ProtocolError:
+        return Found("unknown", code)
+    try:
+        reading.verify(_key(unit, reading.kid))
+    except UnknownIssuer:
+        return Found("unknown_issuer", code)
+    except BadSignature:
+        return Found("bad_signature", code)
+    return _proven(unit, reading.claims, text, code)
+
+
+def _proven(unit: Unit, claims: TicketClaims, text: str, code: str) -> Found:
+    row = orders.find_ticket(unit.db, claims.ticket)
+    if row is None and not hosted_here(unit, claims.event_session):
+        return Found("known", code, SimpleNamespace(**ticket_values("", claims.issuer, fact_of(claims), text)))
+    if row is None:
+        from_receipt(unit, claims, text)
+    elif claims.paid:
+        settle_by_receipt(unit, row.order)
+    return Found("known", code, orders.find_ticket(unit.db, claims.ticket))
+
+
+def _key(unit: Unit, kid: str) -> DeviceKey | None:
+    """Return the key of an issuer; our own is known before the cloud ever told anybody."""
+    row = records.find_issuer(unit.db, kid)
+    if row is not None:
+        return DeviceKey(row.device, row.venue, row.door, row.kid, row.public, row.revoked)
+    signer, me = unit.box.signer, unit.identity
+    if kid == signer.kid:
+        return DeviceKey(me.device, me.venue, unit.device.door, kid, signer.public.hex())
+    return None

@@ -1,0 +1,138 @@
+"""Orders that other devices sold: from their messages, or from a receipt that arrived before its message did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.domain.booking import next_payment
+from appliance.services.box import Unit
+from appliance.store import orders
+from mqtt_bridge.protocol.messages import OrderConfirmed, Private, TicketFact
+from mqtt_bridge.protocol.receipts import TicketClaims
+
+# An order known only from a signed receipt has this in front of its ticket's id until its message arrives.
+RECEIPT_ONLY = "receipt-"
+
+
+def order_values(unit: Unit, order_id: str, issuer: str, *, total_minor: int, currency: str) -> dict[str, Any]:
+    """Return the row of an order sold elsewhere, promised and confirmed unless changed."""
+    return {
+        "id": order_id,
+        "hold": None,
+        "code": "",
+        "client": "",
+        "issuer": issuer,
+        "status": "confirmed",
+        "payment": "promised",
+        "total_minor": total_minor,
+        "currency": currency,
+        "name": "",
+        "contact": "",
+        "sold_by": "",
+        "created_at_ms": unit.now.wall_ms,
+    }
+
+
+def ticket_values(order_id: str, issuer: str, fact: TicketFact, receipt: str = "") -> dict[str, Any]:
+    """Return the row of a ticket sold elsewhere."""
+    return {
+        "id": fact.ticket,
+        "order": order_id,
+        "code": fact.code,
+        "ticket_type": fact.ticket_type,
+        "event_session": fact.event_session,
+        "quota": fact.quota,
+        "epoch": fact.epoch,
+        "issuer": issuer,
+        "price_minor": fact.price_minor,
+        "currency": fact.currency,
+        "receipt": receipt,
+        "voided": False,
+        "counted_cancelled": False,
+        "checked_in_by": None,
+    }
+
+
+def on_order_confirmed(unit: Unit, message: OrderConfirmed, origin: str, private: Private | None) -> None:
+    """Keep an order of another device; tickets known from a receipt or a cancel move into it."""
+    if origin == unit.identity.device:
+        return
+    values = order_values(
+        unit,
+        message.order,
+        origin,
+        total_minor=sum(each.price_minor for each in message.tickets),
+        currency=message.tickets[0].currency if message.tickets else "",
+    ) | {
+        "code": message.code,
+        "payment": message.payment,
+        "name": private.name if private else "",
+        "contact": private.contact if private else "",
+        "sold_by": message.sold_by,
+        "created_at_ms": message.confirmed_at_ms,
+    }
+    before = orders.find(unit.db, message.order)
+    if before is None:
+        orders.add(unit.db, values, [])
+    else:  # known from a cancel that overtook the sale: only its status stays
+        del values["id"], values["status"]
+        orders.change(unit.db, message.order, **values)
+    for fact in message.tickets:
+        _take_in(unit, message.order, origin, fact)
+
+
+def _take_in(unit: Unit, order_id: str, origin: str, fact: TicketFact) -> None:
+    known = orders.find_ticket(unit.db, fact.ticket)
+    if known is None:
+        orders.add_ticket(unit.db, ticket_values(order_id, origin, fact))
+        return
+    provisional = known.order
+    orders.change_tickets(unit.db, [fact.ticket], order=order_id, quota=fact.quota)
+    if provisional == order_id or not provisional.startswith(RECEIPT_ONLY):
+        return
+    orders.move_payments(unit.db, provisional, order_id)
+    orders.drop(unit.db, provisional)
+    settle(unit, order_id)
+
+
+def fact_of(claims: TicketClaims, quota: str = "") -> TicketFact:
+    """Return what a receipt says of its ticket; the quota is the catalogue's to know."""
+    return TicketFact(
+        ticket=claims.ticket,
+        code=claims.code,
+        ticket_type=claims.ticket_type,
+        event_session=claims.event_session,
+        quota=quota,
+        epoch=claims.epoch,
+        price_minor=claims.price_minor,
+        currency=claims.currency,
+    )
+
+
+def from_receipt(unit: Unit, claims: TicketClaims, receipt: str) -> None:
+    """Write down a ticket that a valid receipt proves; its order is known in full when its message arrives."""
+    order_id = RECEIPT_ONLY + claims.ticket
+    known = unit.catalogue.ticket_type.get(claims.ticket_type)
+    fact = fact_of(claims, known[2].quota if known else "")
+    values = order_values(
+        unit, order_id, claims.issuer, total_minor=claims.price_minor, currency=claims.currency
+    ) | {"code": claims.code, "payment": "paid" if claims.paid else "promised"}
+    orders.add(unit.db, values, [ticket_values(order_id, claims.issuer, fact, receipt)])
+
+
+def settle(unit: Unit, order_id: str) -> bool:
+    """Mark an order paid once its payments reach its total, or staff gave it away; return whether it is paid."""
+    row = orders.find(unit.db, order_id)
+    if row is None:
+        return False
+    enough = orders.paid_minor(unit.db, order_id) >= row.total_minor
+    if row.payment == "promised" and enough:
+        orders.change(unit.db, order_id, payment=next_payment(row.payment, "settle"))
+    return enough or row.payment == "paid"
+
+
+def settle_by_receipt(unit: Unit, order_id: str) -> None:
+    """The issuer signed that the order is paid, and its message has not arrived: believe the signature."""
+    row = orders.find(unit.db, order_id)
+    if row is not None and row.payment == "promised":
+        orders.change(unit.db, order_id, payment=next_payment(row.payment, "settle"))
