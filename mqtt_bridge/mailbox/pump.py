@@ -1,0 +1,48 @@
+"""Which rows of one peer's outbox to publish now: at most a window per incarnation, again when nobody acknowledged."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from mqtt_bridge.mailbox import sender
+from mqtt_bridge.mailbox.machine import Window
+from mqtt_bridge.mailbox.sender import Outgoing
+
+
+class Pump:
+    """The sending side of one peer, for one connection after the other. Times are ms of a clock that only grows.
+
+    Acks are read from the rows, so it does not matter which process committed them.
+    """
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self._windows: dict[str, Window] = {}
+
+    @property
+    def repeats(self) -> int:
+        """How often in a row patience ran out without any progress."""
+        return max((window.repeats for window in self._windows.values()), default=0)
+
+    def restart(self) -> None:
+        """Forget what was under way: the connection is new."""
+        self._windows.clear()
+
+    def due(self, db: Connection, now_ms: int) -> list[Outgoing]:
+        """Return the rows to publish now, in order; tell each that worked to ``sent``."""
+        rows: list[Outgoing] = []
+        windows: dict[str, Window] = {}
+        for inc, acked in sender.streams(db, self.peer).items():
+            window = self._windows.get(inc)
+            if window is None or acked < window.acked:
+                window = Window().starting(acked, now_ms)
+            window = window.acknowledged(acked, now_ms).ticking(now_ms)
+            windows[inc] = window
+            if window.room:
+                rows += sender.unacked(db, self.peer, window.sent, window.room, inc=inc)
+        self._windows = windows
+        return rows
+
+    def sent(self, row: Outgoing, now_ms: int) -> None:
+        """Note that a row was handed to the network."""
+        self._windows[row.inc] = self._windows[row.inc].sending(row.seq, now_ms)

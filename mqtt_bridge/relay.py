@@ -1,0 +1,372 @@
+"""The pump of a device: outbox -> publish -> the reconciler's ack; received -> inbox -> handler -> our ack.
+
+One thread does everything in ``step``; it never waits for the broker and outlives whatever a handler raises. Rows are sent only
+after the cloud answered this connection's Hello: until then a device whose card was restored could take the cloud's ack of
+a lost message for that of a new one with the same number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import structlog
+
+from mqtt_bridge.edge import EdgeHandlers, Health, InUnit, Names, OpenUnit
+from mqtt_bridge.mailbox import receiver, sender
+from mqtt_bridge.mailbox.pump import Pump
+from mqtt_bridge.protocol import topics
+from mqtt_bridge.protocol.catalogue import Catalogue
+from mqtt_bridge.protocol.codec import decode, encode, open_envelope, public_key
+from mqtt_bridge.protocol.errors import BadSignature, ProtocolError
+from mqtt_bridge.protocol.messages import (
+    Ack,
+    Content,
+    DeviceState,
+    Envelope,
+    Hello,
+    KeyDirectory,
+    Need,
+    Private,
+)
+from mqtt_bridge.transport import Link, Message, Tls, Transport, Will
+
+log = structlog.get_logger("marquee.relay")
+
+CLOUD = "cloud"
+BURST = 64
+POLL_S = 1.0
+STATUS_EVERY_MS = 2_000
+NEED_AGAIN_MS = 500
+HELLO_WAITS_MS = (3_000, 6_000, 12_000, 30_000)
+RETRY_WAITS_MS = (1_000, 2_000, 5_000, 10_000, 30_000)
+MAX_RETRIES_KEPT = 64
+STALLED_REPEATS = 5  # 3 + 6 + 12 + 24 + 30 s without any ack: the subscription may be lost, start over
+
+
+U = TypeVar("U", bound=OpenUnit)
+
+
+class _Retry(NamedTuple):
+    message: Message
+    due_ms: int
+    attempts: int
+
+
+def edge_transport(
+    url: str,
+    names: Names,
+    *,
+    tls: Tls | None = None,
+    username: str | None = None,
+    password: str | None = None,
+) -> Transport:
+    """Return the (not yet started) transport of a device with its topics and its will."""
+    mine = [topics.down(names.org, names.device, leaf) for leaf in ("state", "ack", "msg")]
+    shared = [topics.everyone(names.org, leaf) for leaf in ("catalogue", "keys")]
+    will = Will(topics.up(names.org, names.device, "link"), _link_payload(up=False))
+    client_id = f"marquee-{names.org}-{names.device}"
+    return Transport(url, client_id, [*mine, *shared], tls=tls, username=username, password=password, will=will)
+
+
+class Relay(Generic[U]):
+    """Joins a device's outbox and inbox to the cloud; made by bootstrap, driven by ``run`` or, in tests, ``step``."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        names: Names,
+        in_unit: InUnit[U],
+        in_view: InUnit[U],
+        handlers: EdgeHandlers[U],
+        *,
+        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        ticks_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+    ) -> None:
+        self._transport = transport
+        self._names = names
+        self._cloud_key = public_key(names.cloud_key)
+        self._run: InUnit[U] = in_unit
+        self._look: InUnit[U] = in_view
+        self._handlers = handlers
+        self._wall_ms = wall_ms
+        self._ticks_ms = ticks_ms
+        self._pump = Pump(CLOUD)
+        self._hello: Hello | None = None
+        self._hellos = 0
+        self._hello_due_ms = 0
+        self._status_due_ms = 0
+        self._need_due_ms = 0
+        self._last_need: Need | None = None
+        self._answered = False
+        self._told_link: bool | None = None
+        self._link_due_ms = 0
+        self._acks: dict[str, int] = {}
+        self._retries: dict[str, _Retry] = {}
+        self._asset_topics: set[str] = set()
+        self._failing: dict[str, str] = {}
+        self._rejected = 0
+
+    @property
+    def health(self) -> Health:
+        """The relay's own state, for logs, doctor and metrics."""
+        return Health(
+            connected=self._transport.connected,
+            answered=self._answered,
+            reason=self._transport.error,
+            failing=dict(self._failing),
+            rejected=self._rejected,
+            refused_by_broker=self._transport.refused,
+        )
+
+    def wake(self) -> None:
+        """Let ``step`` look at the outbox and the needs now; any thread may call it."""
+        self._need_due_ms = 0
+        self._transport.wake()
+
+    def run(self, stop: threading.Event, wait: Callable[[float], object] | None = None) -> None:
+        """Start the transport and step until ``stop`` is set; ``wait(timeout_s)`` returns when another process wakes us."""
+        self._transport.start()
+        if wait is not None:
+            threading.Thread(target=self._forward_wakes, args=(stop, wait), name="relay wakes", daemon=True).start()
+        try:
+            while not stop.is_set():
+                self.step(POLL_S)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Say goodbye and disconnect."""
+        self._publish("link", _link_payload(up=False), retain=True)
+        self._transport.stop()
+        self._answered = False
+        self._tell_link()
+
+    def step(self, timeout_s: float) -> None:
+        """Wait at most ``timeout_s`` for an event, handle what arrived, then send what is due."""
+        event = self._transport.get(timeout_s)
+        for _ in range(BURST):
+            if event is None:
+                break
+            self._on_event(event)
+            event = self._transport.get(0)
+        else:
+            if event is not None:
+                self._on_event(event)
+        self._again()
+        self._commit_acks()
+        self._tell_link()
+        if self._transport.connected:
+            self._say_hello()
+            if self._answered:
+                self._send_rows()
+                self._send_needs()
+            self._send_status()
+
+    def _forward_wakes(self, stop: threading.Event, wait: Callable[[float], object]) -> None:
+        while not stop.is_set():
+            wait(POLL_S)
+            self.wake()
+
+    # What arrives
+
+    def _on_event(self, event: Message | Link) -> None:
+        if isinstance(event, Message):
+            self._on_message(event, attempts=0)
+            return
+        log.info("relay.link", up=event.up, reason=event.reason)
+        self._answered = False
+        self._hello, self._hellos, self._hello_due_ms = None, 0, 0
+        self._last_need = None
+        self._pump.restart()
+        if event.up:
+            self._publish("link", _link_payload(up=True), retain=True)
+            self._guard("assets", self._ask_for_assets)
+
+    def _on_message(self, message: Message, attempts: int) -> None:
+        leaf = self._leaf(message.topic)
+        key = message.topic if leaf != "msg" else f"{message.topic} {hashlib.sha256(message.payload).hexdigest()}"
+        self._retries.pop(key, None)
+        if leaf is None or self._guard(leaf.partition("/")[0], lambda: self._handle(leaf, message)):
+            return
+        if len(self._retries) < MAX_RETRIES_KEPT:
+            wait_ms = RETRY_WAITS_MS[min(attempts, len(RETRY_WAITS_MS) - 1)]
+            self._retries[key] = _Retry(message, self._ticks_ms() + wait_ms, attempts + 1)
+
+    def _again(self) -> None:
+        now_ms = self._ticks_ms()
+        for retry in [each for each in self._retries.values() if each.due_ms <= now_ms]:
+            self._on_message(retry.message, retry.attempts)
+
+    def _leaf(self, topic: str) -> str | None:
+        for prefix in (topics.down(self._names.org, self._names.device, ""), topics.everyone(self._names.org, "")):
+            if topic.startswith(prefix):
+                return topic.removeprefix(prefix)
+        return None
+
+    def _handle(self, leaf: str, message: Message) -> None:
+        if leaf == "msg":
+            self._receive(message.payload)
+        elif leaf == "ack":
+            self._note_ack(decode(message.payload, Ack))
+        elif leaf == "state":
+            self._on_state(decode(message.payload, DeviceState), live=not message.retained)
+        elif leaf == "catalogue":
+            catalogue = decode(message.payload, Catalogue)
+            self._run(lambda unit: self._handlers.apply_catalogue(unit, catalogue))
+            self._ask_for_assets()
+        elif leaf == "keys":
+            keys = decode(message.payload, KeyDirectory)
+            self._run(lambda unit: self._handlers.apply_keys(unit, keys))
+        elif leaf.startswith("asset/"):
+            self._on_asset(leaf.removeprefix("asset/"), message)
+
+    def _receive(self, payload: bytes) -> None:
+        def use_case(unit: U) -> Ack:
+            def apply(content: Content, private: Private | None) -> None:
+                self._handlers.apply_message(unit, content, private)
+
+            return receiver.receive(unit.db, CLOUD, payload, self._open, apply, self._wall_ms())
+
+        self._publish("ack", encode(self._run(use_case)))
+
+    def _open(self, envelope: Envelope) -> Content:
+        content = open_envelope(envelope, self._cloud_key)
+        if content.org != self._names.org:
+            msg = f"a message for {content.org} reached {self._names.org}"
+            raise BadSignature(msg)
+        return content
+
+    def _note_ack(self, ack: Ack) -> None:
+        self._acks[ack.inc] = max(ack.upto, self._acks.get(ack.inc, 0))
+
+    def _commit_acks(self) -> None:
+        """Write the acks of one burst in one transaction; what fails is acknowledged again after the next repeat."""
+        acks, self._acks = self._acks, {}
+
+        def use_case(unit: U) -> None:
+            for inc, upto in acks.items():
+                if upto > (last := sender.last_seq(unit.db, CLOUD, inc)):
+                    msg = f"the cloud acknowledged {upto} of {inc}, which ends at {last}"
+                    raise ProtocolError(msg)
+                sender.acknowledge(unit.db, CLOUD, Ack(inc, upto), self._wall_ms())
+
+        if acks:
+            self._guard("ack", lambda: self._run(use_case))
+
+    def _on_state(self, state: DeviceState, *, live: bool) -> None:
+        """Apply the cloud's view; a live one for our incarnation that does not know more than we do opens the sending."""
+        if state.device != self._names.device:
+            msg = f"a state for {state.device} reached {self._names.device}"
+            raise ProtocolError(msg)
+        self._run(lambda unit: self._handlers.apply_state(unit, state))
+        hello = self._look(self._handlers.hello)
+        if self._hello is None or hello.inc != self._hello.inc:
+            self._answered, self._hello_due_ms, self._hellos = False, 0, 0
+        elif live and state.inc == hello.inc and not state.stop and state.upto <= hello.last_seq:
+            self._answered = True
+
+    def _on_asset(self, sha256: str, message: Message) -> None:
+        media_type, _, body = message.payload.partition(b"\n")
+        if hashlib.sha256(body).hexdigest() != sha256:
+            msg = f"asset {sha256} has other content than its name says"
+            raise ProtocolError(msg)
+        self._run(lambda unit: self._handlers.apply_asset(unit, sha256, media_type.decode("ascii", "replace"), body))
+        self._asset_topics.discard(message.topic)
+        self._transport.unsubscribe(message.topic)
+
+    def _ask_for_assets(self) -> None:
+        """Subscribe to the pictures we lack, one by one: all of them at every reconnect would fill a thin link."""
+        wanted = {topics.everyone(self._names.org, f"asset/{sha}") for sha in self._look(self._handlers.missing_assets)}
+        for topic in self._asset_topics - wanted:
+            self._transport.unsubscribe(topic)
+        for topic in sorted(wanted - self._asset_topics):
+            self._transport.subscribe(topic)
+        self._asset_topics = wanted
+
+    # What leaves
+
+    def _say_hello(self) -> None:
+        now_ms = self._ticks_ms()
+        if self._answered or now_ms < self._hello_due_ms:
+            return
+        self._hello_due_ms = now_ms + HELLO_WAITS_MS[min(self._hellos, len(HELLO_WAITS_MS) - 1)]
+
+        def say() -> None:
+            hello = self._look(self._handlers.hello)
+            if self._publish("hello", encode(hello)):
+                self._hello = hello
+                self._hellos += 1
+
+        self._guard("hello", say)
+
+    def _send_rows(self) -> None:
+        now_ms = self._ticks_ms()
+
+        def send() -> None:
+            for row in self._look(lambda unit: self._pump.due(unit.db, now_ms)):
+                if not self._publish("msg", row.envelope):
+                    break
+                self._pump.sent(row, now_ms)
+
+        self._guard("outbox", send)
+        if self._pump.repeats >= STALLED_REPEATS:
+            self._pump.restart()
+            self._transport.drop("the cloud acknowledged nothing for more than a minute")
+
+    def _send_needs(self) -> None:
+        now_ms = self._ticks_ms()
+        if now_ms < self._need_due_ms:
+            return
+        self._need_due_ms = now_ms + NEED_AGAIN_MS
+
+        def send() -> None:
+            needs = self._look(self._handlers.needs)
+            if needs and self._hello is not None:
+                self._publish("need", encode(Need(self._names.device, self._hello.inc, needs)))
+
+        self._guard("need", send)
+
+    def _send_status(self) -> None:
+        now_ms = self._ticks_ms()
+        if now_ms >= self._status_due_ms:
+            self._status_due_ms = now_ms + STATUS_EVERY_MS
+            self._guard("status", lambda: self._publish("status", encode(self._look(self._handlers.status))))
+
+    def _tell_link(self) -> None:
+        """Let the device know whether the cloud answers; repeated until that is written down."""
+        up, now_ms = self._answered and self._transport.connected, self._ticks_ms()
+        if up == self._told_link or now_ms < self._link_due_ms:
+            return
+        self._link_due_ms = now_ms
+        if self._guard("link", lambda: self._run(lambda unit: self._handlers.link_changed(unit, up))):
+            self._told_link = up
+        else:
+            self._link_due_ms = now_ms + RETRY_WAITS_MS[0]
+
+    def _publish(self, leaf: str, payload: bytes, *, retain: bool = False) -> bool:
+        return self._transport.publish(topics.up(self._names.org, self._names.device, leaf), payload, retain)
+
+    def _guard(self, what: str, action: Callable[[], Any]) -> bool:
+        """Run ``action`` and tell whether it need not be repeated; nothing it raises ends the relay."""
+        try:
+            action()
+        except ProtocolError as error:
+            self._rejected += 1
+            log.warning("relay.rejected", what=what, error=str(error), total=self._rejected)
+            return True
+        except Exception as error:  # noqa: BLE001  a handler's bug or a full disk must not stop the stream for good
+            if what not in self._failing:
+                log.error("relay.failing", what=what, error=f"{type(error).__name__}: {error}")
+            self._failing[what] = f"{type(error).__name__}: {error}"
+            return False
+        if self._failing.pop(what, None) is not None:
+            log.info("relay.recovered", what=what)
+        return True
+
+
+def _link_payload(*, up: bool) -> bytes:
+    return encode({"up": up})
