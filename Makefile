@@ -28,7 +28,7 @@ check: setup-dev ## ruff, mypy strict, import contracts, documentation
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy $(CODE)
-	$(VENV)/lint-imports
+	$(VENV)/lint-imports --no-logo
 	$(PYTEST) -n 0 -q tests/docs
 
 bench: setup-dev ## ratios against this machine's own disk, written to docs/benchmarks.md

@@ -19,8 +19,11 @@ from tests.support import ports, programs
 
 ROOT = Path(__file__).resolve().parent.parent
 
-hypothesis.settings.register_profile("fast", deadline=None, print_blob=True, max_examples=100)
-hypothesis.settings.register_profile("deep", deadline=None, print_blob=True, max_examples=2000)
+# Named in full: on a CI machine hypothesis would otherwise try the same examples every time.
+for name, examples in {"fast": 100, "deep": 2000}.items():
+    hypothesis.settings.register_profile(
+        name, deadline=None, derandomize=False, print_blob=True, database=None, max_examples=examples
+    )
 hypothesis.settings.load_profile(os.environ.get("MARQUEE_HYPOTHESIS", "fast"))
 
 
