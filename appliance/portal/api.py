@@ -1,0 +1,132 @@
+"""The JSON API: every operation, the use case behind it and the refusals it may answer."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from appliance.domain import people
+from appliance.domain.errors import Invalid
+from appliance.portal import api_answers as answers
+from appliance.portal.api_bodies import CheckInRequest, HoldRequest, OrderRequest, PaymentRequest, SignInRequest
+from appliance.portal.api_calls import Answer, Caller, reading, run_asking, writing
+from appliance.portal.routes import Route, Table
+from appliance.services import booking, door, listing, payments, staff
+from appliance.services.box import Unit
+from appliance.services.views import OrderView
+from appliance.web import bodies, clients
+from appliance.web.site import site
+from mqtt_bridge.protocol.money import to_minor
+
+
+def place_hold(unit: Unit, caller: Caller, body: HoldRequest) -> Answer:
+    """Hold tickets, all or nothing."""
+    kinds = [each.ticket_type for each in body.items]
+    for index, kind in enumerate(kinds):
+        if kind in kinds[:index]:
+            raise Invalid("This ticket type is asked for twice. Add the quantities.", field=f"items[{index}].ticket_type")
+    items = tuple(booking.Item(each.ticket_type, each.quantity) for each in body.items)
+    return 201, answers.hold(booking.place_hold(unit, caller.client, items))
+
+
+def release_hold(unit: Unit, caller: Caller, body: None, hold: str) -> Answer:
+    """Give a hold back; a second time changes nothing."""
+    booking.release_hold(unit, hold)
+    return 204, None
+
+
+def confirm(unit: Unit, caller: Caller, body: OrderRequest) -> Answer:
+    """Turn a hold into an order; a second order for one hold is the first."""
+    view = booking.confirm(unit, body.hold, name=body.name, contact=body.contact, client=caller.client)
+    return 201, answers.order(view)
+
+
+def cancel(unit: Unit, caller: Caller, body: None, order: str) -> Answer:
+    """Cancel an order; 202 while the host door has not spoken."""
+    view = booking.cancel(unit, order)
+    return (202 if view.status == "cancel_pending" else 200), answers.order(view)
+
+
+def take_payment(unit: Unit, caller: Caller, body: PaymentRequest, order: str) -> Answer:
+    """Write down money taken."""
+    known = booking.find_order(unit, order)
+    amount_minor = _amount(known, body)
+    return 201, answers.order(payments.take_payment(unit, order, caller.badge, body.method, amount_minor))
+
+
+def _amount(order: OrderView, body: PaymentRequest) -> int:
+    if body.amount.currency != order.currency:
+        msg = f"This order is in {order.currency}. Give the amount in that currency."
+        raise Invalid(msg, field="amount.currency")
+    try:
+        return to_minor(body.amount.amount, order.currency)
+    except ValueError as error:
+        raise Invalid(f"{error}.", field="amount.amount") from None
+
+
+def check_in(unit: Unit, caller: Caller, body: CheckInRequest) -> Answer:
+    """Record a scan and say whether to let the person in."""
+    lane = people.clean(body.lane, "lane") or site().settings.lane
+    return 200, answers.check_in(door.check_in(unit, body.code, caller.badge, lane))
+
+
+def undo_check_in(unit: Unit, caller: Caller, body: None, check_in: str) -> Answer:
+    """Take a scan back."""
+    door.undo(unit, check_in, caller.badge)
+    return 204, None
+
+
+def sign_in() -> Response:
+    """Exchange badge and PIN for a token. Never replayed: an answer that is a secret is stored nowhere."""
+    bodies.idempotency_key()
+    body = bodies.read(SignInRequest)
+    view = site().box.run(lambda unit: staff.sign_in(unit, body.badge, body.pin, clients.address()))
+    return bodies.answer(answers.staff_sign_in(view), 201)
+
+
+HOLD_REFUSALS = (404, 409, 422, 429)
+
+# fmt: off
+READS = (
+    (Route("GET", "/events", "listing", "What is on, with availability here", {200: answers.EventList}),
+     listing.listing, answers.event_list),
+    (Route("GET", "/availability", "availability", "Availability only; small and cheap to cache",
+           {200: answers.Availability, 304: None}),
+     listing.availability, answers.availability),
+    (Route("GET", "/orders/<order>", "show_order", "An order as it is now", {200: answers.Order}, refusals=(404,)),
+     lambda unit, order: booking.find_order(unit, order), answers.order),
+)
+WRITES = (
+    (Route("DELETE", "/holds/<hold>", "release_hold", "Give a hold back", {204: None}, None, (404, 422), keyed=True),
+     release_hold),
+    (Route("POST", "/orders", "confirm", "Confirm a hold; a second order for one hold is the first", {201: answers.Order},
+           OrderRequest, (404, 409, 410, 422, 429), "guest", keyed=True), confirm),
+    (Route("DELETE", "/orders/<order>", "cancel", "Cancel; 202 while the host door has not spoken",
+           {200: answers.Order, 202: answers.Order}, None, (404, 409, 422), keyed=True), cancel),
+    (Route("POST", "/orders/<order>/payments", "take_payment", "Take money for an order, or give it away",
+           {201: answers.Order}, PaymentRequest, (404, 409, 422), "staff", keyed=True), take_payment),
+    (Route("POST", "/check-ins", "check_in", "Record a scan and get the verdict", {200: answers.CheckIn},
+           CheckInRequest, (409, 422), "staff", keyed=True), check_in),
+    (Route("DELETE", "/check-ins/<check_in>", "undo_check_in", "Take a scan back", {204: None}, None, (404, 409, 422),
+           "staff", keyed=True), undo_check_in),
+)
+# fmt: on
+
+
+def blueprint(table: Table) -> Blueprint:
+    """Return the API under /api/v1, every route entered in ``table``."""
+    api = Blueprint("api", __name__, url_prefix="/api/v1")
+    for route, query, shape in READS:
+        table.add(api, route, reading(query, shape))
+    hold = Route(
+        "POST", "/holds", "place_hold", "Hold tickets, all or nothing", {201: answers.Hold},
+        HoldRequest, HOLD_REFUSALS, "guest", keyed=True,
+    )  # fmt: skip
+    table.add(api, hold, writing(hold, place_hold, run_asking))
+    for route, use_case in WRITES:
+        table.add(api, route, writing(route, use_case))
+    enter = Route(
+        "POST", "/staff/tokens", "sign_in", "Exchange badge and PIN for a bearer token", {201: answers.StaffSignIn},
+        SignInRequest, (401, 422, 429),
+    )  # fmt: skip
+    table.add(api, enter, sign_in)
+    return api

@@ -1,0 +1,259 @@
+"""What the API answers, and how it is made from the views of the use cases. Times are RFC 3339 in UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from appliance.domain.booking import OrderStatus
+from appliance.domain.sale import SaleState
+from appliance.services.views import (
+    AvailabilityView,
+    CheckInView,
+    EventView,
+    HoldView,
+    ListingView,
+    OrderView,
+    SessionView,
+    StaffToken,
+    TicketView,
+)
+from mqtt_bridge.protocol.messages import Payment, Reason, Verdict
+from mqtt_bridge.protocol.money import Money, from_minor
+
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Count = Annotated[int, Meta(ge=0)]
+
+
+def time_of(at_ms: int) -> str:
+    """Return RFC 3339 in UTC, whole seconds: ``2026-11-23T19:30:00Z``."""
+    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class ListedVenue(msgspec.Struct, frozen=True):
+    """Where a session takes place."""
+
+    id: str
+    name: str
+    address: str
+
+
+class ListedType(msgspec.Struct, frozen=True):
+    """A ticket type; ``available`` is what this device may promise now."""
+
+    id: str
+    name: str
+    quota: str
+    price: Money
+    available: Count
+    state: SaleState
+
+
+class ListedSession(msgspec.Struct, frozen=True):
+    """A dated occurrence of an event; ``here`` if this device's venue hosts it."""
+
+    id: str
+    starts_at: Time
+    ends_at: Time
+    timezone: str
+    here: bool
+    venue: ListedVenue
+    ticket_types: list[ListedType]
+
+
+class ListedEvent(msgspec.Struct, frozen=True):
+    """An event with its sessions in order of time."""
+
+    id: str
+    slug: str
+    title: str
+    summary: str
+    sessions: list[ListedSession]
+
+
+class EventList(msgspec.Struct, frozen=True):
+    """Everything on offer, as of a moment."""
+
+    as_of: Time
+    events: list[ListedEvent]
+
+
+class AvailableItem(msgspec.Struct, frozen=True):
+    """What this device may promise of one ticket type."""
+
+    ticket_type: str
+    available: Count
+
+
+class Availability(msgspec.Struct, frozen=True):
+    """Availability of every ticket type; good for ``max_age`` seconds."""
+
+    as_of: Time
+    max_age: Count
+    items: list[AvailableItem]
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """A hold: keep the id, it is the right to confirm or release. ``expires_in`` counts seconds from now."""
+
+    hold: str
+    code: str
+    expires_at: Time
+    expires_in: Count
+    requested: bool
+    total: Money
+
+
+class OrderTicket(msgspec.Struct, frozen=True):
+    """One admission; ``receipt`` is the signed text of the QR code, empty while the order is not confirmed."""
+
+    ticket: str
+    ticket_type: str
+    code: str
+    receipt: str
+
+
+class Order(msgspec.Struct, frozen=True):
+    """An order: keep the id, it is the right to see and cancel it. Names are never repeated here."""
+
+    order: str
+    code: str
+    status: OrderStatus
+    payment: Payment
+    total: Money
+    due: Money
+    tickets: list[OrderTicket]
+
+
+class StaffSignIn(msgspec.Struct, frozen=True):
+    """A bearer token; ``expires_in`` in seconds."""
+
+    token: str
+    expires_in: Count
+
+
+class Admits(msgspec.Struct, frozen=True):
+    """What a scanned ticket is for, as the door needs to see it."""
+
+    ticket_type: str
+    name: str
+    event: str
+    starts_at: Time
+    venue: str
+    code: str
+
+
+class CheckIn(msgspec.Struct, frozen=True):
+    """A recorded scan: ``ticket`` is the id of the ticket it found, ``words`` says the verdict, ``due`` is still to be paid."""
+
+    check_in: str
+    verdict: Verdict
+    reason: Reason | None
+    ticket: str | None
+    words: str
+    admits: Admits | None
+    due: Money | None
+    previous_at: Time | None
+
+
+class ProblemAnswer(msgspec.Struct, frozen=True):
+    """RFC 9457; further members depend on the type, for example ``field``, ``available`` or ``retry_after_s``."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether this device can sell, check by check; a failed check says what is wrong."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[str, str]
+
+
+def event_list(view: ListingView) -> EventList:
+    """Return the wire form of a listing."""
+    return EventList(time_of(view.as_of_ms), [_event(each) for each in view.events])
+
+
+def _event(view: EventView) -> ListedEvent:
+    event = view.event
+    return ListedEvent(event.id, event.slug, event.title, event.summary, [_session(each) for each in view.sessions])
+
+
+def _session(view: SessionView) -> ListedSession:
+    at, venue = view.at, view.venue
+    types = [
+        ListedType(
+            each.type.id,
+            each.type.name,
+            each.type.quota,
+            from_minor(each.type.price_minor, each.type.currency),
+            each.available,
+            each.state,
+        )
+        for each in view.types
+    ]
+    return ListedSession(
+        at.id,
+        time_of(at.starts_at_ms),
+        time_of(at.ends_at_ms),
+        at.timezone,
+        view.here,
+        ListedVenue(venue.id, venue.name, venue.address),
+        types,
+    )
+
+
+def availability(view: AvailabilityView) -> Availability:
+    """Return the wire form of availability."""
+    return Availability(time_of(view.as_of_ms), view.max_age_s, [AvailableItem(*each) for each in view.items])
+
+
+def hold(view: HoldView) -> Hold:
+    """Return the wire form of a hold."""
+    left_s = max(0, view.expires_in_ms // 1000)
+    total = from_minor(view.total_minor, view.currency)
+    return Hold(view.id, view.code, time_of(view.expires_at_ms), left_s, view.requested, total)
+
+
+def order(view: OrderView) -> Order:
+    """Return the wire form of an order."""
+    tickets = [OrderTicket(each.id, each.type.id, each.code, each.receipt) for each in view.tickets]
+    total = from_minor(view.total_minor, view.currency)
+    due = from_minor(view.due_minor, view.currency)
+    # The view's status and payment come from the rows, whose values are those of the state tables.
+    return Order(view.id, view.code, view.status, view.payment, total, due, tickets)  # type: ignore[arg-type]
+
+
+def staff_sign_in(view: StaffToken) -> StaffSignIn:
+    """Return the wire form of a sign-in."""
+    return StaffSignIn(view.token, view.expires_in_s)
+
+
+def check_in(view: CheckInView) -> CheckIn:
+    """Return the wire form of a scan; no name of a person, because first answers are kept for replays."""
+    return CheckIn(
+        check_in=view.id,
+        verdict=view.verdict,
+        reason=view.reason,
+        ticket=view.ticket.id if view.ticket is not None else None,
+        words=view.words,
+        admits=_admits(view.ticket) if view.ticket is not None else None,
+        due=from_minor(view.amount_due_minor, view.currency) if view.amount_due_minor else None,
+        previous_at=time_of(view.previous_at_ms) if view.previous_at_ms is not None else None,
+    )
+
+
+def _admits(view: TicketView) -> Admits:
+    return Admits(view.type.id, view.type.name, view.event.title, time_of(view.at.starts_at_ms), view.venue.name, view.code)

@@ -1,0 +1,60 @@
+"""What the API accepts. Every struct refuses unknown fields; the OpenAPI document is made from these very definitions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from mqtt_bridge.protocol.messages import Method
+from mqtt_bridge.protocol.money import Money
+
+MOST_LINES = 20
+MOST_TICKETS = 10_000
+
+# Counted in code points as sent; after NFC the use case allows 200 characters.
+Text = Annotated[str, Meta(max_length=800, description="At most 200 characters after NFC, no control characters.")]
+Id = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class HoldItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many tickets of one type; each type at most once in a hold."""
+
+    ticket_type: Annotated[str, Meta(min_length=1, max_length=64, description="Id of a ticket type, from GET /api/v1/events.")]
+    quantity: Annotated[int, Meta(ge=1, le=MOST_TICKETS)]
+
+
+class HoldRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Tickets to hold, all or nothing."""
+
+    items: Annotated[tuple[HoldItem, ...], Meta(min_length=1, max_length=MOST_LINES)]
+
+
+class OrderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A hold to confirm; name and contact may be left out."""
+
+    hold: Annotated[str, Meta(min_length=1, max_length=64, description="Id of the hold.")]
+    name: Text = ""
+    contact: Text = ""
+
+
+class PaymentRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Money taken by staff; with ``comp`` the amount is what is given away."""
+
+    method: Method
+    amount: Money
+
+
+class SignInRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Badge and PIN of a member of staff."""
+
+    badge: Id
+    pin: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class CheckInRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was scanned or typed: a readable code or a whole receipt."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=2048)]
+    lane: Annotated[str, Meta(max_length=40, description="Where it was scanned; default: this portal.")] = ""

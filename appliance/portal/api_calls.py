@@ -1,0 +1,127 @@
+"""How a call of the API becomes a use case: who calls, is the body right, was this key answered before, then one unit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from flask import Response, request
+
+from appliance.domain.client import Client
+from appliance.portal.routes import Route, View
+from appliance.services import asking, idempotency, staff
+from appliance.services.box import Unit
+from appliance.web import bodies, clients
+from appliance.web.site import Site, site
+
+REPLAYED = "Idempotency-Replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: ``client`` places holds, ``badge`` is the member of staff signed in (empty for guests)."""
+
+    client: Client
+    badge: str = ""
+
+    @property
+    def scope(self) -> str:
+        """Whose idempotency keys these are: nobody finds another one's answers."""
+        return f"staff:{self.badge}" if self.badge else f"client:{self.client.id}"
+
+
+Query = Callable[..., Any]
+Answer = tuple[int, object]
+UseCase = Callable[..., Answer]
+Runner = Callable[[Site, Callable[[Unit], tuple[int, bytes, bool]]], tuple[int, bytes, bool]]
+
+
+def run(site: Site, use_case: Callable[[Unit], tuple[int, bytes, bool]]) -> tuple[int, bytes, bool]:
+    """Run in one transaction."""
+    return site.box.run(use_case)
+
+
+def run_asking(site: Site, use_case: Callable[[Unit], tuple[int, bytes, bool]]) -> tuple[int, bytes, bool]:
+    """Run in one transaction; where stock is short here, ask the cloud once before refusing."""
+    return asking.run(site.box, use_case)
+
+
+def writing(route: Route, use_case: UseCase, runner: Runner = run) -> View:
+    """Return the view of a write: ``use_case(unit, caller, body, **path)`` answers (status, struct or None)."""
+
+    def view(**path: str) -> Response:
+        here = site()
+        key = bodies.idempotency_key()
+        caller, token = _caller(here, route, key)
+        body = bodies.read(route.body) if route.body is not None else None
+
+        def work(unit: Unit) -> tuple[int, bytes, bool]:
+            def act() -> tuple[int, bytes]:
+                status, value = use_case(unit, caller, body, **path)
+                return status, b"" if value is None else msgspec.json.encode(value)
+
+            if not key:
+                return (*act(), False)
+            return idempotency.once(unit, caller.scope, key, _fingerprint(body), act)
+
+        status, payload, replayed = runner(here, work)
+        response = _json(payload, status)
+        if replayed:
+            response.headers[REPLAYED] = "true"
+        if token:
+            response.headers[clients.HEADER] = token
+        return response
+
+    return view
+
+
+def reading(query: Query, shape: Callable[[Any], object]) -> View:
+    """Return the view of a read: ``query(unit, **path)`` from one snapshot, shown by ``shape``.
+
+    A view with ``max_age_s`` may be cached by anyone for that long; one with ``etag`` is answered 304 where it is known.
+    """
+
+    def view(**path: str) -> Response:
+        found = site().box.look(lambda unit: query(unit, **path))
+        response = _json(msgspec.json.encode(shape(found)), 200)
+        max_age_s = getattr(found, "max_age_s", None)
+        if max_age_s is not None:
+            response.headers["Cache-Control"] = f"public, max-age={max_age_s}"
+        etag = getattr(found, "etag", "")
+        if etag:
+            # Weak: the body also says as of when, which changes while the figures do not.
+            response.set_etag(etag.strip('"'), weak=True)
+            response.make_conditional(request)
+        return response
+
+    return view
+
+
+def _caller(here: Site, route: Route, key: str) -> tuple[Caller, str | None]:
+    if route.who == "staff":
+        return signed_in(here), None
+    guest = clients.identify(here, retry_key=key)
+    return Caller(guest.client), guest.token if route.who == "guest" else None
+
+
+def signed_in(here: Site) -> Caller:
+    """Return the member of staff whose bearer this is; raises ``Unauthorised``."""
+    token = bodies.bearer()
+    member = here.box.look(lambda unit: staff.authenticate(unit, token))
+    return Caller(Client(f"staff:{member.badge}", clients.address(), kind="staff"), member.badge)
+
+
+def _fingerprint(body: object) -> str:
+    """Return what makes two requests the same: operation and meaning of the body, not its spelling."""
+    digest = hashlib.sha256(f"{request.method} {request.path}\0".encode())
+    digest.update(msgspec.json.encode(body))
+    return digest.hexdigest()
+
+
+def _json(payload: bytes, status: int) -> Response:
+    if status == 204:
+        return Response(status=204)
+    return Response(payload, status, content_type=bodies.JSON)

@@ -1,0 +1,45 @@
+"""One table of what programs may call: it registers the views, checks the bodies and becomes the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+Who = Literal["anyone", "guest", "staff"]
+View = Callable[..., ResponseReturnValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation. ``path`` is a Flask rule; ``answers`` maps each good status to its struct (None: no body).
+
+    ``refusals`` are the statuses of the problems it may answer, beyond those every route has. ``who`` may call it: a guest's
+    writes get a ``Client-Token``, staff send a bearer. ``keyed`` operations honour ``Idempotency-Key``.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    answers: Mapping[int, Any]
+    body: Any = None
+    refusals: tuple[int, ...] = ()
+    who: Who = "anyone"
+    keyed: bool = False
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Routes in the order they were defined."""
+
+    routes: list[Route] = field(default_factory=list)
+
+    def add(self, blueprint: Blueprint, route: Route, view: View) -> None:
+        """Serve ``route`` with ``view`` and remember it."""
+        blueprint.add_url_rule(route.path, route.name, view, methods=[route.method])
+        self.routes.append(replace(route, path=(blueprint.url_prefix or "") + route.path))
