@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """``id`` names the phone (lease or signed nonce), ``address`` where it called from; ``known`` if it named itself."""
+    """``id`` names the phone (DHCP lease or signed nonce), ``address`` where it called from; ``known`` if it named itself."""
 
     id: str
     address: str

@@ -1,7 +1,7 @@
 """Forms are ours: the browser says where a form comes from, and the form carries a token bound to who was shown it.
 
 Staff pages have a cookie, so both checks count there. Attendee pages have none, and a captive browser may leave out every
-header, so there the token binds the form to the phone (lease or nonce) it was rendered for.
+header, so there the token binds the form to the phone (DHCP lease or nonce) it was rendered for.
 """
 
 from __future__ import annotations
