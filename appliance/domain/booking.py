@@ -1,15 +1,15 @@
 """The lives of a hold, an order and its payment: every transition, readable in a minute.
 
-    hold      open --confirm--> confirmed      an expired hold that is confirmed stays expired: its stock was given back,
-              open --release--> released       so the order claims it anew in the same transaction (or is refused)
-              open --expire---> expired
+hold      open --confirm--> confirmed      an expired hold that is confirmed stays expired: its stock was given back,
+          open --release--> released       so the order claims it anew in the same transaction (or is refused)
+          open --expire---> expired
 
-    order     confirmed --cancel----------> cancelled         every ticket is hosted by this very device
-              confirmed --request_cancel--> cancel_pending    some ticket waits for its door's word
-              cancel_pending --void-------> cancelled         all doors voided their tickets
-              cancel_pending --refuse-----> confirmed         a door had admitted someone
+order     confirmed --cancel----------> cancelled         every ticket is hosted by this very device
+          confirmed --request_cancel--> cancel_pending    some ticket waits for its door's word
+          cancel_pending --void-------> cancelled         all doors voided their tickets
+          cancel_pending --refuse-----> confirmed         a door had admitted someone
 
-    payment   promised --settle--> paid        free orders are born paid
+payment   promised --settle--> paid        free orders are born paid
 """
 
 from __future__ import annotations

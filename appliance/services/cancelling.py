@@ -170,4 +170,3 @@ def _order_row(unit: Unit, order_id: str) -> Row[Any]:
         msg = "This order does not exist."
         raise NotFound(msg)
     return row
-

@@ -17,11 +17,22 @@ from appliance.services.booking import Item
 from appliance.services.box import Unit
 from appliance.services.cancelling import hosted_here
 from appliance.services.finding import Found, find
+from appliance.services.overview import door_view
 from appliance.services.views import CheckInView, OrderView, TicketView
 from appliance.store import orders, records, scans
 from mqtt_bridge.protocol.messages import CheckedIn, CheckInUndone, Method
 
 RECENT = 50
+__all__ = [
+    "check_in",
+    "door_view",
+    "on_check_in_undone",
+    "on_checked_in",
+    "pay_and_admit",
+    "recent",
+    "sell",
+    "undo",
+]
 
 
 def check_in(unit: Unit, code: str, staff: str, lane: str) -> CheckInView:

@@ -114,9 +114,10 @@ def from_receipt(unit: Unit, claims: TicketClaims, receipt: str) -> None:
     order_id = RECEIPT_ONLY + claims.ticket
     known = unit.catalogue.ticket_type.get(claims.ticket_type)
     fact = fact_of(claims, known[2].quota if known else "")
-    values = order_values(
-        unit, order_id, claims.issuer, total_minor=claims.price_minor, currency=claims.currency
-    ) | {"code": claims.code, "payment": "paid" if claims.paid else "promised"}
+    values = order_values(unit, order_id, claims.issuer, total_minor=claims.price_minor, currency=claims.currency) | {
+        "code": claims.code,
+        "payment": "paid" if claims.paid else "promised",
+    }
     orders.add(unit.db, values, [ticket_values(order_id, claims.issuer, fact, receipt)])
 
 

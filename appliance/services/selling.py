@@ -40,9 +40,7 @@ def record_sale(unit: Unit, sale: Sale) -> str:
     for quota, number in per_quota(sale.lines).items():
         allocations.add(unit.db, quota, sale.epochs[quota], sold=number, held=-number if sale.held else 0)
     seq = unit.next_seq()
-    tickets = [
-        _ticket(unit, order_id, sale, line, seq) for line in sale.lines for _ in range(line.quantity)
-    ]
+    tickets = [_ticket(unit, order_id, sale, line, seq) for line in sale.lines for _ in range(line.quantity)]
     orders.add(unit.db, _order_values(unit, order_id, sale, tickets[0]["currency"]), tickets)
     private = None
     if sale.name or sale.contact:

@@ -26,9 +26,7 @@ def prepare(database: Database, identity: Identity, random: Callable[[int], byte
         row = device.find(db)
         inc = ids.secret(random(ids.SECRET_BYTES))
         if row is None:
-            device.create(
-                db, org=identity.org, venue=identity.venue, name=identity.device, inc=inc, bound_to=bound_to
-            )
+            device.create(db, org=identity.org, venue=identity.venue, name=identity.device, inc=inc, bound_to=bound_to)
             return
         if (row.org, row.device) != (identity.org, identity.device):
             msg = f"this database belongs to device {row.device!r} of {row.org!r}; name another data folder"

@@ -40,7 +40,9 @@ def counts(db: Connection) -> tuple[StockCount, ...]:
     return tuple(StockCount(row.quota, row.epoch, _totals(row), row.held) for row in rows)
 
 
-def add(db: Connection, quota: str, epoch: int, *, held: int = 0, sold: int = 0, cancelled: int = 0, returned: int = 0) -> None:
+def add(
+    db: Connection, quota: str, epoch: int, *, held: int = 0, sold: int = 0, cancelled: int = 0, returned: int = 0
+) -> None:
     """Add to the device's own totals; only ``held`` may be negative. An epoch unknown here has nothing to add to."""
     table = allocation.c
     db.execute(

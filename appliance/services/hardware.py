@@ -1,0 +1,20 @@
+"""How the hardware is doing, as the desk last saw it."""
+
+from __future__ import annotations
+
+from appliance.services.box import Unit
+from appliance.services.views import HardwareView
+from appliance.store import records
+
+
+def report(unit: Unit, name: str, state: str, reason: str, since_ms: int) -> None:
+    """Write down how one device is doing; ``since_ms`` is the wall clock at which ``state`` began."""
+    records.put_hardware(unit.db, name, state, reason, since_ms, unit.now.wall_ms)
+
+
+def seen(unit: Unit) -> tuple[HardwareView, ...]:
+    """Return every device the desk reported."""
+    return tuple(
+        HardwareView(row.name, row.state, row.reason, row.since_ms, row.seen_at_ms)
+        for row in records.hardware_rows(unit.db)
+    )

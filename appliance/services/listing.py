@@ -1,0 +1,82 @@
+"""What is on offer, with an "as of" beside every figure."""
+
+from __future__ import annotations
+
+import hashlib
+
+from appliance.domain import limits, sale
+from appliance.domain.errors import NotFound
+from appliance.domain.inventory import Shelf
+from appliance.services.box import Unit
+from appliance.services.stock import sale_window, visible_shelves
+from appliance.services.views import AssetView, AvailabilityView, EventView, ListingView, SessionView, TypeView
+from appliance.store import documents, records
+from mqtt_bridge.protocol.catalogue import Event, EventSession, Venue
+
+MAX_AGE_S = 5
+
+
+def listing(unit: Unit) -> ListingView:
+    """Return all events that are not over, by their first session."""
+    shelves, switches = visible_shelves(unit), records.switches(unit.db)
+    views = (_event(unit, event, shelves, switches) for event in unit.catalogue.events)
+    shown = [view for view in views if view.sessions]
+    shown.sort(key=lambda view: (view.sessions[0].at.starts_at_ms, view.event.slug))
+    return ListingView(unit.now.wall_ms, MAX_AGE_S, tuple(shown))
+
+
+def event_page(unit: Unit, slug: str) -> EventView:
+    """Return one event; ``NotFound`` if there is none of this name."""
+    event = unit.catalogue.event.get(slug)
+    if event is None:
+        msg = "This event does not exist (any more). See what else is on."
+        raise NotFound(msg)
+    return _event(unit, event, visible_shelves(unit), records.switches(unit.db))
+
+
+def availability(unit: Unit) -> AvailabilityView:
+    """Return what is free per ticket type; the ETag is the same as long as no figure changed."""
+    shelves = visible_shelves(unit)
+    items = []
+    for event in unit.catalogue.events:
+        for at in event.sessions:
+            if not _over(unit, at):
+                items += [(kind.id, _available(shelves.get(kind.quota))) for kind in at.ticket_types]
+    digest = hashlib.sha256(repr((unit.device.catalogue_version, items)).encode()).hexdigest()[:24]
+    return AvailabilityView(unit.now.wall_ms, MAX_AGE_S, tuple(items), digest)
+
+
+def picture(unit: Unit, sha256: str) -> AssetView:
+    """Return a picture of the catalogue; ``NotFound`` if it has not arrived."""
+    found = documents.find_asset(unit.db, sha256)
+    if found is None:
+        msg = "This picture is not here."
+        raise NotFound(msg)
+    return AssetView(sha256, *found)
+
+
+def _event(unit: Unit, event: Event, shelves: dict[str, Shelf], switches: dict[str, str]) -> EventView:
+    sessions = sorted((at for at in event.sessions if not _over(unit, at)), key=lambda at: (at.starts_at_ms, at.key))
+    return EventView(event, tuple(_session(unit, event, at, shelves, switches) for at in sessions))
+
+
+def _session(
+    unit: Unit, event: Event, at: EventSession, shelves: dict[str, Shelf], switches: dict[str, str]
+) -> SessionView:
+    window = sale_window(unit, at, switches)
+    types = []
+    for kind in at.ticket_types:
+        shelf = shelves.get(kind.quota)
+        state = sale.state(window, shelf)
+        most = limits.most_per_hold(unit.catalogue.limits, shelf) if state == "on_sale" else 0
+        types.append(TypeView(kind, _available(shelf), state, most))
+    venue = unit.catalogue.venue.get(at.venue) or Venue(at.venue, at.venue, "")
+    return SessionView(event, at, venue, at.venue == unit.identity.venue, tuple(types))
+
+
+def _available(shelf: Shelf | None) -> int:
+    return 0 if shelf is None else shelf.available
+
+
+def _over(unit: Unit, at: EventSession) -> bool:
+    return unit.now.trusted and unit.now.wall_ms >= at.ends_at_ms

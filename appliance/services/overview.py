@@ -1,0 +1,60 @@
+"""What staff see at a glance."""
+
+from __future__ import annotations
+
+from appliance.domain import admission
+from appliance.domain.clock import HOUR_MS
+from appliance.services import hardware, printing
+from appliance.services.box import CLOUD, Unit
+from appliance.services.stock import sale_window
+from appliance.services.views import DoorSession, DoorView
+from appliance.store import orders, records
+from mqtt_bridge.mailbox import sender
+from mqtt_bridge.protocol.catalogue import Event, EventSession
+
+JOBS_SHOWN = 10
+KEPT_AFTER_END_MS = 6 * HOUR_MS
+
+
+def door_view(unit: Unit) -> DoorView:
+    """Return the sessions of this venue with their switches and counts, the outbox, clock, hardware and print jobs."""
+    switches = records.switches(unit.db)
+    hosted = [(event, at) for event in unit.catalogue.events for at in event.sessions if _shown(unit, at)]
+    hosted.sort(key=lambda pair: (pair[1].starts_at_ms, pair[1].id))
+    known = orders.sold_and_admitted(unit.db, [at.id for _, at in hosted])
+    sessions = tuple(_session(unit, event, at, switches, known.get(at.id, (0, 0))) for event, at in hosted)
+    unsynced, oldest_at_ms = sender.backlog(unit.db, CLOUD)
+    return DoorView(
+        sessions=sessions,
+        admitted=sum(each.admitted for each in sessions),
+        sold=sum(each.sold for each in sessions),
+        unsynced=unsynced,
+        oldest_unsynced_ms=max(0, unit.now.wall_ms - oldest_at_ms) if unsynced else 0,
+        clock_trusted=unit.now.trusted,
+        link_up=unit.device.link_up,
+        door=unit.device.door,
+        frozen=unit.device.frozen,
+        hardware=hardware.seen(unit),
+        jobs=tuple(printing.view(row) for row in records.recent_print_jobs(unit.db, JOBS_SHOWN)),
+    )
+
+
+def _shown(unit: Unit, at: EventSession) -> bool:
+    over = unit.now.trusted and unit.now.wall_ms >= at.ends_at_ms + KEPT_AFTER_END_MS
+    return at.venue == unit.identity.venue and not over
+
+
+def _session(
+    unit: Unit, event: Event, at: EventSession, switches: dict[str, str], known: tuple[int, int]
+) -> DoorSession:
+    door_switch = switches.get(f"door:{at.id}")
+    return DoorSession(
+        event=event,
+        at=at,
+        door_open=unit.device.door and admission.door_open(at, unit.now, door_switch),
+        door_switch=door_switch,
+        sale=sale_window(unit, at, switches),
+        sale_switch=switches.get(f"sale:{at.id}"),
+        admitted=known[1],
+        sold=known[0],
+    )

@@ -1,0 +1,93 @@
+"""Staff at the door: badge and PIN give a token for eight hours of this boot; it is stored only as a hash."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64encode
+
+from appliance.domain.clock import HOUR_MS, MINUTE_MS
+from appliance.domain.errors import LimitReached, Unauthorised
+from appliance.domain.pins import NOBODY, verify_pin
+from appliance.services import rates
+from appliance.services.box import CommitAndRaise, Unit
+from appliance.services.views import StaffMemberView, StaffToken
+from appliance.store import records
+from mqtt_bridge.protocol.catalogue import StaffMember
+
+TOKEN_LIFE_MS = 8 * HOUR_MS
+TOKEN_BYTES = 32
+WINDOW_MS = 5 * MINUTE_MS
+FAILURES_PER_BADGE = 5
+FAILURES_PER_ADDRESS = 20
+_TOO_MANY = "Too many wrong PINs. Please wait some minutes, or ask a colleague."
+
+
+def sign_in(unit: Unit, badge: str, pin: str, address: str) -> StaffToken:
+    """Return a fresh token; raises ``Unauthorised`` for a wrong badge or PIN, ``LimitReached`` after too many of them.
+
+    A failure is counted and audited although it raises. Known and unknown badges do the same work.
+    """
+    try:
+        rates.check(unit, "pin_badge", badge, FAILURES_PER_BADGE, WINDOW_MS, _TOO_MANY)
+        rates.check(unit, "pin_address", address, FAILURES_PER_ADDRESS, WINDOW_MS, _TOO_MANY)
+    except LimitReached as refusal:
+        unit.audit(_who(_member(unit, badge)), "sign_in_limited")
+        raise CommitAndRaise(refusal) from refusal
+    member = _member(unit, badge)
+    right = verify_pin(pin, member.pin_hash if member else NOBODY)
+    if member is None or not right:
+        rates.count(unit, "pin_badge", badge, WINDOW_MS)
+        rates.count(unit, "pin_address", address, WINDOW_MS)
+        unit.audit(_who(member), "sign_in_failed")
+        msg = "Badge or PIN is wrong."
+        raise CommitAndRaise(Unauthorised(msg))
+    token = urlsafe_b64encode(unit.box.random(TOKEN_BYTES)).decode().rstrip("=")
+    unit.audit(badge, "sign_in")
+    return grant_token(unit, token, badge, member.name, TOKEN_LIFE_MS // 1000)
+
+
+def grant_token(unit: Unit, token: str, badge: str, name: str, life_s: int) -> StaffToken:
+    """Make ``token`` valid for ``life_s`` seconds of this boot; granting it again renews it."""
+    records.add_staff_token(
+        unit.db,
+        {
+            "sha256": _hash(token),
+            "badge": badge,
+            "name": name,
+            "boot_id": unit.now.boot_id,
+            "expires_boot_ms": unit.now.boot_ms + life_s * 1000,
+        },
+    )
+    return StaffToken(token, life_s, badge, name)
+
+
+def authenticate(unit: Unit, token: str) -> StaffMemberView:
+    """Return who holds the token; raises ``Unauthorised`` if it is unknown, over, or from an earlier boot."""
+    row = records.find_staff_token(unit.db, _hash(token))
+    if row is None or row.boot_id != unit.now.boot_id or row.expires_boot_ms <= unit.now.boot_ms:
+        msg = "Please sign in with your badge and PIN."
+        raise Unauthorised(msg)
+    return StaffMemberView(row.badge, row.name)
+
+
+def sign_out(unit: Unit, token: str) -> None:
+    """End a token; ending it twice changes nothing."""
+    row = records.find_staff_token(unit.db, _hash(token))
+    if row is not None:
+        records.drop_staff_token(unit.db, row.sha256)
+        unit.audit(row.badge, "sign_out")
+
+
+def _member(unit: Unit, badge: str) -> StaffMember | None:
+    venue = unit.identity.venue
+    found = (each for each in unit.catalogue.staff if each.badge == badge and (not each.venues or venue in each.venues))
+    return next(found, None)
+
+
+def _who(member: StaffMember | None) -> str:
+    """Name a badge only if it exists: what strangers type does not enter the audit."""
+    return member.badge if member else "unknown"
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()

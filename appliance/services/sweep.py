@@ -1,0 +1,47 @@
+"""Tidying up, every few seconds and at start-up: nothing here decides anything a use case would not decide itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
+from appliance.services.box import CLOUD, Unit
+from appliance.services.stock import free_lapsed
+from appliance.services.switches import cancel_unpaid
+from appliance.store import holds, records
+from mqtt_bridge.mailbox import sender
+
+HOLDS_KEPT_MS = 7 * DAY_MS
+ACKED_KEPT_MS = 7 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How much was done."""
+
+    expired_holds: int = 0
+    cancelled_orders: int = 0
+
+
+def sweep(unit: Unit) -> Swept:
+    """Expire lapsed holds, cancel unpaid orders whose time has come (trusted clock only), drop what is no longer needed."""
+    expired = free_lapsed(unit)
+    cancelled = _cancel_unpaid(unit)
+    records.forget_old(unit.db, unit.now, unit.now.boot_ms - HOUR_MS)
+    if unit.now.trusted:
+        holds.old_ends(unit.db, unit.now.wall_ms - HOLDS_KEPT_MS)
+        sender.prune(unit.db, CLOUD, unit.now.wall_ms - ACKED_KEPT_MS)
+    return Swept(expired, cancelled)
+
+
+def _cancel_unpaid(unit: Unit) -> int:
+    until = unit.catalogue.limits.unpaid_until
+    if until is None or not unit.now.trusted:
+        return 0
+    due = [
+        at.id
+        for event in unit.catalogue.events
+        for at in event.sessions
+        if at.starts_at_ms + until * MINUTE_MS <= unit.now.wall_ms
+    ]
+    return sum(cancel_unpaid(unit, each, "unpaid_until") for each in due)

@@ -1,0 +1,189 @@
+"""What the relay calls: the device's own words to the cloud, and what it does with the cloud's."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from appliance.services import cancelling, door, foreign, payments
+from appliance.services.box import CLOUD, Unit
+from appliance.services.stock import counts, free_lapsed
+from appliance.store import allocations, device, documents, records
+from mqtt_bridge.mailbox import sender
+from mqtt_bridge.mailbox.tables import inbox
+from mqtt_bridge.protocol.catalogue import Catalogue
+from mqtt_bridge.protocol.messages import (
+    Ack,
+    AllocationReturned,
+    CancelRefused,
+    CancelRequested,
+    CheckedIn,
+    CheckInUndone,
+    Content,
+    DeviceState,
+    Hello,
+    KeyDirectory,
+    OrderCancelled,
+    OrderConfirmed,
+    PaymentTaken,
+    Private,
+    QuotaNeed,
+    ReturnAllocation,
+    Status,
+    TicketsVoided,
+)
+
+
+def hello(unit: Unit) -> Hello:
+    """Return the first word after a connect: who I am, which life, how far I got, what I count."""
+    return Hello(
+        device=unit.identity.device,
+        venue=unit.identity.venue,
+        inc=unit.inc,
+        last_seq=sender.last_seq(unit.db, CLOUD, unit.inc),
+        kid=unit.box.signer.kid,
+        public=unit.box.signer.public.hex(),
+        stock=allocations.counts(unit.db),
+        downlink=_downlink(unit),
+        sent_at_ms=unit.now.wall_ms,
+    )
+
+
+def _downlink(unit: Unit) -> Ack:
+    """Return how far the cloud's messages were applied, of its newest stream."""
+    query = select(inbox.c.inc, inbox.c.upto).where(inbox.c.peer == CLOUD)
+    row = unit.db.execute(query.order_by(inbox.c.updated_at_ms.desc(), inbox.c.inc.desc()).limit(1)).first()
+    return Ack("", 0) if row is None else Ack(row.inc, row.upto)
+
+
+def status(unit: Unit) -> Status:
+    """Return telemetry for the console."""
+    unsynced, oldest_at_ms = sender.backlog(unit.db, CLOUD)
+    return Status(
+        device=unit.identity.device,
+        venue=unit.identity.venue,
+        inc=unit.inc,
+        unsynced=unsynced,
+        oldest_unsynced_ms=max(0, unit.now.wall_ms - oldest_at_ms) if unsynced else 0,
+        stock=allocations.counts(unit.db),
+        clock_trusted=unit.now.trusted,
+        hardware={row.name: row.state for row in records.hardware_rows(unit.db)},
+        sent_at_ms=unit.now.wall_ms,
+    )
+
+
+def needs(unit: Unit) -> tuple[QuotaNeed, ...]:
+    """Return what somebody here waits for right now."""
+    shelves = allocations.shelves(unit.db)
+    found = []
+    for quota, wanted in allocations.wanted(unit.db):
+        count = allocations.count(unit.db, quota, shelves[quota].epoch)
+        if count is not None:
+            found.append(QuotaNeed(quota, wanted, count))
+    return tuple(found)
+
+
+def apply_state(unit: Unit, state: DeviceState) -> None:
+    """Take the cloud's totals: merged by max, so an old or repeated state changes nothing.
+
+    A state for another life or device, or older than what is known, is ignored. ``stop`` means that this database went back
+    in time: a new, frozen incarnation begins.
+    """
+    if state.device != unit.identity.device or state.inc != unit.inc or state.revision < unit.device.state_revision:
+        return
+    if state.stop:
+        begin_incarnation(unit)
+        return
+    for grant in state.grants:
+        allocations.merge_grant(unit.db, grant, state.as_of_ms)
+        allocations.choose_epoch(unit.db, grant.quota, grant.epoch)
+    sender.acknowledge(unit.db, CLOUD, Ack(state.inc, state.upto), unit.now.wall_ms)
+    device.change(unit.db, frozen=False, door=state.door, state_revision=state.revision, state_as_of_ms=state.as_of_ms)
+    unit.reload()
+
+
+def begin_incarnation(unit: Unit) -> None:
+    """Start a new life of this database: nothing is sold until the cloud granted to it."""
+    device.begin_incarnation(unit.db, unit.secret(), unit.device.bound_to)
+    unit.reload()
+    unit.audit("system", "new_incarnation", unit.inc)
+    unit.wakes.add("bridge")
+
+
+def apply_catalogue(unit: Unit, catalogue: Catalogue) -> None:
+    """Take a newer catalogue; staff who are no longer in it are signed out, pictures nobody needs are dropped."""
+    if catalogue.version <= unit.device.catalogue_version:
+        return
+    gone = {each.badge for each in unit.catalogue.staff} - {each.badge for each in catalogue.staff}
+    documents.save_catalogue(unit.db, catalogue)
+    records.drop_staff_tokens_of(unit.db, gone)
+    needed = {event.image for event in catalogue.events}
+    documents.drop_assets(unit.db, {each for each in documents.known_assets(unit.db) if each not in needed})
+    unit.reload()
+    unit.wakes.update({"bridge", "desk"})
+
+
+def apply_keys(unit: Unit, directory: KeyDirectory) -> None:
+    """Take the public keys of all devices; a key once revoked stays revoked."""
+    for key in directory.keys:
+        known = records.find_issuer(unit.db, key.kid)
+        revoked = key.revoked or (known is not None and known.revoked)
+        values = {"device": key.device, "venue": key.venue, "public": key.public, "door": key.door, "revoked": revoked}
+        records.put_issuer(unit.db, {"kid": key.kid, **values})
+
+
+def apply_asset(unit: Unit, sha256: str, media_type: str, body: bytes) -> None:
+    """Keep a picture that the relay has checked against its hash."""
+    documents.save_asset(unit.db, sha256, media_type, body)
+
+
+def missing_assets(unit: Unit) -> tuple[str, ...]:
+    """Return the hashes of pictures the catalogue names and this device does not have yet."""
+    needed = {event.image for event in unit.catalogue.events if event.image}
+    return tuple(sorted(needed - documents.known_assets(unit.db)))
+
+
+def link_changed(unit: Unit, up: bool) -> None:
+    """Note whether the cloud can be reached right now."""
+    if up != unit.device.link_up:
+        device.change(unit.db, link_up=up, link_changed_at_ms=unit.now.wall_ms)
+        unit.reload()
+
+
+def apply_message(unit: Unit, content: Content, private: Private | None) -> None:
+    """Apply one downlink message, in order and once (the inbox sees to that)."""
+    body, origin = content.body, content.origin
+    match body:
+        case OrderConfirmed():
+            foreign.on_order_confirmed(unit, body, origin, private)
+        case PaymentTaken():
+            payments.on_payment_taken(unit, body)
+        case CancelRequested():
+            cancelling.on_cancel_requested(unit, body, origin)
+        case TicketsVoided():
+            cancelling.on_voided(unit, body)
+        case CancelRefused():
+            cancelling.on_refused(unit, body)
+        case OrderCancelled():
+            cancelling.on_order_cancelled(unit, body, origin)
+        case CheckedIn():
+            door.on_checked_in(unit, body, origin)
+        case CheckInUndone():
+            door.on_check_in_undone(unit, body, origin)
+        case ReturnAllocation():
+            _return_allocation(unit, body)
+        case _:
+            # An uplink kind on the downlink: the cloud never forwards it, so there is nothing to do.
+            unit.audit("system", "unexpected_message", type(body).__name__)
+
+
+def _return_allocation(unit: Unit, message: ReturnAllocation) -> None:
+    """Give back what is free, up to the total asked for; debited here before the cloud hears of it."""
+    free_lapsed(unit)
+    count = allocations.count(unit.db, message.quota, message.epoch)
+    if count is None:
+        return
+    asked = message.returned - count.totals.returned
+    number = count.totals.returnable(asked, count.held)
+    if number > 0:
+        allocations.add(unit.db, message.quota, message.epoch, returned=number)
+        unit.emit(AllocationReturned(stock=counts(unit, [(message.quota, message.epoch)])))
