@@ -1,0 +1,116 @@
+"""What the door page shows, in words: the newest scan, and how this box office is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from appliance.portal.cards import timezone_of
+from appliance.services import door, listing
+from appliance.services.box import Unit
+from appliance.services.views import CheckInView, DoorView, HardwareView, PrintJob
+from appliance.web.texts import _, plural
+
+Once = Callable[[Unit], bytes]
+SHOWN_SCANS = 8
+SHOWN_JOBS = 6
+VERDICT_LASTS_MS = 120_000
+
+
+@dataclass(frozen=True)
+class DoorPage:
+    """``scan`` is the verdict to show (None: ready), ``facts`` are (mark, title, words), marks good, warn, bad or empty.
+
+    ``mark`` changes when anything shown does, so that a page knows whether to redraw.
+    """
+
+    scan: CheckInView | None
+    scans: tuple[CheckInView, ...]
+    door: DoorView
+    zone: str
+    facts: tuple[tuple[str, str, str], ...]
+    jobs: tuple[tuple[PrintJob, str, str], ...]
+
+    @property
+    def mark(self) -> str:
+        """A short text that stands for all that is shown."""
+        shown = (
+            self.scan.id if self.scan else "",
+            [(each.id, each.undone) for each in self.scans],
+            [(each.at.id, each.admitted, each.sold, each.door_open, each.sale) for each in self.door.sessions],
+            self.facts,
+            [(job.id, job.state) for job, _mark, _words in self.jobs],
+        )
+        return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
+
+
+def page(unit: Unit) -> DoorPage:
+    """Return the page as of this snapshot."""
+    view = door.door_view(unit)
+    scans = door.recent(unit, SHOWN_SCANS)
+    newest = scans[0] if scans else None
+    fresh = newest is not None and not newest.undone and unit.now.wall_ms - newest.at_ms < VERDICT_LASTS_MS
+    zone = next((each.at.timezone for each in view.sessions), "") or timezone_of(listing.listing(unit).events)
+    jobs = tuple((job, *_job(job)) for job in view.jobs[:SHOWN_JOBS])
+    return DoorPage(newest if fresh else None, scans, view, zone, _facts(view), jobs)
+
+
+def _facts(view: DoorView) -> tuple[tuple[str, str, str], ...]:
+    facts = [_link(view), _clock(view)]
+    if view.frozen:
+        facts.insert(0, ("bad", _("Sells nothing yet"), _("This device waits for the central office. Let the link come back.")))
+    if not view.door:
+        facts.append(("warn", _("Not the door"), _("Another device of this venue decides who comes in. Scan there.")))
+    facts += [_hardware(each) for each in view.hardware]
+    return tuple(facts)
+
+
+def _link(view: DoorView) -> tuple[str, str, str]:
+    title = _("Link is up") if view.link_up else _("No link: go on selling and scanning")
+    if not view.unsynced:
+        return ("good" if view.link_up else "warn"), title, _("Everything is synced.")
+    words = plural("%(num)s message is not synced yet.", "%(num)s messages are not synced yet.", view.unsynced)
+    return ("good" if view.link_up else "warn"), title, words
+
+
+def _clock(view: DoorView) -> tuple[str, str, str]:
+    if view.clock_trusted:
+        return "good", _("Clock is trusted"), ""
+    return "warn", _("Clock is not trusted"), _("Open and close sale and door with the buttons here. Stock does not depend on it.")
+
+
+def _hardware(found: HardwareView) -> tuple[str, str, str]:
+    names = {"printer": _("Printer"), "scanner": _("Scanner"), "camera": _("Camera"), "lamp": _("Lamp"), "modem": _("Modem")}
+    states = {
+        "READY": ("good", _("ready"), ""),
+        "OPENING": ("", _("starting"), ""),
+        "DEGRADED": ("warn", _("works, but look at it"), ""),
+        "ABSENT": ("warn", _("not there"), _advice(found.name)),
+        "FAULT": ("bad", _("out of order"), _advice(found.name)),
+    }
+    mark, state, advice = states.get(found.state.upper(), ("", _("unknown"), ""))
+    words = " · ".join(each for each in (found.reason, advice) if each)
+    return mark, f"{names.get(found.name, found.name)}: {state}", words
+
+
+def _advice(name: str) -> str:
+    advices = {
+        "printer": _("Check paper, lid and cable. Jobs wait; nobody has to."),
+        "scanner": _("Type codes; it comes back by itself when plugged in."),
+    }
+    return advices.get(name, "")
+
+
+def _job(job: PrintJob) -> tuple[str, str]:
+    states = {
+        "queued": ("", _("waiting")),
+        "sending": ("", _("printing")),
+        "printed": ("good", _("printed")),
+        "sent": ("good", _("sent; the printer says nothing")),
+        "failed": ("bad", _("not printed")),
+        "ambiguous": ("warn", _("perhaps printed: look, then reprint or leave it")),
+    }
+    mark, state = states.get(job.state, ("", job.state))
+    kind = _("Stub") if job.kind == "stub" else _("Receipt")
+    return mark, f"{kind}: {state}"

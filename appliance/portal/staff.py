@@ -1,0 +1,98 @@
+"""Pages for staff: sign in, then door, sales and orders. One cookie, HttpOnly and SameSite=Strict; every form is bound to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from appliance.domain.errors import LimitReached, Unauthorised
+from appliance.portal import forms, staff_door, staff_orders, staff_sell
+from appliance.services import staff
+from appliance.services.views import StaffMemberView
+from appliance.web import clients, csrf
+from appliance.web.site import site
+from appliance.web.texts import _
+
+COOKIE = "staff"
+SEE_OTHER = 303
+_OPEN_TO_ALL = {"staff.sign_in", "staff.enter", "staff.sign_out"}
+
+blueprint = Blueprint("staff", __name__, url_prefix="/staff", template_folder="templates")
+staff_door.register(blueprint)
+staff_sell.register(blueprint)
+staff_orders.register(blueprint)
+
+
+@blueprint.before_request
+def require_sign_in() -> AnyResponse | None:
+    """Let only signed-in staff beyond the sign-in page, and only forms that were made for them."""
+    g.ways = ((url_for("staff.door"), _("Door")), (url_for("staff.orders"), _("Orders")))
+    if request.endpoint in _OPEN_TO_ALL:
+        return None
+    token = request.cookies.get(COOKIE, "")
+    try:
+        g.member = site().box.look(lambda unit: staff.authenticate(unit, token))
+    except Unauthorised:
+        return redirect(url_for("staff.sign_in"), SEE_OTHER)
+    if request.method != "GET":
+        csrf.check(site(), token, strict=True)
+    return None
+
+
+@blueprint.context_processor
+def staff_fields() -> dict[str, Any]:
+    """Give every template who is signed in, which tab is open and the hidden fields of a form."""
+    member: StaffMemberView | None = g.get("member")
+    token = request.cookies.get(COOKIE, "")
+    return {
+        "member": member,
+        "tab": request.endpoint,
+        "csrf": csrf.token(site(), token) if member else "",
+        "key": forms.new_key(),
+    }
+
+
+@blueprint.get("/sign-in", endpoint="sign_in")
+def show_sign_in() -> str:
+    """The form for badge and PIN."""
+    return render_template("staff/sign_in.html", badge="", notice="")
+
+
+@blueprint.post("/sign-in", endpoint="enter")
+def sign_in() -> AnyResponse:
+    """Sign in; a wrong PIN says no more than that."""
+    csrf.require_own_origin(strict=True)
+    badge, pin = request.form.get("badge", "").strip(), request.form.get("pin", "")
+    try:
+        entered = site().box.run(lambda unit: staff.sign_in(unit, badge, pin, clients.address()))
+    except LimitReached as refusal:
+        wait = _("Too many attempts. Wait some minutes, then try again.")
+        return make_response(render_template("staff/sign_in.html", badge=badge, notice=wait), refusal.status)
+    except Unauthorised as refusal:
+        wrong = _("Badge and PIN do not fit together.")
+        return make_response(render_template("staff/sign_in.html", badge=badge, notice=wrong), refusal.status)
+    answer = redirect(url_for("staff.door"), SEE_OTHER)
+    answer.set_cookie(
+        COOKIE,
+        entered.token,
+        max_age=entered.expires_in_s,
+        path=url_for("staff.door").rstrip("/"),
+        secure=request.is_secure,
+        httponly=True,
+        samesite="Strict",
+    )
+    return answer
+
+
+@blueprint.post("/sign-out", endpoint="sign_out")
+def sign_out() -> AnyResponse:
+    """End the sign-in, also when it has ended by itself."""
+    token = request.cookies.get(COOKIE, "")
+    csrf.require_own_origin(strict=True)
+    if token:
+        site().box.run(lambda unit: staff.sign_out(unit, token))
+    answer: Response = make_response(redirect(url_for("staff.sign_in"), SEE_OTHER))
+    answer.delete_cookie(COOKIE, path=url_for("staff.door").rstrip("/"), httponly=True, samesite="Strict")
+    return answer

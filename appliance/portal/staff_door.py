@@ -1,0 +1,103 @@
+"""The door page: scan, verdict, last scans, heads, health, printing and switches."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from appliance.domain.errors import Invalid, NotFound
+from appliance.portal import door_page, forms
+from appliance.services import door, idempotency, printing, switches
+from appliance.services.box import Unit
+from appliance.web.site import site
+from appliance.web.texts import _
+from mqtt_bridge.protocol.messages import Method
+
+SEE_OTHER = 303
+LONGEST_CODE = 4096
+SCREEN_REFRESH_S = 3
+
+
+def register(blueprint: Blueprint) -> None:
+    """Serve the door's pages below ``blueprint``."""
+    blueprint.add_url_rule("/", "door", show_door)
+    blueprint.add_url_rule("/live", "live", show_live)
+    blueprint.add_url_rule("/check-ins", "check_in", check_in, methods=["POST"])
+    blueprint.add_url_rule("/check-ins/<check_in>/undo", "undo", undo, methods=["POST"])
+    blueprint.add_url_rule("/admissions", "pay", pay_and_admit, methods=["POST"])
+    blueprint.add_url_rule("/jobs/<int:job_id>/reprint", "reprint", reprint, methods=["POST"])
+    blueprint.add_url_rule("/switches", "switch", switch, methods=["POST"])
+
+
+def show_door(notice: str = "") -> str:
+    """The door page with the newest scan's verdict, whoever scanned it."""
+    return render_template("staff/door.html", page=site().box.look(door_page.page), notice=notice)
+
+
+def show_live() -> AnyResponse:
+    """The same without the field to type in: a screen that refreshes itself, and what the script asks for."""
+    answer = make_response(render_template("staff/screen.html", page=site().box.look(door_page.page)))
+    answer.headers["Refresh"] = str(SCREEN_REFRESH_S)
+    return answer
+
+
+def check_in() -> AnyResponse:
+    """Record a scan; the same form sent twice is one scan."""
+    code = request.form.get("code", "").strip()
+    if not code or len(code) > LONGEST_CODE:
+        return make_response(show_door(_("Scan a ticket, or type its code.")), 422)
+    lane = site().settings.lane
+
+    def use_case(unit: Unit) -> bytes:
+        return door.check_in(unit, code, g.member.badge, lane).id.encode()
+
+    return _once(code, use_case)
+
+
+def pay_and_admit() -> AnyResponse:
+    """Take what is due for the scanned ticket's order, and admit."""
+    code, method, lane = request.form.get("code", ""), method_of(request.form.get("method", "")), site().settings.lane
+
+    def use_case(unit: Unit) -> bytes:
+        return door.pay_and_admit(unit, code, g.member.badge, method, lane).id.encode()
+
+    return _once(f"{code} {method}", use_case)
+
+
+def _once(meaning: str, use_case: door_page.Once) -> AnyResponse:
+    key = forms.key(request.form, f"{request.endpoint} {meaning}")
+    scope = f"form:staff:{g.member.badge}"
+    site().box.run(lambda unit: idempotency.once(unit, scope, key, key, lambda: (200, use_case(unit))))
+    return redirect(url_for("staff.door"), SEE_OTHER)
+
+
+def method_of(text: str) -> Method:
+    """Return the way of paying a button stood for."""
+    if text not in {"cash", "terminal", "comp"}:
+        raise Invalid(_("Choose how it was paid."), field="method")
+    return cast("Method", text)
+
+
+def undo(check_in: str) -> AnyResponse:
+    """Take a scan back."""
+    site().box.run(lambda unit: door.undo(unit, check_in, g.member.badge))
+    return redirect(url_for("staff.door"), SEE_OTHER)
+
+
+def reprint(job_id: int) -> AnyResponse:
+    """Print a job again, marked as such."""
+    site().box.run(lambda unit: printing.reprint(unit, job_id, g.member.badge))
+    return redirect(url_for("staff.door"), SEE_OTHER)
+
+
+def switch() -> AnyResponse:
+    """Open or close a door or a sale."""
+    kind, _colon, event_session = request.form.get("name", "").partition(":")
+    value = request.form.get("value", "")
+    if kind not in {"door", "sale"} or value not in {"open", "closed"}:
+        raise NotFound("There is no such switch.")
+    change = switches.set_door if kind == "door" else switches.set_sale
+    site().box.run(lambda unit: change(unit, event_session, cast(Literal["open", "closed"], value), g.member.badge))
+    return redirect(url_for("staff.door"), SEE_OTHER)

@@ -1,0 +1,90 @@
+"""Orders by code: what they are, money for promised ones, cancelling."""
+
+from __future__ import annotations
+
+from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from appliance.domain.errors import AlreadyAdmitted, Invalid, NotFound, Refusal
+from appliance.portal import forms
+from appliance.portal.staff_door import SEE_OTHER, method_of
+from appliance.services import booking, idempotency, payments
+from appliance.services.box import Unit
+from appliance.services.views import OrderView
+from appliance.web.site import site
+from appliance.web.texts import _
+
+
+def register(blueprint: Blueprint) -> None:
+    """Serve the pages of orders below ``blueprint``."""
+    blueprint.add_url_rule("/orders", "orders", show_orders)
+    blueprint.add_url_rule("/payments", "payments", take_payment, methods=["POST"])
+    blueprint.add_url_rule("/orders/cancel", "cancel", cancel, methods=["POST"])
+
+
+def show_orders() -> AnyResponse:
+    """Find an order by its code or a ticket's."""
+    code = request.args.get("code", "").strip()[:64]
+    if not code:
+        return make_response(_page("", None))
+    try:
+        order = site().box.look(lambda unit: booking.find_by_code(unit, code))
+    except NotFound as refusal:
+        return make_response(_page(code, None, _("No order has this code. Check the letters, or scan the ticket.")), refusal.status)
+    return make_response(_page(code, order))
+
+
+def _page(code: str, order: OrderView | None, notice: str = "") -> str:
+    asking = request.args.get("cancel") == "ask"
+    return render_template("staff/orders.html", code=code, order=order, notice=notice, asking=asking)
+
+
+def take_payment() -> AnyResponse:
+    """Take what is due for a promised order; the same form sent twice takes it once."""
+    code, method, badge = request.form.get("code", ""), method_of(request.form.get("method", "")), g.member.badge
+    amount_minor = _amount(request.form.get("amount", ""))
+    meaning = f"pay {code} {method} {amount_minor}"
+    key = forms.key(request.form, meaning)
+
+    def use_case(unit: Unit) -> tuple[int, bytes, bool]:
+        def act() -> tuple[int, bytes]:
+            order = booking.find_by_code(unit, code)
+            payments.take_payment(unit, order.id, badge, method, amount_minor)
+            return 201, b""
+
+        return idempotency.once(unit, f"form:staff:{badge}", key, meaning, act)
+
+    try:
+        site().box.run(use_case)
+    except Invalid as refusal:
+        return _refused(code, refusal, _("Nothing was taken: the amount due has changed. Look at the order below."))
+    return redirect(url_for("staff.orders", code=code), SEE_OTHER)
+
+
+def _amount(text: str) -> int:
+    """Return the amount that was shown when the button was tapped: another one must not be taken unseen."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise Invalid("The amount is missing. Reload the page and try again.", field="amount")
+    return int(text)
+
+
+def cancel() -> AnyResponse:
+    """Cancel an order."""
+    code = request.form.get("code", "")
+    badge = g.member.badge
+
+    def use_case(unit: Unit) -> None:
+        booking.cancel(unit, booking.find_by_code(unit, code).id, by=badge)
+
+    try:
+        site().box.run(use_case)
+    except AlreadyAdmitted as refusal:
+        return _refused(code, refusal, _("A ticket of this booking was used at the door, so it can no longer be cancelled."))
+    except Invalid as refusal:
+        return _refused(code, refusal, _("This order was sold at another venue and can only be cancelled there."))
+    return redirect(url_for("staff.orders", code=code), SEE_OTHER)
+
+
+def _refused(code: str, refusal: Refusal, words: str) -> AnyResponse:
+    order = site().box.look(lambda unit: booking.find_by_code(unit, code))
+    return make_response(_page(code, order, words), refusal.status)

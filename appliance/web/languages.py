@@ -1,0 +1,65 @@
+"""The languages of the screens: which one a reader gets, and its catalogue of texts.
+
+Texts in code and templates are the English ones (gettext style). ``translations/<code>.po`` holds the others; it is
+compiled in memory when the process starts, so no build step can be forgotten.
+"""
+
+from __future__ import annotations
+
+import gettext
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from babel import Locale
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from werkzeug.datastructures import LanguageAccept
+
+TRANSLATIONS = Path(__file__).parent / "translations"
+
+
+@dataclass(frozen=True)
+class Language:
+    """One language of the screens; ``name`` is how its own readers call it."""
+
+    code: str
+    name: str
+    texts: gettext.NullTranslations
+    locale: Locale
+
+    @property
+    def direction(self) -> str:
+        """``ltr`` or ``rtl``."""
+        return self.locale.text_direction
+
+
+def load(path: Path) -> gettext.GNUTranslations:
+    """Return the texts of a ``.po`` file."""
+    compiled = BytesIO()
+    with path.open("rb") as source:
+        write_mo(compiled, read_po(source))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def _language(code: str, locale: str, texts: gettext.NullTranslations) -> Language:
+    return Language(code, Locale.parse(code).get_display_name() or code, texts, Locale.parse(locale))
+
+
+# en_GB, not en: dates with the day first and a 24-hour clock are read alike by every English-speaking guest.
+ENGLISH = _language("en", "en_GB", gettext.NullTranslations())
+LANGUAGES: dict[str, Language] = {
+    "en": ENGLISH,
+    **{
+        path.stem: _language(path.stem, path.stem, load(path))
+        for path in sorted(TRANSLATIONS.glob("*.po"))
+    },
+}
+
+
+def choose(wanted: str | None, accepted: LanguageAccept) -> Language:
+    """Return the language asked for by name, else the browser's best, else English."""
+    if wanted in LANGUAGES:
+        return LANGUAGES[wanted]
+    return LANGUAGES[accepted.best_match(LANGUAGES, "en") or "en"]

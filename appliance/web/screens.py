@@ -1,0 +1,93 @@
+"""The design system in an app: templates, static files, languages and formats for every screen of the house."""
+
+from __future__ import annotations
+
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from flask import Flask, request, url_for
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
+from jinja2.ext import Extension
+
+from appliance.web import formats, qr, static_files, texts
+from appliance.web.countdown import countdown
+from appliance.web.languages import LANGUAGES, Language
+from mqtt_bridge.protocol.ids import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+TEMPLATES = Path(__file__).parent / "templates"
+_I18N = "jinja2.ext.i18n"
+
+
+def install(app: Flask) -> None:
+    """Give ``app`` the shared templates, ``/static/<hashed name>``, texts in the reader's language and formats."""
+    app.jinja_options = {**app.jinja_options, "extensions": [_I18N], "trim_blocks": True, "lstrip_blocks": True}
+    env = app.jinja_env
+    env.undefined = StrictUndefined
+    env.loader = ChoiceLoader([*([env.loader] if env.loader else []), FileSystemLoader(TEMPLATES)])
+    _install_texts(env.extensions)
+    env.globals.update(
+        static=static_url, languages=LANGUAGES, language=texts.language, language_url=language_url, tile=_local(formats.tile)
+    )
+    env.filters.update(_filters())
+    app.add_url_rule("/static/<name>", "web_static", static_files.send)
+    app.url_defaults(_carry_language)
+
+
+def _install_texts(extensions: dict[str, Extension]) -> None:
+    i18n: Any = next(each for each in extensions.values() if hasattr(each, "_install_callables"))
+    i18n._install_callables(
+        lambda text: texts.language().texts.gettext(text),
+        lambda one, many, n: texts.language().texts.ngettext(one, many, n),
+        newstyle=True,
+    )
+
+
+def _local(format: Callable[Concatenate[Any, Any, Language, P], R]) -> Callable[Concatenate[Any, Any, P], R]:
+    """Return a two-argument format bound to the reader's language."""
+
+    @wraps(format)
+    def bound(value: Any, other: Any, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: ANN401  any value a page shows
+        return format(value, other, texts.language(), *args, **kwargs)
+
+    return bound
+
+
+def _filters() -> dict[str, Callable[..., Any]]:
+    return {
+        "money": _local(formats.money),
+        "clock": _local(formats.clock),
+        "seconds": _local(formats.seconds),
+        "day": _local(formats.day),
+        "long_day": _local(formats.long_day),
+        "iso": formats.iso,
+        "number": lambda value: formats.number(value, texts.language()),
+        "shown": shown,
+        "qr": qr.svg,
+        "countdown": countdown,
+    }
+
+
+def static_url(name: str) -> str:
+    """Return the URL of a file of the design system, with its hash."""
+    return url_for("web_static", name=static_files.files()[name].name)
+
+
+def language_url(code: str) -> str:
+    """Return this page's address in another language; a page that answers a POST has none of its own, so the start."""
+    endpoint = request.endpoint
+    if request.method != "GET" or endpoint is None or request.routing_exception is not None:
+        return f"/?{texts.PARAMETER}={code}"
+    arguments = {**request.args.to_dict(), **(request.view_args or {}), texts.PARAMETER: code}
+    return url_for(endpoint, **arguments)
+
+
+def _carry_language(endpoint: str, values: dict[str, Any]) -> None:
+    wanted = None if endpoint.endswith("static") or "asset" in endpoint else texts.chosen()
+    if wanted is not None:
+        values.setdefault(texts.PARAMETER, wanted)

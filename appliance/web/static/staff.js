@@ -1,0 +1,80 @@
+// Sound, focus and fresh figures for the door. Every page works without it.
+(() => {
+  "use strict";
+  const TONES = { admitted: [[880, .1], [1320, .2]], already_admitted: [[520, .14], [0, .06], [520, .14]], refused: [[170, .55]] };
+  const POLL_MS = 1500;
+  const form = document.getElementById("scan");
+  let audio;
+
+  const play = (verdict) => {
+    if (!TONES[verdict]) return;
+    try {
+      audio = audio || new AudioContext();
+      audio.resume();
+      let at = audio.currentTime;
+      for (const [hertz, length] of TONES[verdict]) {
+        if (hertz) {
+          const tone = audio.createOscillator();
+          const volume = audio.createGain();
+          tone.type = verdict === "refused" ? "sawtooth" : "sine";
+          tone.frequency.value = hertz;
+          volume.gain.setValueAtTime(.4, at);
+          volume.gain.exponentialRampToValueAtTime(.01, at + length);
+          tone.connect(volume).connect(audio.destination);
+          tone.start(at);
+          tone.stop(at + length);
+        }
+        at += length;
+      }
+    } catch { /* a browser without sound still shows the verdict */ }
+  };
+
+  if (!form) return;
+  const code = form.elements.code;
+  const live = () => document.getElementById("live");
+
+  const show = (html) => {
+    const page = new DOMParser().parseFromString(html, "text/html");
+    const next = page.getElementById("live");
+    if (!next) { location.reload(); return; }
+    const old = live();
+    const fresh = next.dataset.scan !== old.dataset.scan;
+    if (next.dataset.mark !== old.dataset.mark && (fresh || !old.contains(document.activeElement))) {
+      old.replaceWith(next);
+      if (fresh) play(next.dataset.verdict);
+    }
+    const key = page.querySelector("#scan [name=key]");
+    if (key) form.elements.key.value = key.value;
+  };
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const body = new URLSearchParams(new FormData(form));
+    code.value = "";
+    code.focus();
+    try {
+      const answer = await fetch(form.action, { method: "POST", body });
+      if (!answer.ok) throw new Error(answer.status);
+      show(await answer.text());
+    } catch {
+      // Sent once more as a plain form: its key makes that safe.
+      code.value = body.get("code");
+      form.submit();
+    }
+  });
+
+  let busy = false;
+  setInterval(async () => {
+    if (busy || document.hidden) return;
+    busy = true;
+    try {
+      const answer = await fetch(form.dataset.live);
+      if (answer.ok) show(await answer.text());
+    } catch { /* the next round asks again */ } finally { busy = false; }
+  }, POLL_MS);
+  play(live().dataset.fresh === "yes" ? live().dataset.verdict : "");
+  document.addEventListener("keydown", (event) => {
+    // Keyboard scanners type wherever they are: bring their letters to the field.
+    if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !/^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) code.focus();
+  });
+})();

@@ -1,0 +1,58 @@
+"""Files that never change under their name: the name carries a hash of the content, so browsers keep them a year."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from flask import Response, request
+
+from appliance.domain.errors import NotFound
+
+FOLDER = Path(__file__).parent / "static"
+_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class StaticFile:
+    """A file of the design system, as it is and compressed."""
+
+    name: str
+    media_type: str
+    body: bytes
+    zipped: bytes
+
+
+def _load(path: Path) -> StaticFile:
+    body = path.read_bytes()
+    digest = hashlib.sha256(body).hexdigest()[:12]
+    return StaticFile(
+        f"{path.stem}.{digest}{path.suffix}", _TYPES[path.suffix], body, gzip.compress(body, 9, mtime=0)
+    )
+
+
+@cache
+def files() -> dict[str, StaticFile]:
+    """Every file by its plain name; read once per process."""
+    return {path.name: _load(path) for path in sorted(FOLDER.iterdir()) if path.suffix in _TYPES}
+
+
+def send(hashed: str) -> Response:
+    """Answer the file whose name with hash is ``hashed``; another hash is another file, hence not found."""
+    for each in files().values():
+        if each.name == hashed:
+            return _answer(each)
+    raise NotFound("There is no such file.")
+
+
+def _answer(file: StaticFile) -> Response:
+    zipped = request.accept_encodings.quality("gzip") > 0
+    answer = Response(file.zipped if zipped else file.body, content_type=file.media_type)
+    if zipped:
+        answer.headers["Content-Encoding"] = "gzip"
+    answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    answer.headers["Vary"] = "Accept-Encoding"
+    return answer
