@@ -1,7 +1,8 @@
 """Fonts for letters that a printer lacks and for drawing simulated paper.
 
-Nothing here fails for want of a font: system fonts are tried in turn, then the one inside Pillow, and a letter that
-none of them has becomes a box.
+The typeface beside this module comes first, so that a receipt looks the same on every machine; fonts of the system add
+the letters it lacks (Debian: `fonts-dejavu-core` for Hebrew, `fonts-unifont` for Chinese, Japanese and Korean); a letter
+that none of them has becomes a box.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont, features
 
 Face = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
+OWN_FOLDER = Path(__file__).parent / "typeface"
 FONT_FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 # Fixed width first, so that pictures of words match the printer's own letters.
 REGULAR = (
@@ -42,7 +44,7 @@ def _installed() -> dict[str, str]:
     wanted = {*REGULAR, *BOLD}
     return {
         path.name: str(path)
-        for folder in FONT_FOLDERS
+        for folder in (*FONT_FOLDERS, OWN_FOLDER)
         for path in sorted(folder.rglob("*.[to]t[fc]"))
         if path.name in wanted
     }

@@ -104,12 +104,13 @@ class SimulatedPrinterServer:
         self._listener = listener
 
     def _hang_up(self) -> None:
-        for client in self._clients:
-            client.close()
-        self._clients.clear()
+        # The door first: a client that was hung up may knock again at once.
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
