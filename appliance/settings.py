@@ -13,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -96,6 +97,26 @@ def _choice(*allowed: str) -> _Kind:
     return read
 
 
+def _switch(raw: object) -> bool:
+    """On or off."""
+    words = {"true": True, "false": False}
+    value = words.get(raw.lower()) if isinstance(raw, str) else raw
+    if not isinstance(value, bool):
+        raise ValueError("is neither true nor false")
+    return value
+
+
+def _addresses(raw: object) -> tuple[str, ...]:
+    """IP addresses joined by commas, or a list of them."""
+    given = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(given, list | tuple):
+        raise ValueError("is not a list of addresses; write 127.0.0.1,10.0.0.5")
+    try:
+        return tuple(str(ip_address(_text(each).strip())) for each in given if each)
+    except ValueError:
+        raise ValueError("is not a list of addresses; write 127.0.0.1,10.0.0.5") from None
+
+
 def _address(raw: object) -> str:
     """``host:port``, with an IPv6 host in brackets."""
     value = _text(raw)
@@ -177,6 +198,10 @@ class PortalSettings:
     threads: int = _setting(8, _whole(1, 64), "Threads in each worker.")
     leases_file: str = _setting(
         "", _text, "Lease file of dnsmasq; tells phones apart on the hotspot. Empty: signed nonces."
+    )
+    behind_proxy: bool = _setting(False, _switch, "Whether exactly one proxy in front sets `X-Forwarded-*`.")
+    metrics_from: tuple[str, ...] = _setting(
+        ("127.0.0.1", "::1"), _addresses, "Addresses that may read /metrics, joined by commas."
     )
     public_url: str = _setting("", _web_or_empty, "Address people type; default: the one they called.")
 
@@ -371,4 +396,11 @@ def as_markdown() -> str:
 
 
 def _shown(default: object) -> str:
-    return f"`{default}`" if str(default) else "(none)"
+    text = (
+        ",".join(default)
+        if isinstance(default, tuple)
+        else str(default).lower()
+        if isinstance(default, bool)
+        else str(default)
+    )
+    return f"`{text}`" if text else "(none)"

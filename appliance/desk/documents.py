@@ -16,7 +16,7 @@ _METHODS = {"cash": "Paid in cash", "terminal": "Paid by card terminal", "comp":
 
 def lay_out(printable: Printable, *, reprint: bool) -> Document:
     """Return the document of a job; a reprint says so on top, so that it cannot pass for a second admission."""
-    head = [Text("REPRINT", bold=True, size=2, align=Align.CENTER), Rule()] if reprint else []
+    head: list[Block] = [Text("REPRINT", bold=True, size=2, align=Align.CENTER), Rule()] if reprint else []
     body = _stub(printable) if isinstance(printable, Stub) else _receipt(printable)
     return Document.of(head, body, Feed(1), Cut())
 

@@ -1,0 +1,182 @@
+"""The one composition root: settings in, running processes out. Everything below gets values and knows no settings."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from appliance.services import sync
+from appliance.services.box import Box, Identity, Unit
+from appliance.services.clock import DeviceClock
+from appliance.services.startup import prepare
+from appliance.services.wake import Waiter, notify
+from appliance.settings import Settings, SettingsError
+from appliance.store.engine import open_database
+from mqtt_bridge.edge import Names
+from mqtt_bridge.keys import KeyFile
+from mqtt_bridge.relay import Relay, edge_transport
+from mqtt_bridge.transport import Tls
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from mqtt_bridge.cloud.service import Reconciler
+    from mqtt_bridge.database import Database
+
+# What a board and its card call themselves; a copy of the database finds other values elsewhere and sells nothing.
+_BOARD = ("/proc/device-tree/serial-number", "/sys/block/mmcblk0/device/cid")
+_MACHINE = ("/etc/machine-id",)
+
+
+def device_box(settings: Settings) -> Box:
+    """Open the device's database (made or migrated if needed) and key, and return the box its use cases work in.
+
+    Raises ``SettingsError`` unless ``device.name`` and ``device.venue`` are set.
+    """
+    device = settings.device
+    missing = [f"device.{key}: is not set; name this {what}" for key, what, value in (
+        ("name", "device, e.g. hall-1", device.name), ("venue", "device's venue by its id", device.venue)) if not value]  # fmt: skip
+    if missing:
+        raise SettingsError(missing)
+    make_private(device.data)
+    identity = Identity(device.org, device.venue, device.name)
+    database = open_database(device.data / "marquee.db")
+    prepare(database, identity, secrets.token_bytes, bound_to())
+    return Box(
+        database=database,
+        clock=DeviceClock(settings.clock.mode),
+        random=secrets.token_bytes,
+        signer=KeyFile(device.data / "device.pem"),
+        identity=identity,
+        wake=lambda whom: notify(socket_path(device.data, whom)),
+    )
+
+
+def portal_app(settings: Settings) -> Flask:
+    """Return the venue's pages and API."""
+    from appliance.portal import WebSettings, create_app
+
+    web = WebSettings(
+        data=settings.device.data,
+        leases_file=Path(settings.portal.leases_file) if settings.portal.leases_file else None,
+        public_url=settings.portal.public_url,
+        behind_proxy=settings.portal.behind_proxy,
+        metrics_from=settings.portal.metrics_from,
+    )
+    return create_app(device_box(settings), web)
+
+
+def console_app(settings: Settings) -> Flask:
+    """Return the operator's pages."""
+    from appliance.console import create_app
+
+    return create_app(cloud_database(settings), settings.device.data)
+
+
+def run_desk(settings: Settings, stop: threading.Event) -> None:
+    """Own the devices at the door until ``stop`` is set."""
+    from appliance.desk.process import Addresses, Desk
+
+    desk = settings.desk
+    addresses = Addresses(printer=desk.printer, scanner=desk.scanner, camera=desk.camera, lane=desk.lane)
+    Desk(device_box(settings), addresses).run(socket_path(settings.device.data, "desk"), stop)
+
+
+def run_bridge(settings: Settings, stop: threading.Event) -> None:
+    """Carry messages between this device and the cloud until ``stop`` is set."""
+    box = device_box(settings)
+    with Waiter(socket_path(settings.device.data, "bridge")) as waiter:
+        relay(settings, box).run(stop, waiter.wait)
+
+
+def relay(settings: Settings, box: Box) -> Relay[Unit]:
+    """Return the (not started) relay of a device."""
+    broker = settings.broker
+    if not broker.cloud_key:
+        raise SettingsError(["broker.cloud_key: is not set; write the key that `marquee provision` printed"])
+    names = Names(settings.device.org, settings.device.name, broker.cloud_key)
+    username, password = _login(settings)
+    transport = edge_transport(broker.url, names, tls=_tls(settings), username=username, password=password)
+    return Relay(transport, names, box.run, box.look, sync)
+
+
+def run_reconciler(settings: Settings, stop: threading.Event) -> None:
+    """Keep the one inventory until ``stop`` is set."""
+    reconciler(settings).run(stop)
+
+
+def reconciler(settings: Settings) -> Reconciler:
+    """Return the (not started) reconciler."""
+    from mqtt_bridge.cloud.service import Reconciler, cloud_transport
+
+    org = settings.device.org
+    username, password = _login(settings)
+    transport = cloud_transport(
+        settings.broker.url, org, tls=_tls(settings), username=username, password=password
+    )
+    return Reconciler(cloud_database(settings), transport, cloud_key(settings), org)
+
+
+def cloud_database(settings: Settings) -> Database:
+    """Open the cloud's database, made or migrated if needed."""
+    from mqtt_bridge.cloud.store import open_cloud
+
+    make_private(settings.device.data)
+    return open_cloud(settings.cloud.database or settings.device.data / "cloud.db")
+
+
+def cloud_key(settings: Settings) -> KeyFile:
+    """The key that signs what the cloud sends, made if it is missing."""
+    make_private(settings.device.data)
+    return KeyFile(Path(settings.cloud.key_file) if settings.cloud.key_file else settings.device.data / "cloud.pem")
+
+
+def socket_path(data: Path, whom: str) -> Path:
+    """Where ``desk`` or ``bridge`` of a device listens for being woken."""
+    return data / "run" / f"{whom}.sock"
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner may enter."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def bound_to(read: Callable[[str], str] | None = None) -> str:
+    """Fingerprint of this board and card; on other machines of the machine's id, or its name where it has none."""
+    reader = read or _first_line
+    facts = [value for path in _BOARD if (value := reader(path))] or [value for path in _MACHINE if (value := reader(path))]
+    return hashlib.sha256("\0".join(facts or [socket.gethostname()]).encode()).hexdigest()[:32]
+
+
+def _first_line(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace").strip("\0\n ")
+    except OSError:
+        return ""
+
+
+def _tls(settings: Settings) -> Tls | None:
+    broker = settings.broker
+    if not broker.url.startswith("mqtts://"):
+        return None
+    return Tls(broker.ca, broker.certificate or None, broker.key or None)
+
+
+def _login(settings: Settings) -> tuple[str | None, str | None]:
+    broker = settings.broker
+    if not broker.username:
+        return None, None
+    if not broker.password_file:
+        return broker.username, None
+    try:
+        if os.stat(broker.password_file).st_mode & 0o077:
+            raise SettingsError([f"broker.password_file: {broker.password_file} can be read by others; run chmod 600"])
+        return broker.username, Path(broker.password_file).read_text("utf-8").splitlines()[0]
+    except (OSError, IndexError):
+        raise SettingsError([f"broker.password_file: {broker.password_file} cannot be read or is empty"]) from None

@@ -1,0 +1,228 @@
+"""The ``marquee`` command: one subcommand per process and per errand. Exit status: 0 done, 1 failed, 2 wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from appliance import logs
+from appliance.settings import Settings, SettingsError, as_markdown, read_settings
+
+if TYPE_CHECKING:
+    from appliance.catalogue import CatalogueErrors
+
+# A process that did not stop by itself this long after being told so is ended the hard way.
+STOP_S = 2.5
+Command = Callable[[argparse.Namespace, Settings], int]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    given = parser().parse_args(arguments)
+    if given.command == "settings":
+        print(as_markdown(), end="")
+        return 0
+    try:
+        settings = read_settings(given.config)
+        logs.configure(settings.log.level, settings.log.format, given.command, device=settings.device.name)
+        command: Command = given.run
+        return command(given, settings)
+    except SettingsError as error:
+        return _complain("settings", error.problems)
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(prog="marquee", description="The box office of a micro-event.")
+    top.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML); default: MARQUEE_CONFIG")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, help: str, run: Command | None = None) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help, description=help)
+        # After the command as well, where people look for it; there it must not undo one given before.
+        command.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        command.set_defaults(run=run)
+        return command
+
+    add("portal", "Serve attendees, staff and the API of this venue.", _portal)
+    add("desk", "Own scanner, printer and camera of this venue.", _desk)
+    add("bridge", "Carry messages between this device and the cloud.", _bridge)
+    add("reconciler", "Keep the one inventory of all venues.", _reconciler)
+    add("console", "Serve the operator's view.", _console)
+    _add_errands(add)
+    _add_demo(add("demo", "Run a whole town of box offices on this machine.", _demo))
+    return top
+
+
+def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add("import", "Check a catalogue file and make it the current one.", _import)
+    command.add_argument("file", type=Path, metavar="FILE")
+    command.add_argument("--check", action="store_true", help="only say what is wrong with the file")
+    command = add("provision", "Register a device of a venue with the cloud.", _provision)
+    command.add_argument("device", metavar="DEVICE", help="name of the device, e.g. hall-1")
+    command.add_argument("venue", metavar="VENUE", help="id of its venue in the catalogue")
+    add("operator-token", "Make a token that opens the console, and print it once.", _operator_token)
+    command = add("doctor", "Look at everything and say what to do.", _doctor)
+    command.add_argument("--json", action="store_true", help="print the findings as JSON")
+    add("settings", "Print the table of all settings.")
+
+
+def _add_demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--venues", type=int, metavar="N", help="how many venues of the catalogue run (up to 10)")
+    command.add_argument("--base-port", type=int, default=8080, metavar="P", help="port of the first venue")
+    command.add_argument("--broker", metavar="URL", help="use this MQTT v5 broker instead of the embedded one")
+    command.add_argument("--data", type=Path, metavar="DIR", help="keep the state here; default: a folder that goes away")
+    command.add_argument("--catalogue", type=Path, metavar="FILE", help="sell this instead of the example")
+
+
+def _portal(_given: argparse.Namespace, settings: Settings) -> int:
+    from appliance import bootstrap
+
+    return bootstrap.serve(
+        lambda: bootstrap.portal_app(settings),
+        bind=settings.portal.bind,
+        workers=settings.portal.workers,
+        threads=settings.portal.threads,
+    )
+
+
+def _console(_given: argparse.Namespace, settings: Settings) -> int:
+    from appliance import bootstrap
+
+    return bootstrap.serve(lambda: bootstrap.console_app(settings), bind=settings.console.bind, workers=1, threads=4)
+
+
+def _desk(_given: argparse.Namespace, settings: Settings) -> int:
+    from appliance import bootstrap
+
+    return _until_told(lambda stop: bootstrap.run_desk(settings, stop))
+
+
+def _bridge(_given: argparse.Namespace, settings: Settings) -> int:
+    from appliance import bootstrap
+
+    return _until_told(lambda stop: bootstrap.run_bridge(settings, stop))
+
+
+def _reconciler(_given: argparse.Namespace, settings: Settings) -> int:
+    from appliance import bootstrap
+
+    return _until_told(lambda stop: bootstrap.run_reconciler(settings, stop))
+
+
+def _until_told(work: Callable[[threading.Event], None]) -> int:
+    """Run ``work`` until SIGTERM or SIGINT; it gets ``STOP_S`` seconds to end by itself."""
+    stop = threading.Event()
+
+    def told(_number: int, _frame: object) -> None:
+        if not stop.is_set():
+            stop.set()
+            last = threading.Timer(STOP_S, os._exit, (0,))
+            last.daemon = True
+            last.start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, told)
+    work(stop)
+    return 0
+
+
+def _import(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.bootstrap import cloud_database
+    from appliance.catalogue import CatalogueErrors, keeping, read_catalogue
+    from mqtt_bridge.cloud.store import CatalogueRefused, apply_catalogue, current_catalogue
+
+    if given.check:
+        try:
+            read_catalogue(given.file, keeping((), secrets.token_bytes))
+        except CatalogueErrors as error:
+            return _complain(str(given.file), _lines(error))
+        print(f"{given.file}: nothing is wrong with it")
+        return 0
+    database = cloud_database(settings)
+    with database.read() as db:
+        known = current_catalogue(db).staff
+    try:
+        read = read_catalogue(given.file, keeping(known, secrets.token_bytes))
+        assets = {each.sha256: (each.media_type, each.body) for each in read.assets}
+        changes = apply_catalogue(database, read.catalogue, assets, _wall_ms())
+    except CatalogueErrors as error:
+        return _complain(str(given.file), _lines(error))
+    except CatalogueRefused as error:
+        return _complain(str(given.file), error.reasons)
+    print("\n".join(changes) if changes else "nothing changed")
+    return 0
+
+
+def _lines(error: CatalogueErrors) -> list[str]:
+    return [str(problem) for problem in error.problems]
+
+
+def _provision(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.bootstrap import cloud_database, cloud_key
+    from mqtt_bridge.cloud.store import DirectoryRefused, register_device
+
+    try:
+        new = register_device(cloud_database(settings), given.device, given.venue, _wall_ms())
+    except DirectoryRefused as error:
+        return _complain("provision", [str(error)])
+    print(f"# {'registered' if new else 'was registered before'}; settings of the device:")
+    print(f'[device]\norg = "{settings.device.org}"\nname = "{given.device}"\nvenue = "{given.venue}"')
+    print(f'[broker]\nurl = "{settings.broker.url}"\ncloud_key = "{cloud_key(settings).public_hex}"')
+    return 0
+
+
+def _operator_token(_given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.bootstrap import cloud_database
+    from mqtt_bridge.cloud.store import create_operator_token
+
+    token = secrets.token_urlsafe(24)
+    create_operator_token(cloud_database(settings), token, _wall_ms())
+    print(token)
+    return 0
+
+
+def _doctor(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.doctor import examine, report
+
+    return report(examine(settings), as_json=given.json)
+
+
+def _demo(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.demo.run import DemoRefused, Options, run
+
+    options = Options(
+        venues=given.venues,
+        base_port=given.base_port,
+        broker=given.broker,
+        data=given.data,
+        catalogue=given.catalogue,
+    )
+    try:
+        return run(options, settings.log.level)
+    except DemoRefused as error:
+        return _complain("demo", error.reasons)
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _complain(what: str, problems: list[str]) -> int:
+    for problem in problems:
+        print(f"{what}: {problem}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
