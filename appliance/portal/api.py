@@ -8,7 +8,7 @@ from appliance.domain import people
 from appliance.domain.errors import Invalid
 from appliance.portal import api_answers as answers
 from appliance.portal.api_bodies import CheckInRequest, HoldRequest, OrderRequest, PaymentRequest, SignInRequest
-from appliance.portal.api_calls import Answer, Caller, reading, run_asking, writing
+from appliance.portal.api_calls import Answer, Call, reading, run_asking, writing
 from appliance.portal.routes import Route, Table
 from appliance.services import booking, door, listing, payments, staff
 from appliance.services.box import Unit
@@ -18,39 +18,41 @@ from appliance.web.site import site
 from mqtt_bridge.protocol.money import to_minor
 
 
-def place_hold(unit: Unit, caller: Caller, body: HoldRequest) -> Answer:
+def place_hold(unit: Unit, call: Call[HoldRequest]) -> Answer:
     """Hold tickets, all or nothing."""
-    kinds = [each.ticket_type for each in body.items]
+    kinds = [each.ticket_type for each in call.body.items]
     for index, kind in enumerate(kinds):
         if kind in kinds[:index]:
-            raise Invalid("This ticket type is asked for twice. Add the quantities.", field=f"items[{index}].ticket_type")
-    items = tuple(booking.Item(each.ticket_type, each.quantity) for each in body.items)
-    return 201, answers.hold(booking.place_hold(unit, caller.client, items))
+            msg = "This ticket type is asked for twice. Add the quantities."
+            raise Invalid(msg, field=f"items[{index}].ticket_type")
+    items = tuple(booking.Item(each.ticket_type, each.quantity) for each in call.body.items)
+    return 201, answers.hold(booking.place_hold(unit, call.caller.client, items))
 
 
-def release_hold(unit: Unit, caller: Caller, body: None, hold: str) -> Answer:
+def release_hold(unit: Unit, call: Call[None]) -> Answer:
     """Give a hold back; a second time changes nothing."""
-    booking.release_hold(unit, hold)
+    booking.release_hold(unit, call.id)
     return 204, None
 
 
-def confirm(unit: Unit, caller: Caller, body: OrderRequest) -> Answer:
+def confirm(unit: Unit, call: Call[OrderRequest]) -> Answer:
     """Turn a hold into an order; a second order for one hold is the first."""
-    view = booking.confirm(unit, body.hold, name=body.name, contact=body.contact, client=caller.client)
+    body = call.body
+    view = booking.confirm(unit, body.hold, name=body.name, contact=body.contact, client=call.caller.client)
     return 201, answers.order(view)
 
 
-def cancel(unit: Unit, caller: Caller, body: None, order: str) -> Answer:
+def cancel(unit: Unit, call: Call[None]) -> Answer:
     """Cancel an order; 202 while the host door has not spoken."""
-    view = booking.cancel(unit, order)
+    view = booking.cancel(unit, call.id)
     return (202 if view.status == "cancel_pending" else 200), answers.order(view)
 
 
-def take_payment(unit: Unit, caller: Caller, body: PaymentRequest, order: str) -> Answer:
+def take_payment(unit: Unit, call: Call[PaymentRequest]) -> Answer:
     """Write down money taken."""
-    known = booking.find_order(unit, order)
-    amount_minor = _amount(known, body)
-    return 201, answers.order(payments.take_payment(unit, order, caller.badge, body.method, amount_minor))
+    amount_minor = _amount(booking.find_order(unit, call.id), call.body)
+    view = payments.take_payment(unit, call.id, call.caller.badge, call.body.method, amount_minor)
+    return 201, answers.order(view)
 
 
 def _amount(order: OrderView, body: PaymentRequest) -> int:
@@ -63,15 +65,15 @@ def _amount(order: OrderView, body: PaymentRequest) -> int:
         raise Invalid(f"{error}.", field="amount.amount") from None
 
 
-def check_in(unit: Unit, caller: Caller, body: CheckInRequest) -> Answer:
+def check_in(unit: Unit, call: Call[CheckInRequest]) -> Answer:
     """Record a scan and say whether to let the person in."""
-    lane = people.clean(body.lane, "lane") or site().settings.lane
-    return 200, answers.check_in(door.check_in(unit, body.code, caller.badge, lane))
+    lane = people.clean(call.body.lane, "lane") or site().settings.lane
+    return 200, answers.check_in(door.check_in(unit, call.body.code, call.caller.badge, lane))
 
 
-def undo_check_in(unit: Unit, caller: Caller, body: None, check_in: str) -> Answer:
+def undo_check_in(unit: Unit, call: Call[None]) -> Answer:
     """Take a scan back."""
-    door.undo(unit, check_in, caller.badge)
+    door.undo(unit, call.id, call.caller.badge)
     return 204, None
 
 
@@ -93,7 +95,7 @@ READS = (
            {200: answers.Availability, 304: None}),
      listing.availability, answers.availability),
     (Route("GET", "/orders/<order>", "show_order", "An order as it is now", {200: answers.Order}, refusals=(404,)),
-     lambda unit, order: booking.find_order(unit, order), answers.order),
+     booking.find_order, answers.order),
 )
 WRITES = (
     (Route("DELETE", "/holds/<hold>", "release_hold", "Give a hold back", {204: None}, None, (404, 422), keyed=True),

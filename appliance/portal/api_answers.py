@@ -256,4 +256,6 @@ def check_in(view: CheckInView) -> CheckIn:
 
 
 def _admits(view: TicketView) -> Admits:
-    return Admits(view.type.id, view.type.name, view.event.title, time_of(view.at.starts_at_ms), view.venue.name, view.code)
+    return Admits(
+        view.type.id, view.type.name, view.event.title, time_of(view.at.starts_at_ms), view.venue.name, view.code
+    )

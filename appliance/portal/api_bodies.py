@@ -21,7 +21,9 @@ Id = Annotated[str, Meta(min_length=1, max_length=64)]
 class HoldItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """So many tickets of one type; each type at most once in a hold."""
 
-    ticket_type: Annotated[str, Meta(min_length=1, max_length=64, description="Id of a ticket type, from GET /api/v1/events.")]
+    ticket_type: Annotated[
+        str, Meta(min_length=1, max_length=64, description="Id of a ticket type, from GET /api/v1/events.")
+    ]
     quantity: Annotated[int, Meta(ge=1, le=MOST_TICKETS)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from flask import Response, request
@@ -18,6 +18,9 @@ from appliance.web import bodies, clients
 from appliance.web.site import Site, site
 
 REPLAYED = "Idempotency-Replayed"
+
+
+B = TypeVar("B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +36,44 @@ class Caller:
         return f"staff:{self.badge}" if self.badge else f"client:{self.client.id}"
 
 
-Query = Callable[..., Any]
+@dataclass(frozen=True, slots=True)
+class Call(Generic[B]):
+    """One write: who calls, with which body, about what (``id`` from the path, empty where there is none)."""
+
+    caller: Caller
+    body: B
+    id: str = ""
+
+
 Answer = tuple[int, object]
-UseCase = Callable[..., Answer]
-Runner = Callable[[Site, Callable[[Unit], tuple[int, bytes, bool]]], tuple[int, bytes, bool]]
+UseCase = Callable[[Unit, Call[Any]], Answer]
+Work = Callable[[Unit], tuple[int, bytes, bool]]
+Runner = Callable[[Site, Work], tuple[int, bytes, bool]]
 
 
-def run(site: Site, use_case: Callable[[Unit], tuple[int, bytes, bool]]) -> tuple[int, bytes, bool]:
+def run(here: Site, work: Work) -> tuple[int, bytes, bool]:
     """Run in one transaction."""
-    return site.box.run(use_case)
+    return here.box.run(work)
 
 
-def run_asking(site: Site, use_case: Callable[[Unit], tuple[int, bytes, bool]]) -> tuple[int, bytes, bool]:
+def run_asking(here: Site, work: Work) -> tuple[int, bytes, bool]:
     """Run in one transaction; where stock is short here, ask the cloud once before refusing."""
-    return asking.run(site.box, use_case)
+    return asking.run(here.box, work)
 
 
 def writing(route: Route, use_case: UseCase, runner: Runner = run) -> View:
-    """Return the view of a write: ``use_case(unit, caller, body, **path)`` answers (status, struct or None)."""
+    """Return the view of a write: ``use_case(unit, call)`` answers (status, struct or None)."""
 
     def view(**path: str) -> Response:
         here = site()
         key = bodies.idempotency_key()
         caller, token = _caller(here, route, key)
         body = bodies.read(route.body) if route.body is not None else None
+        call = Call(caller, body, *path.values())
 
         def work(unit: Unit) -> tuple[int, bytes, bool]:
             def act() -> tuple[int, bytes]:
-                status, value = use_case(unit, caller, body, **path)
+                status, value = use_case(unit, call)
                 return status, b"" if value is None else msgspec.json.encode(value)
 
             if not key:
@@ -78,14 +91,14 @@ def writing(route: Route, use_case: UseCase, runner: Runner = run) -> View:
     return view
 
 
-def reading(query: Query, shape: Callable[[Any], object]) -> View:
-    """Return the view of a read: ``query(unit, **path)`` from one snapshot, shown by ``shape``.
+def reading(query: Callable[..., Any], shape: Callable[[Any], object]) -> View:
+    """Return the view of a read: ``query(unit, id)`` from one snapshot, shown by ``shape``.
 
     A view with ``max_age_s`` may be cached by anyone for that long; one with ``etag`` is answered 304 where it is known.
     """
 
     def view(**path: str) -> Response:
-        found = site().box.look(lambda unit: query(unit, **path))
+        found = site().box.look(lambda unit: query(unit, *path.values()))
         response = _json(msgspec.json.encode(shape(found)), 200)
         max_age_s = getattr(found, "max_age_s", None)
         if max_age_s is not None:

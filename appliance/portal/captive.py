@@ -23,7 +23,9 @@ class CaptivePortal(msgspec.Struct, frozen=True, rename="kebab"):
 def captive_portal() -> Response:
     """Answer the captive portal API."""
     url = site().settings.public_url.rstrip("/") or request.host_url.rstrip("/")
-    return bodies.answer(CaptivePortal(captive=True, user_portal_url=f"{url}/", venue_info_url=f"{url}/"), 200, MEDIA_TYPE)
+    return bodies.answer(
+        CaptivePortal(captive=True, user_portal_url=f"{url}/", venue_info_url=f"{url}/"), 200, MEDIA_TYPE
+    )
 
 
 ROUTE = Route(

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from appliance.domain.errors import Refusal
 from appliance.portal.api_answers import Health, Readiness
 from appliance.portal.routes import Route, Table
-from appliance.services.readiness import readiness
+from appliance.services.readiness import OK, readiness
 from appliance.web import bodies
-from appliance.web.problems import Problem, problem_of
 from appliance.web.site import site
 
 ALIVE = Route("GET", "/healthz", "healthz", "The process answers", {200: Health})
 READY = Route(
     "GET", "/readyz", "readyz", "The device can sell: database, schema, catalogue", {200: Readiness, 503: Readiness}
 )
-OK = "ok"
 
 
 def alive() -> Response:

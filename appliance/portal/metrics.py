@@ -6,7 +6,8 @@ request that a proxy passed on for somebody else does not count as local, even w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from flask import Blueprint, Response, current_app, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -64,8 +65,12 @@ def require_watcher() -> None:
 
 
 def _stock(view: GaugesView) -> Iterator[Metric]:
-    totals = CounterMetricFamily("marquee_stock", "Monotone totals of a quota in this epoch.", labels=["quota", "total"])
-    now = GaugeMetricFamily("marquee_stock_now", "Tickets of a quota: available, or in open holds.", labels=["quota", "what"])
+    totals = CounterMetricFamily(
+        "marquee_stock", "Monotone totals of a quota in this epoch.", labels=["quota", "total"]
+    )
+    now = GaugeMetricFamily(
+        "marquee_stock_now", "Tickets of a quota: available, or in open holds.", labels=["quota", "what"]
+    )
     for each in view.stock:
         for name in each.totals.__struct_fields__:
             totals.add_metric([each.quota, name], getattr(each.totals, name))
@@ -81,19 +86,25 @@ def _rows(view: GaugesView) -> Iterator[Metric]:
     yield _gauge("marquee_check_ins", "Scans.", ("verdict", "reason"), view.check_ins)
     jobs = {(state,): number for state, number in view.print_jobs.items()}
     yield _gauge("marquee_print_jobs", "Print jobs.", ("state",), jobs)
-    yield _gauge("marquee_hardware", "1 for the state a device is in.", ("name", "state"), dict.fromkeys(view.hardware, 1))
+    yield _gauge(
+        "marquee_hardware", "1 for the state a device is in.", ("name", "state"), dict.fromkeys(view.hardware, 1)
+    )
 
 
 def _states(view: GaugesView) -> Iterator[Metric]:
     yield _gauge("marquee_outbox_messages", "Messages the cloud has not acknowledged.", (), {(): view.unsynced})
-    yield _gauge("marquee_outbox_oldest_seconds", "Age of the oldest of them.", (), {(): view.oldest_unsynced_ms / 1000})
+    yield _gauge(
+        "marquee_outbox_oldest_seconds", "Age of the oldest of them.", (), {(): view.oldest_unsynced_ms / 1000}
+    )
     yield _gauge("marquee_catalogue_version", "Version of the catalogue.", (), {(): view.catalogue_version})
-    yield _gauge("marquee_cloud_state_timestamp_seconds", "When the cloud last spoke.", (), {(): view.state_as_of_ms / 1000})
+    yield _gauge(
+        "marquee_cloud_state_timestamp_seconds", "When the cloud last spoke.", (), {(): view.state_as_of_ms / 1000}
+    )
     flags = {"link_up": view.link_up, "clock_trusted": view.clock_trusted, "frozen": view.frozen, "door": view.door}
     yield _gauge("marquee_device", "1 if it is so.", ("what",), {(name,): int(value) for name, value in flags.items()})
 
 
-def _gauge(name: str, words: str, labels: tuple[str, ...], values: dict[tuple[str, ...], float]) -> Metric:
+def _gauge(name: str, words: str, labels: tuple[str, ...], values: Mapping[Any, float]) -> Metric:
     family = GaugeMetricFamily(name, words, labels=labels)
     for key, value in values.items():
         family.add_metric(key, value)

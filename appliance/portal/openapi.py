@@ -22,7 +22,10 @@ _REPLAYED = {
     "description": "`true` if this is the first answer to the same key, repeated.",
     "schema": {"type": "string", "const": "true"},
 }
-_CLIENT_TOKEN = {"description": "Send it back as a request header to stay the same client.", "schema": {"type": "string"}}
+_CLIENT_TOKEN = {
+    "description": "Send it back as a request header to stay the same client.",
+    "schema": {"type": "string"},
+}
 _KEY_PARAMETER = {
     "name": IDEMPOTENCY_KEY,
     "in": "header",
@@ -40,7 +43,7 @@ _WORDS = {
 
 def document(table: Table) -> dict[str, Any]:
     """Return the document for every route of ``table``."""
-    structs = [ProblemAnswer]
+    structs: list[Any] = [ProblemAnswer]
     for route in table.routes:
         structs += [each for each in (route.body, *route.answers.values()) if isinstance(each, type)]
     shapes, components = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
@@ -59,9 +62,14 @@ def document(table: Table) -> dict[str, Any]:
 
 
 def _operation(route: Route, shape: dict[Any, Any]) -> dict[str, Any]:
-    operation: dict[str, Any] = {"operationId": route.name, "summary": route.summary, "responses": _answers(route, shape)}
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "responses": _answers(route, shape),
+    }
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _PARAMETER.findall(route.path)
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(route.path)
     ]
     if route.keyed:
         parameters.append(_KEY_PARAMETER)

@@ -45,13 +45,13 @@ def read(kind: type[T]) -> T:
     body = request.get_data(cache=False)
     if request.mimetype != JSON:
         raise WrongMediaType(f"Send the body as JSON, with the header Content-Type: {JSON}.", field="body")
-    if not body.strip():
-        raise Malformed("The body is empty. Send a JSON object.", field="body")
     return decode(body, kind)
 
 
 def decode(body: bytes, kind: type[T]) -> T:
     """Return ``body`` as ``kind``; raises ``Malformed`` or ``Invalid``."""
+    if not body.strip():
+        raise Malformed("The body is empty. Send a JSON object.", field="body")
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
@@ -97,7 +97,9 @@ def idempotency_key() -> str:
     if key is None:
         return ""
     if not _KEY.fullmatch(key):
-        msg = "The Idempotency-Key must have 1 to 128 visible ASCII characters. Send a fresh random one, such as a UUID."
+        msg = (
+            "The Idempotency-Key must have 1 to 128 visible ASCII characters. Send a fresh random one, such as a UUID."
+        )
         raise Invalid(msg, field=IDEMPOTENCY_KEY)
     return key
 

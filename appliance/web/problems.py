@@ -64,7 +64,10 @@ KINDS: dict[str, tuple[str, str]] = {
     "already-admitted": ("Already admitted", "A ticket of this order was used at the door, so it cannot be cancelled."),
     "unauthorised": ("Not allowed", "Sign in, sign in again, or use the token that allows this."),
     "not-found": ("Not found", "There is no such thing here, or the id you have gives no right to it."),
-    "method-not-allowed": ("Method not allowed", "The path exists but not with this method. `Allow` lists those it has."),
+    "method-not-allowed": (
+        "Method not allowed",
+        "The path exists but not with this method. `Allow` lists those it has.",
+    ),
     "busy": ("Try again", "The device could not write just now. Nothing changed; send the same request again."),
     "internal": ("Our mistake", "Something failed here. Nothing changed; the device's log has the particulars."),
 }
@@ -81,7 +84,7 @@ def register(app: Flask, page: Page | None = None) -> None:
     @app.errorhandler(Exception)
     def refuse(error: Exception) -> Response:
         if isinstance(error, RequestRedirect):
-            return Response.force_type(error.get_response())
+            return Response(status=error.code, headers={"Location": error.new_url})
         problem = problem_of(error)
         g.problem = problem.slug
         return answer(problem, None if request.path.startswith(_MACHINE) else page)
@@ -100,7 +103,10 @@ def problem_of(error: Exception) -> Problem:
         return _refused(error)
     if isinstance(error, HTTPException):
         return _from_http(error)
-    if isinstance(error, OperationalError | LockTimeout) or getattr(error, "errno", None) in {errno.ENOSPC, errno.EROFS}:
+    if isinstance(error, OperationalError | LockTimeout) or getattr(error, "errno", None) in {
+        errno.ENOSPC,
+        errno.EROFS,
+    }:
         _log.warning("busy", error=type(error).__name__, cause=type(getattr(error, "orig", error)).__name__)
         detail = "The device is busy or its disk is full. Nothing changed; send the same request again in a moment."
         return Problem("busy", 503, detail, {"retry_after_s": RETRY_S}, {"Retry-After": str(RETRY_S)})

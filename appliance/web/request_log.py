@@ -18,7 +18,10 @@ _log = structlog.get_logger("web")
 def register(app: Flask) -> None:
     """Log and count every request of ``app``; call it after all routes are known."""
     labels = [
-        f"{method} {rule.rule}" for rule in app.url_map.iter_rules() for method in rule.methods or () if method != "OPTIONS"
+        f"{method} {rule.rule}"
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods or ()
+        if method != "OPTIONS"
     ]
     counters = Counters(labels)
     app.extensions[_EXTENSION] = counters

@@ -36,7 +36,11 @@ class Tokens:
         """Return the tokens of the key in ``path`` (mode 0600), which is made if it is missing."""
         if not path.exists():
             _create(path)
-        return cls(path.read_bytes())
+        key = path.read_bytes()
+        if len(key) != KEY_BYTES:
+            msg = f"{path} is not a key of {KEY_BYTES} bytes; remove it, and links given out so far stop working"
+            raise ValueError(msg)
+        return cls(key)
 
     def mint(self, purpose: Purpose, payload: str) -> str:
         """Return a token for ``payload``, fit for URLs and headers; the same input gives the same token."""
