@@ -21,7 +21,7 @@ FONT_FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 REGULAR = (
     "DejaVuSansMono.ttf", "LiberationMono-Regular.ttf", "DejaVuSans.ttf", "NotoSansMono-Regular.ttf",
     "NotoSansArabic-Regular.ttf", "NotoSansHebrew-Regular.ttf", "NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc",
-    "wqy-microhei.ttc", "DroidSansFallbackFull.ttf", "unifont.otf", "unifont.ttf",
+    "wqy-microhei.ttc", "DroidSansFallbackFull.ttf", "unifont.otf", "unifont.ttf", "unifont_upper.otf", "unifont_upper.ttf",
 )  # fmt: skip
 BOLD = (
     "DejaVuSansMono-Bold.ttf", "LiberationMono-Bold.ttf", "DejaVuSans-Bold.ttf", "NotoSansMono-Bold.ttf",

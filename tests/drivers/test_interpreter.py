@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 
 from drivers.printer.document import Align
+from drivers.printer.escpos_library import escpos_module
 from drivers.printer.interpreter import MAX_BLOB_BYTES, Interpreter, Query
 from drivers.printer.model import Bits, Blank, Code, Line, Picture, Receipt, Style
-from drivers.printer.paper import MAX_HEIGHT_DOTS, draw_receipt, receipt_png
+from drivers.printer.paper import EDGE_DOTS, MARGIN_DOTS, MAX_HEIGHT_DOTS, draw_receipt, receipt_png
 from drivers.printer.strip import MAX_ROWS
 
 CUT = b"\x1dV\x00"
@@ -189,3 +192,15 @@ def test_without_paper_nothing_is_drawn_but_questions_are_heard() -> None:
 def test_feeding_moves_the_paper_without_printing() -> None:
     receipt = run(b"x\n\x1bd\x02\x1bJ\x07\x1b3\x10\n\x1b2\n")
     assert [row.dots for row in receipt.rows if isinstance(row, Blank)] == [60, 7, 16, 30]
+
+
+@pytest.mark.parametrize("way", ["bitImageRaster", "graphics", "bitImageColumn"])
+def test_the_three_ways_in_which_the_library_sends_a_picture_print_the_same_dots(way: str) -> None:
+    """Bytes made by python-escpos, not by our encoder: the two were written by different hands."""
+    picture = Image.new("1", (48, 48), 1)
+    ImageDraw.Draw(picture).ellipse((4, 8, 40, 44), fill=0)
+    library = escpos_module("printer").Dummy(profile="TM-T20II")
+    library.image(picture, impl=way)
+    drawn = draw_receipt(run(library.output)).convert("L").point(lambda value: 0 if value < 128 else 255)
+    box = (MARGIN_DOTS, EDGE_DOTS, MARGIN_DOTS + 48, EDGE_DOTS + 24)
+    assert drawn.crop(box).convert("1").tobytes() == picture.crop((0, 0, 48, 24)).tobytes()
