@@ -1,0 +1,187 @@
+"""Import what is sold: limits go up at once, and down only as far as known sales and returning stock allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from mqtt_bridge.cloud import tables as t
+from mqtt_bridge.cloud.allocation import stepped_limit
+from mqtt_bridge.cloud.directory import audit, lock
+from mqtt_bridge.cloud.ledger import Book, Ledger
+from mqtt_bridge.database import Database
+from mqtt_bridge.protocol.catalogue import EMPTY, Catalogue, Event, EventSession, Quota
+from mqtt_bridge.protocol.codec import decode, encode
+
+
+class CatalogueRefused(Exception):
+    """The catalogue contradicts what was sold; ``reasons`` are all of them, each with its figures. Nothing changed."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__("\n".join(reasons))
+        self.reasons = reasons
+
+
+def apply_catalogue(
+    database: Database, catalogue: Catalogue, assets: Mapping[str, tuple[str, bytes]], wall_ms: int
+) -> list[str]:
+    """Make ``catalogue`` the current one and return what changed, in words; nothing when it already is.
+
+    ``assets`` maps sha256 to (media type, bytes) of the images it names. The version is given here. Raises
+    ``CatalogueRefused`` with every reason.
+    """
+
+    def run(db: Connection) -> list[str]:
+        return _Import(db, catalogue, wall_ms).run(assets)
+
+    return database.run(run)
+
+
+def current_catalogue(db: Connection) -> Catalogue:
+    """Return the catalogue imported last, an empty one of version 0 before that."""
+    newest = sa.select(t.catalogue.c.document).order_by(t.catalogue.c.version.desc()).limit(1)
+    document = db.execute(newest).scalar()
+    return decode(document, Catalogue) if document is not None else EMPTY
+
+
+class _Import:
+    """One import in one transaction."""
+
+    def __init__(self, db: Connection, catalogue: Catalogue, wall_ms: int) -> None:
+        self.db = db
+        self.wall_ms = wall_ms
+        self.cloud = lock(db)
+        self.old = current_catalogue(db)
+        self.new = msgspec.structs.replace(catalogue, version=self.old.version)
+        self.books = {each.id: each for each in Ledger(db, wall_ms).books()}
+        self.changes: list[str] = []
+        self.reasons: list[str] = []
+
+    def run(self, assets: Mapping[str, tuple[str, bytes]]) -> list[str]:
+        if encode(self.new) == encode(self.old) and self.old is not EMPTY:
+            self._store_assets(assets)
+            return []
+        self._compare()
+        self._check_types()
+        for quota_id, (event, at, quota) in self.new.quota.items():
+            self._quota(event, at, quota, self.books.get(quota_id))
+        for quota_id in self.books.keys() - self.new.quota.keys():
+            self._retire(self.books[quota_id])
+        if self.reasons:
+            raise CatalogueRefused(self.reasons)
+        self._store_assets(assets)
+        self._store()
+        return self.changes or ["texts or times changed"]
+
+    def _compare(self) -> None:
+        """Say in words what is new, gone or different."""
+        self._compare_named("venue", self.old.venue, self.new.venue)
+        self._compare_named("event", self.old.event, self.new.event)
+        self._compare_named(
+            "session",
+            {_session_name(*pair): pair for pair in self.old.event_session.values()},
+            {_session_name(*pair): pair for pair in self.new.event_session.values()},
+        )
+        if self.old.limits != self.new.limits:
+            self.changes.append("limits changed")
+        if self.old.staff != self.new.staff:
+            self.changes.append(f"staff: {len(self.new.staff)} people may sign in")
+
+    def _compare_named(self, what: str, old: Mapping[str, object], new: Mapping[str, object]) -> None:
+        self.changes += [f"{what} {name!r} added" for name in new.keys() - old.keys()]
+        self.changes += [f"{what} {name!r} removed" for name in old.keys() - new.keys()]
+        self.changes += [f"{what} {name!r} changed" for name in new.keys() & old.keys() if new[name] != old[name]]
+        self.changes.sort()
+
+    def _check_types(self) -> None:
+        """What a sold ticket points at may change its price and times, not its quota or its venue."""
+        sold = self._sold_by("ticket_type")
+        for type_id, (event, at, kind) in self.old.ticket_type.items():
+            count = sold.get(type_id, 0)
+            now = self.new.ticket_type.get(type_id)
+            name = f"{_session_name(event, at)}: ticket type {kind.name!r}"
+            if count and now is None:
+                self.reasons.append(f"{name} has {count} sold tickets and cannot be removed")
+            elif count and now is not None and now[2].quota != kind.quota:
+                self.reasons.append(f"{name} has {count} sold tickets and cannot draw from another quota")
+        sold = self._sold_by("event_session")
+        for session_id, (event, at) in self.old.event_session.items():
+            moved = self.new.event_session.get(session_id)
+            if sold.get(session_id) and moved is not None and moved[1].venue != at.venue:
+                self.reasons.append(
+                    f"{_session_name(event, at)} has {sold[session_id]} sold tickets, whose door is at {at.venue!r}; "
+                    f"it cannot move to {moved[1].venue!r}"
+                )
+
+    def _sold_by(self, column: str) -> dict[str, int]:
+        by = t.ticket.c[column]
+        valid = sa.select(by, sa.func.count()).where(t.ticket.c.state != "cancelled").group_by(by)
+        return {row[0]: row[1] for row in self.db.execute(valid)}
+
+    def _quota(self, event: Event, at: EventSession, quota: Quota, book: Book | None) -> None:
+        name = f"{_session_name(event, at)}: quota {quota.name!r}"
+        if book is None:
+            self.changes.append(f"{name} of {quota.limit} added")
+            row = {"id": quota.id, "event_session": at.id, "name": quota.name, "limit": quota.limit}
+            self.db.execute(sa.insert(t.quota).values(**row, extra=quota.extra))
+            return
+        aimed = book.limit if book.target is None else book.target
+        if (quota.limit, quota.extra, quota.name) == (aimed, book.extra, book.name) and not book.retired:
+            return
+        if quota.limit + quota.extra < book.known_sales:
+            self.reasons.append(
+                f"{name}: {book.known_sales} tickets are known to be sold, so it cannot be lowered to "
+                f"{quota.limit + quota.extra}" + (f" ({quota.limit} and {quota.extra} extra)" if quota.extra else "")
+            )
+            return
+        limit = stepped_limit(quota.limit, book.committed, quota.extra)
+        target = quota.limit if limit > quota.limit else None
+        self.changes.append(self._limit_words(name, aimed, quota.limit, limit))
+        self._update(book, limit=limit, extra=quota.extra, target=target, name=quota.name, retired=False)
+
+    @staticmethod
+    def _limit_words(name: str, old: int, new: int, now: int) -> str:
+        words = f"{name}: limit {old} -> {new}"
+        return words + (f", now {now} until {now - new} granted tickets come back" if now > new else "")
+
+    def _retire(self, book: Book) -> None:
+        if book.retired:
+            return
+        if book.known_sales:
+            self.reasons.append(
+                f"quota {book.name!r} has {book.known_sales} sold tickets and cannot be removed; "
+                "mark its session as cancelled instead"
+            )
+            return
+        limit = book.committed
+        self.changes.append(f"quota {book.name!r} removed")
+        self._update(book, limit=limit, extra=0, target=0 if limit else None, retired=True)
+
+    def _update(self, book: Book, **values: object) -> None:
+        self.db.execute(sa.update(t.quota).where(t.quota.c.id == book.id).values(**values))
+
+    def _store_assets(self, assets: Mapping[str, tuple[str, bytes]]) -> None:
+        known = set(self.db.execute(sa.select(t.asset.c.sha256)).scalars())
+        for sha256 in sorted(assets.keys() - known):
+            media_type, body = assets[sha256]
+            self.db.execute(sa.insert(t.asset).values(sha256=sha256, media_type=media_type, body=body))
+
+    def _store(self) -> None:
+        version = self.cloud.catalogue_version + 1
+        document = encode(msgspec.structs.replace(self.new, version=version))
+        row = {"version": version, "document": document, "imported_at_ms": self.wall_ms}
+        self.db.execute(sa.insert(t.catalogue).values(**row))
+        self.db.execute(sa.update(t.cloud).values(catalogue_version=version))
+        audit(self.db, self.wall_ms, "operator", "catalogue imported", str(version), "; ".join(self.changes)[:2000])
+
+
+def _session_name(event: Event, at: EventSession) -> str:
+    return f"{event.title} ({at.key})"
+
+
+def images(catalogue: Catalogue) -> Iterable[str]:
+    """The sha256 of every image the catalogue names."""
+    return sorted({event.image for event in catalogue.events if event.image is not None})

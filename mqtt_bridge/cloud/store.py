@@ -1,0 +1,64 @@
+"""Open the cloud's database and ask it things; what needs rules lives beside this, in the modules named after them."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from mqtt_bridge.cloud import migrations
+from mqtt_bridge.cloud import tables as t
+from mqtt_bridge.cloud.alarms import Alarm, alarms
+from mqtt_bridge.cloud.catalogue import CatalogueRefused, apply_catalogue, current_catalogue
+from mqtt_bridge.cloud.directory import (
+    DirectoryRefused,
+    create_operator_token,
+    forget_keys,
+    is_operator,
+    register_device,
+)
+from mqtt_bridge.database import Database
+
+__all__ = [
+    "Alarm",
+    "CatalogueRefused",
+    "DirectoryRefused",
+    "alarms",
+    "apply_catalogue",
+    "create_operator_token",
+    "current_catalogue",
+    "forget_keys",
+    "is_operator",
+    "open_cloud",
+    "register_device",
+]
+
+FIRST_GENERATION = 1
+
+
+def open_cloud(url: str | Path) -> Database:
+    """Return the database at a SQLAlchemy URL or SQLite path, with tables of this version; made if it is empty."""
+    database = Database(url)
+    migrations.upgrade(database)
+    with database.read() as db:
+        known = _generation(db)
+    if known is None:
+        database.run(_first)
+    return database
+
+
+def _generation(db: Connection) -> int | None:
+    found: int | None = db.execute(sa.select(t.cloud.c.generation).where(t.cloud.c.id == 1)).scalar()
+    return found
+
+
+def _first(db: Connection) -> None:
+    """Name this cloud. The random part keeps devices from mistaking a new cloud's messages for an older one's."""
+    if db.dialect.name == "postgresql":
+        db.execute(sa.text("LOCK TABLE cloud"))
+    if _generation(db) is None:
+        inc = f"{FIRST_GENERATION}.{secrets.token_hex(4)}"
+        row = {"id": 1, "generation": FIRST_GENERATION, "inc": inc, "catalogue_version": 0, "keys_revision": 0}
+        db.execute(sa.insert(t.cloud).values(**row, frozen=""))

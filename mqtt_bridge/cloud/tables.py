@@ -1,0 +1,259 @@
+"""Tables of the cloud. Mailbox tables come from ``mqtt_bridge.mailbox`` and share the database.
+
+The pool of a quota is nowhere stored: it is ``limit + extra - sum(granted - returned + confirmed)`` over its allocations.
+Times are the cloud's wall clock in ms unless the column says whose they are; no time ever moves stock.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# Exactly one row (id = 1), locked by every transaction that changes stock. ``inc`` names this cloud as a sender;
+# ``frozen`` holds the reason why nothing is granted at all, or is empty.
+cloud = Table(
+    "cloud",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("generation", Integer, nullable=False),
+    Column("inc", String, nullable=False),
+    Column("catalogue_version", Integer, nullable=False),
+    Column("keys_revision", Integer, nullable=False),
+    Column("frozen", Text, nullable=False),
+)
+
+catalogue = Table(
+    "catalogue",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("imported_at_ms", BigInteger, nullable=False),
+)
+
+asset = Table(
+    "asset",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("media_type", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# ``told_to_stop`` is the incarnation whose database went back in time. ``status_sent_ms`` is the device's own clock.
+# ``state_*`` describe the DeviceState published last; ``down_upto`` is what the device's current life has acknowledged.
+device = Table(
+    "device",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("venue", String, nullable=False, index=True),
+    Column("status", String, nullable=False),  # registered | live | sealed
+    Column("door", Boolean, nullable=False),
+    Column("registered_at_ms", BigInteger, nullable=False),
+    Column("inc", String),
+    Column("epoch", BigInteger, nullable=False, default=0),
+    Column("told_to_stop", String),
+    Column("link_up", Boolean, nullable=False, default=False),
+    Column("last_seen_ms", BigInteger),
+    Column("status_sent_ms", BigInteger, nullable=False, default=0),
+    Column("unsynced", Integer, nullable=False, default=0),
+    Column("oldest_unsynced_ms", BigInteger, nullable=False, default=0),
+    Column("clock_trusted", Boolean, nullable=False, default=False),
+    Column("hardware", Text, nullable=False, default="{}"),
+    Column("state_revision", Integer, nullable=False, default=0),
+    Column("state_urgent", String, nullable=False, default=""),
+    Column("state_digest", String, nullable=False, default=""),
+    Column("state_at_ms", BigInteger, nullable=False, default=0),
+)
+
+# Every life of every device; messages of an earlier life are still facts, about its epoch.
+incarnation = Table(
+    "incarnation",
+    metadata,
+    Column("device", String, primary_key=True),
+    Column("inc", String, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+)
+
+# The first key is pinned by the first hello, later ones are announced under an earlier one. ``retired`` keys sign nothing new.
+device_key = Table(
+    "device_key",
+    metadata,
+    Column("kid", String, primary_key=True),
+    Column("device", String, nullable=False, index=True),
+    Column("public", String, nullable=False),
+    Column("retired", Boolean, nullable=False, default=False),
+    Column("revoked", Boolean, nullable=False, default=False),
+    Column("added_at_ms", BigInteger, nullable=False),
+)
+
+# ``target`` is a lower limit that returning stock has yet to allow; ``retired`` quotas are no longer in the catalogue;
+# ``frozen`` is the reason why this one grants nothing, or empty.
+quota = Table(
+    "quota",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("event_session", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("limit", Integer, nullable=False),
+    Column("extra", Integer, nullable=False),
+    Column("target", Integer),
+    Column("retired", Boolean, nullable=False, default=False),
+    Column("frozen", Text, nullable=False, default=""),
+)
+
+# The five totals, plus what was last asked of the device: ``recall_to`` is the ``returned`` total we asked for,
+# ``wanted_to`` the ``granted`` total the device asked for.
+allocation = Table(
+    "allocation",
+    metadata,
+    Column("quota", String, primary_key=True),
+    Column("device", String, primary_key=True),
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("granted", Integer, nullable=False, default=0),
+    Column("confirmed", Integer, nullable=False, default=0),
+    Column("returned", Integer, nullable=False, default=0),
+    Column("sold", Integer, nullable=False, default=0),
+    Column("cancelled", Integer, nullable=False, default=0),
+    Column("held", Integer, nullable=False, default=0),
+    Column("recall_to", Integer, nullable=False, default=0),
+    Column("recalled_at_ms", BigInteger, nullable=False, default=0),
+    Column("wanted_to", Integer, nullable=False, default=0),
+    Column("wanted_at_ms", BigInteger, nullable=False, default=0),
+)
+Index("allocation_device", allocation.c.device, allocation.c.epoch)
+
+# What was applied, message by message: tells a repetition from a second history under the same numbers.
+applied = Table(
+    "applied",
+    metadata,
+    Column("device", String, primary_key=True),
+    Column("inc", String, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("sha256", String, nullable=False),
+    Column("kind", String, nullable=False),
+)
+
+# Orders, tickets, payments and check-ins as the devices told them. Names and contacts are not kept here.
+order = Table(
+    "orders",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("code", String, nullable=False, index=True),
+    Column("issuer", String, nullable=False),
+    Column("status", String, nullable=False),  # confirmed | cancel_pending | cancelled
+    Column("payment", String, nullable=False),  # promised | paid
+    Column("sold_by", String, nullable=False),
+    Column("confirmed_at_ms", BigInteger, nullable=False),
+)
+
+ticket = Table(
+    "ticket",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("order_id", String, nullable=False, index=True),
+    Column("code", String, nullable=False),
+    Column("ticket_type", String, nullable=False, index=True),
+    Column("event_session", String, nullable=False, index=True),
+    Column("quota", String, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("price_minor", BigInteger, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("state", String, nullable=False),  # valid | voided | cancelled
+    Column("check_in", String),  # the admission that counts
+)
+
+payment = Table(
+    "payment",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("order_id", String, nullable=False, index=True),
+    Column("device", String, nullable=False),
+    Column("method", String, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("staff", String, nullable=False),
+    Column("paid", Boolean, nullable=False),
+)
+
+check_in = Table(
+    "check_in",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("device", String, nullable=False),
+    Column("verdict", String, nullable=False),
+    Column("reason", String),
+    Column("ticket", String, index=True),
+    Column("event_session", String),
+    Column("staff", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),  # the device's clock
+    Column("undone", Boolean, nullable=False, default=False),
+)
+
+# Facts that cannot be forwarded yet: ``about`` is "order:{id}" or "ticket:{id}" whose sale has not arrived,
+# or "venue:{id}" that has no door.
+parked = Table(
+    "parked",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("about", String, nullable=False, index=True),
+    Column("device", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("private", LargeBinary),
+)
+
+# What a person has to look at. One row per (kind, subject), counted; ``evidence`` is the message itself.
+alarm = Table(
+    "alarm",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("evidence", LargeBinary),
+    Column("count", Integer, nullable=False),
+    Column("first_at_ms", BigInteger, nullable=False),
+    Column("last_at_ms", BigInteger, nullable=False),
+    UniqueConstraint("kind", "subject"),
+)
+
+operator_token = Table(
+    "operator_token",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("revoked", Boolean, nullable=False, default=False),
+)
+
+# Sign-ins at the console, registrations, imports: who did what.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False, default=""),
+    Column("detail", Text, nullable=False, default=""),
+)
+
+# Sign-in attempts per address in fixed windows.
+rate = Table(
+    "rate",
+    metadata,
+    Column("bucket", String, primary_key=True),
+    Column("window", BigInteger, primary_key=True, autoincrement=False),
+    Column("count", Integer, nullable=False),
+)
