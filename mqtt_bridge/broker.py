@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 _CONFIG = """\
 id = 0
@@ -43,29 +43,40 @@ class EmbeddedBroker:
             raise BrokerMissing(msg) from error
         self.port = port
         self.url = f"mqtt://127.0.0.1:{port}"
-        self._folder = tempfile.TemporaryDirectory(prefix="marquee-broker-")
-        config = Path(self._folder.name) / "broker.toml"
-        config.write_text(_CONFIG.format(port=port), encoding="utf-8")
-        self._broker = Broker(config_path=str(config))
+        self._make = Broker
+        self._running: Any = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def start(self) -> Self:
         """Listen; raises ``OSError`` if the port is taken and ``RuntimeError`` if the broker does not come up in 10 s."""
-        self._broker.start()
+        self.stop()
+        self._folder = tempfile.TemporaryDirectory(prefix="marquee-broker-")
+        config = Path(self._folder.name) / "broker.toml"
+        config.write_text(_CONFIG.format(port=self.port), encoding="utf-8")
+        try:
+            self._running = self._make(config_path=str(config)).start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     @property
     def pid(self) -> int | None:
         """The child's process id, None when it does not run."""
-        process = self._broker._process  # noqa: SLF001  the library has no public name for it
+        process = None if self._running is None else self._running._process  # noqa: SLF001  has no public name
         return process.pid if process is not None and process.poll() is None else None
 
     def stop(self) -> None:
         """End the child; ``start`` may follow."""
-        self._broker.stop()
+        running, self._running = self._running, None
+        if running is not None:
+            running.stop()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        self._folder.cleanup()

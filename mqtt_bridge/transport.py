@@ -8,6 +8,7 @@ that one worker reads with ``get``. A PUBACK proves that the connection lives, n
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import ssl
 import threading
@@ -28,7 +29,7 @@ log = structlog.get_logger("marquee.transport")
 KEEPALIVE_S = 10
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 10.0
-MIN_WAIT_S, MAX_WAIT_S = 0.2, 10.0
+MIN_WAIT_S, MAX_WAIT_S = 0.2, 5.0
 MAX_WAITING = 2_000
 FULL_PATIENCE_S = 2.0
 MAX_UNSENT = 1_000
@@ -170,7 +171,7 @@ class Transport:
                 connection.reason = repr(error)
             self._set_link(up=False, reason=connection.reason)
             wait_s = MIN_WAIT_S if time.monotonic() - began > MAX_WAIT_S else min(wait_s * 2, MAX_WAIT_S)
-            self._stopping.wait(wait_s)
+            self._stopping.wait(wait_s * random.uniform(0.5, 1.0))  # not all devices at once after an outage
 
     def _set_link(self, *, up: bool, reason: str = "") -> None:
         with self._changed:

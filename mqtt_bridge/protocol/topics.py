@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 ROOT = "marquee/1"
-_NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 def checked(name: str, what: str) -> str:
     """Return ``name`` if it can stand in a topic and an ACL pattern; raise ``ValueError`` naming ``what`` otherwise."""
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         msg = f"{what} {name!r} must be 1 to 63 lower-case letters, digits, '.', '_' or '-', starting with a letter or digit"
         raise ValueError(msg)
     return name
