@@ -12,7 +12,7 @@ LEASE = re.compile(r"\bleases?\b|\bleased\b", re.IGNORECASE)
 DHCP = re.compile(r"dhcp|dnsmasq|leases_file|lease_file|\.leases\b", re.IGNORECASE)
 FORBIDDEN = {
     "reservation": re.compile(r"\breserv(?:ation|ations|ed by|e a)\b", re.IGNORECASE),
-    "open task": re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b"),
+    "open task": re.compile(r"\b(?:TODO|FIXME)\b|\b(?:XXX|HACK):"),
     "package index": re.compile(
         r"pypi\.org|pythonhosted|registry\.npmjs|deb\.debian\.org|(?<!emit-)index-url", re.IGNORECASE
     ),
