@@ -14,7 +14,7 @@ class Refusal(Exception):
     problem = "invalid"
     status = 422
 
-    def __init__(self, detail: str, **facts: Any) -> None:  # noqa: ANN401  any JSON value
+    def __init__(self, detail: str, **facts: Any) -> None:
         super().__init__(detail)
         self.detail = detail
         self.facts: dict[str, Any] = facts

@@ -52,4 +52,5 @@ def encode(document: Printable) -> bytes:
 
 def decode(data: bytes) -> Printable:
     """Return the document of a print job."""
-    return msgspec.json.decode(data, type=Printable)
+    document: Printable = msgspec.json.decode(data, type=Printable)
+    return document

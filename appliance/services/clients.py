@@ -6,8 +6,8 @@ from collections import Counter
 
 from appliance.domain import limits
 from appliance.domain.booking import LIVE
-from appliance.domain.clock import MINUTE_MS
 from appliance.domain.client import Client
+from appliance.domain.clock import MINUTE_MS
 from appliance.domain.inventory import Line, per_quota, shortages
 from appliance.domain.limits import Usage
 from appliance.services import rates

@@ -126,10 +126,10 @@ def settle(unit: Unit, order_id: str) -> bool:
     row = orders.find(unit.db, order_id)
     if row is None:
         return False
-    enough = orders.paid_minor(unit.db, order_id) >= row.total_minor
+    enough = bool(orders.paid_minor(unit.db, order_id) >= row.total_minor)
     if row.payment == "promised" and enough:
         orders.change(unit.db, order_id, payment=next_payment(row.payment, "settle"))
-    return enough or row.payment == "paid"
+    return enough or bool(row.payment == "paid")
 
 
 def settle_by_receipt(unit: Unit, order_id: str) -> None:

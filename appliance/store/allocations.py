@@ -69,7 +69,7 @@ def merge_grant(db: Connection, grant: Granted, as_of_ms: int) -> bool:
         totals = {"granted": grant.granted, "confirmed": grant.confirmed}
         db.execute(insert(allocation).values(quota=grant.quota, epoch=grant.epoch, current=False, **totals, **known))
         return True
-    more = grant.granted > before.granted
+    more = bool(grant.granted > before.granted)
     totals = {"granted": max(grant.granted, before.granted), "confirmed": max(grant.confirmed, before.confirmed)}
     answered = {"wanted": 0, "refused_boot_ms": None} if more else {}
     db.execute(update(allocation).where(key).values(**totals, **known, **answered))

@@ -96,7 +96,7 @@ def unconfirmed_since(db: Connection, client_id: str, boot_id: str, since_boot_m
         hold.c.boot_id == boot_id,
         hold.c.placed_boot_ms > since_boot_ms,
     )
-    number, first = db.execute(query).one()._tuple()
+    number, first = db.execute(query).one()
     return number, first
 
 

@@ -94,13 +94,7 @@ def add_payment(db: Connection, values: dict[str, Any]) -> bool:
 def paid_minor(db: Connection, order_id: str) -> int:
     """Return the sum of an order's payments."""
     query = select(func.coalesce(func.sum(payment.c.amount_minor), 0)).where(payment.c.order == order_id)
-    return db.execute(query).scalar_one()
-
-
-def comped(db: Connection, order_id: str) -> bool:
-    """Return whether staff gave the order away."""
-    query = select(payment.c.id).where(payment.c.order == order_id, payment.c.method == "comp")
-    return db.execute(query).first() is not None
+    return int(db.execute(query).scalar_one())
 
 
 def tickets_of_client(db: Connection, client_id: str, statuses: Iterable[str]) -> list[Row[Any]]:

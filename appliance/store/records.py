@@ -22,7 +22,7 @@ def add_print_job(db: Connection, kind: str, document: bytes, at_ms: int, reprin
     row = print_job.insert().values(
         kind=kind, document=document, state="queued", reprint_of=reprint_of, created_at_ms=at_ms, changed_at_ms=at_ms
     )
-    return int(db.execute(row).inserted_primary_key[0])
+    return int(db.execute(row.returning(print_job.c.id)).scalar_one())
 
 
 def find_print_job(db: Connection, job: int) -> Row[Any] | None:
