@@ -7,8 +7,10 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from mqtt_bridge.mailbox.tables import outbox
-from mqtt_bridge.protocol.codec import VERSION, Signer, encode, private_hash, seal_envelope
-from mqtt_bridge.protocol.messages import Ack, Content, Downlink, Private, Uplink
+from mqtt_bridge.protocol.codec import VERSION, Signer, decode, encode, private_hash, seal_envelope
+from mqtt_bridge.protocol.messages import Ack, Content, Downlink, Envelope, Private, Uplink
+
+_ALL = 2**31 - 1
 
 
 class Outgoing(NamedTuple):
@@ -98,6 +100,24 @@ def rewind(db: Connection, peer: str, ack: Ack) -> int:
     """Send again what the peer says it no longer has (it lost its database); return how many messages that is."""
     rows = (outbox.c.peer == peer, outbox.c.inc == ack.inc, outbox.c.seq > ack.upto, outbox.c.acked_at_ms.is_not(None))
     return db.execute(update(outbox).where(*rows).values(acked_at_ms=None)).rowcount
+
+
+def carry_over(db: Connection, peer: str, old_inc: str, new_inc: str, *, signer: Signer, wall_ms: int) -> int:
+    """Put what ``old_inc`` left unacked into the outbox again as ``new_inc``, in order, and return how many that is.
+
+    For a device that begins a new incarnation: under the old one, numbers that an earlier copy of its database used too would
+    count as delivered. The receiver may get a fact twice this way; facts carry their own ids and totals merge by maximum.
+    """
+    count = 0
+    for row in unacked(db, peer, limit=_ALL, inc=old_inc):
+        envelope = decode(row.envelope, Envelope)
+        told = decode(envelope.content, Content)
+        names = {"org": told.org, "sender": told.sender, "origin": told.origin}
+        enqueue(db, peer, new_inc, told.body, signer=signer, wall_ms=told.wall_ms, private=envelope.private, **names)
+        count += 1
+    rows = (outbox.c.peer == peer, outbox.c.inc == old_inc, outbox.c.acked_at_ms.is_(None))
+    db.execute(update(outbox).where(*rows).values(acked_at_ms=wall_ms))
+    return count
 
 
 def backlog(db: Connection, peer: str) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 from typing import Protocol
 
 from mqtt_bridge.broker import EmbeddedBroker
@@ -49,14 +50,15 @@ class Mosquitto:
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as config:
             config.write(self._config)
             config.flush()
-            os.chmod(config.name, 0o644)
+            Path(config.name).chmod(0o644)  # started as root it reads this as its own user
             command = [self._path, "-c", config.name]
             self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             deadline = time.monotonic() + 10
             while True:
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):
                     return
-                assert self._process.poll() is None and time.monotonic() < deadline, "mosquitto did not start"
+                assert self._process.poll() is None, "mosquitto did not start"
+                assert time.monotonic() < deadline, "mosquitto does not listen"
                 time.sleep(0.02)
 
     def stop(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.mqtt_bridge.brokers import Broker
 from tests.mqtt_bridge.peers import Cloud, Device, names_applied, until
 
@@ -10,6 +12,10 @@ Pair = tuple[Device, Cloud]
 
 def numbered(first: int, last: int) -> list[str]:
     return [f"fact {number}" for number in range(first, last + 1)]
+
+
+def has_more_than(count: int, cloud: Cloud) -> bool:
+    return len(names_applied(cloud.database)) > count
 
 
 def test_everything_in_the_outbox_arrives_once_and_in_order(pair: Pair) -> None:
@@ -40,7 +46,7 @@ def test_a_broker_that_dies_in_mid_stream_loses_nothing(pair: Pair, broker: Brok
         first = round_ * 400
         device.emit(*numbered(first + 1, first + 200))
         cloud.emit(*numbered(first + 1, first + 200))
-        until(lambda first=first: len(names_applied(cloud.database)) > first)
+        until(partial(has_more_than, first, cloud))
         broker.kill()
         device.emit(*numbered(first + 201, first + 400))
         cloud.emit(*numbered(first + 201, first + 400))

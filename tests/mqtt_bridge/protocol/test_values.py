@@ -46,8 +46,8 @@ def test_a_return_never_breaks_a_hold(of: Totals, held: int, asked: int) -> None
     assert after.unsold - held >= min(0, of.unsold - held)
 
 
-@given(st.integers(0, 500), st.integers(0, 50), st.lists(st.tuples(count, st.data()), max_size=1), st.data())
-def test_stock_is_conserved_through_any_history(limit: int, extra: int, _unused: object, data: st.DataObject) -> None:
+@given(st.integers(0, 500), st.integers(0, 50), st.data())
+def test_stock_is_conserved_through_any_history(limit: int, extra: int, data: st.DataObject) -> None:
     """Grants from the pool, sales, cancels and returns in any order: pool plus devices is the limit, never oversold."""
     devices = [Totals(), Totals(), Totals()]
     for _ in range(data.draw(st.integers(0, 25))):
@@ -99,14 +99,15 @@ def test_money_survives_the_wire(minor: int, currency: str) -> None:
         "1_000",
         " 1",
         "1,50",
-        "\u0661",
+        "١",
         "1.",
         ".5",
-    ]
-    + ["9" * 15, "9" * 5000],
+        "9" * 15,
+        "9" * 5000,
+    ],
 )
 def test_what_is_no_plain_amount_is_refused(amount: str) -> None:
-    with pytest.raises(ValueError, match="amount of money|decimals|too large"):
+    with pytest.raises(ValueError, match=r"amount of money|decimals|too large"):
         money.to_minor(amount, "EUR")
 
 
@@ -138,7 +139,7 @@ def test_what_is_no_code_is_none(text: str) -> None:
 
 @pytest.mark.parametrize("code", ["", "ABC", "ILOUILOU", "K7QF2M9DX", "\u00e9" * 8])
 def test_only_canonical_codes_have_bytes(code: str) -> None:
-    with pytest.raises(ValueError, match="code|substring"):
+    with pytest.raises(ValueError, match=r"code|substring"):
         ids.code_bytes(code)
 
 
