@@ -61,7 +61,10 @@ class Printer(Protocol):
         """Name of the printer's profile, for `drivers.printer.encoder.render`."""
 
     def open(self) -> None:
-        """Make the printer usable; harmless when it is. Raises `DeviceUnavailable` or `DeviceTimeout`."""
+        """Make the printer usable; harmless when it is. Raises `DeviceUnavailable` or `DeviceTimeout`.
+
+        An open printer counts as DEGRADED until `status` has heard from it that it is well.
+        """
 
     def close(self) -> None:
         """Let go of the printer; harmless when it is closed."""

@@ -75,7 +75,7 @@ class StreamPrinter:
             self._health.set(State.ABSENT, str(error))
             raise
         self._open = True
-        self._health.set(State.READY, f"Connected to {self._link.name}.")
+        self._health.set(State.DEGRADED, f"Connected to {self._link.name}, which has not yet said how it is.")
 
     def close(self) -> None:
         """See `Printer.close`."""
@@ -88,20 +88,21 @@ class StreamPrinter:
         try:
             self._link.send(data, self._clock() + deadline_s)
         except DeviceError as error:
-            self._shut(State.FAULT if isinstance(error, DeviceTimeout) else State.ABSENT, str(error))
+            self._fail(error)
             raise
         return len(data)
 
     def confirm(self, deadline_s: float) -> bool:
         """See `Printer.confirm`."""
+        if not self._open:
+            return False
         until = self._clock() + deadline_s
         try:
-            self._require_open()
             self._discard_stale_answers()
             self._link.send(words.ASK_IN_ORDER, until)
             return self._answer(words.is_in_order_answer, until) is not None
         except DeviceError as error:
-            self._shut(State.ABSENT, str(error))
+            self._fail(error)
             return False
 
     def status(self) -> PrinterStatus:
@@ -111,7 +112,7 @@ class StreamPrinter:
         try:
             status = self._ask()
         except DeviceError as error:
-            self._shut(State.ABSENT, str(error))
+            self._fail(error)
             return UNKNOWN_STATUS
         self._health.set(*_state_of(status), paper=status.paper.value, cover=status.cover.value)
         return status
@@ -148,6 +149,9 @@ class StreamPrinter:
     def _require_open(self) -> None:
         if not self._open:
             raise DeviceUnavailable(f"The printer at {self._link.name} is not open.")
+
+    def _fail(self, error: DeviceError) -> None:
+        self._shut(State.FAULT if isinstance(error, DeviceTimeout) else State.ABSENT, str(error))
 
     def _shut(self, state: State, reason: str) -> None:
         self._open = False

@@ -26,6 +26,10 @@ def test_a_job_is_printed_and_the_printer_confirms_it(printer_rig: PrinterRig) -
     assert printer_rig.simulated.receipts()[-1].raw == JOB
 
 
+def test_an_opened_printer_is_not_called_ready_before_it_said_so(printer_rig: PrinterRig) -> None:
+    assert printer_rig.printer.health().state is State.DEGRADED
+
+
 def test_a_healthy_printer_says_paper_ok_cover_closed_online(printer_rig: PrinterRig) -> None:
     assert printer_rig.printer.status() == PrinterStatus(Paper.OK, Cover.CLOSED, online=True)
     assert printer_rig.printer.health().state is State.READY
