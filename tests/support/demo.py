@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.support.http import Answer, request
+from tests.support.ports import block_of_ports
 
 START_S = 90
 
@@ -95,20 +94,6 @@ class Demo:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError("the demo did not stop within 20 s:\n" + "\n".join(self.lines[-60:])) from None
-
-
-def block_of_ports(size: int = 12) -> int:
-    """Return a base port with ``size`` free ports from it on."""
-    for base in range(20000 + os.getpid() % 5000, 45000, 37):
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(base, base + size):
-                    sock = stack.enter_context(socket.socket())
-                    sock.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return base
-    raise AssertionError("no block of free ports")
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ class Answer:
     body: bytes
 
     @property
-    def json(self) -> Any:  # noqa: ANN401  JSON is whatever it is
+    def json(self) -> Any:
         """The decoded body."""
         return json.loads(self.body) if self.body else None
 
@@ -43,5 +43,5 @@ def request(
             return Answer(error.code, _lower(error.headers), error.read())
 
 
-def _lower(headers: Any) -> dict[str, str]:  # noqa: ANN401  email.message.Message
+def _lower(headers: Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
