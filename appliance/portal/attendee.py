@@ -252,7 +252,7 @@ def cancel(token: str) -> AnyResponse:
 @blueprint.get("/assets/<name>", endpoint="asset")
 def asset(name: str) -> Response:
     """A picture of the catalogue, named by its content and hence kept for good."""
-    found = site().box.look(lambda unit: listing.asset(unit, name.removesuffix(".webp")))
+    found = site().box.look(lambda unit: listing.picture(unit, name.removesuffix(".webp")))
     answer = Response(found.body, content_type=found.media_type)
     answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return answer

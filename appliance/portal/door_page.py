@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.portal.cards import timezone_of
-from appliance.services import door, listing
+from appliance.services import door, listing, overview
 from appliance.services.box import Unit
 from appliance.services.views import CheckInView, DoorView, HardwareView, PrintJob
 from appliance.web.texts import _, plural
@@ -47,7 +47,7 @@ class DoorPage:
 
 def page(unit: Unit) -> DoorPage:
     """Return the page as of this snapshot."""
-    view = door.door_view(unit)
+    view = overview.door_view(unit)
     scans = door.recent(unit, SHOWN_SCANS)
     newest = scans[0] if scans else None
     fresh = newest is not None and not newest.undone and unit.now.wall_ms - newest.at_ms < VERDICT_LASTS_MS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import cast
 
 from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -18,6 +18,7 @@ from mqtt_bridge.protocol.messages import Method
 SEE_OTHER = 303
 LONGEST_CODE = 4096
 SCREEN_REFRESH_S = 3
+_POSITIONS: dict[str, switches.Position | None] = {"open": "open", "closed": "closed", "clock": None}
 
 
 def register(blueprint: Blueprint) -> None:
@@ -96,8 +97,8 @@ def switch() -> AnyResponse:
     """Open or close a door or a sale."""
     kind, _colon, event_session = request.form.get("name", "").partition(":")
     value = request.form.get("value", "")
-    if kind not in {"door", "sale"} or value not in {"open", "closed"}:
+    if kind not in {"door", "sale"} or value not in _POSITIONS:
         raise NotFound("There is no such switch.")
     change = switches.set_door if kind == "door" else switches.set_sale
-    site().box.run(lambda unit: change(unit, event_session, cast(Literal["open", "closed"], value), g.member.badge))
+    site().box.run(lambda unit: change(unit, event_session, _POSITIONS[value], g.member.badge))
     return redirect(url_for("staff.door"), SEE_OTHER)

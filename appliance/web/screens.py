@@ -35,7 +35,7 @@ def install(app: Flask) -> None:
         static=static_url, languages=LANGUAGES, language=texts.language, language_url=language_url, tile=_local(formats.tile)
     )
     env.filters.update(_filters())
-    app.add_url_rule("/static/<name>", "web_static", static_files.send)
+    app.add_url_rule("/static/<hashed>", "web_static", static_files.send)
     app.url_defaults(_carry_language)
 
 
@@ -75,7 +75,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
 
 def static_url(name: str) -> str:
     """Return the URL of a file of the design system, with its hash."""
-    return url_for("web_static", name=static_files.files()[name].name)
+    return url_for("web_static", hashed=static_files.files()[name].name)
 
 
 def language_url(code: str) -> str:
