@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import random
+import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -201,6 +203,17 @@ def state(
 DEFAULT_GRANTS = {ROOM: 10, BALCONY: 5, HALL: 4}
 
 
+@cache
+def _empty_file() -> bytes:
+    """A migrated, empty database: migrating each test's own would take most of its time."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        database = open_database(path)
+        database.checkpoint()
+        database.close()
+        return path.read_bytes()
+
+
 def make_box(
     folder: Path,
     *,
@@ -214,7 +227,10 @@ def make_box(
     """Return the box of device ``<venue>-1`` with its database in ``folder``; ``grants={}`` gives it no stock."""
     random_bytes = SeededBytes(seed * 1000 + len(venue) + ord(venue[0]))
     identity = Identity(ORG, venue, f"{venue}-1")
-    database = open_database(folder / f"{venue}.db")
+    path = folder / f"{venue}.db"
+    if not path.exists():
+        path.write_bytes(_empty_file())
+    database = open_database(path)
     prepare(database, identity, random_bytes)
     wakes = Wakes()
     turn = clock or FakeClock()
