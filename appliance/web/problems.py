@@ -20,7 +20,7 @@ from mqtt_bridge.filelock import LockTimeout
 MEDIA_TYPE = "application/problem+json"
 RETRY_S = 2
 # What programs talk to; everything else is shown to people.
-_MACHINE = ("/api/", "/.well-known/", "/healthz", "/readyz", "/metrics", "/demo/")
+_MACHINE = ("/api", "/.well-known/", "/healthz", "/readyz", "/metrics", "/demo/")
 _log = structlog.get_logger("web")
 
 
