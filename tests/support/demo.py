@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.support.http import Answer, request
 from tests.support.ports import block_of_ports
@@ -79,7 +80,7 @@ class Demo:
         answer = self.control(k, "link", {"up": up})
         assert answer.status < 300, answer
 
-    def stock(self) -> list[dict[str, object]]:
+    def stock(self) -> list[dict[str, Any]]:
         """The console's stock, one entry per quota."""
         answer = request("GET", self.console("/api/v1/stock"), headers=self.operator)
         assert answer.status == 200, answer
