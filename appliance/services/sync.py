@@ -102,9 +102,11 @@ def apply_state(unit: Unit, state: DeviceState) -> None:
 
 
 def begin_incarnation(unit: Unit) -> None:
-    """Start a new life of this database: nothing is sold until the cloud granted to it."""
+    """Start a new life of this database: nothing is sold until the cloud granted to it, what it has not told yet it tells."""
+    before = unit.inc
     device.begin_incarnation(unit.db, unit.secret(), unit.device.bound_to)
     unit.reload()
+    sender.carry_over(unit.db, CLOUD, before, unit.inc, signer=unit.box.signer, wall_ms=unit.now.wall_ms)
     unit.audit("system", "new_incarnation", unit.inc)
     unit.wakes.add("bridge")
 

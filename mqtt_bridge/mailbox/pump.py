@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from mqtt_bridge.mailbox import sender
 from mqtt_bridge.mailbox.machine import Window
 from mqtt_bridge.mailbox.sender import Outgoing
+from mqtt_bridge.protocol.messages import Ack
 
 
 class Pump:
@@ -18,6 +19,7 @@ class Pump:
     def __init__(self, peer: str) -> None:
         self.peer = peer
         self._windows: dict[str, Window] = {}
+        self._reached: dict[str, int] = {}
 
     @property
     def repeats(self) -> int:
@@ -27,6 +29,15 @@ class Pump:
     def restart(self) -> None:
         """Forget what was under way: the connection is new."""
         self._windows.clear()
+        self._reached.clear()
+
+    def believed(self, ack: Ack) -> Ack:
+        """Return what an ack says about what was sent over this connection.
+
+        A sender whose database went back in time must not take the ack of a message it forgot for that of a new one with the
+        same number: it sends each unacked number once more, and the receiver compares.
+        """
+        return Ack(ack.inc, min(ack.upto, self._reached.get(ack.inc, 0)))
 
     def due(self, db: Connection, now_ms: int) -> list[Outgoing]:
         """Return the rows to publish now, in order; tell each that worked to ``sent``."""
@@ -45,4 +56,5 @@ class Pump:
 
     def sent(self, row: Outgoing, now_ms: int) -> None:
         """Note that a row was handed to the network."""
+        self._reached[row.inc] = max(row.seq, self._reached.get(row.inc, 0))
         self._windows[row.inc] = self._windows[row.inc].sending(row.seq, now_ms)
