@@ -102,7 +102,9 @@ def _slug() -> str | None:
     def query(unit: Unit) -> str | None:
         if given in unit.catalogue.event:
             return given
-        return next((unit.catalogue.ticket_type[each][0].slug for each in wanted if each in unit.catalogue.ticket_type), None)
+        return next(
+            (unit.catalogue.ticket_type[each][0].slug for each in wanted if each in unit.catalogue.ticket_type), None
+        )
 
     return site().box.look(query)
 
@@ -116,10 +118,16 @@ def _refused_hold(slug: str | None, refusal: Refusal) -> Response:
     """Show the event as it is now, with what went wrong above the form, or the state that says it all."""
     if slug is None:
         raise refusal
-    wanted = [name.removeprefix(forms.QUANTITY) for name, value in request.form.items() if name.startswith(forms.QUANTITY) and value != "0"]
+    wanted = [
+        name.removeprefix(forms.QUANTITY)
+        for name, value in request.form.items()
+        if name.startswith(forms.QUANTITY) and value != "0"
+    ]
 
     def session_of(unit: Unit) -> str | None:
-        return next((unit.catalogue.ticket_type[each][1].id for each in wanted if each in unit.catalogue.ticket_type), None)
+        return next(
+            (unit.catalogue.ticket_type[each][1].id for each in wanted if each in unit.catalogue.ticket_type), None
+        )
 
     page = _event_page(slug, site().box.look(session_of), _hold_notice(refusal))
     return make_response(page, refusal.status)
@@ -127,7 +135,9 @@ def _refused_hold(slug: str | None, refusal: Refusal) -> Response:
 
 def _hold_notice(refusal: Refusal) -> str:
     if isinstance(refusal, SoldOutHere):
-        return _("So many are not left at this box office. Other venues may still have some. Choose fewer, or try again soon.")
+        return _(
+            "So many are not left at this box office. Other venues may still have some. Choose fewer, or try again soon."
+        )
     if isinstance(refusal, SoldOut):
         return _("So many are not left. Choose fewer, or try again soon.")
     if isinstance(refusal, SaleClosed):

@@ -59,7 +59,9 @@ def page(unit: Unit) -> DoorPage:
 def _facts(view: DoorView) -> tuple[tuple[str, str, str], ...]:
     facts = [_link(view), _clock(view)]
     if view.frozen:
-        facts.insert(0, ("bad", _("Sells nothing yet"), _("This device waits for the central office. Let the link come back.")))
+        facts.insert(
+            0, ("bad", _("Sells nothing yet"), _("This device waits for the central office. Let the link come back."))
+        )
     if not view.door:
         facts.append(("warn", _("Not the door"), _("Another device of this venue decides who comes in. Scan there.")))
     facts += [_hardware(each) for each in view.hardware]
@@ -77,11 +79,21 @@ def _link(view: DoorView) -> tuple[str, str, str]:
 def _clock(view: DoorView) -> tuple[str, str, str]:
     if view.clock_trusted:
         return "good", _("Clock is trusted"), ""
-    return "warn", _("Clock is not trusted"), _("Open and close sale and door with the buttons here. Stock does not depend on it.")
+    return (
+        "warn",
+        _("Clock is not trusted"),
+        _("Open and close sale and door with the buttons here. Stock does not depend on it."),
+    )
 
 
 def _hardware(found: HardwareView) -> tuple[str, str, str]:
-    names = {"printer": _("Printer"), "scanner": _("Scanner"), "camera": _("Camera"), "lamp": _("Lamp"), "modem": _("Modem")}
+    names = {
+        "printer": _("Printer"),
+        "scanner": _("Scanner"),
+        "camera": _("Camera"),
+        "lamp": _("Lamp"),
+        "modem": _("Modem"),
+    }
     states = {
         "READY": ("good", _("ready"), ""),
         "OPENING": ("", _("starting"), ""),

@@ -9,7 +9,10 @@ from appliance.web.texts import _
 def heading(order: OrderView) -> tuple[str, str]:
     """Return (title, words) for the page of an order."""
     texts = {
-        "requested": (_("Your request is on its way"), _("This page says yes or no as soon as it is decided. Not a ticket yet.")),
+        "requested": (
+            _("Your request is on its way"),
+            _("This page says yes or no as soon as it is decided. Not a ticket yet."),
+        ),
         "pending": (_("Your booking is being checked"), _("This page becomes your ticket once it is confirmed.")),
         "refused": (_("No luck this time"), _("There were not enough tickets for your request.")),
         "cancel_pending": (

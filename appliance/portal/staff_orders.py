@@ -30,7 +30,9 @@ def show_orders() -> AnyResponse:
     try:
         order = site().box.look(lambda unit: booking.find_by_code(unit, code))
     except NotFound as refusal:
-        return make_response(_page(code, None, _("No order has this code. Check the letters, or scan the ticket.")), refusal.status)
+        return make_response(
+            _page(code, None, _("No order has this code. Check the letters, or scan the ticket.")), refusal.status
+        )
     return make_response(_page(code, order))
 
 
@@ -79,7 +81,9 @@ def cancel() -> AnyResponse:
     try:
         site().box.run(use_case)
     except AlreadyAdmitted as refusal:
-        return _refused(code, refusal, _("A ticket of this booking was used at the door, so it can no longer be cancelled."))
+        return _refused(
+            code, refusal, _("A ticket of this booking was used at the door, so it can no longer be cancelled.")
+        )
     except Invalid as refusal:
         return _refused(code, refusal, _("This order was sold at another venue and can only be cancelled there."))
     return redirect(url_for("staff.orders", code=code), SEE_OTHER)

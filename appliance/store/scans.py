@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.store.tables import check_in
@@ -23,7 +23,8 @@ def find(db: Connection, check_in_id: str) -> Row[Any] | None:
 def recent(db: Connection, limit: int) -> list[Row[Any]]:
     """Return this door's latest scans, newest first."""
     query = select(check_in).where(check_in.c.lane.not_like("@%"))
-    return list(db.execute(query.order_by(check_in.c.at_ms.desc(), check_in.c.id).limit(limit)))
+    # In the order they were written: two scans may share a millisecond, and the wall clock may step back.
+    return list(db.execute(query.order_by(text("check_in.rowid DESC")).limit(limit)))
 
 
 def admitted_before(db: Connection, ticket: str, at_ms: int) -> int | None:

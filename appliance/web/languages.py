@@ -51,10 +51,7 @@ def _language(code: str, locale: str, texts: gettext.NullTranslations) -> Langua
 ENGLISH = _language("en", "en_GB", gettext.NullTranslations())
 LANGUAGES: dict[str, Language] = {
     "en": ENGLISH,
-    **{
-        path.stem: _language(path.stem, path.stem, load(path))
-        for path in sorted(TRANSLATIONS.glob("*.po"))
-    },
+    **{path.stem: _language(path.stem, path.stem, load(path)) for path in sorted(TRANSLATIONS.glob("*.po"))},
 }
 
 

@@ -26,10 +26,16 @@ def _known(slug: str, status: int, facts: dict[str, Any]) -> tuple[str, str, str
     if slug == "invalid":
         return _invalid(status)
     pages = {
-        "sold-out": (_("Sold out"), _("No tickets are left at any venue. Tickets that are given back appear here."), "ticket"),
+        "sold-out": (
+            _("Sold out"),
+            _("No tickets are left at any venue. Tickets that are given back appear here."),
+            "ticket",
+        ),
         "sold-out-here": (
             _("Sold out at this box office"),
-            _("Other venues may still have some. Ask at the desk, or look again: tickets that are given back appear here."),
+            _(
+                "Other venues may still have some. Ask at the desk, or look again: tickets that are given back appear here."
+            ),
             "ticket",
         ),
         "hold-expired": (_("These tickets were given back"), _("Choose your tickets again."), "time"),
@@ -45,9 +51,17 @@ def _known(slug: str, status: int, facts: dict[str, Any]) -> tuple[str, str, str
             _("This link leads nowhere. It may be mistyped, or the page is gone."),
             "search",
         ),
-        "method-not-allowed": (_("Nothing here"), _("This link leads nowhere. It may be mistyped, or the page is gone."), "search"),
+        "method-not-allowed": (
+            _("Nothing here"),
+            _("This link leads nowhere. It may be mistyped, or the page is gone."),
+            "search",
+        ),
         "busy": (_("One moment, please"), _("The box office is busy. Nothing was lost: reload this page."), "time"),
-        "internal": (_("That was our mistake"), _("Something failed here. Nothing was changed; please try again."), "cross"),
+        "internal": (
+            _("That was our mistake"),
+            _("Something failed here. Nothing was changed; please try again."),
+            "cross",
+        ),
     }
     return pages.get(slug, (_("That did not work"), "", "cross"))
 
@@ -71,7 +85,9 @@ def limit_words(facts: dict[str, Any]) -> str:
     reasons = {
         "per_hold": _("So many tickets cannot be booked at once. Choose fewer."),
         "holds_per_client": _("You already hold tickets. Finish that booking or give it back first."),
-        "unconfirmed_holds": _("You held tickets several times without booking them. Ask at the desk if you cannot wait."),
+        "unconfirmed_holds": _(
+            "You held tickets several times without booking them. Ask at the desk if you cannot wait."
+        ),
         "share_per_client": _("Few tickets are left, and others want some too. Choose fewer."),
         "unpaid_per_client": _("You have many unpaid tickets already. Pay for some at the desk first."),
         "free_per_client": _("You have as many free tickets as one phone may have. Ask at the desk if you need more."),

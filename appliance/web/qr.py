@@ -31,4 +31,4 @@ def svg(text: str, label: str) -> Markup:
     )
     drawing = out.getvalue().decode().strip()
     # The label may hold any name: it is escaped, the drawing is ours.
-    return Markup(drawing.replace("<svg ", "<svg role=\"img\" aria-label=\"{}\" ", 1)).format(label)  # noqa: S704
+    return Markup(drawing.replace("<svg ", '<svg role="img" aria-label="{}" ', 1)).format(label)  # noqa: S704

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, request, url_for
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
-from jinja2.ext import Extension
 
 from appliance.web import formats, qr, static_files, texts
 from appliance.web.countdown import countdown
@@ -18,7 +16,6 @@ from mqtt_bridge.protocol.ids import shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-P = ParamSpec("P")
 R = TypeVar("R")
 TEMPLATES = Path(__file__).parent / "templates"
 _I18N = "jinja2.ext.i18n"
@@ -30,30 +27,33 @@ def install(app: Flask) -> None:
     env = app.jinja_env
     env.undefined = StrictUndefined
     env.loader = ChoiceLoader([*([env.loader] if env.loader else []), FileSystemLoader(TEMPLATES)])
-    _install_texts(env.extensions)
+    _install_texts(env)
     env.globals.update(
-        static=static_url, languages=LANGUAGES, language=texts.language, language_url=language_url, tile=_local(formats.tile)
+        static=static_url,
+        languages=LANGUAGES,
+        language=texts.language,
+        language_url=language_url,
+        tile=_local(formats.tile),
     )
     env.filters.update(_filters())
     app.add_url_rule("/static/<hashed>", "web_static", static_files.send)
     app.url_defaults(_carry_language)
 
 
-def _install_texts(extensions: dict[str, Extension]) -> None:
-    i18n: Any = next(each for each in extensions.values() if hasattr(each, "_install_callables"))
-    i18n._install_callables(
+def _install_texts(env: Any) -> None:
+    """Let templates say ``_('text')`` (jinja2.ext.i18n adds the method used here to the environment)."""
+    env.install_gettext_callables(
         lambda text: texts.language().texts.gettext(text),
         lambda one, many, n: texts.language().texts.ngettext(one, many, n),
         newstyle=True,
     )
 
 
-def _local(format: Callable[Concatenate[Any, Any, Language, P], R]) -> Callable[Concatenate[Any, Any, P], R]:
+def _local(format: Callable[[Any, Any, Language], R]) -> Callable[[Any, Any], R]:
     """Return a two-argument format bound to the reader's language."""
 
-    @wraps(format)
-    def bound(value: Any, other: Any, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: ANN401  any value a page shows
-        return format(value, other, texts.language(), *args, **kwargs)
+    def bound(value: Any, other: Any) -> R:
+        return format(value, other, texts.language())
 
     return bound
 

@@ -29,9 +29,7 @@ class StaticFile:
 def _load(path: Path) -> StaticFile:
     body = path.read_bytes()
     digest = hashlib.sha256(body).hexdigest()[:12]
-    return StaticFile(
-        f"{path.stem}.{digest}{path.suffix}", _TYPES[path.suffix], body, gzip.compress(body, 9, mtime=0)
-    )
+    return StaticFile(f"{path.stem}.{digest}{path.suffix}", _TYPES[path.suffix], body, gzip.compress(body, 9, mtime=0))
 
 
 @cache
