@@ -17,7 +17,7 @@ from mqtt_bridge.protocol.messages import Downlink, Private
 
 
 class Forwarder:
-    """Writes downlink rows of one transaction; ``sent_to`` are the devices that have something new."""
+    """Writes downlink rows of one transaction."""
 
     def __init__(
         self,
@@ -29,7 +29,6 @@ class Forwarder:
         doors: Mapping[str, str],
         venue_of: Callable[[str], str | None],
     ) -> None:
-        self.sent_to: set[str] = set()
         self._db = db
         self._signer = signer
         self._org = org
@@ -44,7 +43,6 @@ class Forwarder:
         sender.enqueue(
             self._db, device, self._inc, body, signer=self._signer, wall_ms=self._wall_ms, private=private, **names
         )
-        self.sent_to.add(device)
 
     def forward(self, origin: str, body: Fact, private: Private | None) -> None:
         """Send a fact to whom it concerns, or park it until its sale or its door is known."""

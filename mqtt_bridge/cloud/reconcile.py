@@ -72,9 +72,7 @@ class Outcome:
 
     acks: dict[str, Ack] = field(default_factory=dict)  # by device: how far its stream was applied
     answered: set[str] = field(default_factory=set)  # devices that wait for a state
-    downlinks: set[str] = field(default_factory=set)  # devices with messages to send from the outbox
-    restarted: set[str] = field(default_factory=set)  # devices whose downlink is to be sent from its first unacked on
-    downlink_acks: dict[str, Ack] = field(default_factory=dict)
+    restarted: set[str] = field(default_factory=set)  # devices whose downlink begins at its first unacked message again
     versions: tuple[int, int] | None = None  # catalogue and keys published with it
 
 
@@ -148,7 +146,6 @@ class Batch:
         settled = self.ledger.settle(self.devices)
         for name, recall in settled.recalls:
             self.forwarder.send(name, CLOUD, recall)
-        self.outcome.downlinks |= self.forwarder.sent_to
         self.outcome.answered |= settled.granted
         told: list[Publication] = []
         if everyone or self.outcome.answered:
@@ -335,7 +332,6 @@ class Batch:
     def _acknowledged(self, device: Device, ack: Ack) -> None:
         ack = Ack(ack.inc, min(ack.upto, sender.last_seq(self.db, device.name, ack.inc)))
         sender.acknowledge(self.db, device.name, ack, self.wall_ms)
-        self.outcome.downlink_acks[device.name] = ack
 
     def _link(self, device: Device, payload: bytes) -> None:
         device.link_up = bool(payload) and decode(payload, dict[str, bool]).get("up", False)

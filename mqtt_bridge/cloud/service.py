@@ -93,7 +93,8 @@ class Reconciler:
         if time.monotonic() >= self._next_tick and self._listening:
             self._next_tick = time.monotonic() + TICK_S
             self._tick(stop)
-        self._downlinks.pump(_monotonic_ms())
+        if self._listening:
+            self._pump()
 
     def _collect(self) -> tuple[list[Incoming], list[Link]]:
         """Wait for the first event, then take what else is there."""
@@ -117,15 +118,14 @@ class Reconciler:
             self.transport.subscribe(topics.up(self.org, "+", "+"))
             self._listening = True
         self._published = None
-        self._downlinks.restart(_monotonic_ms())
+        self._downlinks.restart()
         self._tick(stop)
 
     def _remember(self, stop: threading.Event) -> None:
         """Compare the retained states with our rows before the first grant: the rows may be an old copy."""
         states: list[Incoming] = []
         end = time.monotonic() + MEMORY_S
-        while (left := end - time.monotonic()) > 0:
-            event = self.transport.get(left)
+        while (event := self.transport.get(max(0.0, end - time.monotonic()))) is not None:
             if isinstance(event, Message):
                 states.append(Incoming(event.topic, event.payload))
         self.transport.unsubscribe(self._memory)
@@ -172,7 +172,13 @@ class Reconciler:
             self._published = outcome.versions
         for device, ack in outcome.acks.items():
             self.transport.publish(topics.down(self.org, device, "ack"), encode(ack))
-        self._downlinks.note(outcome, _monotonic_ms())
+        self._downlinks.restart(outcome.restarted)
+
+    def _pump(self) -> None:
+        try:
+            self._downlinks.pump(int(time.monotonic() * 1000))
+        except (SQLAlchemyError, LockTimeout, OSError) as error:
+            log.error("database.failed", error=type(error).__name__)
 
     def _patiently(
         self, action: Callable[[Connection], tuple[Outcome, list[Publication]]], stop: threading.Event
@@ -192,7 +198,3 @@ class Reconciler:
 def subscriptions(org: str) -> Iterable[str]:
     """What a reconciler reads, for the broker's access list."""
     return (topics.up(org, "+", "+"), topics.down(org, "+", "state"))
-
-
-def _monotonic_ms() -> int:
-    return int(time.monotonic() * 1000)

@@ -1,0 +1,117 @@
+"""The whole loop over a real broker and the real transport."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mqtt_bridge.broker import EmbeddedBroker
+from mqtt_bridge.cloud.service import run_reconciler
+from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
+from mqtt_bridge.database import Database
+from mqtt_bridge.protocol import topics
+from mqtt_bridge.protocol.codec import decode, encode
+from mqtt_bridge.protocol.messages import Ack, DeviceState, Hello
+from mqtt_bridge.transport import Message, Transport
+from tests.mqtt_bridge.cloud.world import ORG, FakeDevice, Key, catalogue
+
+
+class Phone:
+    """A device on the wire: publishes and remembers the newest payload per topic."""
+
+    def __init__(self, url: str, name: str) -> None:
+        filters = [topics.down(ORG, name, leaf) for leaf in ("state", "ack", "msg")]
+        self.transport = Transport(url, f"test-{name}", [*filters, topics.everyone(ORG, "#")])
+        self.name = name
+        self.newest: dict[str, bytes] = {}
+        self.transport.start()
+
+    def say(self, leaf: str, payload: bytes) -> None:
+        until(lambda: self.transport.connected, "the connection")
+        assert self.transport.publish(topics.up(ORG, self.name, leaf), payload)
+
+    def heard(self, topic: str) -> bytes | None:
+        while (event := self.transport.get(0.02)) is not None:
+            if isinstance(event, Message):
+                self.newest[event.topic] = event.payload
+        return self.newest.get(topic)
+
+    def state(self) -> DeviceState | None:
+        payload = self.heard(topics.down(ORG, self.name, "state"))
+        return decode(payload, DeviceState) if payload else None
+
+
+def until(condition: Callable[[], object], what: str, limit_s: float = 15) -> None:
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, f"waited {limit_s} s for {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = open_cloud(tmp_path / "cloud.db")
+    apply_catalogue(opened, catalogue(), {}, 1)
+    for name, venue in (("hall-1", "hall"), ("yard-1", "yard")):
+        register_device(opened, name, venue, 1)
+    yield opened
+    opened.close()
+
+
+def reconciling(database: Database, url: str, stop: threading.Event) -> threading.Thread:
+    """A reconciler in a thread of its own."""
+    transport = Transport(url, f"reconciler-{time.monotonic_ns()}")
+    arguments = (database, transport, Key(), ORG, lambda: time.time_ns() // 1_000_000, stop)
+    thread = threading.Thread(target=run_reconciler, args=arguments)
+    thread.start()
+    return thread
+
+
+def test_a_device_is_granted_stock_and_its_sale_acknowledged_over_a_real_broker(port: int, database: Database) -> None:
+    """Also across a death of the broker with everything it retained."""
+    stop = threading.Event()
+    broker = EmbeddedBroker(port).start()
+    thread = reconciling(database, broker.url, stop)
+    phone, device = Phone(broker.url, "hall-1"), FakeDevice("hall-1", "hall")
+    try:
+        hello = Hello("hall-1", "hall", "life-1", 0, device.key.kid, device.key.public, (), Ack("", 0), 1)
+
+        def granted() -> bool:
+            phone.say("hello", encode(hello))
+            state = phone.state()
+            return state is not None and state.inc == "life-1"
+
+        until(granted, "the first grant")
+        state = phone.state()
+        assert state is not None
+        assert (state.grants[0].granted, state.grants[0].elsewhere) == (11, 14)
+        device.epoch, device.totals = state.grants[0].epoch, device.totals.merge(device.totals)
+        phone.say("msg", device.sell("o1", 2))
+        acknowledged = encode(Ack("life-1", 1))
+        until(lambda: phone.heard(topics.down(ORG, "hall-1", "ack")) == acknowledged, "the acknowledgement")
+        broker.stop()
+        phone.newest.clear()
+        broker.start()
+        until(lambda: phone.state() and phone.heard(topics.everyone(ORG, "catalogue")), "everything, from a new broker")
+        apply_catalogue(database, catalogue(limit=40), {}, 2)
+        until(lambda: b'"version":2' in (phone.heard(topics.everyone(ORG, "catalogue")) or b""), "the new catalogue")
+        with database.read() as db:
+            assert db.exec_driver_sql("SELECT sold FROM allocation").scalar_one() == 2
+    finally:
+        stop.set()
+        phone.transport.stop()
+        thread.join(10)
+        broker.stop()
+    assert not thread.is_alive()
