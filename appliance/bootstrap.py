@@ -6,14 +6,17 @@ import hashlib
 import os
 import secrets
 import socket
+import tempfile
 import threading
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from appliance.services import sync
 from appliance.services.box import Box, Identity, Unit
-from appliance.services.clock import DeviceClock
+from appliance.services.clock import Mode, system_clock
 from appliance.services.startup import prepare
 from appliance.services.wake import Waiter, notify
 from appliance.settings import Settings, SettingsError
@@ -26,9 +29,10 @@ from mqtt_bridge.transport import Tls
 if TYPE_CHECKING:
     from flask import Flask
 
-    from mqtt_bridge.cloud.service import Reconciler
     from mqtt_bridge.database import Database
 
+# unix(7): sun_path holds 108 bytes.
+_LONGEST_SOCKET_PATH = 100
 # What a board and its card call themselves; a copy of the database finds other values elsewhere and sells nothing.
 _BOARD = ("/proc/device-tree/serial-number", "/sys/block/mmcblk0/device/cid")
 _MACHINE = ("/etc/machine-id",)
@@ -50,7 +54,7 @@ def device_box(settings: Settings) -> Box:
     prepare(database, identity, secrets.token_bytes, bound_to())
     return Box(
         database=database,
-        clock=DeviceClock(settings.clock.mode),
+        clock=system_clock(cast(Mode, settings.clock.mode)),
         random=secrets.token_bytes,
         signer=KeyFile(device.data / "device.pem"),
         identity=identity,
@@ -79,6 +83,14 @@ def console_app(settings: Settings) -> Flask:
     return create_app(cloud_database(settings), settings.device.data)
 
 
+def serve(load: Callable[[], Flask], *, bind: str, workers: int, threads: int) -> int:
+    """Serve an application with gunicorn until SIGTERM; it is loaded in each worker, after the fork."""
+    from appliance.web.server import Server
+
+    Server(load, bind=bind, workers=workers, threads=threads).run()
+    return 0
+
+
 def run_desk(settings: Settings, stop: threading.Event) -> None:
     """Own the devices at the door until ``stop`` is set."""
     from appliance.desk.process import Addresses, Desk
@@ -91,7 +103,7 @@ def run_desk(settings: Settings, stop: threading.Event) -> None:
 def run_bridge(settings: Settings, stop: threading.Event) -> None:
     """Carry messages between this device and the cloud until ``stop`` is set."""
     box = device_box(settings)
-    with Waiter(socket_path(settings.device.data, "bridge")) as waiter:
+    with closing(Waiter(socket_path(settings.device.data, "bridge"))) as waiter:
         relay(settings, box).run(stop, waiter.wait)
 
 
@@ -107,20 +119,19 @@ def relay(settings: Settings, box: Box) -> Relay[Unit]:
 
 
 def run_reconciler(settings: Settings, stop: threading.Event) -> None:
-    """Keep the one inventory until ``stop`` is set."""
-    reconciler(settings).run(stop)
+    """Keep the one inventory until ``stop`` is set; any number of them may run."""
+    from mqtt_bridge.cloud import service
+    from mqtt_bridge.transport import Transport
+
+    org, username, password = settings.device.org, *_login(settings)
+    client = f"marquee-{org}-cloud-{secrets.token_hex(4)}"
+    transport = Transport(settings.broker.url, client, tls=_tls(settings), username=username, password=password)
+    service.run_reconciler(cloud_database(settings), transport, cloud_key(settings), org, wall_ms, stop)
 
 
-def reconciler(settings: Settings) -> Reconciler:
-    """Return the (not started) reconciler."""
-    from mqtt_bridge.cloud.service import Reconciler, cloud_transport
-
-    org = settings.device.org
-    username, password = _login(settings)
-    transport = cloud_transport(
-        settings.broker.url, org, tls=_tls(settings), username=username, password=password
-    )
-    return Reconciler(cloud_database(settings), transport, cloud_key(settings), org)
+def wall_ms() -> int:
+    """The wall clock in ms since the epoch."""
+    return time.time_ns() // 1_000_000
 
 
 def cloud_database(settings: Settings) -> Database:
@@ -139,7 +150,11 @@ def cloud_key(settings: Settings) -> KeyFile:
 
 def socket_path(data: Path, whom: str) -> Path:
     """Where ``desk`` or ``bridge`` of a device listens for being woken."""
-    return data / "run" / f"{whom}.sock"
+    path = data.absolute() / "run" / f"{whom}.sock"
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+        return path
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
+    return Path(tempfile.gettempdir()) / f"marquee-{os.getuid()}" / f"{digest}.sock"
 
 
 def make_private(folder: Path) -> None:
@@ -150,7 +165,9 @@ def make_private(folder: Path) -> None:
 def bound_to(read: Callable[[str], str] | None = None) -> str:
     """Fingerprint of this board and card; on other machines of the machine's id, or its name where it has none."""
     reader = read or _first_line
-    facts = [value for path in _BOARD if (value := reader(path))] or [value for path in _MACHINE if (value := reader(path))]
+    facts = [value for path in _BOARD if (value := reader(path))] or [
+        value for path in _MACHINE if (value := reader(path))
+    ]
     return hashlib.sha256("\0".join(facts or [socket.gethostname()]).encode()).hexdigest()[:32]
 
 
@@ -175,7 +192,7 @@ def _login(settings: Settings) -> tuple[str | None, str | None]:
     if not broker.password_file:
         return broker.username, None
     try:
-        if os.stat(broker.password_file).st_mode & 0o077:
+        if Path(broker.password_file).stat().st_mode & 0o077:
             raise SettingsError([f"broker.password_file: {broker.password_file} can be read by others; run chmod 600"])
         return broker.username, Path(broker.password_file).read_text("utf-8").splitlines()[0]
     except (OSError, IndexError):

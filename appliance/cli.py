@@ -8,7 +8,6 @@ import secrets
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,7 +80,9 @@ def _add_demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--venues", type=int, metavar="N", help="how many venues of the catalogue run (up to 10)")
     command.add_argument("--base-port", type=int, default=8080, metavar="P", help="port of the first venue")
     command.add_argument("--broker", metavar="URL", help="use this MQTT v5 broker instead of the embedded one")
-    command.add_argument("--data", type=Path, metavar="DIR", help="keep the state here; default: a folder that goes away")
+    command.add_argument(
+        "--data", type=Path, metavar="DIR", help="keep the state here; default: a folder that goes away"
+    )
     command.add_argument("--catalogue", type=Path, metavar="FILE", help="sell this instead of the example")
 
 
@@ -138,7 +139,7 @@ def _until_told(work: Callable[[threading.Event], None]) -> int:
 
 
 def _import(given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.bootstrap import cloud_database
+    from appliance.bootstrap import cloud_database, wall_ms
     from appliance.catalogue import CatalogueErrors, keeping, read_catalogue
     from mqtt_bridge.cloud.store import CatalogueRefused, apply_catalogue, current_catalogue
 
@@ -155,7 +156,7 @@ def _import(given: argparse.Namespace, settings: Settings) -> int:
     try:
         read = read_catalogue(given.file, keeping(known, secrets.token_bytes))
         assets = {each.sha256: (each.media_type, each.body) for each in read.assets}
-        changes = apply_catalogue(database, read.catalogue, assets, _wall_ms())
+        changes = apply_catalogue(database, read.catalogue, assets, wall_ms())
     except CatalogueErrors as error:
         return _complain(str(given.file), _lines(error))
     except CatalogueRefused as error:
@@ -169,11 +170,11 @@ def _lines(error: CatalogueErrors) -> list[str]:
 
 
 def _provision(given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.bootstrap import cloud_database, cloud_key
+    from appliance.bootstrap import cloud_database, cloud_key, wall_ms
     from mqtt_bridge.cloud.store import DirectoryRefused, register_device
 
     try:
-        new = register_device(cloud_database(settings), given.device, given.venue, _wall_ms())
+        new = register_device(cloud_database(settings), given.device, given.venue, wall_ms())
     except DirectoryRefused as error:
         return _complain("provision", [str(error)])
     print(f"# {'registered' if new else 'was registered before'}; settings of the device:")
@@ -183,11 +184,11 @@ def _provision(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _operator_token(_given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.bootstrap import cloud_database
+    from appliance.bootstrap import cloud_database, wall_ms
     from mqtt_bridge.cloud.store import create_operator_token
 
     token = secrets.token_urlsafe(24)
-    create_operator_token(cloud_database(settings), token, _wall_ms())
+    create_operator_token(cloud_database(settings), token, wall_ms())
     print(token)
     return 0
 
@@ -198,7 +199,7 @@ def _doctor(given: argparse.Namespace, settings: Settings) -> int:
     return report(examine(settings), as_json=given.json)
 
 
-def _demo(given: argparse.Namespace, settings: Settings) -> int:
+def _demo(given: argparse.Namespace, _settings: Settings) -> int:
     from appliance.demo.run import DemoRefused, Options, run
 
     options = Options(
@@ -209,13 +210,9 @@ def _demo(given: argparse.Namespace, settings: Settings) -> int:
         catalogue=given.catalogue,
     )
     try:
-        return run(options, settings.log.level)
+        return run(options)
     except DemoRefused as error:
         return _complain("demo", error.reasons)
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _complain(what: str, problems: list[str]) -> int:

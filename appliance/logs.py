@@ -18,7 +18,7 @@ PRIVATE = frozenset(
     {"name", "contact", "pin", "token", "password", "receipt", "hold_token", "order_token", "cookie", "authorization"}
 )
 _HIDDEN = "[hidden]"
-_LOUD_LIBRARIES = ("PIL", "werkzeug", "escpos", "alembic", "urllib3")
+_LOUD_LIBRARIES = ("PIL", "alembic", "escpos", "iotcore", "urllib3", "werkzeug")
 Event = MutableMapping[str, Any]
 
 

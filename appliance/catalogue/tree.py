@@ -78,7 +78,7 @@ def parse(text: str, found: Collector) -> Node | None:
 
 
 def _events(text: str) -> Iterator[Any]:
-    yaml = YAML(typ="rt", pure=True)
+    yaml = YAML(typ="safe", pure=True)
     return iter(yaml.parse(text))
 
 

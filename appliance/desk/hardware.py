@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from appliance.services import hardware
 from appliance.services.box import Box, Unit
-from appliance.store import records
 from drivers.health import Health
 
 # A row this old says that the desk itself is gone; more often would only wear the card.
@@ -36,4 +36,4 @@ class HardwareRows:
 def _put(unit: Unit, readings: Mapping[str, Health], monotonic_ms: int) -> None:
     for name, reading in readings.items():
         since_ms = unit.now.wall_ms - max(0, monotonic_ms - reading.since_ms)
-        records.put_hardware(unit.db, name, reading.state.value, reading.reason, since_ms, unit.now.wall_ms)
+        hardware.report(unit, name, reading.state.value, reading.reason, since_ms)

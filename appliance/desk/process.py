@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ class Desk:
         ]
         for thread in threads:
             thread.start()
-        with Waiter(socket) as waiter:
+        with closing(Waiter(socket)) as waiter:
             self._keep_house(waiter, stop)
         if self._pump:
             self._pump.wake()

@@ -10,6 +10,7 @@ import structlog
 from appliance.domain.errors import Refusal
 from appliance.services import door
 from appliance.services.box import Box
+from appliance.services.views import CheckInView
 from drivers.backoff import Backoff
 from drivers.errors import DeviceError
 from drivers.scanner.api import Scanner
@@ -22,7 +23,7 @@ class ScanLoop:
     """Reads codes and checks them in as the lane; ``run`` returns soon after ``stop`` is set."""
 
     def __init__(
-        self, box: Box, scanner: Scanner, lane: str, heard: Callable[[door.CheckInView], None] = lambda _view: None
+        self, box: Box, scanner: Scanner, lane: str, heard: Callable[[CheckInView], None] = lambda _view: None
     ) -> None:
         self._box = box
         self._scanner = scanner

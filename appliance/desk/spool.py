@@ -1,9 +1,10 @@
 """From the print spool to paper, with honest states: what nobody saw come out is never called printed.
 
-    queued -> sending -> printed     the printer itself said it worked through the job
-                         sent        it took every byte and says nothing
-                         ambiguous   it took some bytes, or took all and then reported trouble: a person looks
-                         failed      it took no byte: goes back to the queue, nothing can have been printed
+queued -> sending -> printed     the printer itself said it worked through the job
+                     sent        it took every byte and says nothing
+                     ambiguous   it took some bytes, or took all and then reported trouble: a person looks
+                     queued      it took no byte: nothing can have been printed, so it is sent again
+                     failed      the job itself cannot be laid out; nothing was sent
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 class Outcome(NamedTuple):
     """How a job ended: a state of the spool, and a reason for people unless it went well."""
 
-    state: str
+    state: printing.Outcome
     reason: str | None = None
 
 
@@ -79,7 +80,7 @@ class PrintPump:
         outcome = self._print(job)
         self._box.run(lambda unit: printing.finish(unit, job.id, outcome.state, outcome.reason))
         log.info("print", job=job.id, state=outcome.state, reason=outcome.reason)
-        if outcome.state == "failed":
+        if outcome.state == "queued":
             return self._backoff.next_s()
         self._backoff.reset()
         return 0.0
@@ -88,13 +89,13 @@ class PrintPump:
         try:
             document = lay_out(documents.decode(job.document), reprint=job.reprint_of is not None)
             data = render(document, self._printer.profile)
-        except Exception as error:  # noqa: BLE001  whatever is wrong with one document, the next one must print
+        except Exception as error:
             log.exception("print_layout_failed", job=job.id)
-            return Outcome("ambiguous", f"The job could not be laid out ({type(error).__name__}); nothing was sent.")
+            return Outcome("failed", f"The job could not be laid out ({type(error).__name__}); nothing was sent.")
         try:
             self._printer.write(data, self._write_s)
         except DeviceError as error:
-            return Outcome("ambiguous" if error.bytes_taken else "failed", str(error))
+            return Outcome("ambiguous" if error.bytes_taken else "queued", str(error))
         if self._printer.confirm(self._confirm_s):
             return Outcome("printed")
         try:

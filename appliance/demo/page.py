@@ -1,0 +1,220 @@
+"""The demo page: every venue at a glance, with the switches a person would otherwise need a screwdriver for.
+
+Answers on loopback only and to its own name only, because it shows the demo's tokens.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Self
+
+import msgspec
+from flask import Flask, Response, abort, redirect, render_template, request, url_for
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from appliance.demo import ports
+from appliance.demo.children import Family
+from appliance.demo.state import Reader, ScanState, scan_state
+from appliance.demo.town import Town
+from appliance.demo.venue import DemoVenue
+from appliance.domain.errors import Invalid, NotFound
+from appliance.services import door
+from appliance.web import bodies, problems, security
+from drivers.errors import DeviceError
+from drivers.printer.simulator import Fault
+
+VERDICT_S = 3.0
+LONGEST_CODE = 2000
+FAULTS = tuple(fault.value for fault in Fault)
+_POLL_S = 0.05
+_STOP_S = 2.0
+
+
+class LinkSwitch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Cut or heal a venue's link."""
+
+    up: bool
+
+
+class ScanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hold a code before a venue's scanner."""
+
+    code: str
+
+
+class PrinterSwitch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Break a venue's printer in one way, or mend it."""
+
+    fault: str | None
+
+
+class Scanned(msgspec.Struct, frozen=True):
+    """What came of a scan; None if the desk did not answer in time (it may be starting again)."""
+
+    scan: ScanState | None
+
+
+def create_app(town: Town, family: Family) -> Flask:
+    """Return the demo page of a town."""
+    app = Flask("appliance.demo", static_url_path="/static")
+    app.config["MAX_CONTENT_LENGTH"] = bodies.LARGEST_BODY
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    problems.register(app)
+    security.register(app)
+    app.before_request(_only_from_here)
+    _add_api(app, town, family, reader := Reader(town.venues))
+    _add_forms(app, town, family, reader)
+    return app
+
+
+def _only_from_here() -> None:
+    """A page elsewhere must not reach us through a name of its own, nor post to us through the reader's browser."""
+    if request.host.partition(":")[0] not in {ports.HOST, "localhost"}:
+        abort(403, f"Open this page as http://{ports.HOST}.")
+    origin = request.headers.get("Origin")
+    if request.method == "POST" and origin is not None and origin != request.host_url.rstrip("/"):
+        abort(403, "This came from another site.")
+
+
+def _add_api(app: Flask, town: Town, family: Family, reader: Reader) -> None:
+    @app.get("/demo/v1/state")
+    def state() -> Response:
+        return bodies.answer(reader.read(family.pids()))
+
+    @app.post("/demo/v1/venues/<int:k>/link")
+    def link(k: int) -> Response:
+        venue, switch = _venue(town, k), bodies.read(LinkSwitch)
+        set_link(venue, up=switch.up)
+        reader.forget()
+        return bodies.answer(switch)
+
+    @app.post("/demo/v1/venues/<int:k>/scan")
+    def scan(k: int) -> Response:
+        venue, asked = _venue(town, k), bodies.read(ScanRequest)
+        found = scan_code(venue, asked.code)
+        reader.forget()
+        return bodies.answer(Scanned(found), 200 if found else 202)
+
+    @app.post("/demo/v1/venues/<int:k>/printer")
+    def printer(k: int) -> Response:
+        venue, switch = _venue(town, k), bodies.read(PrinterSwitch)
+        break_printer(venue, switch.fault)
+        reader.forget()
+        return bodies.answer(switch)
+
+    @app.get("/demo/v1/venues/<int:k>/receipt.png")
+    def receipt(k: int) -> Response:
+        picture = _venue(town, k).printer.receipt_png()
+        if picture is None:
+            raise NotFound("Nothing has been printed here yet.")
+        return Response(picture, content_type="image/png")
+
+
+def _add_forms(app: Flask, town: Town, family: Family, reader: Reader) -> None:
+    """The same switches for a browser without JavaScript: each form leads back to the page."""
+
+    @app.get("/")
+    def page() -> str:
+        return render_template(
+            "demo.html",
+            town=town,
+            state=reader.read(family.pids()),
+            faults=FAULTS,
+            refresh=not request.args.get("still"),
+        )
+
+    @app.post("/venues/<int:k>/link")
+    def link_form(k: int) -> Any:
+        set_link(_venue(town, k), up=request.form.get("up") == "true")
+        return _back(reader, k)
+
+    @app.post("/venues/<int:k>/scan")
+    def scan_form(k: int) -> Any:
+        scan_code(_venue(town, k), request.form.get("code", ""))
+        return _back(reader, k)
+
+    @app.post("/venues/<int:k>/printer")
+    def printer_form(k: int) -> Any:
+        break_printer(_venue(town, k), request.form.get("fault") or None)
+        return _back(reader, k)
+
+
+def _back(reader: Reader, k: int) -> Any:
+    reader.forget()
+    return redirect(url_for("page", _anchor=f"venue-{k}"), 303)
+
+
+def _venue(town: Town, k: int) -> DemoVenue:
+    if not 1 <= k <= len(town.venues):
+        raise NotFound(f"There is no venue {k}; they are counted from 1 to {len(town.venues)}.")
+    return town.venues[k - 1]
+
+
+def set_link(venue: DemoVenue, *, up: bool) -> None:
+    """Heal or cut the link."""
+    if up:
+        venue.link.heal()
+    else:
+        venue.link.cut()
+
+
+def break_printer(venue: DemoVenue, fault: str | None) -> None:
+    """Break the printer in one way, or mend it with None; raises ``Invalid`` for a fault it does not know."""
+    if fault is not None and fault not in FAULTS:
+        raise Invalid(f"There is no such fault. Use one of: {', '.join(FAULTS)}, or null.", field="fault")
+    venue.printer.set_fault(fault)
+
+
+def scan_code(venue: DemoVenue, text: str) -> ScanState | None:
+    """Hold a code before the scanner and return what the door said, None if it said nothing within ``VERDICT_S`` seconds."""
+    code = text.strip()
+    if not 1 <= len(code) <= LONGEST_CODE or not code.isprintable():
+        raise Invalid(f"A code has 1 to {LONGEST_CODE} printable characters.", field="code")
+    before = _last_scan(venue)
+    try:
+        venue.scanner.scan(code)
+    except DeviceError as error:
+        raise Invalid(str(error), field="code") from None
+    until_s = time.monotonic() + VERDICT_S
+    while time.monotonic() < until_s:
+        last = _last_scan(venue)
+        if last is not None and (before is None or last.check_in != before.check_in):
+            return last
+        time.sleep(_POLL_S)
+    return None
+
+
+def _last_scan(venue: DemoVenue) -> ScanState | None:
+    scans = venue.box.look(lambda unit: door.recent(unit, 1))
+    return scan_state(scans[0]) if scans else None
+
+
+class _Quiet(WSGIRequestHandler):
+    """One line for every poll of every page would drown what the demo has to say."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+class PageServer:
+    """Serves the page from a thread of the demo; a context manager."""
+
+    def __init__(self, town: Town, family: Family, port: int) -> None:
+        self.url = f"http://{ports.HOST}:{port}/"
+        self._app = create_app(town, family)
+        self._port = port
+        self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self._server = make_server(ports.HOST, self._port, self._app, threaded=True, request_handler=_Quiet)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="demo page", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join(_STOP_S)
+            self._server.server_close()

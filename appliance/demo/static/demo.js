@@ -1,0 +1,131 @@
+// Polls the town once a second and posts the switches without leaving the page. Everything works without this, by reloading.
+"use strict";
+const spaced = (word) => word.replaceAll("_", " ");
+const part = (card, name) => card.querySelector(`[data-f="${name}"]`);
+
+function put(node, text, kind) {
+  if (node.textContent !== text) node.textContent = text;
+  if (kind !== undefined && node.className !== kind) node.className = kind;
+}
+
+function element(name, text, kind) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (kind) made.className = kind;
+  return made;
+}
+
+function stock(venue, before) {
+  return venue.sessions.map((at) => {
+    const box = element("div", undefined, at.hosted ? "at here" : "at");
+    const head = box.appendChild(element("p"));
+    head.append(element("b", at.title), " ", element("span", `${at.when}, ${at.hosted ? "here" : at.venue}`));
+    for (const [quota, types] of Map.groupBy(at.types, (type) => type.quota)) {
+      const { available, granted } = types[0];
+      const moved = before.has(quota) && before.get(quota) !== available;
+      const row = box.appendChild(element("div", undefined, moved ? "quota moved" : "quota"));
+      const bar = element("meter");
+      Object.assign(bar, { min: 0, max: Math.max(granted, 1), value: available });
+      row.append(element("span", types.map((type) => type.name).join(", ")), bar, element("b", String(available)));
+      before.set(quota, available);
+    }
+    return box;
+  });
+}
+
+const shown = new Map();
+
+function draw(venue) {
+  const card = document.getElementById(`venue-${venue.k}`);
+  if (!card) return;
+  const before = shown.get(venue.k) ?? { sessions: "", stock: new Map() };
+  shown.set(venue.k, before);
+  card.classList.toggle("cut", !venue.link);
+  const link = card.querySelector("[data-act=link]");
+  link.up.value = String(!venue.link);
+  link.querySelector("button").setAttribute("aria-pressed", String(venue.link));
+  put(link.querySelector("span"), venue.link ? "Link up" : "Link cut");
+  put(part(card, "cloud"), venue.cloud ? "answers" : "silent", venue.cloud ? "ok" : "bad");
+  put(part(card, "unsynced"), String(venue.unsynced), venue.unsynced ? "warn" : "ok");
+  put(part(card, "sold"), String(venue.sold));
+  put(part(card, "admitted"), String(venue.admitted));
+  const sessions = JSON.stringify(venue.sessions);
+  if (sessions !== before.sessions) {
+    before.sessions = sessions;
+    part(card, "sessions").replaceChildren(...stock(venue, before.stock));
+  }
+  verdict(part(card, "verdict"), venue.last_scan);
+  printer(card, venue);
+  const pids = Object.entries(venue.processes).map(([name, pid]) => `${name} ${pid ?? "starting"}`);
+  put(part(card, "pids"), pids.join(", "));
+}
+
+function verdict(node, scan) {
+  if (!scan || node.dataset.scan === scan.check_in) return;
+  node.dataset.scan = scan.check_in;
+  node.className = `verdict ${scan.verdict}`;
+  const reason = scan.reason ? `: ${spaced(scan.reason)}` : "";
+  node.replaceChildren(element("b", spaced(scan.verdict) + reason), ` ${scan.words}`);
+}
+
+function printer(card, venue) {
+  const { printer: says, k } = venue;
+  const choice = card.querySelector("[data-act=printer] select");
+  if (document.activeElement !== choice) choice.value = says.fault ?? "";
+  put(part(card, "printer-state"), says.state, says.state);
+  put(part(card, "printer-reason"), says.reason);
+  put(part(card, "jobs"), Object.entries(says.jobs).map(([state, count]) => `${count} ${state}`).join(", "));
+  const paper = part(card, "paper");
+  if (Number(paper.dataset.printed) === says.printed) return;
+  paper.dataset.printed = String(says.printed);
+  const picture = element("img");
+  Object.assign(picture, { src: `/demo/v1/venues/${k}/receipt.png?${says.printed}`, alt: `What was printed last at ${venue.name}`, width: 640 });
+  paper.className = "paper fresh";
+  paper.replaceChildren(picture);
+}
+
+async function refresh() {
+  try {
+    const answer = await fetch("/demo/v1/state");
+    if (answer.ok) (await answer.json()).venues.forEach(draw);
+  } catch {
+    // The demo was stopped; the next poll finds out whether it is back.
+  }
+}
+
+const bodies = {
+  link: (form) => ({ up: form.up.value === "true" }),
+  scan: (form) => ({ code: form.code.value.trim() }),
+  printer: (form) => ({ fault: form.fault.value || null }),
+};
+
+async function act(event) {
+  const form = event.target.closest("form[data-act]");
+  if (!form) return;
+  event.preventDefault();
+  const k = form.closest("[data-k]").dataset.k;
+  const { act: what } = form.dataset;
+  const answer = await fetch(`/demo/v1/venues/${k}/${what}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(bodies[what](form)),
+  });
+  if (!answer.ok) {
+    const problem = await answer.json();
+    const node = part(form.closest("[data-k]"), "verdict");
+    node.className = "verdict none";
+    node.textContent = problem.detail;
+  } else if (what === "scan") {
+    form.code.value = "";
+  }
+  await refresh();
+}
+
+document.addEventListener("submit", act);
+document.addEventListener("change", (event) => event.target.closest("[data-act=printer]")?.requestSubmit());
+(async () => {
+  for (;;) {
+    await refresh();
+    await new Promise((again) => setTimeout(again, 1000));
+  }
+})();

@@ -1,0 +1,70 @@
+"""gunicorn without a command line: threads behind a bound socket, workers that end with their master."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+
+GRACE_S = 2
+SILENT_WORKER_S = 30
+KEEP_ALIVE_S = 15
+_PR_SET_PDEATHSIG = 1
+_MEMORY = "/dev/shm"  # noqa: S108  heartbeat files are nameless; in memory they do not wear the card
+
+
+class _QuietLogger(Logger):  # type: ignore[misc,unused-ignore]
+    """Lets the standard library's logging, set up by us, write what gunicorn has to say."""
+
+    def setup(self, cfg: Any) -> None:
+        """Add no handlers of its own."""
+        self.error_log = logging.getLogger("gunicorn.error")
+        self.access_log = logging.getLogger("gunicorn.access")
+        self.access_log.disabled = True
+        for log in (self.error_log, self.access_log):
+            log.propagate = True
+
+
+class Server(BaseApplication):  # type: ignore[misc,unused-ignore]
+    """Serves what ``load`` returns on ``bind``."""
+
+    def __init__(self, load: Callable[[], Flask], *, bind: str, workers: int, threads: int) -> None:
+        self._load = load
+        self._settings = {
+            "bind": bind,
+            "workers": workers,
+            "threads": threads,
+            "worker_class": "gthread",
+            "graceful_timeout": GRACE_S,
+            "timeout": SILENT_WORKER_S,
+            "keepalive": KEEP_ALIVE_S,
+            "logger_class": _QuietLogger,
+            "worker_tmp_dir": _MEMORY if Path(_MEMORY).is_dir() else None,
+            "control_socket_disable": True,
+            "post_fork": _end_with_master,
+        }
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Use our settings only; no file and no environment."""
+        for key, value in self._settings.items():
+            self.cfg.set(key, value)
+
+    def load(self) -> Any:
+        """Return the application, in the worker."""
+        return self._load()
+
+
+def _end_with_master(server: Any, _worker: Any) -> None:
+    """A worker whose master was killed would keep the port, and its successor could not listen."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server.pid:
+        os._exit(0)
