@@ -15,7 +15,6 @@ from tests.support.demo import Demo, wait_for
 from tests.support.http import Answer, request
 
 
-
 def sessions(demo: Demo, k: int) -> list[dict[str, Any]]:
     events = request("GET", demo.venue(k, "/api/v1/events")).json["events"]
     return [at for event in events for at in event["sessions"]]

@@ -1,0 +1,136 @@
+"""Run every benchmark, print the table and write it to docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance import logs
+from bench import disk, door, load, memory, orders, venue
+
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; ``ratio`` relates ``figure`` to something measured in the same run."""
+
+    what: str
+    figure: str
+    ratio: str = ""
+
+
+def main() -> None:
+    """Measure for about a minute and a half, or ``--seconds`` per step."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=8, help="length of each timed step")
+    parser.add_argument("--no-write", action="store_true", help="print only")
+    given = parser.parse_args()
+    logs.configure("warning", "text", "bench")
+    rows = measure(given.seconds, lambda text: print(f"... {text}", flush=True))
+    page = render(rows)
+    print(page)
+    if not given.no_write:
+        PAGE.write_text(page, encoding="utf-8")
+
+
+def measure(seconds: float, progress: Callable[[str], None]) -> list[Row]:
+    """Return all rows; the raw disk is measured before and after, and its mean is what ratios relate to."""
+    with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name:
+        folder = Path(name)
+        progress("durable commits of this disk")
+        before = disk.durable_commits_per_s(_new(folder, "raw1"), seconds)
+        progress("booking over HTTP")
+        timed = _over_http(folder, seconds)
+        progress("flushes per order")
+        flushes = {n: orders.flushes_per_order(_new(folder, f"flush{n}"), n, 200) for n in (1, 50)}
+        progress("the door")
+        at_door = _at_door(_new(folder, "door"), _new(folder, "desk"))
+        raw = (before + disk.durable_commits_per_s(_new(folder, "raw2"), seconds)) / 2
+        progress("memory of a demo")
+        sizes = memory.per_process_mb()
+    return [
+        Row("durable SQLite commits/s of this disk, one client", f"{raw:.0f}", "1"),
+        *(_orders_row(n, timed[f"orders {n}"], raw) for n in (1, 50)),
+        *(
+            Row(f"flushes per confirmed order, {n} clients", f"{each:.2f}", "hold and confirm: 2")
+            for n, each in flushes.items()
+        ),
+        *(_pages_row(what, timed[what], raw) for what in ("listing", "availability")),
+        *at_door,
+        *(Row(f"memory of `{name}`", f"{size:.0f} MB") for name, size in sorted(sizes.items())),
+    ]
+
+
+def _over_http(folder: Path, seconds: float) -> dict[str, load.Outcome]:
+    port = venue.free_port()
+    data = _new(folder, "portal")
+    venue.open_box(data, port).database.close()
+    with venue.portal(data, port):
+        found = {f"orders {n}": orders.over_http(port, n, seconds) for n in (1, 50)}
+        found["listing"] = load.run(10, seconds, port, lambda client: client("GET", "/")[0] == 200)
+        found["availability"] = load.run(
+            10, seconds, port, lambda client: client("GET", "/api/v1/availability")[0] == 200
+        )
+        return found
+
+
+def _at_door(service: Path, desk: Path) -> list[Row]:
+    box = venue.open_box(service, 1)
+    verdicts = door.verdicts(box, door.codes(box, 500))
+    box = venue.open_box(desk, 1)
+    verdict, paper = door.through_the_desk(box, desk, door.codes(box, 100))
+    return [
+        Row("code -> committed verdict, in the service, p50 / p99", _ms(verdicts), f"{verdicts.errors} errors of 500"),
+        Row("byte on the scanner's line -> committed verdict, p50 / p99", _ms(verdict), "100 scans, one lane"),
+        Row("byte on the scanner's line -> stub on paper, p50 / p99", _ms(paper), "TCP printer on loopback"),
+    ]
+
+
+def _orders_row(clients: int, outcome: load.Outcome, raw: float) -> Row:
+    figure = f"{outcome.per_s:.0f}/s, p99 {outcome.percentile_ms(0.99):.0f} ms, {outcome.errors} errors"
+    return Row(
+        f"orders (hold + confirm) over HTTP, {clients} clients", figure, f"{outcome.per_s / raw:.3f} of commits/s"
+    )
+
+
+def _pages_row(what: str, outcome: load.Outcome, raw: float) -> Row:
+    figure = f"{outcome.per_s:.0f}/s, p99 {outcome.percentile_ms(0.99):.0f} ms, {outcome.errors} errors"
+    return Row(f"{what} requests, 10 clients, no cache in front", figure, f"{outcome.per_s / raw:.2f} of commits/s")
+
+
+def _ms(outcome: load.Outcome) -> str:
+    return f"{outcome.percentile_ms(0.5):.1f} / {outcome.percentile_ms(0.99):.1f} ms"
+
+
+def _new(folder: Path, name: str) -> Path:
+    path = folder / name
+    path.mkdir(mode=0o700)
+    return path
+
+
+def render(rows: list[Row]) -> str:
+    """Return the page."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "Made by `make bench`; every ratio is to something measured in the same run. The clients run on the same machine as what they",
+        "load, and share its cores.",
+        "",
+        f"Machine: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}.",
+        "",
+        "| what | figure | in relation |",
+        "|---|---|---|",
+        *(f"| {row.what} | {row.figure} | {row.ratio} |" for row in rows),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
