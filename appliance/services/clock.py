@@ -12,8 +12,8 @@ from appliance.domain.clock import Now
 
 Mode = Literal["auto", "trusted", "untrusted"]
 
-# No build of this program can run before this moment (2026-11-01), so an earlier clock is wrong whatever it claims.
-BUILT_AT_MS = 1_793_491_200_000
+# No release of this program is older than this moment (2025-01-01), so an earlier clock is wrong whatever it claims.
+BUILT_AT_MS = 1_735_689_600_000
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _STA_UNSYNC = 0x40  # linux/timex.h
 _TIME_ERROR = 5

@@ -43,7 +43,7 @@ def remaining_ms(unit: Unit, row: Row[Any]) -> int:
     """Return how long a hold still lives; a hold of an earlier boot has its whole life again."""
     if row.boot_id != unit.now.boot_id:
         return int(row.life_ms)
-    return max(0, row.expires_boot_ms - unit.now.boot_ms)
+    return max(0, int(row.expires_boot_ms) - unit.now.boot_ms)
 
 
 def _line(unit: Unit, item: Row[Any]) -> HoldLine:

@@ -33,9 +33,9 @@ def confirm(box: TestBox, hold_id: str):
     return box.run(lambda unit: booking.confirm(unit, hold_id))
 
 
-def refused(box: TestBox, *args, **named) -> Refusal:
+def refused(box: TestBox, ticket_type: str = ADULT, quantity: int = 1, *, client=None) -> Refusal:
     with pytest.raises(Refusal) as caught:
-        hold(box, *args, **named)
+        hold(box, ticket_type, quantity, client=client)
     return caught.value
 
 

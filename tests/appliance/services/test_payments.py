@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from appliance.domain.errors import Invalid
@@ -19,7 +21,7 @@ def order(box: TestBox):
     return box.run(work)
 
 
-def pay(box: TestBox, order, method: str, amount: int):
+def pay(box: TestBox, order, method: Any, amount: int):
     return box.run(lambda unit: payments.take_payment(unit, order.id, BADGE, method, amount))
 
 

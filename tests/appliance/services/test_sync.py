@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 import pytest
 
@@ -63,7 +65,7 @@ class Cloud:
     def __init__(self) -> None:
         self.done: dict[str, int] = {}
 
-    def carry(self, source: TestBox, target: TestBox, *kinds: type) -> list[object]:
+    def carry(self, source: TestBox, target: TestBox, *kinds: type) -> list:
         with source.database.read() as db:
             rows = sender.unacked(db, "cloud", self.done.get(source.identity.device, 0), 1000)
         carried = []
@@ -73,7 +75,7 @@ class Cloud:
             self.done[source.identity.device] = content.seq
             carried.append(content.body)
             if not kinds or isinstance(content.body, kinds):
-                target.run(lambda unit, c=content, p=envelope.private: sync.apply_message(unit, c, p))
+                target.run(partial(sync.apply_message, content=content, private=envelope.private))
         return carried
 
 
@@ -97,7 +99,7 @@ def test_a_repeated_or_older_state_changes_nothing(box):
 
 
 def test_a_state_for_another_life_or_device_is_ignored(box):
-    def apply(unit, **other):
+    def apply(unit, **other: str):
         wrong = msgspec.structs.replace(state(unit, (Granted(ROOM, 1, 99, 0, 0, 99),), revision=50), **other)
         sync.apply_state(unit, wrong)
 

@@ -1,0 +1,179 @@
+"""The rules that must hold whatever happens, driven over the real services by hypothesis."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import func, select
+
+from appliance.domain.clock import MINUTE_MS
+from appliance.domain.errors import HoldExpired, SoldOut, SoldOutHere
+from appliance.services import booking, door, payments, sweep, sync
+from appliance.services.booking import Item
+from appliance.store import tables
+from mqtt_bridge.protocol.messages import Content, ReturnAllocation, TicketsVoided
+from tests.support.box import (
+    ADULT,
+    BADGE,
+    CHILD,
+    ELSEWHERE,
+    HALL,
+    OPEN_LIMITS,
+    ROOM,
+    desk,
+    example_catalogue,
+    make_box,
+)
+
+TYPES = st.sampled_from([ADULT, CHILD, ELSEWHERE])
+SHORT = (SoldOut, SoldOutHere)
+
+
+class BoxOffice(RuleBasedStateMachine):
+    """Holds, sales, cancels, grants, returns, reboots and new epochs in any order."""
+
+    holds: Bundle[str] = Bundle("holds")
+    orders: Bundle[str] = Bundle("orders")
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.epoch, self.granted = 1, {ROOM: 6, HALL: 4}
+        self.box = make_box(
+            Path(self.folder.name), catalogue=example_catalogue(OPEN_LIMITS), grants=self.granted, elsewhere=3
+        )
+
+    def teardown(self) -> None:
+        if hasattr(self, "box"):
+            self.box.database.close()
+            self.folder.cleanup()
+
+    @rule(target=holds, items=st.lists(st.tuples(TYPES, st.integers(1, 4)), min_size=1, max_size=2))
+    def place(self, items):
+        wanted = [Item(*each) for each in items]
+        try:
+            return self.box.run(lambda unit: booking.place_hold(unit, desk(), wanted)).id
+        except SHORT:
+            return multiple()
+
+    @rule(target=orders, hold=holds)
+    def confirm(self, hold):
+        try:
+            return self.box.run(lambda unit: booking.confirm(unit, hold)).id
+        except (*SHORT, HoldExpired):
+            return multiple()
+
+    @rule(hold=consumes(holds))
+    def release(self, hold):
+        if self.box.look(lambda unit: booking.find_hold(unit, hold)).state != "confirmed":
+            self.box.run(lambda unit: booking.release_hold(unit, hold))
+
+    @rule(minutes=st.sampled_from([1, 5, 11]), swept=st.booleans())
+    def wait(self, minutes, swept):
+        self.box.turn.advance(minutes * MINUTE_MS)
+        if swept:
+            self.box.run(sweep.sweep)
+
+    @rule()
+    def reboot(self):
+        self.box.turn.reboot()
+
+    @rule(order=orders)
+    def cancel(self, order):
+        seen = self.box.look(lambda unit: booking.find_order(unit, order))
+        if not any(ticket.admitted_at_ms for ticket in seen.tickets):
+            self.box.run(lambda unit: booking.cancel(unit, order))
+
+    @rule(order=orders)
+    def the_other_door_voids(self, order):
+        seen = self.box.look(lambda unit: booking.find_order(unit, order))
+        away = tuple(ticket.id for ticket in seen.tickets if ticket.at.venue == "south")
+        if seen.status == "cancel_pending":
+            self.apply(TicketsVoided(order, away), "south-1")
+
+    @rule(order=orders)
+    def pay_and_admit(self, order):
+        seen = self.box.look(lambda unit: booking.find_order(unit, order))
+        if seen.status == "confirmed" and seen.due_minor:
+            self.box.run(lambda unit: payments.take_payment(unit, order, BADGE, "cash", seen.due_minor))
+        self.box.run(lambda unit: door.check_in(unit, seen.code, BADGE, "1"))
+
+    @rule(quota=st.sampled_from([ROOM, HALL]), more=st.integers(0, 5))
+    def grant(self, quota, more):
+        self.granted[quota] += more
+        self.box.grant({quota: self.granted[quota]}, epoch=self.epoch, elsewhere=3)
+
+    @rule(quota=st.sampled_from([ROOM, HALL]), returned=st.integers(1, 8))
+    def recall(self, quota, returned):
+        self.apply(ReturnAllocation(quota, self.epoch, returned), "cloud")
+
+    @rule()
+    def new_life(self):
+        self.box.run(sync.begin_incarnation)
+        self.epoch, self.granted = self.epoch + 1, {ROOM: 3, HALL: 2}
+        self.box.grant(self.granted, epoch=self.epoch, elsewhere=3)
+
+    def apply(self, body, origin: str) -> None:
+        content = Content(v=1, org="org", sender="cloud", origin=origin, inc="c", seq=1, body=body, wall_ms=0)
+        self.box.run(lambda unit: sync.apply_message(unit, content, None))
+
+    @invariant()
+    def stock_is_never_promised_twice(self):
+        if not hasattr(self, "box"):
+            return
+        with self.box.database.read() as db:
+            for row in db.execute(select(tables.allocation)):
+                assert row.held >= 0
+                assert row.cancelled <= row.sold
+                assert row.sold - row.cancelled + row.held <= row.granted - row.returned
+                mine = (tables.ticket.c.quota == row.quota) & (tables.ticket.c.epoch == row.epoch)
+                sold = select(func.count()).select_from(tables.ticket).where(mine)
+                assert db.execute(sold).scalar_one() == row.sold
+                cancelled = sold.where(tables.ticket.c.counted_cancelled)
+                assert db.execute(cancelled).scalar_one() == row.cancelled
+                assert db.execute(_held(row.quota, row.epoch)).scalar_one() == row.held
+
+    @invariant()
+    def nobody_is_inside_on_a_cancelled_ticket(self):
+        if not hasattr(self, "box"):
+            return
+        with self.box.database.read() as db:
+            inside = (
+                select(func.count())
+                .select_from(tables.ticket)
+                .where(tables.ticket.c.voided, tables.ticket.c.checked_in_by.is_not(None))
+            )
+            assert db.execute(inside).scalar_one() == 0
+
+
+def _held(quota: str, epoch: int):
+    item, hold = tables.hold_item, tables.hold
+    return (
+        select(func.coalesce(func.sum(item.c.quantity), 0))
+        .join(hold, hold.c.id == item.c.hold)
+        .where(hold.c.state == "open", item.c.quota == quota, item.c.epoch == epoch)
+    )
+
+
+TestBoxOffice = BoxOffice.TestCase
+TestBoxOffice.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_rules_hold_over_many_long_histories():
+    run_state_machine_as_test(BoxOffice, settings=settings(max_examples=300, stateful_step_count=50, deadline=None))
