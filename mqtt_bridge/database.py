@@ -2,8 +2,8 @@
 
 SQLite 3.7.0 to 3.51.2 can lose committed rows when checkpoints and writes of several connections overlap (the WAL-reset
 bug, fixed in 3.51.3). The mitigation here is one lock of all processes (``<file>.lock``) held from BEGIN IMMEDIATE until
-COMMIT returned, which includes the automatic checkpoint, around explicit checkpoints, and around opening and closing any
-connection, because the last one to close checkpoints too. Readers take no lock and never checkpoint.
+COMMIT returned, which includes the automatic checkpoint, around explicit checkpoints, around the first opening, and around
+closing any connection, because the last one to close checkpoints too. Readers take no lock and never checkpoint.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from mqtt_bridge.filelock import FileLock
+from mqtt_bridge.filelock import FileLock, LockTimeout
 
 T = TypeVar("T")
 
@@ -157,12 +157,11 @@ class Database:
         """Leave no connection open over a fork, and let none be opened until it happened."""
         self._opening.acquire()
         if self._opened is not None:
-            self._opened.lock.acquire()
-            self._opened.let_go()
+            self._opened.before_fork()
 
     def _after_fork_in_parent(self) -> None:
         if self._opened is not None:
-            self._opened.lock.release()
+            self._opened.after_fork_in_parent()
         self._opening.release()
 
     def _after_fork_in_child(self) -> None:
@@ -171,23 +170,24 @@ class Database:
         if self._finalizer is not None:
             self._finalizer.detach()
         if opened is not None:
-            opened.lock.forget()
-            self._forked_open = not opened.idle
-            # Freeing a connection closes it, and the parent's connections are not ours to close.
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(opened))
+            self._forked_open = not opened.after_fork_in_child()
 
 
 class _Opened:
     """The connections of one process: up to ``READERS`` that read, one that writes."""
 
     def __init__(self, url: URL) -> None:
+        self._ready_to_fork = False
+        self.gate = threading.Lock()  # passed by each new connection; closed during a fork
         if url.get_backend_name() == "sqlite":
             path = Path(url.database or "")
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self.lock: FileLock | _NoLock = FileLock(path.with_name(path.name + ".lock"))
-            self.writer = _sqlite_engine(url, path, self.lock, "BEGIN IMMEDIATE", 1)
-            self.reader = _sqlite_engine(url, path, self.lock, "BEGIN", READERS)
+            self.writer = _sqlite_engine(url, _Connector(path, self.lock, self.gate, writes=True))
+            self.reader = _sqlite_engine(url, _Connector(path, self.lock, self.gate, writes=False))
+            with self.lock(), self.writer.connect():
+                pass  # makes the file a write-ahead-logged one before anybody reads
         else:
             self.lock = _NoLock()
             self.writer = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
@@ -210,6 +210,28 @@ class _Opened:
         with self.lock():
             self.let_go()
 
+    def before_fork(self) -> None:
+        try:
+            self.lock.acquire()
+        except LockTimeout:  # the parent forks all the same, only the child goes without
+            self._ready_to_fork = False
+            return
+        self.gate.acquire()
+        self.let_go()
+        self._ready_to_fork = True
+
+    def after_fork_in_parent(self) -> None:
+        if self._ready_to_fork:
+            self.gate.release()
+            self.lock.release()
+
+    def after_fork_in_child(self) -> bool:
+        """Give up everything inherited; tell whether this process may open the file anew."""
+        self.lock.forget()
+        # Freeing a connection closes it, and the parent's connections are not ours to close.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
+        return self._ready_to_fork and self.idle
+
 
 class _NoLock:
     """PostgreSQL orders its own writers."""
@@ -225,28 +247,42 @@ class _NoLock:
     def forget(self) -> None: ...
 
 
-def _sqlite_engine(url: URL, path: Path, lock: FileLock, begin: str, size: int) -> Engine:
-    class Locked(sqlite3.Connection):
-        """Closes under the lock: the last connection to close writes a checkpoint."""
+class _Connector:
+    """Opens the connections of one pool."""
 
-        def close(self) -> None:
-            with lock():
-                super().close()
+    def __init__(self, path: Path, lock: FileLock, gate: threading.Lock, *, writes: bool) -> None:
+        self._path, self._lock, self._gate, self.writes = path, lock, gate, writes
 
-    def connect() -> sqlite3.Connection:
-        with lock():
-            db = sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False, factory=Locked
-            )
+    def __call__(self) -> sqlite3.Connection:
+        with self._gate:
+            return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        lock = self._lock
+
+        class Locked(sqlite3.Connection):
+            """Closes under the lock: the last connection to close writes a checkpoint."""
+
+            def close(self) -> None:
+                with lock():
+                    super().close()
+
+        db = sqlite3.connect(
+            self._path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False, factory=Locked
+        )
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        if self.writes:
             db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA foreign_keys = ON")
-            if begin == "BEGIN":
-                db.execute("PRAGMA wal_autocheckpoint = 0")
-                db.execute("PRAGMA query_only = ON")
-            return db
+        else:
+            db.execute("PRAGMA wal_autocheckpoint = 0")
+            db.execute("PRAGMA query_only = ON")
+        return db
 
-    engine = create_engine(url, creator=connect, poolclass=QueuePool, pool_size=size, max_overflow=0)
+
+def _sqlite_engine(url: URL, connector: _Connector) -> Engine:
+    size, begin = (1, "BEGIN IMMEDIATE") if connector.writes else (READERS, "BEGIN")
+    engine = create_engine(url, creator=connector, poolclass=QueuePool, pool_size=size, max_overflow=0)
     event.listen(engine, "begin", lambda db: db.exec_driver_sql(begin))
     return engine
 
