@@ -59,4 +59,6 @@ def choose(wanted: str | None, accepted: LanguageAccept) -> Language:
     """Return the language asked for by name, else the browser's best, else English."""
     if wanted in LANGUAGES:
         return LANGUAGES[wanted]
-    return LANGUAGES[accepted.best_match(LANGUAGES, "en") or "en"]
+    # Werkzeug's best_match puts an exact "en" before a preferred "de-AT".
+    spoken = (tag.partition("-")[0].lower() for tag, quality in accepted if quality > 0)
+    return next((LANGUAGES[code] for code in spoken if code in LANGUAGES), ENGLISH)

@@ -1,0 +1,98 @@
+"""Every text is in every language; the reader's choice travels in links, since there are no cookies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from flask import Flask
+from werkzeug.datastructures import LanguageAccept
+
+from appliance.web.formats import clock, day, money, tile
+from appliance.web.languages import LANGUAGES, TRANSLATIONS, choose
+from tests.appliance.portal.conftest import Phone, forms
+from tests.support.box import START_MS
+
+ROOMS = ("web", "portal", "console")
+METHODS = [("**.py", "python"), ("**.html", "jinja2")]
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "plural": (1, 2)}
+
+
+def texts_in_use() -> set[str | tuple[str, ...]]:
+    """Every text that the screens ask for."""
+    appliance = TRANSLATIONS.parent.parent
+    found: set[str | tuple[str, ...]] = set()
+    for room in ROOMS:
+        for _file, _line, message, _comments, _context in extract_from_dir(
+            appliance / room, METHODS, keywords=KEYWORDS
+        ):
+            found.add(message)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(TRANSLATIONS.glob("*.po")), ids=lambda path: path.stem)
+def test_a_catalogue_has_exactly_the_texts_in_use(path: Path):
+    with path.open("rb") as file:
+        catalogue = read_po(file, locale=path.stem)
+    known = {message.id for message in catalogue if message.id}
+    assert known == texts_in_use()
+    for message in catalogue:
+        forms_of = message.string if isinstance(message.string, tuple | list) else (message.string,)
+        assert not message.id or all(forms_of), message.id
+        assert not message.fuzzy or not message.id, message.id
+        assert not list(message.check(catalogue)), message.id
+
+
+def test_english_and_german_are_spoken():
+    assert set(LANGUAGES) >= {"en", "de"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "accepted", "code"),
+    [
+        (None, [("de-AT", 1.0), ("en", 0.5)], "de"),
+        (None, [("fr", 1.0)], "en"),
+        (None, [], "en"),
+        ("de", [("en", 1.0)], "de"),
+        ("xx", [("de", 1.0)], "de"),
+    ],
+)
+def test_a_reader_gets_what_was_asked_for_then_the_browsers_best_then_english(wanted, accepted, code):
+    assert choose(wanted, LanguageAccept(accepted)).code == code
+
+
+def test_a_language_chosen_by_hand_stays_through_links_and_forms(phone: Phone):
+    page = phone.get("/?lang=de")
+    assert '<html lang="de"' in page
+    assert 'href="/events/river?lang=de"' in page
+    event = phone.get("/events/river?lang=de")
+    held = phone.send(event, "/holds")
+    assert "Für Sie zurückgelegt" in held
+    booked = phone.send(held, "/confirm")
+    assert "Gebucht!" in booked
+    assert "12,00\xa0€ an der Kasse zahlen" in booked
+
+
+def test_a_german_browser_gets_german_pages_without_asking(app: Flask):
+    phone = Phone(app, language="de-DE,de;q=0.9")
+    assert "Jetzt im Programm" in phone.get("/")
+    assert all("lang=" not in action for action, _ in forms(phone.get("/events/river")))
+
+
+def test_nonsense_languages_are_ignored(phone: Phone):
+    page = phone.get("/?lang=%3Cscript%3E")
+    assert phone.status == 200
+    assert "<script" not in page
+
+
+def test_money_and_dates_are_written_as_readers_write_them():
+    english, german = LANGUAGES["en"], LANGUAGES["de"]
+    assert money(123450, "EUR", german) == "1.234,50\xa0€"
+    assert money(123450, "EUR", english) == "€1,234.50"
+    assert money(1200, "JPY", english) == "JP¥1,200"
+    assert day(START_MS, "Europe/Berlin", english) == "Fri 15 Jan"
+    assert clock(START_MS, "Europe/Berlin", german) == "09:00"
+    assert clock(START_MS, "Nowhere/Land", english) == "08:00"
+    assert tile(START_MS, "Europe/Berlin", english) == ("Fri", "15", "Jan")

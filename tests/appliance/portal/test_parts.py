@@ -1,0 +1,63 @@
+"""The small parts of pages: countdown, QR code, static files."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from io import BytesIO
+
+import pytest
+import segno
+
+from appliance.web import qr, static_files
+from appliance.web.countdown import SHOWN_MOST_S, countdown
+from tests.appliance.portal.conftest import Phone
+
+
+def shown(clock, after_s: int) -> str:
+    """What the four columns show ``after_s`` seconds after the page was opened."""
+    digits = []
+    for column in clock.columns:
+        step = ((column.offset_s + after_s) % column.cycle_s) * len(column.numerals) // column.cycle_s
+        digits.append(str(column.numerals[step]))
+    return f"{digits[0]}{digits[1]}:{digits[2]}{digits[3]}"
+
+
+@pytest.mark.parametrize("left_s", [1, 59, 60, 61, 543, 600, 1799, 3599])
+def test_the_countdown_shows_every_second_until_zero(left_s: int):
+    clock = countdown(left_s * 1000)
+    for after_s in range(left_s + 1):
+        left = left_s - after_s
+        assert shown(clock, after_s) == f"{left // 60:02d}:{left % 60:02d}"
+
+
+def test_more_than_an_hour_is_shown_as_the_longest_the_clock_knows():
+    assert countdown(10_000_000).left_s == SHOWN_MOST_S - 1
+
+
+def test_a_qr_code_keeps_its_quiet_zone_and_a_receipt_fits_version_11():
+    text = "MQ1:" + "6BFOXN%TSMAHN-H" * 20
+    drawn = qr.svg(text, "a <ticket>")
+    assert 'aria-label="a &lt;ticket&gt;"' in drawn
+    code = segno.make_qr(text, error="m", boost_error=False)
+    assert int(str(code.version)) <= 11
+    size = code.symbol_size(border=4)[0]
+    assert f'viewBox="0 0 {size} {size}"' in drawn
+    assert "style=" not in drawn
+
+
+def test_static_files_are_kept_for_good_under_a_name_with_their_hash(phone: Phone):
+    page = phone.get("/")
+    found = re.search(r'href="(/static/marquee\.[0-9a-f]{12}\.css)"', page)
+    assert found is not None
+    answer = phone.http.get(found[1], headers={"Accept-Encoding": "gzip"})
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert gzip.GzipFile(fileobj=BytesIO(answer.data)).read().startswith(b"/* Marquee.")
+    assert phone.http.get(found[1].replace(".css", "0.css")).status_code == 404
+
+
+def test_the_style_sheet_and_the_script_are_small():
+    files = static_files.files()
+    assert len(files["marquee.css"].zipped) < 10_000
+    assert len(files["staff.js"].body) < 4_000
