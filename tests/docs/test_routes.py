@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 
 from appliance import console, portal
+from appliance.demo import page as demo_page
 from tests.support.pages import ROOT, Page, pages
 
 # No request is made, so the apps need nothing behind them.
@@ -20,9 +21,10 @@ METHODS = "GET|POST|PUT|PATCH|DELETE"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """``METHOD /path/{}`` of every route of the portal and the console."""
+    """``METHOD /path/{}`` of every route of the portal, the console and the demo."""
     data = tmp_path_factory.mktemp("data")
     apps = [portal.create_app(NOTHING, portal.WebSettings(data=data)), console.create_app(NOTHING, data)]
+    apps.append(demo_page.create_app(NOTHING, NOTHING))
     return {route for app in apps for route in routes_of(app)}
 
 
@@ -47,8 +49,8 @@ def shown(page: Page) -> set[str]:
 
 
 def unserved(page: Page, served: set[str]) -> list[str]:
-    """Return the routes on a page that nothing serves; the demo's own page is checked where it is tested."""
-    return sorted(route for route in shown(page) - served if " /demo/" not in route)
+    """Return the routes on a page that nothing serves."""
+    return sorted(shown(page) - served)
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
