@@ -8,7 +8,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from appliance.domain.errors import Invalid, NotFound, Refusal, SaleClosed, SoldOut, SoldOutHere
+from appliance.domain.client import Client
+from appliance.domain.errors import Invalid, LimitReached, NotFound, Refusal, SaleClosed, SoldOut, SoldOutHere
 from appliance.portal import cards, forms, order_words
 from appliance.services import asking, booking, idempotency, listing
 from appliance.services.box import Unit
@@ -17,6 +18,7 @@ from appliance.web import clients, csrf
 from appliance.web.site import site
 from appliance.web.texts import _
 from appliance.web.tokens import Purpose
+from mqtt_bridge.protocol.ids import shown
 
 blueprint = Blueprint("attendee", __name__, template_folder="templates")
 SEE_OTHER = 303
@@ -36,9 +38,14 @@ def show_listing() -> str:
 
 
 @blueprint.get("/events/<slug>", endpoint="event")
-def show_event(slug: str) -> str:
-    """One event: its dates, and a form that is ready to be sent."""
-    return _event_page(slug, request.args.get("at"))
+def show_event(slug: str) -> AnyResponse:
+    """One event: its dates, and a form that is ready to be sent.
+
+    Going back shows the same form with the same key (browsers keep the page), so tapping again finds the same hold.
+    """
+    answer = make_response(_event_page(slug, request.args.get("at")))
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer
 
 
 def _event_page(slug: str, wanted: str | None, notice: str = "") -> str:
@@ -91,6 +98,9 @@ def place_hold() -> AnyResponse:
         _status, hold_id, _replayed = asking.run(site().box, use_case)
     except (Invalid, SaleClosed, SoldOut, SoldOutHere) as refusal:
         return _refused_hold(slug, refusal)
+    except LimitReached:
+        g.ways = _ways_to_holds(guest.client) + g.ways
+        raise
     return redirect(url_for("attendee.hold", token=site().tokens.mint("hold", hold_id.decode())), SEE_OTHER)
 
 
@@ -112,6 +122,14 @@ def _slug() -> str | None:
 def _ways_back(slug: str | None) -> tuple[tuple[str, str], ...]:
     start = (url_for("attendee.listing"), _("All events"))
     return (start,) if slug is None else ((url_for("attendee.event", slug=slug), _("Back to the tickets")), start)
+
+
+def _ways_to_holds(client: Client) -> tuple[tuple[str, str], ...]:
+    """Return links to what a phone holds already: it cannot hold more before it finished or gave back one of these."""
+    found = site().box.look(lambda unit: booking.open_holds(unit, client))
+    words = [_("Your held tickets: %(code)s", code=shown(each.code)) for each in found]
+    tokens = [site().tokens.mint("hold", each.id) for each in found]
+    return tuple((url_for("attendee.hold", token=token), label) for token, label in zip(tokens, words, strict=True))
 
 
 def _refused_hold(slug: str | None, refusal: Refusal) -> Response:

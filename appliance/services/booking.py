@@ -70,6 +70,12 @@ def find_hold(unit: Unit, hold_id: str) -> HoldView:
     return show.hold_view(unit, hold_id)
 
 
+def open_holds(unit: Unit, client: Client) -> tuple[HoldView, ...]:
+    """Return what a client holds now, newest first, so that a guest who lost the page finds it again."""
+    found = (show.hold_view(unit, each) for each in holds.open_ids_of(unit.db, client.id))
+    return tuple(each for each in found if each.state == "open")
+
+
 def release_hold(unit: Unit, hold_id: str) -> None:
     """Give a hold back; doing it twice changes nothing. A hold that became an order is refused (``Invalid``)."""
     row = _hold_row(unit, hold_id)

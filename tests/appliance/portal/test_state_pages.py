@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -125,6 +126,9 @@ def test_a_limit_is_explained_and_leads_back(tmp_path: Path):
     assert phone.status == 409
     assert "You already hold tickets" in page
     assert 'href="/events/river"' in page
+    held = re.search(r'href="(/holds/[^"]+)"', page)
+    assert held is not None
+    assert "Held for you" in phone.get(held[1])
     box.database.close()
 
 
