@@ -6,10 +6,14 @@ stays a show at 19:30.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
 import msgspec
 
 from appliance.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
-from mqtt_bridge.protocol.catalogue import Catalogue, Event, EventSession
+from mqtt_bridge.protocol.catalogue import Catalogue, EventSession
 
 # The first session begins this long after the start of the demo, rounded up to the next quarter of an hour.
 AHEAD_MS = 45 * MINUTE_MS
@@ -43,19 +47,31 @@ def shifted(catalogue: Catalogue, anchor_ms: int) -> Catalogue:
     first = first_start_ms(catalogue)
     if first is None:
         return catalogue
-    by_ms = anchor_ms - first
-    events = tuple(_event(event, first, by_ms) for event in catalogue.events)
+    move = _Move(first, anchor_ms - first)
+    events = tuple(
+        msgspec.structs.replace(event, sessions=tuple(_session(at, move) for at in event.sessions))
+        for event in catalogue.events
+    )
     return msgspec.structs.replace(catalogue, events=events)
 
 
-def _event(event: Event, first_ms: int, by_ms: int) -> Event:
-    sessions = tuple(_session(at, at.starts_at_ms - first_ms < _FIRST_EVENING_MS, by_ms) for at in event.sessions)
-    return msgspec.structs.replace(event, sessions=sessions)
+class _Move(NamedTuple):
+    first_ms: int
+    by_ms: int
+
+    def of(self, at: EventSession) -> int:
+        """By how much a session moves."""
+        if at.starts_at_ms - self.first_ms < _FIRST_EVENING_MS:
+            return self.by_ms
+        # Whole days are rounded up: a later show never moves before the first one. Days of the calendar, not of 24 hours:
+        # summer time may begin or end in between.
+        zone = ZoneInfo(at.timezone)
+        old = datetime.fromtimestamp(at.starts_at_ms / 1000, zone)
+        return round((old + timedelta(days=-(-self.by_ms // DAY_MS))).timestamp() * 1000) - at.starts_at_ms
 
 
-def _session(at: EventSession, tonight: bool, by_ms: int) -> EventSession:
-    # Whole days are rounded up: a later show never moves before the first one.
-    moved = by_ms if tonight else -(-by_ms // DAY_MS) * DAY_MS
+def _session(at: EventSession, move: _Move) -> EventSession:
+    moved = move.of(at)
     return msgspec.structs.replace(
         at,
         starts_at_ms=at.starts_at_ms + moved,

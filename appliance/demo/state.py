@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -65,13 +66,14 @@ class PrinterState(msgspec.Struct, frozen=True):
 
 
 class VenueState(msgspec.Struct, frozen=True):
-    """One venue. ``link`` is the cable, ``cloud`` whether the reconciler answers, ``unsynced`` rows in the outbox."""
+    """One venue, as of the clock time ``as_of``. ``link`` is the cable, ``cloud`` whether the reconciler answers, ``unsynced`` rows in the outbox."""
 
     k: int
     id: str
     name: str
     url: str
     as_of_ms: int
+    as_of: str
     link: bool
     cloud: bool
     unsynced: int
@@ -124,6 +126,7 @@ def _venue(venue: DemoVenue, pids: Mapping[tuple[str, str], int | None]) -> Venu
         name=venue.venue.name,
         url=venue.url,
         as_of_ms=now.wall_ms,
+        as_of=f"{datetime.fromtimestamp(now.wall_ms / 1000, UTC).astimezone():%H:%M:%S}",
         link=venue.link.up,
         cloud=view.link_up,
         unsynced=view.unsynced,

@@ -49,6 +49,7 @@ function draw(venue) {
   put(part(card, "unsynced"), String(venue.unsynced), venue.unsynced ? "warn" : "ok");
   put(part(card, "sold"), String(venue.sold));
   put(part(card, "admitted"), String(venue.admitted));
+  put(part(card, "as-of"), venue.as_of);
   const sessions = JSON.stringify(venue.sessions);
   if (sessions !== before.sessions) {
     before.sessions = sessions;
