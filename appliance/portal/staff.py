@@ -66,7 +66,7 @@ def sign_in() -> AnyResponse:
     csrf.require_own_origin(strict=True)
     badge, pin = request.form.get("badge", "").strip(), request.form.get("pin", "")
     try:
-        entered = site().box.run(lambda unit: staff.sign_in(unit, badge, pin, clients.address()))
+        entered = staff.sign_in(site().box, badge, pin, clients.address())
     except LimitReached as refusal:
         wait = _("Too many attempts. Wait some minutes, then try again.")
         return make_response(render_template("staff/sign_in.html", badge=badge, notice=wait), refusal.status)

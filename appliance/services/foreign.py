@@ -90,9 +90,18 @@ def _take_in(unit: Unit, order_id: str, origin: str, fact: TicketFact) -> None:
     orders.change_tickets(unit.db, [fact.ticket], order=order_id, quota=fact.quota)
     if provisional == order_id or not provisional.startswith(RECEIPT_ONLY):
         return
+    signed_as_paid = _paid_by_signature(unit, provisional)
     orders.move_payments(unit.db, provisional, order_id)
     orders.drop(unit.db, provisional)
+    if signed_as_paid:
+        settle_by_receipt(unit, order_id)
     settle(unit, order_id)
+
+
+def _paid_by_signature(unit: Unit, provisional: str) -> bool:
+    """Tell a receipt that said paid, which speaks for its whole order, from money taken here for one ticket of it."""
+    row = orders.find(unit.db, provisional)
+    return row is not None and row.payment == "paid" and orders.paid_minor(unit.db, provisional) == 0
 
 
 def fact_of(claims: TicketClaims, quota: str = "") -> TicketFact:

@@ -23,6 +23,12 @@ def count(unit: Unit, kind: str, who: str, window_ms: int) -> None:
     records.rate_add(unit.db, _bucket(kind, who), start, unit.now.boot_id)
 
 
+def give_back(unit: Unit, kind: str, who: str, window_ms: int) -> None:
+    """Take one count of this window back; one that a window's end already forgot stays forgotten."""
+    start = unit.now.boot_ms - unit.now.boot_ms % window_ms
+    records.rate_take(unit.db, _bucket(kind, who), start, unit.now.boot_id)
+
+
 def _bucket(kind: str, who: str) -> str:
     # Hashed: what strangers typed is bounded in size, and no mistyped PIN in the badge field stays in the database.
     return f"{kind}:{hashlib.sha256(who.encode(errors='replace')).hexdigest()[:24]}"

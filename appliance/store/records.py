@@ -90,6 +90,12 @@ def rate_add(db: Connection, bucket: str, window: int, boot_id: str) -> None:
     )
 
 
+def rate_take(db: Connection, bucket: str, window: int, boot_id: str) -> None:
+    """Count one less, never below zero."""
+    key = (rate.c.bucket == bucket) & (rate.c.window == window) & (rate.c.boot_id == boot_id)
+    db.execute(update(rate).where(key, rate.c.count > 0).values(count=rate.c.count - 1))
+
+
 def find_reply(db: Connection, scope: str, key: str) -> Row[Any] | None:
     """Return the remembered answer under a key."""
     return db.execute(select(idempotency).where(idempotency.c.scope == scope, idempotency.c.key == key)).first()

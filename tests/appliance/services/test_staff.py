@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from appliance.domain.clock import HOUR_MS, MINUTE_MS
-from appliance.domain.errors import LimitReached, Unauthorised
+from appliance.domain.errors import LimitReached, Refusal, Unauthorised
+from appliance.domain.pins import verify_pin
 from appliance.services import staff, sweep
 from appliance.store.tables import audit, staff_token
 from tests.support.box import BADGE, PIN, TestBox
 
 
 def sign_in(box: TestBox, badge: str = BADGE, pin: str = PIN, address: str = "10.0.0.7"):
-    return box.run(lambda unit: staff.sign_in(unit, badge, pin, address))
+    return staff.sign_in(box, badge, pin, address)
 
 
 def audited(box: TestBox) -> list[tuple[str, str]]:
@@ -75,6 +78,35 @@ def test_right_pins_are_not_counted(box):
     for _ in range(8):
         sign_in(box)
     assert audited(box) == [(BADGE, "sign_in")] * 8
+
+
+def test_wrong_pins_tried_at_once_are_limited_too(box):
+    answers = []
+
+    def attempt() -> None:
+        try:
+            sign_in(box, pin="wrong")
+        except Refusal as refusal:
+            answers.append(refusal.problem)
+
+    threads = [threading.Thread(target=attempt) for _ in range(12)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    assert sorted(answers) == ["limit-reached"] * 7 + ["unauthorised"] * 5
+
+
+def test_a_slow_pin_holds_up_nobodys_write(box, monkeypatch):
+    def slow(pin: str, stored: str) -> bool:
+        assert box.run(lambda unit: unit.secret())
+        return verify_pin(pin, stored)
+
+    monkeypatch.setattr(staff, "verify_pin", slow)
+    written = threading.Thread(target=sign_in, args=(box,))
+    written.start()
+    written.join(20)
+    assert audited(box) == [(BADGE, "sign_in")]
 
 
 def test_a_token_can_be_granted_for_a_while(box):
