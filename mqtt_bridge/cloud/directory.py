@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from dataclasses import asdict, dataclass
@@ -215,23 +214,3 @@ def forget_keys(database: Database, name: str, wall_ms: int) -> None:
         audit(db, wall_ms, "operator", "device keys revoked", name)
 
     database.run(forget)
-
-
-def create_operator_token(database: Database, token: str, wall_ms: int) -> None:
-    """Let whoever holds ``token`` operate the console; only its hash is kept. Repeating it changes nothing."""
-    digest = hashlib.sha256(token.encode()).hexdigest()
-
-    def create(db: Connection) -> None:
-        lock(db)
-        if db.execute(sa.select(t.operator_token.c.sha256).where(t.operator_token.c.sha256 == digest)).scalar() is None:
-            db.execute(sa.insert(t.operator_token).values(sha256=digest, created_at_ms=wall_ms))
-            audit(db, wall_ms, "operator", "operator token created", digest[:8])
-
-    database.run(create)
-
-
-def is_operator(db: Connection, token: str) -> bool:
-    """Tell whether a token opens the console; looking up a hash leaks nothing of the token by its timing."""
-    digest = hashlib.sha256(token.encode()).hexdigest()
-    good = (t.operator_token.c.sha256 == digest, t.operator_token.c.revoked.is_(False))
-    return db.execute(sa.select(t.operator_token.c.sha256).where(*good)).scalar() is not None

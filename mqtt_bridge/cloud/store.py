@@ -14,25 +14,34 @@ from mqtt_bridge.cloud.alarms import Alarm, alarms
 from mqtt_bridge.cloud.catalogue import CatalogueRefused, apply_catalogue, current_catalogue
 from mqtt_bridge.cloud.directory import (
     DirectoryRefused,
-    create_operator_token,
     forget_keys,
-    is_operator,
     register_device,
+)
+from mqtt_bridge.cloud.operators import (
+    Attempt,
+    attempt_sign_in,
+    create_operator_token,
+    is_operator,
+    operator_by_hash,
 )
 from mqtt_bridge.database import Database
 
 __all__ = [
     "Alarm",
+    "Attempt",
     "CatalogueRefused",
     "DirectoryRefused",
     "alarms",
     "apply_catalogue",
+    "attempt_sign_in",
     "create_operator_token",
     "current_catalogue",
     "forget_keys",
     "is_operator",
     "open_cloud",
+    "operator_by_hash",
     "register_device",
+    "tables_are_current",
 ]
 
 FIRST_GENERATION = 1
@@ -47,6 +56,11 @@ def open_cloud(url: str | Path) -> Database:
     if known is None:
         database.run(_first)
     return database
+
+
+def tables_are_current(db: Connection) -> bool:
+    """Tell whether the database has exactly this version's tables."""
+    return migrations.version(db) == migrations.HEAD
 
 
 def _generation(db: Connection) -> int | None:

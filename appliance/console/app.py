@@ -1,0 +1,52 @@
+"""Puts the console together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Flask, g
+from jinja2 import ChoiceLoader, FileSystemLoader
+
+from appliance.console import api, machines, shown, signing_in, stock
+from appliance.console.desk import Console
+from appliance.web import bodies, pages, problems, request_log, screens, security
+from appliance.web.languages import ENGLISH
+from appliance.web.site import LOOPBACK
+from appliance.web.tokens import Tokens
+from mqtt_bridge.database import Database
+
+TEMPLATES = Path(__file__).parent / "templates"
+KEY_FILE = "console.key"
+
+
+def create_app(
+    database: Database,
+    data: Path,
+    *,
+    metrics_from: tuple[str, ...] = LOOPBACK,
+    clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+) -> Flask:
+    """Return the operator's application over a cloud database; ``data`` holds the key of its cookies.
+
+    ``metrics_from`` are the addresses that may read /metrics without a token, ``clock`` returns wall-clock ms.
+    """
+    app = Flask("marquee-console", static_folder=None, template_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=bodies.LARGEST_BODY, MAX_FORM_MEMORY_SIZE=bodies.LARGEST_BODY)
+    Console(database, Tokens.from_file(data / KEY_FILE), clock, metrics_from).install(app)
+    screens.install(app)
+    app.jinja_env.loader = ChoiceLoader([FileSystemLoader(TEMPLATES), FileSystemLoader(screens.TEMPLATES)])
+    shown.install(app)
+    security.register(app)
+    problems.register(app, pages.render_problem)
+    app.before_request(_in_english)
+    for blueprint in (signing_in.blueprint, stock.blueprint, api.blueprint, machines.blueprint):
+        app.register_blueprint(blueprint)
+    request_log.register(app)
+    return app
+
+
+def _in_english() -> None:
+    """Operators' words are the project's own; so is the language the page declares."""
+    g.language = ENGLISH

@@ -1,0 +1,79 @@
+"""Operators: whoever holds a token; only hashes are kept, attempts are limited and written down."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import Enum
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from mqtt_bridge.cloud import tables as t
+from mqtt_bridge.cloud.directory import audit, lock
+from mqtt_bridge.database import Database
+
+WINDOW_MS = 60_000
+ATTEMPTS_PER_ADDRESS = 10
+
+
+class Attempt(Enum):
+    """What came of a sign-in."""
+
+    GOOD = "good"
+    WRONG = "wrong"
+    TOO_MANY = "too many"
+
+
+def create_operator_token(database: Database, token: str, wall_ms: int) -> None:
+    """Let whoever holds ``token`` operate the console. Repeating it changes nothing."""
+    digest = _digest(token)
+
+    def create(db: Connection) -> None:
+        lock(db)
+        if db.execute(sa.select(t.operator_token.c.sha256).where(t.operator_token.c.sha256 == digest)).scalar() is None:
+            db.execute(sa.insert(t.operator_token).values(sha256=digest, created_at_ms=wall_ms))
+            audit(db, wall_ms, "operator", "operator token created", digest[:8])
+
+    database.run(create)
+
+
+def is_operator(db: Connection, token: str) -> bool:
+    """Tell whether a token opens the console; looking up a hash leaks nothing of the token by its timing."""
+    return operator_by_hash(db, _digest(token))
+
+
+def operator_by_hash(db: Connection, digest: str) -> bool:
+    """Tell whether the token with this hash exists and was not revoked."""
+    good = (t.operator_token.c.sha256 == digest, t.operator_token.c.revoked.is_(False))
+    return db.execute(sa.select(t.operator_token.c.sha256).where(*good)).scalar() is not None
+
+
+def attempt_sign_in(database: Database, token: str, address: str, wall_ms: int) -> Attempt:
+    """Check a token and count the attempt; beyond the limit of an address nothing is checked.
+
+    There is no limit over all addresses: a stranger could use it to keep the operator out.
+    """
+
+    def attempt(db: Connection) -> Attempt:
+        lock(db)
+        window = wall_ms // WINDOW_MS
+        db.execute(sa.delete(t.rate).where(t.rate.c.window < window - 1))
+        if _count(db, f"sign-in {address}"[:80], window) > ATTEMPTS_PER_ADDRESS:
+            return Attempt.TOO_MANY
+        good = is_operator(db, token)
+        who = _digest(token)[:8] if good else "unknown"
+        audit(db, wall_ms, who, "signed in" if good else "sign-in refused", "console", address[:64])
+        return Attempt.GOOD if good else Attempt.WRONG
+
+    return database.run(attempt)
+
+
+def _count(db: Connection, bucket: str, window: int) -> int:
+    row = (t.rate.c.bucket == bucket, t.rate.c.window == window)
+    if not db.execute(sa.update(t.rate).where(*row).values(count=t.rate.c.count + 1)).rowcount:
+        db.execute(sa.insert(t.rate).values(bucket=bucket, window=window, count=1))
+    return int(db.execute(sa.select(t.rate.c.count).where(*row)).scalar_one())
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

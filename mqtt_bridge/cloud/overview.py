@@ -1,0 +1,166 @@
+"""The inventory as an operator sees it: read from one snapshot, sorted for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from mqtt_bridge.cloud import tables as t
+from mqtt_bridge.cloud.alarms import Alarm, alarms
+from mqtt_bridge.cloud.catalogue import current_catalogue
+from mqtt_bridge.cloud.directory import Device, Devices
+from mqtt_bridge.cloud.ledger import Book, Ledger
+from mqtt_bridge.mailbox.tables import outbox
+from mqtt_bridge.protocol.catalogue import Catalogue, Event, EventSession, Venue
+from mqtt_bridge.protocol.stock import Totals
+
+
+@dataclass(frozen=True)
+class Share:
+    """One device's part of a quota: totals over all its epochs, and what of it is of earlier ones (``in_doubt``)."""
+
+    device: Device
+    totals: Totals
+    held: int
+    in_doubt: int
+
+    @property
+    def free(self) -> int:
+        """Tickets the device can sell now."""
+        return max(0, self.totals.unsold - self.in_doubt - self.held)
+
+
+@dataclass(frozen=True)
+class QuotaView:
+    """A quota with all its shares; ``event`` and ``at`` are None when the catalogue no longer names it."""
+
+    id: str
+    name: str
+    event: Event | None
+    at: EventSession | None
+    venue: Venue | None
+    ticket_types: tuple[str, ...]
+    limit: int
+    extra: int
+    target: int | None
+    pool: int
+    frozen: str
+    shares: tuple[Share, ...]
+
+    @property
+    def capacity(self) -> int:
+        """Tickets there can be."""
+        return self.limit + self.extra
+
+    @property
+    def sold(self) -> int:
+        """Valid tickets the cloud has heard of."""
+        return sum(each.totals.valid for each in self.shares)
+
+    @property
+    def held(self) -> int:
+        """Tickets in open holds."""
+        return sum(each.held for each in self.shares)
+
+    @property
+    def free(self) -> int:
+        """Tickets devices can sell now, the pool not included."""
+        return sum(each.free for each in self.shares)
+
+    @property
+    def in_doubt(self) -> int:
+        """Unsold stock of lives that ended: it comes back by recovery or an operator's word."""
+        return sum(each.in_doubt for each in self.shares)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything at one moment; ``keys`` counts public keys by device, ``frozen`` is why nothing is granted, or empty."""
+
+    as_of_ms: int
+    frozen: str
+    catalogue_version: int
+    quotas: tuple[QuotaView, ...]
+    devices: tuple[Device, ...]
+    waiting: dict[str, int]
+    keys: dict[str, tuple[str, ...]]
+    alarms: tuple[Alarm, ...]
+
+    @property
+    def sessions(self) -> list[list[QuotaView]]:
+        """The quotas by event session, next first."""
+        return [list(group) for _, group in groupby(self.quotas, key=lambda each: each.at.id if each.at else "")]
+
+
+def overview(db: Connection, wall_ms: int) -> Overview:
+    """Read the whole inventory."""
+    devices = Devices(db)
+    current = current_catalogue(db)
+    frozen = db.execute(sa.select(t.cloud.c.frozen)).scalar_one()
+    quotas = [_quota(book, current, devices.values()) for book in Ledger(db, wall_ms).books() if _shown(book)]
+    return Overview(
+        as_of_ms=wall_ms,
+        frozen=frozen,
+        catalogue_version=current.version,
+        quotas=tuple(sorted(quotas, key=_by_time)),
+        devices=tuple(sorted(devices.values(), key=lambda each: (each.venue, each.name))),
+        waiting=_waiting(db),
+        keys=_keys(db),
+        alarms=alarms(db),
+    )
+
+
+def _shown(book: Book) -> bool:
+    """A quota that left the catalogue is shown until all its stock came back."""
+    return not book.retired or book.committed > 0
+
+
+def _by_time(quota: QuotaView) -> tuple[int, str, str]:
+    return (quota.at.starts_at_ms if quota.at else 0, quota.at.id if quota.at else "", quota.name)
+
+
+def _quota(book: Book, current: Catalogue, devices: Iterable[Device]) -> QuotaView:
+    event, at, _ = current.quota.get(book.id, (None, None, None))
+    return QuotaView(
+        id=book.id,
+        name=book.name,
+        event=event,
+        at=at,
+        venue=current.venue.get(at.venue) if at else None,
+        ticket_types=tuple(each.id for each in at.ticket_types if each.quota == book.id) if at else (),
+        limit=book.limit,
+        extra=book.extra,
+        target=book.target,
+        pool=book.pool,
+        frozen=book.frozen,
+        shares=tuple(_share(book, each) for each in sorted(devices, key=lambda one: (one.venue, one.name))),
+    )
+
+
+def _share(book: Book, device: Device) -> Share:
+    lines = [each for each in book.lines.values() if each.device == device.name]
+    sums = {name: sum(getattr(each.totals, name) for each in lines) for name in Totals.__struct_fields__}
+    earlier = [each for each in lines if each.epoch != device.epoch]
+    current = book.line(device.name, device.epoch)
+    held = current.held if current else 0
+    return Share(device, msgspec.convert(sums, Totals), held, sum(max(0, each.totals.unsold) for each in earlier))
+
+
+def _waiting(db: Connection) -> dict[str, int]:
+    """Messages each device has not acknowledged."""
+    unacked = sa.select(outbox.c.peer, sa.func.count()).where(outbox.c.acked_at_ms.is_(None)).group_by(outbox.c.peer)
+    return {row[0]: row[1] for row in db.execute(unacked)}
+
+
+def _keys(db: Connection) -> dict[str, tuple[str, ...]]:
+    """Key ids in use by device, oldest first."""
+    c = t.device_key.c
+    found: dict[str, tuple[str, ...]] = {}
+    for row in db.execute(sa.select(c.device, c.kid).where(c.revoked.is_(False)).order_by(c.added_at_ms)):
+        found[row.device] = (*found.get(row.device, ()), row.kid)
+    return found

@@ -1,0 +1,204 @@
+"""The operator sees everything, nobody else anything."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from appliance.console.shown import age, moment
+from mqtt_bridge.cloud.store import register_device
+from tests.appliance.console.conftest import TOKEN
+from tests.mqtt_bridge.cloud.world import START_MS, World
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+FIELDS = ["venue", "device", "granted", "confirmed", "returned", "sold", "cancelled", "held", "unsynced", "last_seen"]
+
+
+@pytest.mark.parametrize("path", ["/", "/devices", "/alarms"])
+def test_a_stranger_is_sent_to_the_sign_in(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer no"}, {"Authorization": "Basic eDp5"}])
+def test_the_api_wants_an_operators_bearer(client: FlaskClient, headers: dict[str, str]) -> None:
+    answer = client.get("/api/v1/stock", headers=headers)
+    assert answer.status_code == 401
+    assert answer.content_type == "application/problem+json"
+    assert answer.json["type"] == "/problems/unauthorised"
+
+
+def test_stock_has_exactly_the_promised_fields_and_conserves_tickets(world: World, client: FlaskClient) -> None:
+    register_device(world.database, "yard-1", "yard", 0)
+    hall = world.add("hall-1", "hall")
+    world.tell(hall, hall.sell("o1", 3))
+    hall.held = 2
+    hall.status(world, unsynced=4)
+    world.run()
+    (quota,) = client.get("/api/v1/stock", headers=BEARER).json
+    assert list(quota) == ["ticket_types", "quota", "limit", "extra", "pool", "devices"]
+    assert [list(each) for each in quota["devices"]] == [FIELDS, FIELDS]
+    assert (quota["ticket_types"], quota["quota"], quota["limit"], quota["extra"]) == (["t"], "q", 25, 0)
+    assert quota["devices"][0] == {
+        "venue": "hall",
+        "device": "hall-1",
+        "granted": 11,
+        "confirmed": 0,
+        "returned": 0,
+        "sold": 3,
+        "cancelled": 0,
+        "held": 2,
+        "unsynced": 4,
+        "last_seen": "2023-11-14T22:13:21Z",
+    }
+    assert quota["devices"][1]["last_seen"] is None
+    out = sum(each["granted"] - each["returned"] + each["confirmed"] for each in quota["devices"])
+    assert quota["pool"] + out == quota["limit"] + quota["extra"]
+
+
+def test_stock_of_an_earlier_life_still_counts(world: World, client: FlaskClient) -> None:
+    hall = world.add("hall-1", "hall")
+    world.tell(hall, hall.sell("o1", 3))
+    hall.inc, hall.seq, hall.epoch = "life-2", 0, 0
+    hall.hello(world)
+    world.run()
+    (quota,) = client.get("/api/v1/stock", headers=BEARER).json
+    assert quota["devices"][0]["sold"] == 3
+    assert quota["pool"] + quota["devices"][0]["granted"] == 25
+
+
+def test_the_stock_page_shows_figures_bars_and_the_state_of_each_link(world: World, operator: FlaskClient) -> None:
+    hall = world.add("hall-1", "hall")
+    register_device(world.database, "yard-1", "yard", 0)
+    world.tell(hall, hall.sell("o1", 3))
+    page = operator.get("/").text
+    assert "One Night" in page
+    assert "<b>3</b> sold" in page
+    assert 'aria-label="hall-1: 3 sold, 19 free"' in page
+    assert 'title="link up"' in page
+    assert "never connected" in page
+    world.now_ms += 60_000
+    assert 'title="link down"' in operator.get("/").text
+    assert "60 s ago" in operator.get("/").text
+
+
+def test_names_from_the_wire_stay_text(world: World, operator: FlaskClient) -> None:
+    world.say("<script>alert(1)", "hello", b"{}")
+    world.run()
+    page = operator.get("/alarms").text
+    assert "<script>alert" not in page
+    assert "unregistered" in page
+
+
+def test_the_devices_page_tells_hardware_and_keys(world: World, operator: FlaskClient) -> None:
+    hall = world.add("hall-1", "hall")
+    hall.status(world, unsynced=7)
+    world.run()
+    page = operator.get("/devices").text
+    assert "printer ready" in page
+    assert hall.key.kid in page
+    assert "7 messages" in page
+
+
+def test_an_empty_console_says_what_to_do(world: World, operator: FlaskClient) -> None:
+    assert "marquee provision" in operator.get("/devices").text
+    assert "Nothing contradicts anything" in operator.get("/alarms").text
+
+
+def test_the_cookie_is_sealed_http_only_strict_and_ends(world: World, client: FlaskClient) -> None:
+    answer = client.post("/sign-in", data={"token": TOKEN})
+    cookie = answer.headers["Set-Cookie"]
+    assert {"HttpOnly", "SameSite=Strict"} <= set(cookie.split("; "))
+    assert TOKEN not in cookie
+    assert client.get("/").status_code == 200
+    world.now_ms += 13 * 3600 * 1000
+    assert client.get("/").status_code == 303
+
+
+def test_signing_out_forgets_the_cookie(operator: FlaskClient) -> None:
+    assert operator.post("/sign-out").status_code == 303
+    assert operator.get("/").status_code == 303
+
+
+def test_a_revoked_token_ends_every_sign_in_made_with_it(world: World, operator: FlaskClient) -> None:
+    with world.database.write() as db:
+        db.exec_driver_sql("UPDATE operator_token SET revoked = 1")
+    assert operator.get("/").status_code == 303
+    assert operator.get("/api/v1/stock", headers=BEARER).status_code == 401
+
+
+def test_sign_ins_are_limited_per_address_and_every_one_is_written_down(world: World, client: FlaskClient) -> None:
+    answers = [client.post("/sign-in", data={"token": f"guess {k}"}).status_code for k in range(12)]
+    assert answers == [401] * 10 + [429] * 2
+    assert client.post("/sign-in", data={"token": TOKEN}).status_code == 429
+    other = client.post("/sign-in", data={"token": TOKEN}, environ_base={"REMOTE_ADDR": "10.1.1.1"})
+    assert other.status_code == 303
+    world.now_ms += 60_000
+    assert client.post("/sign-in", data={"token": TOKEN}).status_code == 303
+    written = world.rows("SELECT action, count(*) FROM audit WHERE subject = 'console' GROUP BY action ORDER BY action")
+    assert written == [("sign-in refused", 10), ("signed in", 2)]
+    assert world.scalar("SELECT count(*) FROM audit WHERE detail LIKE '%guess%' OR detail LIKE '%operator-token%'") == 0
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_another_site_cannot_post_the_sign_in_form(client: FlaskClient, headers: dict[str, str]) -> None:
+    assert client.post("/sign-in", data={"token": TOKEN}, headers=headers).status_code == 403
+
+
+def test_every_answer_carries_the_security_headers(operator: FlaskClient) -> None:
+    for path in ("/", "/nothing-here", "/api/v1/stock", "/healthz"):
+        answer = operator.get(path)
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/", "/devices", "/alarms", "/sign-in"])
+def test_pages_hold_no_inline_script_or_style(world: World, operator: FlaskClient, path: str) -> None:
+    world.add("hall-1", "hall")
+    page = operator.get(path, follow_redirects=True).text
+    assert "<style" not in page
+    assert " style=" not in page
+    assert "<script>" not in page
+
+
+def test_health_needs_no_token_and_readiness_knows_the_tables(world: World, client: FlaskClient) -> None:
+    assert client.get("/healthz").json == {"status": "ok"}
+    assert client.get("/readyz").json["status"] == "ready"
+    with world.database.write() as db:
+        db.exec_driver_sql("UPDATE cloud_version SET version_num = '0000'")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["status"]) == (503, "not_ready")
+
+
+def test_metrics_are_for_this_machine_and_operators(world: World, client: FlaskClient) -> None:
+    world.add("hall-1", "hall")
+    text = client.get("/metrics").text
+    assert 'marquee_quota{quota="q",what="pool"} 3.0' in text
+    assert 'marquee_allocation_total{device="hall-1",quota="q",total="granted"} 22.0' in text
+    elsewhere = {"REMOTE_ADDR": "10.0.0.9"}
+    assert client.get("/metrics", environ_base=elsewhere).status_code == 401
+    assert client.get("/metrics", headers={"X-Forwarded-For": "10.0.0.9"}).status_code == 401
+    assert client.get("/metrics", environ_base=elsewhere, headers=BEARER).status_code == 200
+
+
+def test_ages_and_moments_read_like_speech() -> None:
+    assert [age(START_MS - s * 1000, START_MS) for s in (3, 119, 120, 7200, 200_000)] == [
+        "3 s ago",
+        "119 s ago",
+        "2 min ago",
+        "2 h ago",
+        "2 d ago",
+    ]
+    assert age(None, START_MS) == "never"
+    assert moment(START_MS, "Europe/Berlin") == "Tue 14 Nov, 23:13"
+
+
+def test_the_console_changes_nothing_by_being_looked_at(world: World, app: Flask, operator: FlaskClient) -> None:
+    before = world.database.commits
+    for path in ("/", "/devices", "/alarms", "/api/v1/stock", "/metrics", "/readyz"):
+        assert operator.get(path).status_code == 200
+    assert world.database.commits == before
