@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Blueprint, Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from appliance.portal import api, attendee, captive, health, metrics, openapi, problem_pages, staff
 from appliance.portal.routes import Table
 from appliance.services.box import Box
 from appliance.web import bodies, pages, problems, request_log, screens, security, site
+from appliance.web.chunked import Chunked
 from appliance.web.site import WebSettings
 
 MOST_FORM_FIELDS = 200
@@ -22,24 +23,25 @@ def create_app(box: Box, web: WebSettings) -> Flask:
         MAX_FORM_MEMORY_SIZE=bodies.LARGEST_BODY,
         MAX_FORM_PARTS=MOST_FORM_FIELDS,
     )
+    app.wsgi_app = Chunked(app.wsgi_app, bodies.LARGEST_BODY)  # type: ignore[method-assign]
     if web.behind_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     site.install(app, box, web)
     screens.install(app)
     security.register(app)
     problems.register(app, pages.render_problem)
-    table = Table()
-    for blueprint in (
+    for blueprint in (*programs(Table()), problem_pages.blueprint, attendee.blueprint, staff.blueprint):
+        app.register_blueprint(blueprint)
+    request_log.register(app)
+    return app
+
+
+def programs(table: Table) -> tuple[Blueprint, ...]:
+    """Return the blueprints that programs talk to, with every route entered in ``table``."""
+    return (
         api.blueprint(table),
         health.blueprint(table),
         metrics.blueprint(table),
         captive.blueprint(table),
         openapi.blueprint(table),
-        problem_pages.blueprint,
-        attendee.blueprint,
-        staff.blueprint,
-    ):
-        app.register_blueprint(blueprint)
-    request_log.register(app)
-    app.extensions["marquee.routes"] = table.routes
-    return app
+    )

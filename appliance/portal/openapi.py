@@ -38,6 +38,7 @@ _WORDS = {
     202: "Accepted; not decided yet.",
     204: "Done; there is nothing to say.",
     304: "Nothing changed.",
+    503: "Not now.",
 }
 
 

@@ -14,6 +14,8 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
+from appliance.web import counters as _made_before_the_fork  # noqa: F401  workers share the memory they count in
+
 GRACE_S = 2
 SILENT_WORKER_S = 30
 KEEP_ALIVE_S = 15

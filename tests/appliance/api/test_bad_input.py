@@ -28,7 +28,7 @@ def refused(answer: Answer, status: int, field: str | None = None) -> dict[str, 
     return problem
 
 
-def line(**changes: object) -> dict[str, object]:
+def line(**changes: object) -> dict[str, list[Any]]:
     return {"items": [{"ticket_type": ADULT, "quantity": 1, **changes}]}
 
 
@@ -101,9 +101,7 @@ def test_a_body_that_is_no_small_json_object_is_refused(
     "value",
     ["x" * 201, "x" * 10_000, "a\x00b", "a\x07b", "\x1b[31mred", "e\u0301" * 201, 5, None, ["a"]],
 )
-def test_a_name_that_is_too_long_or_unprintable_is_refused(
-    api: Api, box: TestBox, field: str, value: object
-) -> None:
+def test_a_name_that_is_too_long_or_unprintable_is_refused(api: Api, box: TestBox, field: str, value: object) -> None:
     hold = api.hold().json["hold"]
     before = rows_of(box)
     refused(api("POST", ORDERS, {"hold": hold, field: value}), 422, field)
@@ -155,7 +153,16 @@ def test_odd_client_tokens_make_a_new_client(api: Api) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/api", "/api/", "/api/v1", "/api/v2/events", "/api/v1/stock", "/api/v1/events/", "/api/v1/%2e%2e/holds", "/api/v1/\u202e"],
+    [
+        "/api",
+        "/api/",
+        "/api/v1",
+        "/api/v2/events",
+        "/api/v1/stock",
+        "/api/v1/events/",
+        "/api/v1/%2e%2e/holds",
+        "/api/v1/\u202e",
+    ],
 )
 def test_an_unknown_address_under_api_is_a_problem(api: Api, path: str) -> None:
     problem = refused(api("GET", path), 404)
@@ -180,7 +187,14 @@ def test_a_wrong_method_is_answered_with_the_right_ones(api: Api, method: str, p
 
 
 def test_requests_of_the_wrong_shape_never_reach_a_5xx(api: Api) -> None:
-    for path in ("/api/v1/orders/" + "a" * 8000, "/api/v1/orders/%ff%fe", "/api/v1/events?x=%ff", "/%00", "//", "/api/v1//events"):
+    for path in (
+        "/api/v1/orders/" + "a" * 8000,
+        "/api/v1/orders/%ff%fe",
+        "/api/v1/events?x=%ff",
+        "/%00",
+        "//",
+        "/api/v1//events",
+    ):
         assert api("GET", path).status_code < 500
     assert api("GET", "/api/v1/events", Host="a b<>").status_code < 500
     assert api("GET", "/api/v1/availability", If_None_Match='W/"broken, "').status_code < 500

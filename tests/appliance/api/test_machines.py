@@ -126,11 +126,19 @@ def test_logs_name_the_route_and_never_what_its_address_carries(api: Api, staff:
     ]
     assert lines[-1]["problem"] == "unauthorised"
     written = repr(logs)
-    for private in (order["order"], order["tickets"][0]["receipt"], "secret-token", "9753", staff.headers["Authorization"]):
+    for private in (
+        order["order"],
+        order["tickets"][0]["receipt"],
+        "secret-token",
+        "9753",
+        staff.headers["Authorization"],
+    ):
         assert private not in written
 
 
-@pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/orders/x", "/", "/nowhere", "/staff/sign-in", "/problems/invalid"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/events", "/api/v1/orders/x", "/", "/nowhere", "/staff/sign-in", "/problems/invalid"]
+)
 def test_every_answer_carries_the_security_headers(api: Api, path: str) -> None:
     headers = api("GET", path).headers
     assert "default-src 'none'" in headers["Content-Security-Policy"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask import Flask
 
@@ -8,7 +10,7 @@ from appliance.web.csrf import Forbidden
 from appliance.web.site import Site
 
 
-def post(app: Flask, here: Site, token: str, subject: str = "phone", *, strict: bool = False, **headers: str) -> None:
+def post(app: Flask, here: Site, token: str, subject: str = "phone", strict: bool = False, **headers: Any) -> None:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     with app.test_request_context("/", "http://box.example:8080", method="POST", data={"csrf": token}, headers=named):
         csrf.check(here, subject, strict=strict)
@@ -41,7 +43,7 @@ def test_a_form_made_for_another_phone_or_by_another_page_is_refused(app: Flask,
     ],
 )
 def test_what_the_browser_says_came_from_elsewhere_is_refused_even_with_a_good_token(
-    app: Flask, here: Site, headers: dict[str, str]
+    app: Flask, here: Site, headers: dict[str, Any]
 ) -> None:
     with pytest.raises(Forbidden):
         post(app, here, csrf.token(here, "phone"), **headers)

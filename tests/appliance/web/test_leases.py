@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from appliance.web.leases import Leases
@@ -22,7 +21,7 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
     assert leases.hardware_of("10.0.0.1") == "aa:aa:aa:aa:aa:aa"
     fresh = tmp_path / "new"
     fresh.write_text("1 bb:bb:bb:bb:bb:bb 10.0.0.1 * *\n")
-    os.replace(fresh, path)
+    fresh.replace(path)
     assert leases.hardware_of("10.0.0.1") == "bb:bb:bb:bb:bb:bb"
 
 
