@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.bootstrap import wall_ms
 from appliance.catalogue import CatalogueErrors
 from appliance.demo import ports
 from appliance.demo.children import Family
@@ -133,10 +134,11 @@ def _get_ready(town: Town, page: str, family: Family, stop: threading.Event) -> 
 
 
 def _venue_ready(venue: DemoVenue) -> Callable[[], bool]:
-    """A venue is ready once its pages answer and the cloud has given it everything there is to sell and show."""
+    """A venue is ready once its pages answer and the cloud has said, since now, what it may sell, with all pictures."""
+    since_ms = wall_ms()
 
     def stocked(unit: Unit) -> bool:
-        return unit.device.link_up and unit.device.state_as_of_ms > 0 and not sync.missing_assets(unit)
+        return unit.device.link_up and unit.device.state_as_of_ms >= since_ms and not sync.missing_assets(unit)
 
     return lambda: venue.box.look(stocked) and _answers(venue.url + "readyz")
 

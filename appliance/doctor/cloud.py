@@ -1,0 +1,82 @@
+"""What the cloud needs, read from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from appliance.doctor.device import engine_finding
+from appliance.doctor.findings import Finding, fail, ok, warn
+from appliance.settings import Settings
+from mqtt_bridge.cloud import migrations, store
+from mqtt_bridge.database import Database
+
+SHOWN = 5
+
+
+def is_here(settings: Settings) -> bool:
+    """Whether this machine is (also) the cloud: a database is named in the settings, or lies in the data folder."""
+    return bool(settings.cloud.database) or _default(settings).exists()
+
+
+def database(settings: Settings) -> Iterator[Finding]:
+    """The engine and the schema."""
+    with _open(settings) as found:
+        if found is None:
+            yield fail("database", "the cloud's database does not exist", "Start marquee reconciler once; it makes it.")
+            return
+        yield engine_finding(found)
+        with found.read() as db:
+            version = migrations.version(db)
+        if version != migrations.HEAD:
+            yield warn(
+                "database",
+                f"schema {version}, this version needs {migrations.HEAD}",
+                "Start the reconciler: it migrates.",
+            )
+
+
+def catalogue(settings: Settings) -> Iterator[Finding]:
+    """What is on sale everywhere."""
+    with _open(settings) as found:
+        if found is None:
+            return
+        with found.read() as db:
+            document = store.current_catalogue(db)
+    if document.version == 0:
+        yield fail("catalogue", "none was imported", "Run marquee import FILE.")
+    else:
+        yield ok(
+            "catalogue", f"version {document.version}: {len(document.events)} events at {len(document.venues)} venues"
+        )
+
+
+def alarms(settings: Settings) -> Iterator[Finding]:
+    """What a person has to look at."""
+    with _open(settings) as found:
+        if found is None:
+            return
+        with found.read() as db:
+            listed = store.alarms(db)
+    for each in listed[:SHOWN]:
+        yield warn("alarms", f"{each.kind} {each.subject} ({each.count} times): {each.detail}", "See the console.")
+    if not listed:
+        yield ok("alarms", "none")
+
+
+def _default(settings: Settings) -> Path:
+    return settings.device.data / "cloud.db"
+
+
+@contextmanager
+def _open(settings: Settings) -> Iterator[Database | None]:
+    where = settings.cloud.database or str(_default(settings))
+    if "://" not in where and not Path(where).exists():
+        yield None
+        return
+    found = Database(where)
+    try:
+        yield found
+    finally:
+        found.close()

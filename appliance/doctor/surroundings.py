@@ -1,0 +1,120 @@
+"""What every machine of Marquee needs: disk, clock, broker, keys, certificates."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
+
+from cryptography import x509
+
+from appliance.doctor.findings import Finding, fail, ok, warn
+from appliance.services.clock import BUILT_AT_MS, Mode, system_clock
+from appliance.settings import Settings
+
+LITTLE_BYTES, TOO_LITTLE_BYTES = 1_000_000_000, 100_000_000
+CONNECT_S = 3.0
+EXPIRES_SOON = timedelta(days=30)
+_SECRETS = ("device.pem", "cloud.pem", "web.key", "marquee.db", "cloud.db")
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+def disk(settings: Settings) -> Iterator[Finding]:
+    """Room for bookings."""
+    folder = settings.device.data
+    if not folder.is_dir():
+        yield fail("disk", f"{folder} does not exist", "Start the portal once, or correct device.data.")
+        return
+    free = shutil.disk_usage(folder).free
+    words = f"{free / 1e9:.1f} GB free at {folder}"
+    if free < TOO_LITTLE_BYTES:
+        yield fail("disk", words, "Free some space now: bookings will be refused soon.")
+    elif free < LITTLE_BYTES:
+        yield warn("disk", words, "Free some space before the next event.")
+    else:
+        yield ok("disk", words)
+
+
+def clock(settings: Settings) -> Iterator[Finding]:
+    """Whether the wall clock is believed."""
+    now = system_clock(cast(Mode, settings.clock.mode))()
+    shown = datetime.fromtimestamp(now.wall_ms / 1000, UTC).isoformat(timespec="seconds")
+    if now.trusted:
+        why = "as the settings say" if settings.clock.mode == "trusted" else "synchronised"
+        yield ok("clock", f"{shown}, {why}")
+    else:
+        yield warn(
+            "clock",
+            f"{shown} is not trusted",
+            "Connect to a time server or a clock module. Until then open sale and door with the staff switches.",
+        )
+
+
+def broker(settings: Settings) -> Iterator[Finding]:
+    """Whether something answers where the broker should be."""
+    parts = urlsplit(settings.broker.url)
+    port = parts.port or _PORTS[parts.scheme]
+    try:
+        began = time.monotonic()
+        with socket.create_connection((parts.hostname or "", port), timeout=CONNECT_S):
+            yield ok("broker", f"{settings.broker.url} answers after {(time.monotonic() - began) * 1000:.0f} ms")
+    except OSError as error:
+        yield warn(
+            "broker",
+            f"{settings.broker.url} cannot be reached: {error.strerror or error}",
+            "Selling goes on without it. Check network, broker.url and the broker.",
+        )
+
+
+def keys(settings: Settings) -> Iterator[Finding]:
+    """Whether secrets are readable by their owner only."""
+    data = settings.device.data
+    named = [
+        Path(each) for each in (settings.broker.key, settings.broker.password_file, settings.cloud.key_file) if each
+    ]
+    here = [path for path in (*(data / name for name in _SECRETS), *named) if path.exists()]
+    bad = [path for path in here if path.stat().st_mode & 0o077]
+    if data.is_dir() and data.stat().st_mode & 0o077:
+        yield fail("keys", f"{data} can be entered by others", f"Run chmod 700 {data}.")
+    for path in bad:
+        yield fail(
+            "keys", f"{path} can be read by others", f"Run chmod 600 {path}; make a new key if others log in here."
+        )
+    for path in named:
+        if not path.exists():
+            yield fail("keys", f"{path} does not exist", "Correct the settings, or put the file there.")
+    if not bad:
+        yield ok("keys", f"{len(here)} secret files, readable by their owner only")
+
+
+def certificate(settings: Settings) -> Iterator[Finding]:
+    """Whether the certificates of a TLS connection are there and valid."""
+    if not settings.broker.url.startswith("mqtts://"):
+        yield ok("certificate", "the connection to the broker uses none")
+        return
+    for key, name in (("broker.ca", settings.broker.ca), ("broker.certificate", settings.broker.certificate)):
+        if name:
+            yield _certificate(key, Path(name))
+
+
+def _certificate(key: str, path: Path) -> Finding:
+    try:
+        found = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError):
+        return fail(
+            "certificate",
+            f"{key}: {path} is no readable PEM certificate",
+            "Put the file there, or correct the settings.",
+        )
+    # A clock that stands still must not keep an expired certificate alive.
+    now = max(datetime.now(UTC), datetime.fromtimestamp(BUILT_AT_MS / 1000, UTC))
+    ends = found.not_valid_after_utc
+    words = f"{key} is valid until {ends:%Y-%m-%d}"
+    if ends <= now:
+        return fail("certificate", words, "It has expired; get a new one.")
+    return warn("certificate", words, "Get a new one soon.") if ends - now < EXPIRES_SOON else ok("certificate", words)
