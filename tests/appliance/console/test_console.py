@@ -98,7 +98,7 @@ def test_the_devices_page_tells_hardware_and_keys(world: World, operator: FlaskC
     page = operator.get("/devices").text
     assert "printer ready" in page
     assert hall.key.kid in page
-    assert "7 messages" in page
+    assert "7 messages, oldest 0 s ago" in page
 
 
 def test_an_empty_console_says_what_to_do(world: World, operator: FlaskClient) -> None:
