@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.domain.inventory import Shelf
@@ -17,20 +17,34 @@ def _totals(row: Row[tuple[object, ...]]) -> Totals:
     return Totals(row.granted, row.confirmed, row.returned, row.sold, row.cancelled)
 
 
+# Statements of the hot path are built once: building one costs as much as running it.
+_SHELVES = select(allocation).where(allocation.c.current)
+_SHELVES_OF = _SHELVES.where(allocation.c.quota.in_(bindparam("quotas", expanding=True)))
+_COUNT = select(allocation).where(allocation.c.quota == bindparam("of"), allocation.c.epoch == bindparam("in_epoch"))
+_ADD = (
+    update(allocation)
+    .where(allocation.c.quota == bindparam("of"), allocation.c.epoch == bindparam("in_epoch"))
+    .values(
+        held=allocation.c.held + bindparam("more_held"),
+        sold=allocation.c.sold + bindparam("more_sold"),
+        cancelled=allocation.c.cancelled + bindparam("more_cancelled"),
+        returned=allocation.c.returned + bindparam("more_returned"),
+    )
+)
+
+
 def shelves(db: Connection, quotas: Iterable[str] | None = None) -> dict[str, Shelf]:
     """Return the current shelf per quota (all, or those asked for); a quota never granted here has none."""
-    query = select(allocation).where(allocation.c.current)
-    if quotas is not None:
-        query = query.where(allocation.c.quota.in_(sorted(quotas)))
+    rows = db.execute(_SHELVES) if quotas is None else db.execute(_SHELVES_OF, {"quotas": list(quotas)})
     return {
         row.quota: Shelf(row.quota, row.epoch, _totals(row), row.held, row.elsewhere if row.as_of_ms else None)
-        for row in db.execute(query)
+        for row in rows
     }
 
 
 def count(db: Connection, quota: str, epoch: int) -> StockCount | None:
     """Return this device's own totals of one quota and epoch as they travel; None if it never had any."""
-    row = db.execute(select(allocation).where(allocation.c.quota == quota, allocation.c.epoch == epoch)).first()
+    row = db.execute(_COUNT, {"of": quota, "in_epoch": epoch}).first()
     return None if row is None else StockCount(quota, epoch, _totals(row), row.held)
 
 
@@ -44,17 +58,8 @@ def add(
     db: Connection, quota: str, epoch: int, *, held: int = 0, sold: int = 0, cancelled: int = 0, returned: int = 0
 ) -> None:
     """Add to the device's own totals; only ``held`` may be negative. An epoch unknown here has nothing to add to."""
-    table = allocation.c
-    db.execute(
-        update(allocation)
-        .where(table.quota == quota, table.epoch == epoch)
-        .values(
-            held=table.held + held,
-            sold=table.sold + sold,
-            cancelled=table.cancelled + cancelled,
-            returned=table.returned + returned,
-        )
-    )
+    more = {"more_held": held, "more_sold": sold, "more_cancelled": cancelled, "more_returned": returned}
+    db.execute(_ADD, {"of": quota, "in_epoch": epoch, **more})
 
 
 def merge_grant(db: Connection, grant: Granted, as_of_ms: int) -> bool:

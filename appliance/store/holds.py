@@ -5,20 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
 
 from appliance.domain.clock import Now
 from appliance.domain.inventory import Line
 from appliance.store.tables import client, hold, hold_item, order
 
-
-def _lapsed(now: Now) -> Any:
-    return and_(hold.c.state == "open", hold.c.boot_id == now.boot_id, hold.c.expires_boot_ms <= now.boot_ms)
+# Statements of the hot path are built once: building one costs as much as running it.
+_ID, _CLIENT, _BOOT, _AT = (bindparam(name) for name in ("id_", "client_", "boot", "at"))
+_LAPSED = and_(hold.c.state == "open", hold.c.boot_id == _BOOT, hold.c.expires_boot_ms <= _AT)
+_ADD = hold.insert()
+_ADD_ITEMS = hold_item.insert()
+_FIND = select(hold).where(hold.c.id == _ID)
+_ITEMS = select(hold_item).where(hold_item.c.hold == _ID).order_by(hold_item.c.ticket_type)
+_SET_STATE = update(hold).where(hold.c.id == _ID).values(state=bindparam("after"))
+_LAPSED_IDS = select(hold.c.id).where(_LAPSED).order_by(hold.c.expires_boot_ms)
+_OPEN_AND_LAPSED = (
+    select(hold_item.c.quota, hold_item.c.epoch, func.sum(hold_item.c.quantity).label("quantity"))
+    .join(hold, hold.c.id == hold_item.c.hold)
+    .where(_LAPSED)
+    .group_by(hold_item.c.quota, hold_item.c.epoch)
+)
+_OF_EARLIER_BOOTS = and_(hold.c.state == "open", hold.c.boot_id != _BOOT)
+_ANY_OF_EARLIER_BOOTS = select(hold.c.id).where(_OF_EARLIER_BOOTS).limit(1)
+_OPEN_OF = select(func.count()).select_from(hold).where(hold.c.client == _CLIENT, hold.c.state == "open")
+_UNCONFIRMED = select(func.count(), func.min(hold.c.placed_boot_ms)).where(
+    hold.c.client == _CLIENT, hold.c.state != "confirmed", hold.c.boot_id == _BOOT, hold.c.placed_boot_ms > _AT
+)
+_HELD_BY = (
+    select(hold_item.c.quota, func.sum(hold_item.c.quantity).label("quantity"))
+    .join(hold, hold.c.id == hold_item.c.hold)
+    .where(hold.c.client == _CLIENT, hold.c.state == "open")
+    .group_by(hold_item.c.quota)
+)
+_KNOWN = select(client.c.id).where(client.c.id == _CLIENT)
+_ADD_CLIENT = client.insert()
 
 
 def add(db: Connection, values: dict[str, Any], lines: Iterable[Line], epochs: dict[str, int]) -> None:
     """Insert an open hold with its items."""
-    db.execute(hold.insert().values(state="open", **values))
+    db.execute(_ADD, {"state": "open", **values})
     items = [
         {
             "hold": values["id"],
@@ -29,51 +55,42 @@ def add(db: Connection, values: dict[str, Any], lines: Iterable[Line], epochs: d
         }
         for line in lines
     ]
-    db.execute(hold_item.insert(), items)
+    db.execute(_ADD_ITEMS, items)
 
 
 def find(db: Connection, hold_id: str) -> Row[Any] | None:
     """Return the hold row."""
-    return db.execute(select(hold).where(hold.c.id == hold_id)).first()
-
-
-def find_by_code(db: Connection, code: str) -> Row[Any] | None:
-    """Return the hold row with this readable code."""
-    return db.execute(select(hold).where(hold.c.code == code)).first()
+    return db.execute(_FIND, {"id_": hold_id}).first()
 
 
 def items(db: Connection, hold_id: str) -> list[Row[Any]]:
     """Return the item rows in a stable order."""
-    return list(db.execute(select(hold_item).where(hold_item.c.hold == hold_id).order_by(hold_item.c.ticket_type)))
+    return list(db.execute(_ITEMS, {"id_": hold_id}))
 
 
 def set_state(db: Connection, hold_id: str, state: str) -> None:
     """Write a hold's new state."""
-    db.execute(update(hold).where(hold.c.id == hold_id).values(state=state))
+    db.execute(_SET_STATE, {"id_": hold_id, "after": state})
 
 
 def lapsed(db: Connection, now: Now) -> list[str]:
     """Return ids of open holds whose life is over."""
-    return list(db.execute(select(hold.c.id).where(_lapsed(now)).order_by(hold.c.expires_boot_ms)).scalars())
+    return list(db.execute(_LAPSED_IDS, {"boot": now.boot_id, "at": now.boot_ms}).scalars())
 
 
 def lapsed_stock(db: Connection, now: Now) -> dict[tuple[str, int], int]:
     """Return tickets per (quota, epoch) in holds whose life is over but which nobody freed yet."""
-    query = (
-        select(hold_item.c.quota, hold_item.c.epoch, func.sum(hold_item.c.quantity).label("quantity"))
-        .join(hold, hold.c.id == hold_item.c.hold)
-        .where(_lapsed(now))
-        .group_by(hold_item.c.quota, hold_item.c.epoch)
-    )
-    return {(row.quota, row.epoch): row.quantity for row in db.execute(query)}
+    rows = db.execute(_OPEN_AND_LAPSED, {"boot": now.boot_id, "at": now.boot_ms})
+    return {(row.quota, row.epoch): row.quantity for row in rows}
 
 
 def adopt(db: Connection, now: Now) -> None:
     """Restart the life of open holds from an earlier boot."""
+    if db.execute(_ANY_OF_EARLIER_BOOTS, {"boot": now.boot_id}).first() is None:
+        return
+    restarted = update(hold).where(hold.c.state == "open", hold.c.boot_id != now.boot_id)
     db.execute(
-        update(hold)
-        .where(hold.c.state == "open", hold.c.boot_id != now.boot_id)
-        .values(
+        restarted.values(
             boot_id=now.boot_id,
             placed_boot_ms=now.boot_ms,
             expires_boot_ms=now.boot_ms + hold.c.life_ms,
@@ -84,37 +101,18 @@ def adopt(db: Connection, now: Now) -> None:
 
 def open_of(db: Connection, client_id: str) -> int:
     """Return how many holds a client has open."""
-    query = select(func.count()).select_from(hold).where(hold.c.client == client_id, hold.c.state == "open")
-    return db.execute(query).scalar_one()
-
-
-def open_ids_of(db: Connection, client_id: str) -> list[str]:
-    """Return the ids of a client's open holds, newest first."""
-    query = select(hold.c.id).where(hold.c.client == client_id, hold.c.state == "open")
-    return [str(row.id) for row in db.execute(query.order_by(hold.c.placed_at_ms.desc(), hold.c.id))]
+    return db.execute(_OPEN_OF, {"client_": client_id}).scalar_one()
 
 
 def unconfirmed_since(db: Connection, client_id: str, boot_id: str, since_boot_ms: int) -> tuple[int, int | None]:
     """Return how many unconfirmed holds a client placed since then, and when (boot-time) the first of them was."""
-    query = select(func.count(), func.min(hold.c.placed_boot_ms)).where(
-        hold.c.client == client_id,
-        hold.c.state != "confirmed",
-        hold.c.boot_id == boot_id,
-        hold.c.placed_boot_ms > since_boot_ms,
-    )
-    number, first = db.execute(query).one()
+    number, first = db.execute(_UNCONFIRMED, {"client_": client_id, "boot": boot_id, "at": since_boot_ms}).one()
     return number, first
 
 
 def held_by(db: Connection, client_id: str) -> dict[str, int]:
     """Return tickets per quota in a client's open holds."""
-    query = (
-        select(hold_item.c.quota, func.sum(hold_item.c.quantity).label("quantity"))
-        .join(hold, hold.c.id == hold_item.c.hold)
-        .where(hold.c.client == client_id, hold.c.state == "open")
-        .group_by(hold_item.c.quota)
-    )
-    return {row.quota: row.quantity for row in db.execute(query)}
+    return {row.quota: row.quantity for row in db.execute(_HELD_BY, {"client_": client_id})}
 
 
 def open_by_address(db: Connection, quota: str) -> list[Row[Any]]:
@@ -146,9 +144,9 @@ def old_ends(db: Connection, before_ms: int) -> int:
 
 def client_known(db: Connection, client_id: str) -> bool:
     """Return whether this client was seen before."""
-    return db.execute(select(client.c.id).where(client.c.id == client_id)).first() is not None
+    return db.execute(_KNOWN, {"client_": client_id}).first() is not None
 
 
 def add_client(db: Connection, client_id: str, address: str, now: Now) -> None:
     """Remember a client and where it first called from."""
-    db.execute(client.insert().values(id=client_id, address=address, boot_id=now.boot_id, first_boot_ms=now.boot_ms))
+    db.execute(_ADD_CLIENT, {"id": client_id, "address": address, "boot_id": now.boot_id, "first_boot_ms": now.boot_ms})

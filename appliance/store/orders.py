@@ -5,27 +5,53 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.store.tables import check_in, order, payment, ticket
 
+# Statements of the hot path are built once: building one costs as much as running it.
+_ID = bindparam("id_")
+_ADD = order.insert()
+_ADD_TICKETS = ticket.insert()
+_FIND = select(order).where(order.c.id == _ID)
+_BY_HOLD = select(order.c.id).where(order.c.hold == _ID)
+_TICKETS = (
+    select(ticket, check_in.c.at_ms.label("admitted_at_ms"))
+    .outerjoin(check_in, check_in.c.id == ticket.c.checked_in_by)
+    .where(ticket.c.order == _ID)
+    .order_by(ticket.c.event_session, ticket.c.ticket_type, ticket.c.id)
+)
+_TICKET = select(ticket).where(ticket.c.id == _ID)
+_TICKETS_BY_CODE = select(ticket).where(ticket.c.code == bindparam("code"))
+_PAID = select(func.coalesce(func.sum(payment.c.amount_minor), 0)).where(payment.c.order == _ID)
+_OF_CLIENT = (
+    select(ticket.c.event_session, ticket.c.price_minor, order.c.payment, func.count().label("number"))
+    .join(order, order.c.id == ticket.c.order)
+    .where(
+        order.c.client == bindparam("client_"),
+        order.c.status.in_(bindparam("statuses", expanding=True)),
+        ticket.c.voided.is_(False),
+    )
+    .group_by(ticket.c.event_session, ticket.c.price_minor, order.c.payment)
+)
+
 
 def add(db: Connection, values: dict[str, Any], tickets: list[dict[str, Any]]) -> None:
     """Insert an order with its tickets."""
-    db.execute(order.insert().values(**values))
+    db.execute(_ADD, values)
     if tickets:
-        db.execute(ticket.insert(), tickets)
+        db.execute(_ADD_TICKETS, tickets)
 
 
 def find(db: Connection, order_id: str) -> Row[Any] | None:
     """Return the order row."""
-    return db.execute(select(order).where(order.c.id == order_id)).first()
+    return db.execute(_FIND, {"id_": order_id}).first()
 
 
 def find_by_hold(db: Connection, hold_id: str) -> str | None:
     """Return the id of the order a hold became."""
-    return db.execute(select(order.c.id).where(order.c.hold == hold_id)).scalar()
+    return db.execute(_BY_HOLD, {"id_": hold_id}).scalar()
 
 
 def by_code(db: Connection, code: str) -> list[str]:
@@ -41,23 +67,17 @@ def change(db: Connection, order_id: str, **values: Any) -> None:
 
 def tickets(db: Connection, order_id: str) -> list[Row[Any]]:
     """Return ticket rows of an order with ``admitted_at_ms`` of the check-in that counts, in a stable order."""
-    query = (
-        select(ticket, check_in.c.at_ms.label("admitted_at_ms"))
-        .outerjoin(check_in, check_in.c.id == ticket.c.checked_in_by)
-        .where(ticket.c.order == order_id)
-        .order_by(ticket.c.event_session, ticket.c.ticket_type, ticket.c.id)
-    )
-    return list(db.execute(query))
+    return list(db.execute(_TICKETS, {"id_": order_id}))
 
 
 def find_ticket(db: Connection, ticket_id: str) -> Row[Any] | None:
     """Return a ticket row."""
-    return db.execute(select(ticket).where(ticket.c.id == ticket_id)).first()
+    return db.execute(_TICKET, {"id_": ticket_id}).first()
 
 
 def tickets_by_code(db: Connection, code: str) -> list[Row[Any]]:
     """Return ticket rows with this code."""
-    return list(db.execute(select(ticket).where(ticket.c.code == code)))
+    return list(db.execute(_TICKETS_BY_CODE, {"code": code}))
 
 
 def orders_of_tickets(db: Connection, ticket_ids: Iterable[str]) -> list[str]:
@@ -73,7 +93,7 @@ def change_tickets(db: Connection, ticket_ids: Iterable[str], **values: Any) -> 
 
 def add_ticket(db: Connection, values: dict[str, Any]) -> None:
     """Insert one ticket."""
-    db.execute(ticket.insert().values(**values))
+    db.execute(_ADD_TICKETS, values)
 
 
 def drop(db: Connection, order_id: str) -> None:
@@ -93,19 +113,12 @@ def add_payment(db: Connection, values: dict[str, Any]) -> bool:
 
 def paid_minor(db: Connection, order_id: str) -> int:
     """Return the sum of an order's payments."""
-    query = select(func.coalesce(func.sum(payment.c.amount_minor), 0)).where(payment.c.order == order_id)
-    return int(db.execute(query).scalar_one())
+    return int(db.execute(_PAID, {"id_": order_id}).scalar_one())
 
 
 def tickets_of_client(db: Connection, client_id: str, statuses: Iterable[str]) -> list[Row[Any]]:
     """Return (event_session, price_minor, payment, number) of a client's valid tickets, grouped."""
-    query = (
-        select(ticket.c.event_session, ticket.c.price_minor, order.c.payment, func.count().label("number"))
-        .join(order, order.c.id == ticket.c.order)
-        .where(order.c.client == client_id, order.c.status.in_(list(statuses)), ticket.c.voided.is_(False))
-        .group_by(ticket.c.event_session, ticket.c.price_minor, order.c.payment)
-    )
-    return list(db.execute(query))
+    return list(db.execute(_OF_CLIENT, {"client_": client_id, "statuses": list(statuses)}))
 
 
 def unpaid_in(db: Connection, event_session: str, issuer: str) -> list[str]:

@@ -5,16 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.domain.clock import Now
 from appliance.store.tables import audit, hardware, idempotency, issuer_key, print_job, rate, staff_token, switch
 
+# Statements of the hot path are built once: building one costs as much as running it.
+_ADD_AUDIT = audit.insert()
+_SWITCHES = select(switch.c.name, switch.c.value)
+_RATE_KEY = and_(
+    rate.c.bucket == bindparam("bucket_"), rate.c.window == bindparam("window_"), rate.c.boot_id == bindparam("boot")
+)
+_RATE = select(rate.c.count).where(_RATE_KEY)
+_COUNT_ONCE = insert(rate).values(count=1)
+_COUNT = _COUNT_ONCE.on_conflict_do_update(
+    index_elements=["bucket", "window", "boot_id"], set_={"count": rate.c.count + 1}
+)
+_UNCOUNT = update(rate).where(_RATE_KEY, rate.c.count > 0).values(count=rate.c.count - 1)
+_REPLY = select(idempotency).where(idempotency.c.scope == bindparam("scope_"), idempotency.c.key == bindparam("key_"))
+_STAFF_TOKEN = select(staff_token).where(staff_token.c.sha256 == bindparam("hash"))
+
 
 def add_audit(db: Connection, at_ms: int, who: str, action: str, subject: str, detail: str) -> None:
     """Insert one line of who did what."""
-    db.execute(audit.insert().values(at_ms=at_ms, who=who, action=action, subject=subject, detail=detail))
+    db.execute(_ADD_AUDIT, {"at_ms": at_ms, "who": who, "action": action, "subject": subject, "detail": detail})
 
 
 def add_print_job(db: Connection, kind: str, document: bytes, at_ms: int, reprint_of: int | None) -> int:
@@ -64,7 +79,7 @@ def put_hardware(db: Connection, name: str, state: str, reason: str, since_ms: i
 
 def switches(db: Connection) -> dict[str, str]:
     """Return every staff switch that is set."""
-    return {row.name: row.value for row in db.execute(select(switch.c.name, switch.c.value))}
+    return {row.name: row.value for row in db.execute(_SWITCHES)}
 
 
 def put_switch(db: Connection, name: str, value: str | None, at_ms: int, who: str) -> None:
@@ -78,27 +93,22 @@ def put_switch(db: Connection, name: str, value: str | None, at_ms: int, who: st
 
 def rate_count(db: Connection, bucket: str, window: int, boot_id: str) -> int:
     """Return how often ``bucket`` was counted in the window that began at ``window`` (boot-time in ms) of this boot."""
-    key = (rate.c.bucket == bucket) & (rate.c.window == window) & (rate.c.boot_id == boot_id)
-    return db.execute(select(rate.c.count).where(key)).scalar() or 0
+    return db.execute(_RATE, {"bucket_": bucket, "window_": window, "boot": boot_id}).scalar() or 0
 
 
 def rate_add(db: Connection, bucket: str, window: int, boot_id: str) -> None:
     """Count one more."""
-    row = insert(rate).values(bucket=bucket, window=window, boot_id=boot_id, count=1)
-    db.execute(
-        row.on_conflict_do_update(index_elements=["bucket", "window", "boot_id"], set_={"count": rate.c.count + 1})
-    )
+    db.execute(_COUNT, {"bucket": bucket, "window": window, "boot_id": boot_id})
 
 
 def rate_take(db: Connection, bucket: str, window: int, boot_id: str) -> None:
     """Count one less, never below zero."""
-    key = (rate.c.bucket == bucket) & (rate.c.window == window) & (rate.c.boot_id == boot_id)
-    db.execute(update(rate).where(key, rate.c.count > 0).values(count=rate.c.count - 1))
+    db.execute(_UNCOUNT, {"bucket_": bucket, "window_": window, "boot": boot_id})
 
 
 def find_reply(db: Connection, scope: str, key: str) -> Row[Any] | None:
     """Return the remembered answer under a key."""
-    return db.execute(select(idempotency).where(idempotency.c.scope == scope, idempotency.c.key == key)).first()
+    return db.execute(_REPLY, {"scope_": scope, "key_": key}).first()
 
 
 def add_reply(db: Connection, values: dict[str, Any]) -> None:
@@ -113,7 +123,7 @@ def add_staff_token(db: Connection, values: dict[str, Any]) -> None:
 
 def find_staff_token(db: Connection, sha256: str) -> Row[Any] | None:
     """Return a staff token."""
-    return db.execute(select(staff_token).where(staff_token.c.sha256 == sha256)).first()
+    return db.execute(_STAFF_TOKEN, {"hash": sha256}).first()
 
 
 def drop_staff_token(db: Connection, sha256: str) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, text, update
+from sqlalchemy import Connection, Row, bindparam, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.store.tables import check_in
 
+_ADD = insert(check_in).on_conflict_do_nothing()
+_FIND = select(check_in).where(check_in.c.id == bindparam("id_"))
+
 
 def add(db: Connection, values: dict[str, Any]) -> None:
     """Insert a scan; the same one twice is kept once."""
-    db.execute(insert(check_in).values(**values).on_conflict_do_nothing())
+    db.execute(_ADD, values)
 
 
 def find(db: Connection, check_in_id: str) -> Row[Any] | None:
     """Return a scan."""
-    return db.execute(select(check_in).where(check_in.c.id == check_in_id)).first()
+    return db.execute(_FIND, {"id_": check_in_id}).first()
 
 
 def recent(db: Connection, limit: int) -> list[Row[Any]]:
