@@ -104,6 +104,12 @@ def open_of(db: Connection, client_id: str) -> int:
     return db.execute(_OPEN_OF, {"client_": client_id}).scalar_one()
 
 
+def open_ids_of(db: Connection, client_id: str) -> list[str]:
+    """Return the ids of a client's open holds, newest first."""
+    query = select(hold.c.id).where(hold.c.client == client_id, hold.c.state == "open")
+    return [str(row.id) for row in db.execute(query.order_by(hold.c.placed_at_ms.desc(), hold.c.id))]
+
+
 def unconfirmed_since(db: Connection, client_id: str, boot_id: str, since_boot_ms: int) -> tuple[int, int | None]:
     """Return how many unconfirmed holds a client placed since then, and when (boot-time) the first of them was."""
     number, first = db.execute(_UNCONFIRMED, {"client_": client_id, "boot": boot_id, "at": since_boot_ms}).one()

@@ -269,3 +269,13 @@ def test_many_tickets_of_one_order_sell_what_was_granted_and_no_more(tmp_path):
     assert len(book(box, (ADULT, 7), (CHILD, 3), (ELSEWHERE, 2)).tickets) == 12
     assert (available(box), available(box, ELSEWHERE)) == (0, 0)
     box.database.close()
+
+
+def test_a_guest_finds_its_open_holds_again_newest_first(box):
+    first = hold(box, (ADULT, 1))
+    box.turn.advance(1000)
+    second = hold(box, (ADULT, 1))
+    seen = box.look(lambda unit: booking.open_holds(unit, guest()))
+    assert [each.id for each in seen] == [second.id, first.id]
+    box.turn.advance(10 * MINUTE_MS - 1000)
+    assert [each.id for each in box.look(lambda unit: booking.open_holds(unit, guest()))] == [second.id]
