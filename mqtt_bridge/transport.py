@@ -159,19 +159,25 @@ class Transport:
     def _supervise(self) -> None:
         wait_s = MIN_WAIT_S
         while not self._stopping.is_set():
-            connection = _Connection(self)
-            self._connection = connection
             began = time.monotonic()
-            try:
-                connection.live()
-            except (OSError, ValueError) as error:  # ValueError: TLS files that do not fit, a refused host name
-                connection.reason = connection.reason or f"{type(error).__name__}: {error}"
-            except Exception as error:  # noqa: BLE001  paho must not end the one thread that reconnects
-                log.error("transport.crashed", error=repr(error))
-                connection.reason = repr(error)
-            self._set_link(up=False, reason=connection.reason)
+            self._set_link(up=False, reason=self._connect_once())
             wait_s = MIN_WAIT_S if time.monotonic() - began > MAX_WAIT_S else min(wait_s * 2, MAX_WAIT_S)
             self._stopping.wait(wait_s * random.uniform(0.5, 1.0))  # not all devices at once after an outage
+
+    def _connect_once(self) -> str:
+        """Live through one connection and return why it ended; nothing may end the thread that reconnects."""
+        connection: _Connection | None = None
+        try:
+            connection = self._connection = _Connection(self)
+            connection.live()
+        except (OSError, ValueError) as error:  # ValueError: TLS files that do not fit, a host name that cannot be
+            reason = f"{type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001
+            reason = f"{type(error).__name__}: {error}"
+            log.error("transport.crashed", reason=reason)
+        else:
+            reason = connection.reason
+        return connection.reason or reason if connection is not None else reason
 
     def _set_link(self, *, up: bool, reason: str = "") -> None:
         with self._changed:
@@ -218,7 +224,7 @@ class _Connection:
                 if silent_s > ANSWER_TIMEOUT_S:
                     self.close(f"the broker did not answer for {ANSWER_TIMEOUT_S:g} s")
         finally:
-            self.close(self.reason or "ended")
+            self.close("ended")
             client.loop_stop()
 
     def publish(self, topic: str, payload: bytes, retain: bool) -> bool:
