@@ -1,0 +1,101 @@
+"""Every page in every language can be read in sunlight and used with a thumb on the narrowest phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import PHONE, Venue, sign_in
+from tests.browser.looks import complaints
+
+pytestmark = pytest.mark.system
+LANGUAGES = ("en", "de")
+
+
+@pytest.fixture
+def thumb(browser: Browser, venue: Venue) -> Iterator[Page]:
+    """A narrow phone whose page can be measured (guests' pages have no scripts of their own either way)."""
+    context = browser.new_context(base_url=venue.url, viewport=PHONE)
+    context.set_default_timeout(10_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_guests_pages(thumb: Page, venue: Venue, language: str):
+    query = f"?lang={language}"
+    found = {}
+
+    def look(name: str) -> None:
+        found[name] = complaints(thumb)
+
+    thumb.goto(f"/{query}")
+    look("listing")
+    thumb.goto(f"/events/paper-moons{query}")
+    look("event")
+    thumb.click("button.primary")
+    look("hold")
+    held = thumb.url
+    thumb.click("button.primary")
+    look("order")
+    ticket = thumb.url.split("?")[0]
+    thumb.goto(f"{ticket}/cancel{query}")
+    look("cancel")
+    thumb.click("button.danger")
+    look("cancelled")
+    thumb.goto(f"/events/paper-moons{query}")
+    thumb.click("button.primary")
+    venue.box.turn.advance(11 * 60_000)
+    thumb.reload()
+    look("expired")
+    thumb.goto(f"/nothing{query}")
+    look("not found")
+    venue.box.grant(dict.fromkeys(venue.catalogue.quota, 0), epoch=2)
+    thumb.goto(f"/events/paper-moons{query}")
+    look("sold out here")
+    assert held
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_staff_pages(thumb: Page, venue: Venue, language: str):
+    query = f"?lang={language}"
+    found = {}
+
+    def look(name: str) -> None:
+        found[name] = complaints(thumb)
+
+    thumb.goto(f"/staff/sign-in{query}")
+    look("sign in")
+    sign_in(thumb)
+    thumb.goto(f"/events/paper-moons{query}")
+    thumb.click("button.primary")
+    thumb.click("button.primary")
+    code = thumb.locator(".foot .code").inner_text()
+    for name, typed in (("unpaid", code), ("unknown", "nonsense")):
+        thumb.goto(f"/staff/{query}")
+        thumb.fill("#code", typed)
+        thumb.press("#code", "Enter")
+        thumb.wait_for_selector(".verdict.refused")
+        look(name)
+    thumb.goto(f"/staff/orders{query}&code={code}")
+    look("order")
+    thumb.goto(f"/staff/sell{query}")
+    look("sell")
+    thumb.locator(".sell a").first.click()
+    look("sell type")
+    thumb.click("button.primary")
+    look("sold")
+    thumb.goto(f"/staff/live{query}")
+    look("screen")
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+def test_the_listing_also_uses_a_wide_screen(thumb: Page):
+    thumb.set_viewport_size({"width": 1280, "height": 860})
+    thumb.goto("/")
+    assert complaints(thumb) == {}
+    tops = {round(box["y"]) for each in thumb.locator(".card").all()[:3] if (box := each.bounding_box())}
+    assert len(tops) == 1
