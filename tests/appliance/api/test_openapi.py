@@ -97,7 +97,7 @@ def test_every_answer_is_one_the_document_promises(case: Case, real: bool) -> No
 @pytest.mark.slow
 @schema.given(real=st.booleans())
 @schema.parametrize()
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_one_the_document_promises_at_length(case: Case, real: bool) -> None:
     drive(case, real=real)
 
