@@ -1,0 +1,120 @@
+"""The production database: same tables, same rows, and processes that truly run side by side."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData
+
+from mqtt_bridge.cloud import tables
+from mqtt_bridge.cloud.reconcile import Batch, Incoming
+from mqtt_bridge.cloud.store import open_cloud, register_device
+from mqtt_bridge.database import Database
+from mqtt_bridge.mailbox import tables as mailbox
+from mqtt_bridge.protocol import topics
+from mqtt_bridge.protocol.messages import Ack, CheckedIn, PaymentTaken
+from tests.mqtt_bridge.cloud.world import ORG, World, import_into
+from tests.support import postgresql
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with postgresql.running() as started:
+        yield started
+
+
+@pytest.fixture
+def world(url: str) -> Iterator[World]:
+    """A fresh schema for every test."""
+    database = Database(url)
+    with database.write() as db:
+        db.exec_driver_sql("DROP SCHEMA public CASCADE")
+        db.exec_driver_sql("CREATE SCHEMA public")
+    database.close()
+    opened = open_cloud(url)
+    made = World(opened)
+    import_into(made)
+    yield made
+    opened.close()
+
+
+def test_the_migrations_lead_to_the_tables_of_the_code_here_too(world: World) -> None:
+    merged = MetaData()
+    for table in (*tables.metadata.tables.values(), *mailbox.metadata.tables.values()):
+        table.to_metadata(merged)
+    with world.database.read() as db:
+        context = MigrationContext.configure(db, opts={"version_table": "cloud_version"})
+        assert compare_metadata(context, merged) == []
+
+
+def test_several_processes_may_open_an_empty_database_at_once(world: World, url: str) -> None:
+    with world.database.write() as db:
+        db.exec_driver_sql("DROP SCHEMA public CASCADE")
+        db.exec_driver_sql("CREATE SCHEMA public")
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(lambda _: open_cloud(url), range(4)))
+    assert world.scalar("SELECT count(*) FROM cloud") == 1
+    for each in opened:
+        each.close()
+
+
+def test_repeated_and_reordered_messages_count_once(world: World) -> None:
+    hall = world.add("hall-1", "hall")
+    envelopes = [hall.sell(f"o{k}", 1 + k % 3) for k in range(6)]
+    shuffled = envelopes * 3
+    random.Random(3).shuffle(shuffled)
+    world.tell(hall, *shuffled)
+    assert world.totals()["hall-1", hall.epoch].sold == 12
+    assert world.acked("hall-1") == Ack("life-1", 6)
+    assert world.alarms() == set()
+
+
+def test_values_that_only_this_database_refuses_do_not_block_the_stream(world: World) -> None:
+    """NUL in a text and a number over 64 bits."""
+    hall = world.add("hall-1", "hall")
+    nul = CheckedIn("c\x001", "refused", "unknown", None, None, "A7", 1)
+    huge = PaymentTaken("o1", "p1", "cash", 2**70, "EUR", "A7", True, ())
+    world.tell(hall, hall.envelope(nul), hall.envelope(huge), hall.sell("o1"))
+    assert world.acked("hall-1") == Ack("life-1", 3)
+    assert world.totals()["hall-1", hall.epoch].sold == 1
+    assert world.alarms() == {"indigestible"}
+
+
+def test_reconcilers_in_parallel_count_every_message_once_and_grant_no_ticket_twice(world: World) -> None:
+    """Four at once, each with all messages of both devices in another order."""
+    register_device(world.database, "yard-1", "yard", 0)
+    devices = [world.add("hall-1", "hall"), world.add("yard-1", "yard")]
+    messages = [
+        Incoming(topics.up(ORG, device.name, "msg"), device.sell(f"{device.name}-{k}"))
+        for device in devices
+        for k in range(11)
+    ]
+
+    def reconcile(seed: int) -> None:
+        mine = list(messages)
+        random.Random(seed).shuffle(mine)
+        for start in range(0, len(mine), 4):
+
+            def batch(db, part=mine[start : start + 4]):
+                batch = Batch(db, world.key, ORG, world.now_ms, {})
+                for each in part:
+                    batch.take(each)
+                return batch.settle(everyone=False)
+
+            world.database.run(batch)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(reconcile, range(4)))
+    totals = world.totals()
+    assert [totals[each.name, each.epoch].sold for each in devices] == [11, 11]
+    assert world.scalar("SELECT count(*) FROM ticket") == 22
+    assert world.pool() >= 0
+    assert sum(each.granted for each in totals.values()) <= 25
+    assert world.alarms() == set()
