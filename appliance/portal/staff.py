@@ -78,7 +78,7 @@ def sign_in() -> AnyResponse:
         COOKIE,
         entered.token,
         max_age=entered.expires_in_s,
-        path=url_for("staff.door").rstrip("/"),
+        path=blueprint.url_prefix,
         secure=request.is_secure,
         httponly=True,
         samesite="Strict",
@@ -94,5 +94,5 @@ def sign_out() -> AnyResponse:
     if token:
         site().box.run(lambda unit: staff.sign_out(unit, token))
     answer: Response = make_response(redirect(url_for("staff.sign_in"), SEE_OTHER))
-    answer.delete_cookie(COOKIE, path=url_for("staff.door").rstrip("/"), httponly=True, samesite="Strict")
+    answer.delete_cookie(COOKIE, path=blueprint.url_prefix, httponly=True, samesite="Strict")
     return answer

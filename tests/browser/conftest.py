@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from appliance.catalogue.reader import ReadResult, read_catalogue
@@ -36,8 +37,8 @@ ARGUMENTS = (
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 )
-PHONE = {"width": 360, "height": 740}
-DESK = {"width": 1280, "height": 860}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESK: ViewportSize = {"width": 1280, "height": 860}
 
 
 @dataclass
@@ -104,7 +105,7 @@ def venue(tmp_path: Path, example: ReadResult) -> Iterator[Venue]:
         clock=FakeClock(int(evening.timestamp() * 1000)),
     )
     for each in example.assets:
-        box.run(lambda unit, each=each: sync.apply_asset(unit, each.sha256, each.media_type, each.body))
+        box.run(partial(sync.apply_asset, sha256=each.sha256, media_type=each.media_type, body=each.body))
     app = create_app(box, WebSettings(data=tmp_path))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -72,10 +72,16 @@ class Phone:
         assert self.last is not None
         return self.last.request.path
 
+    @property
+    def address(self) -> str:
+        """Path and query of the last page."""
+        assert self.last is not None
+        return self.last.request.full_path
+
     def send(self, page: str, action: str, **changed: str) -> str:
         """Send the form of ``page`` whose action contains ``action``, with some fields changed."""
         where, fields = next(each for each in forms(page) if action in each[0])
-        return self.post(where or self.path, {**fields, **changed})
+        return self.post(where or self.address, {**fields, **changed})
 
     def hold(self, slug: str = "river", **changed: str) -> str:
         """Open an event and tap the one button; the page after it."""

@@ -74,6 +74,12 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(app: Flask):
         assert part in cookie
 
 
+def test_signing_in_works_in_every_language(app: Flask):
+    door = Phone(app, cookies=True)
+    page = door.send(door.get("/staff/sign-in?lang=de"), "", badge=BADGE, pin=PIN)
+    assert "Letzte Scans" in page
+
+
 def test_a_staff_form_without_its_token_changes_nothing(door: Phone, box: TestBox):
     for path in ("/staff/check-ins", "/staff/sell", "/staff/payments", "/staff/switches", "/staff/admissions"):
         door.post(path, {"code": "ABCD-EFGH", "key": "k", "method": "cash", f"q.{ADULT}": "1"})
