@@ -351,7 +351,7 @@ def _from_file(path: Path, problems: list[str]) -> dict[str, tuple[str, object]]
     given: dict[str, tuple[str, object]] = {}
     for section, content in document.items():
         if not isinstance(content, dict):
-            problems.append(f"{section}: is not a section; write [section] and key = value below it")
+            problems.append(f"{section}: is not a section; write [{section}] and key = value below it")
             continue
         for name, raw in content.items():
             key = f"{section}.{name}"

@@ -104,8 +104,9 @@ def _stock(
     limits = _limits(each)
     types = _types(each, limits, currencies)
     extras = _extras(types)
+    mistyped = extras.keys() - (limits or {}).keys()
     for name in limits or {}:
-        if types and name not in extras:
+        if types and not mistyped and name not in extras:
             each.wrong("quotas", f"no ticket type draws from {name!r}; remove it or use it")
     quotas = tuple(
         Quota(ids.quota_id(slug, key, name), name, limit, extras.get(name, 0)) for name, limit in (limits or {}).items()
@@ -124,7 +125,7 @@ def _limits(each: Fields) -> dict[str, int] | None:
     given = each.mapping("quotas")
     if given is None:
         if each.entry("quotas") is None:
-            each.wrong("quotas", "is missing; write quotas: {seats: 100}")
+            each.missing("quotas", "is missing; write quotas: {seats: 100}")
         return None
     limits: dict[str, int] = {}
     for name in given.keys():  # noqa: SIM118  not a dictionary
@@ -163,7 +164,7 @@ def _types(each: Fields, limits: dict[str, int] | None, currencies: list[str]) -
 def _price(given: Fields) -> tuple[int, str]:
     entry = given.entry("price")
     if entry is None:
-        given.wrong("price", "is missing; write 12.50 EUR, or 0 EUR if it is free")
+        given.missing("price", "is missing; write 12.50 EUR, or 0 EUR if it is free")
         return 0, ""
     if not isinstance(entry.value, Mapping):
         return given.optional("price", values.price, (0, ""))

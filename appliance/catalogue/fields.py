@@ -22,6 +22,7 @@ class Fields:
         self.found = found
         self._entries = {entry.key: entry for entry in node.entries}
         self._asked: list[str] = []
+        self._missing: dict[str, str] = {}
 
     def under(self, key: str) -> str:
         """The path of a field of this mapping."""
@@ -40,6 +41,10 @@ class Fields:
         entry = self._entries.get(key)
         return entry.line if entry else self.line
 
+    def missing(self, key: str, message: str = "is missing") -> None:
+        """Report, when ``done``, that ``key`` is not there, unless a field of nearly this name turns out to be meant."""
+        self._missing[key] = message
+
     def wrong(self, key: str, message: str) -> None:
         """Report what is wrong with the value of ``key``."""
         self.found.add(self.line_of(key), self.under(key), message)
@@ -47,7 +52,7 @@ class Fields:
     def value(self, key: str, read: Callable[[str], T]) -> T | None:
         """The converted text of ``key``, or None with a report if it is missing or wrong."""
         if self.entry(key) is None:
-            self.found.add(self.line_of(key), self.under(key), "is missing")
+            self.missing(key)
             return None
         return self.optional(key, read, None)
 
@@ -70,7 +75,7 @@ class Fields:
         entry = self.entry(key)
         if entry is None:
             if required:
-                self.wrong(key, "is missing")
+                self.missing(key)
             return []
         if not isinstance(entry.value, Sequence):
             self.wrong(key, f"must be a list (lines that begin with '-'), not {_named(entry.value)}")
@@ -106,12 +111,15 @@ class Fields:
         return list(self._entries)
 
     def done(self) -> None:
-        """Report the fields nobody asked for."""
+        """Report the fields nobody asked for, and those that are missing."""
         for key, entry in self._entries.items():
             if key not in self._asked:
                 near = difflib.get_close_matches(key, self._asked, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"allowed here: {', '.join(sorted(set(self._asked)))}"
                 self.found.add(entry.line, self.under(key), f"is not a field; {hint}")
+                self._missing.pop(near[0] if near else "", None)
+        for key, message in self._missing.items():
+            self.wrong(key, message)
 
     def _as_fields(self, node: Node, path: str, line: int | None = None) -> Fields | None:
         if isinstance(node, Mapping):

@@ -17,7 +17,7 @@ from appliance.catalogue.problems import Collector
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 12
-MAX_NODES = 100_000
+MAX_NODES = 20_000
 
 
 @dataclass(frozen=True, slots=True)

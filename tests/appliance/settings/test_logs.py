@@ -1,0 +1,58 @@
+"""Logs: one JSON object a line, with ids, without people and secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from appliance import logs
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Leave the logging of the other tests as it was."""
+    root = logging.getLogger()
+    handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
+    levels = {name: logging.getLogger(name).level for name in logs._LOUD_LIBRARIES}
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**configuration)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
+
+
+def test_a_line_names_process_device_and_order_and_hides_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ids may be logged; names, contacts, tokens and PINs never are, even by mistake."""
+    logs.configure("info", "json", "portal", device="hall-1")
+    structlog.get_logger().info("order_confirmed", order="abc", name="Zoë", contact="z@example.org", token="t", pin="1")
+    line = capsys.readouterr().err
+    entry = json.loads(line)
+    assert {entry["process"], entry["device"], entry["order"], entry["level"]} == {"portal", "hall-1", "abc", "info"}
+    assert not any(secret in line for secret in ("Zo", "example.org", '"t"', '"1"'))
+
+
+def test_a_traceback_shows_places_and_no_values(capsys: pytest.CaptureFixture[str]) -> None:
+    """Messages of exceptions may quote what a person typed."""
+    logs.configure("info", "json", "desk")
+    try:
+        int("my secret name")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+        logging.getLogger("somewhere").exception("also failed")
+    lines = capsys.readouterr().err.splitlines()
+    assert [json.loads(line)["error"] for line in lines] == ["ValueError", "ValueError"]
+    assert all("test_logs.py:" in json.loads(line)["at"] for line in lines)
+    assert "my secret name" not in "".join(lines)
+
+
+def test_text_for_people_has_the_event_first(capsys: pytest.CaptureFixture[str]) -> None:
+    """On a terminal a line reads key=value."""
+    logs.configure("warning", "text", "bridge")
+    structlog.get_logger().info("not shown")
+    structlog.get_logger().warning("link_down", reason="refused")
+    assert capsys.readouterr().err.startswith("event='link_down' reason='refused'")
