@@ -21,8 +21,9 @@ START_S = 90
 class Demo:
     """One running demo; use ``running(...)`` to get one that is stopped afterwards."""
 
-    def __init__(self, process: subprocess.Popen[str], base_port: int) -> None:
+    def __init__(self, process: subprocess.Popen[str], base_port: int, data: Path | None = None) -> None:
         self.process = process
+        self.data = data
         self.base_port = base_port
         self.lines: list[str] = []
         self._ready = threading.Event()
@@ -91,7 +92,11 @@ class Demo:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            return self.process.wait(20)
+            status = self.process.wait(20)
+            self._reader.join(5)
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+            return status
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError("the demo did not stop within 20 s:\n" + "\n".join(self.lines[-60:])) from None
@@ -107,7 +112,7 @@ def running(*, data: Path | None = None, catalogue: Path | None = None, venues: 
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
-    demo = Demo(process, base_port)
+    demo = Demo(process, base_port, data)
     try:
         demo.wait_ready()
         yield demo
@@ -116,11 +121,15 @@ def running(*, data: Path | None = None, catalogue: Path | None = None, venues: 
 
 
 def wait_for(condition: Callable[[], object], what: str, limit_s: float = 20) -> object:
-    """Return the first truthy value of ``condition``; raise after ``limit_s`` seconds."""
+    """Return the first truthy value of ``condition``, which may find nobody listening yet; raise after ``limit_s`` seconds."""
     end = time.monotonic() + limit_s
+    value: object = None
     while time.monotonic() < end:
-        value = condition()
-        if value:
+        try:
+            value = condition()
+        except OSError as error:
+            value = error
+        if value and not isinstance(value, OSError):
             return value
         time.sleep(0.1)
-    raise AssertionError(f"waited {limit_s} s for {what}; last value: {condition()!r}")
+    raise AssertionError(f"waited {limit_s} s for {what}; last seen: {value!r}")

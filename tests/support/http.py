@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -41,6 +42,8 @@ def request(
     except urllib.error.HTTPError as error:
         with error:
             return Answer(error.code, _lower(error.headers), error.read())
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"{method} {url}: {error!r}") from error
 
 
 def _lower(headers: Any) -> dict[str, str]:
