@@ -72,30 +72,46 @@ def _order_confirmed(by: Telling, body: OrderConfirmed) -> None:
         if known != by.device:
             by.alarm("order-twice", body.order, f"sold by {known} and by {by.device}")
         return
-    row = {"id": body.order, "code": body.code, "issuer": by.device, "payment": body.payment, "sold_by": body.sold_by}
     paid_early = (t.payment.c.order_id == body.order, t.payment.c.paid)
-    if by.db.execute(sa.select(t.payment.c.id).where(*paid_early)).first() is not None:
-        row["payment"] = "paid"
-    by.db.execute(sa.insert(t.order).values(**row, status="confirmed", confirmed_at_ms=body.confirmed_at_ms))
-    for each in body.tickets:
-        sold = by.db.execute(sa.select(t.ticket.c.order_id).where(t.ticket.c.id == each.ticket)).scalar()
-        if sold is not None:
-            by.alarm("ticket-twice", each.ticket, f"in order {sold} and, by {by.device}, in order {body.order}")
-            continue
-        columns = ("code", "ticket_type", "event_session", "quota", "epoch", "price_minor", "currency")
-        values: dict[str, Any] = {name: getattr(each, name) for name in columns}
-        check_in = _admission(by.db, each.ticket)
-        by.db.execute(
-            sa.insert(t.ticket).values(id=each.ticket, order_id=body.order, state="valid", check_in=check_in, **values)
-        )
+    paid = body.payment == "paid" or by.db.execute(sa.select(t.payment.c.id).where(*paid_early)).first() is not None
+    row = {"id": body.order, "code": body.code, "issuer": by.device, "payment": "paid" if paid else "promised"}
+    by.db.execute(
+        sa.insert(t.order).values(**row, status="confirmed", sold_by=body.sold_by, confirmed_at_ms=body.confirmed_at_ms)
+    )
+    _add_tickets(by, body)
 
 
-def _admission(db: Connection, ticket: str) -> str | None:
-    """The admission of a ticket that was scanned before its sale arrived here."""
+def _add_tickets(by: Telling, body: OrderConfirmed) -> None:
+    ids = [each.ticket for each in body.tickets]
+    sold = {
+        row.id: row.order_id
+        for row in by.db.execute(sa.select(t.ticket.c.id, t.ticket.c.order_id).where(t.ticket.c.id.in_(ids)))
+    }
+    for ticket, order in sold.items():
+        by.alarm("ticket-twice", ticket, f"in order {order} and, by {by.device}, in order {body.order}")
+    admissions = _admissions(by.db, ids)
+    columns = ("code", "ticket_type", "event_session", "quota", "epoch", "price_minor", "currency")
+    rows = {
+        each.ticket: {
+            "id": each.ticket,
+            "order_id": body.order,
+            "state": "valid",
+            "check_in": admissions.get(each.ticket),
+        }
+        | {name: getattr(each, name) for name in columns}
+        for each in body.tickets
+        if each.ticket not in sold
+    }
+    if rows:
+        by.db.execute(sa.insert(t.ticket), list(rows.values()))
+
+
+def _admissions(db: Connection, tickets: list[str]) -> dict[str, str]:
+    """The first admission of each ticket that was scanned before its sale arrived here."""
     c = t.check_in.c
-    counted = (c.ticket == ticket, c.verdict == "admitted", c.undone.is_(False))
-    found: str | None = db.execute(sa.select(c.id).where(*counted).order_by(c.at_ms).limit(1)).scalar()
-    return found
+    counted = (c.ticket.in_(tickets), c.verdict == "admitted", c.undone.is_(False))
+    rows = db.execute(sa.select(c.ticket, c.id).where(*counted).order_by(c.at_ms.desc()))
+    return {row.ticket: row.id for row in rows}
 
 
 def _payment_taken(by: Telling, body: PaymentTaken) -> None:

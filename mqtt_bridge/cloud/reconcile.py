@@ -94,6 +94,7 @@ class Batch:
         self._keys: dict[str, dict[str, str]] = {}
         self._lives: dict[str, dict[str, int]] = {}
         self._digests: dict[tuple[str, str, int], str] = {}
+        self._applied_now: set[tuple[str, str, int, str]] = set()
         self._handlers: dict[str, Callable[[Device, bytes], None]] = {
             "hello": self._hello,
             "msg": self._message,
@@ -259,10 +260,13 @@ class Batch:
 
     def _compare(self, device: Device, content: Content, payload: bytes) -> None:
         """A second message under an applied number is another history: a copied or restored card."""
+        digest = self._digests[device.name, content.inc, content.seq]
+        if (device.name, content.inc, content.seq, digest) in self._applied_now:
+            return
         c = t.applied.c
         row = (c.device == device.name, c.inc == content.inc, c.seq == content.seq)
         known = self.db.execute(sa.select(c.sha256).where(*row)).scalar()
-        if known is None or known == self._digests[device.name, content.inc, content.seq]:
+        if known is None or known == digest:
             return
         subject = f"{device.name} {content.inc} {content.seq}"
         self._alarm("second-history", subject, f"another {type(content.body).__name__} under the same number", payload)
@@ -273,6 +277,7 @@ class Batch:
         """Apply one content; its failure is listed and its number counts as applied, so that the next one is not blocked."""
         key = {"device": device.name, "inc": content.inc, "seq": content.seq}
         digest = self._digests[device.name, content.inc, content.seq]
+        self._applied_now.add((device.name, content.inc, content.seq, digest))
         self.db.execute(sa.insert(t.applied).values(**key, sha256=digest, kind=type(content.body).__name__))
         self._guarded(device, encode(content), lambda: self._apply_body(device, content, private))
 

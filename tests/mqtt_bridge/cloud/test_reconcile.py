@@ -349,11 +349,14 @@ def test_a_device_that_forgot_what_it_sent_is_told_to_stop(world: World) -> None
     assert not world.state("hall-1").stop
 
 
-def test_two_histories_under_one_number_stop_the_device_and_keep_the_evidence(world: World) -> None:
+@pytest.mark.parametrize("together", [False, True])
+def test_two_histories_under_one_number_stop_the_device_and_keep_the_evidence(world: World, together: bool) -> None:
     hall = world.add("hall-1", "hall")
-    world.tell(hall, hall.sell("o1"))
+    first = hall.sell("o1")
     hall.seq = 0
-    world.tell(hall, hall.sell("o2"))
+    second = hall.sell("o2")
+    for batch in [(first, second)] if together else [(first,), (second,)]:
+        world.tell(hall, *batch)
     assert world.alarms() == {"second-history", "went-back"}
     assert world.state("hall-1").stop
     assert b"o2" in world.scalar("SELECT evidence FROM alarm WHERE kind = 'second-history'")  # type: ignore[operator]
