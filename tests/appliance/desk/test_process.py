@@ -1,0 +1,119 @@
+"""The whole desk: works with any device missing, writes how they are, stops in time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from appliance.desk.camera import CameraKeeper
+from appliance.desk.process import Addresses, Desk
+from appliance.services import hardware, printing
+from appliance.services.wake import notify
+from appliance.store import records
+from drivers.errors import BadDeviceUrl, DeviceTimeout
+from drivers.health import State
+from tests.appliance.desk.test_spool import sell, states
+from tests.support.box import TestBox
+from tests.support.demo import wait_for
+
+
+@contextmanager
+def running(work: Callable[[threading.Event], None], limit_s: float = 6.0) -> Iterator[None]:
+    """Run ``work`` in a thread; it must return within ``limit_s`` of being told."""
+    stop = threading.Event()
+    thread = threading.Thread(target=work, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(limit_s)
+    assert not thread.is_alive()
+
+
+def seen(box: TestBox) -> dict[str, str]:
+    return {each.name: each.state for each in box.look(hardware.seen)}
+
+
+def test_a_desk_with_simulated_devices_is_ready_and_prints_when_woken(box: TestBox, tmp_path: Path) -> None:
+    """Health rows for the staff page and the cloud; the portal wakes it through the socket."""
+    socket = tmp_path / "desk.sock"
+    desk = Desk(box, Addresses("sim://printer", "sim://scanner", "sim://camera", "door"))
+    with running(lambda stop: desk.run(socket, stop)):
+        wait_for(lambda: seen(box) == dict.fromkeys(("printer", "scanner", "camera"), "ready"), "ready devices")
+        sell(box)
+        notify(socket)
+        wait_for(lambda: states(box) == ["printed", "printed"], "printed jobs")
+    assert not socket.exists()
+
+
+def test_a_desk_whose_devices_are_all_absent_goes_on_and_stops(box: TestBox, tmp_path: Path) -> None:
+    """Nothing is plugged in: absent, and housekeeping goes on."""
+    addresses = Addresses(
+        "escpos+tcp://127.0.0.1:9?timeout=0.2", "serial:///dev/none", "sim://camera?fault=unplug", "door"
+    )
+    hold = sell(box)
+    assert hold
+    with running(lambda stop: Desk(box, addresses).run(tmp_path / "desk.sock", stop)):
+        wait_for(lambda: seen(box) == dict.fromkeys(("printer", "scanner", "camera"), "absent"), "absent devices")
+    assert states(box) == ["queued", "queued"]
+
+
+def test_what_was_being_printed_when_the_desk_died_is_ambiguous(box: TestBox, tmp_path: Path) -> None:
+    """Nobody saw whether it came out."""
+    sell(box)
+    box.run(printing.claim)
+    with running(lambda stop: Desk(box, Addresses("", "", "", "door")).run(tmp_path / "desk.sock", stop)):
+        wait_for(lambda: states(box) == ["ambiguous", "queued"], "the recovered job")
+
+
+def test_a_wrong_address_is_refused_at_once(box: TestBox) -> None:
+    """A typing error in the settings is not a device that comes back."""
+    with pytest.raises(BadDeviceUrl, match="Unknown printer scheme"):
+        Desk(box, Addresses("laser://x", "", "", "door"))
+
+
+def test_old_rows_are_not_rewritten_every_second(box: TestBox, tmp_path: Path) -> None:
+    """A healthy desk that does nothing writes next to nothing."""
+    desk = Desk(box, Addresses("", "sim://scanner", "", "door"))
+    with running(lambda stop: desk.run(tmp_path / "desk.sock", stop)):
+        wait_for(lambda: seen(box) == {"scanner": "ready"}, "the first row")
+        before = box.database.commits
+        end = time.monotonic() + 2.5
+        wait_for(lambda: time.monotonic() > end, "some ticks", 5)
+        assert box.database.commits - before <= 1
+
+
+def test_a_camera_that_hangs_is_killed_with_its_process_and_comes_back() -> None:
+    """Only the child hangs; a still in between ends by its deadline."""
+    keeper = CameraKeeper("sim://camera", silence_s=1.5)
+    with running(keeper.run):
+        wait_for(lambda: keeper.health().state is State.READY, "the camera")
+        assert keeper.still().startswith(b"\xff\xd8")
+        child = keeper._child
+        assert child is not None
+        os.kill(child.pid, signal.SIGSTOP)
+        with pytest.raises(DeviceTimeout):
+            keeper.still(deadline_s=0.2)
+        wait_for(lambda: keeper._child not in {None, child} and keeper.health().state is State.READY, "the next one")
+        assert keeper.still().startswith(b"\xff\xd8")
+    assert child.poll() is not None
+
+
+def test_health_rows_keep_the_time_at_which_a_state_began(box: TestBox) -> None:
+    """``since`` is on the wall clock although drivers count monotonic time."""
+    from appliance.desk.hardware import HardwareRows
+    from drivers.health import Health
+
+    five_s_ago_ms = int(time.monotonic() * 1000) - 5000
+    HardwareRows(box, {"printer": lambda: Health(State.FAULT, "No paper.", five_s_ago_ms)}).write()
+    row = box.look(lambda unit: records.hardware_rows(unit.db))[0]
+    assert (row.name, row.state, row.reason) == ("printer", "fault", "No paper.")
+    assert 4000 <= box.turn().wall_ms - row.since_ms <= 7000

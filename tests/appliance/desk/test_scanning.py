@@ -1,0 +1,87 @@
+"""The scan loop: every code is a recorded scan, and the scanner may vanish and come back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from appliance.desk.scanning import ScanLoop
+from appliance.services import booking, door, payments
+from appliance.services.booking import Item
+from appliance.services.views import CheckInView
+from drivers import scanner_for
+from drivers.health import State
+from drivers.scanner.pty import PtyScanner
+from drivers.scanner.sim import SimScanner
+from mqtt_bridge.protocol.ids import shown
+from tests.support.box import ADULT, BADGE, TestBox, guest
+from tests.support.demo import wait_for
+
+
+@pytest.fixture
+def stop() -> Iterator[threading.Event]:
+    """Ends every loop of the test."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def paid_ticket(box: TestBox) -> str:
+    """Book and pay one ticket for tonight; return its code."""
+    hold = box.run(lambda unit: booking.place_hold(unit, guest(), [Item(ADULT, 1)]))
+    order = box.run(lambda unit: booking.confirm(unit, hold.id))
+    box.run(lambda unit: payments.take_payment(unit, order.id, BADGE, "cash", order.due_minor))
+    return order.tickets[0].code
+
+
+def scans(box: TestBox) -> list[CheckInView]:
+    return list(reversed(box.look(lambda unit: door.recent(unit, 50))))
+
+
+def start(loop: ScanLoop, stop: threading.Event) -> None:
+    threading.Thread(target=loop.run, args=(stop,), daemon=True).start()
+
+
+def test_codes_from_a_serial_line_are_checked_in_as_the_lane(box: TestBox, stop: threading.Event) -> None:
+    """The real serial driver over a pty: admitted, already admitted, unknown."""
+    port = PtyScanner()
+    code = paid_ticket(box)
+    heard: list[CheckInView] = []
+    scanner = scanner_for(port.url)
+    start(ScanLoop(box, scanner, "north door", heard.append), stop)
+    wait_for(lambda: scanner.health().state is State.READY, "the scanner")
+    for text in (shown(code), code.lower(), "no ticket at all"):
+        port.scan(text)
+    wait_for(lambda: len(heard) == 3, "the verdicts")
+    assert [each.verdict for each in heard] == ["admitted", "already_admitted", "refused"]
+    assert heard[2].reason == "unknown"
+    assert {each.lane for each in scans(box)} == {"north door"}
+    stop.set()
+    port.close()
+
+
+def test_a_scanner_that_is_unplugged_is_opened_again(box: TestBox, stop: threading.Event) -> None:
+    """Without a restart, and what it scans afterwards counts."""
+    scanner = SimScanner()
+    scanner.unplug()
+    start(ScanLoop(box, scanner, "door"), stop)
+    wait_for(lambda: scanner.health().state is State.ABSENT, "the loop to notice")
+    scanner.replug()
+    scanner.scan("ZZZZZZZZ")
+    wait_for(lambda: len(scans(box)) == 1, "the scan after the plug is back")
+
+
+def test_one_scan_that_fails_does_not_end_the_loop(box: TestBox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk during one scan is no reason to stop scanning."""
+    loop = ScanLoop(box, SimScanner(), "door")
+
+    def full(*_: object) -> CheckInView:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(door, "check_in", full)
+        loop.check_in("AAAAAAAA")
+    loop.check_in("AAAAAAAA")
+    assert len(scans(box)) == 1

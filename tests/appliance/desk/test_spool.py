@@ -1,0 +1,205 @@
+"""The print pump tells the truth about paper, whatever the printer does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from appliance.desk.spool import PrintPump
+from appliance.services import door, printing
+from appliance.services.booking import Item
+from appliance.services.views import PrintJob
+from appliance.store import records
+from drivers.errors import DeviceError
+from drivers.printer.api import PrinterStatus
+from drivers.printer.model import Receipt
+from drivers.printer.server import SimulatedPrinterServer
+from drivers.printer.sim import SimPrinter
+from drivers.printer.simulator import Fault, SimulatedPrinter
+from drivers.printer.tcp import from_url
+from drivers.url import parse
+from mqtt_bridge.protocol.ids import shown
+from tests.support.box import ADULT, BADGE, TestBox
+from tests.support.demo import wait_for
+
+
+def sell(box: TestBox, quantity: int = 1) -> str:
+    """Sell tickets at the desk, which queues a receipt and admission stubs; return the first code."""
+    order = box.run(lambda unit: door.sell(unit, BADGE, [Item(ADULT, quantity)], "cash", "door"))
+    return order.tickets[0].code
+
+
+def jobs(box: TestBox) -> list[PrintJob]:
+    """Every job, oldest first."""
+    return box.look(lambda unit: [printing.view(row) for row in reversed(records.recent_print_jobs(unit.db, 50))])
+
+
+@pytest.fixture
+def running() -> Iterator[Callable[[PrintPump], None]]:
+    """Runs a pump in a thread until the test ends."""
+    started: list[tuple[threading.Event, PrintPump, threading.Thread]] = []
+
+    def start(pump: PrintPump) -> None:
+        stop = threading.Event()
+        thread = threading.Thread(target=pump.run, args=(stop,))
+        started.append((stop, pump, thread))
+        thread.start()
+
+    yield start
+    for stop, pump, thread in started:
+        stop.set()
+        pump.wake()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def states(box: TestBox) -> list[str]:
+    return [job.state for job in jobs(box)]
+
+
+def pump_for(box: TestBox, simulated: SimulatedPrinter) -> PrintPump:
+    return PrintPump(box, SimPrinter(simulated, timeout_s=0.1), write_s=0.3, confirm_s=0.1)
+
+
+def test_jobs_come_out_in_order_and_are_called_printed_when_the_printer_says_so(box: TestBox) -> None:
+    """Receipt and stub with event, place, type, readable code and the signed receipt as a QR code."""
+    simulated = SimulatedPrinter()
+    code = sell(box)
+    pump = pump_for(box, simulated)
+    while pump.step() == 0:
+        pass
+    assert states(box) == ["printed", "printed"]
+    receipt, stub = (text_of(each) for each in simulated.receipts())
+    assert "Total" in receipt
+    assert "12.00 EUR" in receipt
+    assert "Paid in cash" in receipt
+    for words in ("Songs of the River", "North Hall", "Adult", shown(code)):
+        assert words in stub
+    assert "REPRINT" not in receipt + stub
+    assert simulated.receipts()[1].codes[0].startswith("MQ1:")
+
+
+def text_of(receipt: Receipt) -> str:
+    return " ".join(receipt.text.split())
+
+
+def test_a_reprint_says_so_on_paper(box: TestBox) -> None:
+    """Nobody gets in twice with a second stub."""
+    simulated = SimulatedPrinter()
+    sell(box)
+    pump = pump_for(box, simulated)
+    while pump.step() == 0:
+        pass
+    box.run(lambda unit: printing.reprint(unit, jobs(box)[-1].id, BADGE))
+    assert pump.step() == 0
+    assert text_of(simulated.receipts()[-1]).startswith("REPRINT")
+
+
+@pytest.mark.parametrize("fault", [Fault.PAPER_OUT, Fault.COVER_OPEN, Fault.OFFLINE, Fault.UNPLUG])
+def test_a_printer_that_cannot_print_gets_no_byte_and_jobs_wait_for_it(box: TestBox, fault: Fault) -> None:
+    """The jobs are untouched in the queue and come out once the printer is well."""
+    simulated = SimulatedPrinter()
+    simulated.set_fault(fault)
+    sell(box)
+    pump = pump_for(box, simulated)
+    assert pump.step() > 0
+    assert [(job.state, job.attempts) for job in jobs(box)] == [("queued", 0), ("queued", 0)]
+    simulated.set_fault(None)
+    while pump.step() == 0:
+        pass
+    assert states(box) == ["printed", "printed"]
+
+
+def test_a_printer_that_stalls_after_some_bytes_leaves_the_job_ambiguous_and_never_repeats_it(box: TestBox) -> None:
+    """Half a stub may hang out of it: a person looks."""
+    simulated = SimulatedPrinter()
+    sell(box, 4)  # more than the printer's buffer holds
+    pump = pump_for(box, simulated)
+    simulated.set_fault(Fault.STALL)
+    # A stalled printer does not answer the status question either, so it counts as silent, not as broken.
+    pump.step()
+    assert states(box)[0] == "ambiguous"
+    assert "taking data" in str(jobs(box)[0].reason)
+    simulated.set_fault(None)
+    while pump.step() == 0:
+        pass
+    assert states(box) == ["ambiguous", *["printed"] * 4]
+
+
+def test_a_silent_printer_is_sent_the_job_and_never_called_printed(box: TestBox) -> None:
+    """It may not be able to answer at all."""
+    simulated = SimulatedPrinter()
+    simulated.set_fault(Fault.SILENT)
+    sell(box)
+    pump = pump_for(box, simulated)
+    pump.step()
+    assert states(box)[0] == "sent"
+    assert len(simulated.receipts()) == 1
+
+
+def test_paper_that_runs_out_during_the_job_leaves_it_ambiguous(box: TestBox) -> None:
+    """The printer took every byte and then reported trouble."""
+
+    class RunsOut(SimPrinter):
+        def confirm(self, deadline_s: float) -> bool:
+            self.simulated.set_fault(Fault.PAPER_OUT)
+            return super().confirm(deadline_s)
+
+    sell(box)
+    PrintPump(box, RunsOut(SimulatedPrinter(), timeout_s=0.1), write_s=0.3, confirm_s=0.1).step()
+    assert states(box)[0] == "ambiguous"
+    assert "no paper" in str(jobs(box)[0].reason)
+
+
+class TakesNothing:
+    """A printer that is lost exactly between the status question and the first byte."""
+
+    profile = "default"
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def status(self) -> PrinterStatus:
+        return PrinterStatus()
+
+    def write(self, data: bytes, deadline_s: float) -> int:
+        raise DeviceError("Gone.", bytes_taken=0)
+
+
+def test_a_job_of_which_no_byte_was_taken_goes_back_to_the_queue(box: TestBox) -> None:
+    """Nothing can have been printed, so it is sent again by itself."""
+    sell(box)
+    pump = PrintPump(box, TakesNothing())  # type: ignore[arg-type]
+    assert pump.step() > 0
+    first = jobs(box)[0]
+    assert (first.state, first.attempts) == ("queued", 1)
+    assert "Gone." in str(first.reason)
+
+
+def test_a_job_that_cannot_be_laid_out_fails_and_the_next_one_prints(box: TestBox) -> None:
+    """One bad document does not stop the spool."""
+    box.run(lambda unit: records.add_print_job(unit.db, "stub", b"{}", unit.now.wall_ms, None))
+    sell(box)
+    pump = pump_for(box, SimulatedPrinter())
+    while pump.step() == 0:
+        pass
+    assert states(box) == ["failed", "printed", "printed"]
+    assert "nothing was sent" in str(jobs(box)[0].reason)
+
+
+def test_over_tcp_a_pulled_plug_delays_and_a_wake_prints_at_once(
+    box: TestBox, running: Callable[[PrintPump], None]
+) -> None:
+    """The real transport: unplugged, mended, woken."""
+    with SimulatedPrinterServer() as server:
+        server.set_fault("unplug")
+        pump = PrintPump(box, from_url(parse(f"{server.url}?timeout=0.3")))
+        running(pump)
+        sell(box)
+        pump.wake()
+        wait_for(lambda: server.fault == "unplug" and states(box) == ["queued", "queued"], "waiting jobs")
+        server.set_fault(None)
+        wait_for(lambda: states(box) == ["printed", "printed"], "printed jobs")
