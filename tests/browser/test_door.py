@@ -39,8 +39,10 @@ def test_a_scan_is_answered_without_a_new_page_in_words_colour_and_sound(desk: P
     assert desk.evaluate("() => window.same && window.tones.length") == 1
     assert desk.evaluate("() => document.activeElement.id") == "code"
     assert desk.input_value("#code") == ""
+    desk.add_init_script(f"({_LISTEN})()")
     desk.get_by_role("button", name="Paid cash: admit").click()
     expect(desk.locator(".verdict.admitted .said")).to_have_text("Admitted")
+    assert desk.evaluate("() => window.tones") == [880, 1320]
 
 
 def test_what_another_lane_scanned_appears_by_itself(desk: Page, venue: Venue):

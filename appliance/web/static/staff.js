@@ -33,6 +33,13 @@
   const code = form.elements.code;
   const live = () => document.getElementById("live");
 
+  // A verdict sounds once, also when it came with a new page.
+  const announce = () => {
+    const { scan, verdict } = live().dataset;
+    if (scan && sessionStorage.getItem("scan") !== scan) play(verdict);
+    sessionStorage.setItem("scan", scan);
+  };
+
   const show = (html) => {
     const page = new DOMParser().parseFromString(html, "text/html");
     const next = page.getElementById("live");
@@ -41,7 +48,7 @@
     const fresh = next.dataset.scan !== old.dataset.scan;
     if (next.dataset.mark !== old.dataset.mark && (fresh || !old.contains(document.activeElement))) {
       old.replaceWith(next);
-      if (fresh) play(next.dataset.verdict);
+      if (fresh) announce();
     }
     const key = page.querySelector("#scan [name=key]");
     if (key) form.elements.key.value = key.value;
@@ -72,7 +79,7 @@
       if (answer.ok) show(await answer.text());
     } catch { /* the next round asks again */ } finally { busy = false; }
   }, POLL_MS);
-  play(live().dataset.fresh === "yes" ? live().dataset.verdict : "");
+  announce();
   document.addEventListener("keydown", (event) => {
     // Keyboard scanners type wherever they are: bring their letters to the field.
     if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !/^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) code.focus();

@@ -153,7 +153,8 @@ def test_a_scan_can_be_taken_back(door: Phone, phone: Phone):
 
 def test_what_the_hardware_scanner_read_appears_on_the_door_page_and_screen(door: Phone, phone: Phone, box: TestBox):
     code = ticket_code(phone.book(**{f"q.{ADULT}": "0", f"q.{CHILD}": "1"}))
-    before = re.findall(r'data-mark="(\w+)"', door.get("/staff/live"))
+    page = door.get("/staff/live")
+    before = re.findall(r'data-mark="(\w+)"', page)
     box.run(lambda unit: door_service.check_in(unit, code, "scanner", "lane-1"))
     for path in ("/staff/", "/staff/live"):
         page = door.get(path)

@@ -156,3 +156,29 @@ def test_a_failure_is_a_page_that_blames_us(app: Flask, phone: Phone, monkeypatc
     assert phone.status == 500
     assert "That was our mistake" in page
     assert "a secret" not in page
+
+
+def test_what_is_too_large_is_refused_with_a_page(phone: Phone):
+    page = phone.post("/holds", {"key": "x" * 100_000})
+    assert phone.status == 413
+    assert "That was too much" in page
+
+
+def test_pages_survive_that_an_event_leaves_the_catalogue(phone: Phone, show):
+    page = phone.hold()
+    held = phone.path
+    show(msgspec.structs.replace(example_catalogue(version=2), events=()))
+    phone.get(held)
+    assert phone.status == 200
+    answer = phone.send(page, "/confirm")
+    assert phone.status == 422
+    assert "not sold any more" in answer
+
+
+def test_a_ticket_stays_a_page_when_its_event_leaves_the_catalogue(phone: Phone, show):
+    phone.book()
+    ticket = phone.path
+    show(msgspec.structs.replace(example_catalogue(version=2), events=()))
+    page = phone.get(ticket)
+    assert phone.status == 200
+    assert 'class="qr"' in page
