@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from mqtt_bridge.filelock import FileLock, LockTimeout
+from mqtt_bridge.group import GroupCommit
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class Database:
         self._opening = threading.Lock()
         self._opened: _Opened | None = None
         self._forked_open = False
+        self._group = GroupCommit(self.write)
         if self.dialect == "sqlite":
             if not self.url.database or self.url.database == ":memory:":
                 msg = "a database in memory cannot be shared between processes; name a file"
@@ -86,7 +88,13 @@ class Database:
                 self.commits += 1
 
     def run(self, fn: Callable[[Connection], T]) -> T:
-        """Return ``fn`` of a write transaction; on PostgreSQL repeated when the server asks for it, so ``fn`` may run twice."""
+        """Return ``fn`` of a write transaction, after COMMIT.
+
+        On SQLite threads that wait at the same time share one COMMIT (``GroupCommit``); ``fn`` may run in another thread, in the
+        context of this one. On PostgreSQL ``fn`` is repeated when the server asks for it.
+        """
+        if self.dialect == "sqlite":
+            return self._group.run(fn)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self.write() as db:
@@ -166,6 +174,7 @@ class Database:
 
     def _after_fork_in_child(self) -> None:
         self._opening = threading.Lock()
+        self._group = GroupCommit(self.write)
         opened, self._opened = self._opened, None
         if self._finalizer is not None:
             self._finalizer.detach()
