@@ -46,14 +46,14 @@ class Console:
         with self.database.read() as db:
             return is_operator(db, token.strip())
 
-    def signed_in(self) -> bool:
-        """Whether the request carries a cookie of a token that is still good."""
+    def signed_in(self) -> str:
+        """The short name (hash) of the operator whose cookie the request carries, empty if it is no longer good."""
         sealed = self.tokens.open("operator", request.cookies.get(COOKIE, ""))
         digest, _, until_ms = (sealed or "").partition(" ")
         if not until_ms.isdecimal() or not 0 < int(until_ms) - self.clock() <= LIFE_MS:
-            return False
+            return ""
         with self.database.read() as db:
-            return operator_by_hash(db, digest)
+            return digest[:8] if operator_by_hash(db, digest) else ""
 
     def sign_in(self, response: Response, token: str) -> None:
         """Set the cookie: sealed, bound to the token's hash, so that revoking the token ends it."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from appliance.console.desk import console
+from appliance.web.csrf import require_own_origin
+from mqtt_bridge.cloud.store import lift_freeze
 
 blueprint = Blueprint("stock", __name__)
 
@@ -26,6 +28,17 @@ def devices() -> str | Response:
 def alarms() -> str | Response:
     """Contradictions a person works through."""
     return _shown("console/alarms.html", "stock.alarms")
+
+
+@blueprint.post("/grant-again")
+def grant_again() -> Response:
+    """Lift a freeze: of one quota, or of everything without one."""
+    require_own_origin(strict=True)
+    here = console()
+    who = here.signed_in()
+    if who:
+        lift_freeze(here.database, who, here.clock(), request.form.get("quota") or None)
+    return redirect(url_for("stock.page" if who else "signing_in.form"), 303)
 
 
 def _shown(template: str, tab: str) -> str | Response:

@@ -29,18 +29,19 @@ class Alarm:
 
 def raise_alarm(
     db: Connection, kind: str, subject: str, detail: str, wall_ms: int, evidence: bytes | None = None
-) -> None:
-    """Add the alarm, or count it again; the first evidence is kept."""
+) -> bool:
+    """Add the alarm, or count it again; tells whether this subject was not listed by name. The first evidence is kept."""
     detail = detail[:LONGEST_DETAIL]
     if _again(db, kind, subject, detail, wall_ms):
-        return
+        return False
     known = db.execute(sa.select(sa.func.count()).where(t.alarm.c.kind == kind)).scalar_one()
     if known >= SUBJECTS_PER_KIND:
         subject, evidence = OTHERS, None
         if _again(db, kind, subject, detail, wall_ms):
-            return
+            return True
     row = {"kind": kind, "subject": subject, "detail": detail, "evidence": evidence}
     db.execute(sa.insert(t.alarm).values(**row, count=1, first_at_ms=wall_ms, last_at_ms=wall_ms))
+    return True
 
 
 def _again(db: Connection, kind: str, subject: str, detail: str, wall_ms: int) -> bool:

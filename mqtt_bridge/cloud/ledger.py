@@ -23,6 +23,7 @@ from mqtt_bridge.protocol.stock import Totals, pool
 WANTED_FOR_MS = 10_000
 RECALL_PATIENCE_MS = 5_000
 LARGEST = 2**31 - 1
+LONGEST_SUBJECT = 200
 
 
 @dataclass
@@ -143,16 +144,15 @@ class Ledger:
         for quota in quotas or ():
             self._books.setdefault(quota, None)
 
-    def alarm(self, kind: str, subject: str, detail: str) -> None:
-        """Put something on the list of contradictions."""
-        raise_alarm(self.db, kind, subject, detail, self.wall_ms)
+    def alarm(self, kind: str, subject: str, detail: str) -> bool:
+        """Put something on the list of contradictions; tells whether it is new."""
+        return raise_alarm(self.db, kind, subject[:LONGEST_SUBJECT], detail, self.wall_ms)
 
     def freeze(self, book: Book, reason: str) -> None:
-        """Grant nothing more of a quota until a person has looked."""
-        if not book.frozen:
+        """Grant nothing more of a quota until a person has looked; what that person knows already freezes nothing again."""
+        if self.alarm("quota-frozen", f"{book.id}: {reason}", reason) and not book.frozen:
             book.frozen = reason
             self._touched.add(book.id)
-        self.alarm("quota-frozen", book.id, reason)
 
     def report(self, device: str, count: StockCount, *, now: bool = False) -> None:
         """Merge a device's own totals by maximum; ``now`` says that its open holds are current too."""
@@ -167,7 +167,10 @@ class Ledger:
             self.alarm("impossible-total", f"{device} {book.id}", f"{device} reports {told}")
             return
         if told.granted > line.totals.granted or told.confirmed > line.totals.confirmed:
-            self.freeze(book, f"{device} was granted more than these rows know: restored from an old copy?")
+            ahead = (
+                f"{device} knows of {told.granted} granted at epoch {count.epoch}, these rows of {line.totals.granted}"
+            )
+            self.freeze(book, f"{ahead}: restored from an old copy?")
         self._merge(book, line, told)
         if now:
             line.held = max(0, count.held)
@@ -178,7 +181,7 @@ class Ledger:
         reason = (
             f"{device} reports {count.totals.granted} granted at epoch {count.epoch}, of which these rows know nothing"
         )
-        self.alarm("unknown-allocation", f"{device} {count.quota} {count.epoch}"[:200], reason)
+        self.alarm("unknown-allocation", f"{device} {count.quota} {count.epoch}", reason)
         if book is not None and count.totals.granted > 0:
             self.freeze(book, reason)
 

@@ -68,6 +68,26 @@ def attempt_sign_in(database: Database, token: str, address: str, wall_ms: int) 
     return database.run(attempt)
 
 
+def lift_freeze(database: Database, who: str, wall_ms: int, quota: str | None = None) -> bool:
+    """Grant again, of one quota or (None) at all, because a person looked into the reason; tells whether it was frozen.
+
+    What was known when it was lifted does not freeze it again, new contradictions do.
+    """
+
+    def lift(db: Connection) -> bool:
+        lock(db)
+        table = t.cloud if quota is None else t.quota
+        rows = [table.c.frozen != ""] if quota is None else [table.c.frozen != "", t.quota.c.id == quota]
+        reason = db.execute(sa.select(table.c.frozen).where(*rows)).scalar()
+        if reason is None:
+            return False
+        db.execute(sa.update(table).where(*rows).values(frozen=""))
+        audit(db, wall_ms, who, "freeze lifted", quota or "all", reason)
+        return True
+
+    return database.run(lift)
+
+
 def _count(db: Connection, bucket: str, window: int) -> int:
     row = (t.rate.c.bucket == bucket, t.rate.c.window == window)
     if not db.execute(sa.update(t.rate).where(*row).values(count=t.rate.c.count + 1)).rowcount:

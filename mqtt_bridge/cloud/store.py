@@ -22,6 +22,7 @@ from mqtt_bridge.cloud.operators import (
     attempt_sign_in,
     create_operator_token,
     is_operator,
+    lift_freeze,
     operator_by_hash,
 )
 from mqtt_bridge.database import Database
@@ -38,6 +39,7 @@ __all__ = [
     "current_catalogue",
     "forget_keys",
     "is_operator",
+    "lift_freeze",
     "open_cloud",
     "operator_by_hash",
     "register_device",

@@ -83,6 +83,19 @@ def test_the_stock_page_shows_figures_bars_and_the_state_of_each_link(world: Wor
     assert "60 s ago" in operator.get("/").text
 
 
+def test_only_an_operator_lifts_a_freeze(world: World, app: Flask, operator: FlaskClient) -> None:
+    hall = world.add("hall-1", "hall")
+    world.tell(hall, hall.sell("o1", 30))
+    assert "sold or returned 8 more than granted" in operator.get("/").text
+    stranger = app.test_client()
+    assert stranger.post("/grant-again", data={"quota": "q"}).headers["Location"] == "/sign-in"
+    assert operator.post("/grant-again", data={"quota": "q"}, headers={"Origin": "http://evil"}).status_code == 403
+    assert world.scalar("SELECT frozen FROM quota") != ""
+    assert operator.post("/grant-again", data={"quota": "q"}).status_code == 303
+    assert world.scalar("SELECT frozen FROM quota") == ""
+    assert "grant again" not in operator.get("/").text
+
+
 def test_names_from_the_wire_stay_text(world: World, operator: FlaskClient) -> None:
     world.say("<script>alert(1)", "hello", b"{}")
     world.run()

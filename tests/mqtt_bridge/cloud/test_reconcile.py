@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mqtt_bridge.cloud.store import open_cloud, register_device
+from mqtt_bridge.cloud.store import lift_freeze, open_cloud, register_device
 from mqtt_bridge.protocol.codec import encode
 from mqtt_bridge.protocol.messages import (
     Ack,
@@ -295,6 +295,19 @@ def test_selling_beyond_the_grant_is_counted_and_freezes_the_quota(world: World)
     assert world.totals()["hall-1", hall.epoch].sold == 30
     assert "quota-frozen" in world.alarms()
     assert world.scalar("SELECT frozen <> '' FROM quota") == 1
+
+
+def test_a_lifted_freeze_stays_lifted_until_something_new_contradicts(world: World) -> None:
+    hall = world.add("hall-1", "hall")
+    world.tell(hall, hall.sell("o1", 30))
+    assert lift_freeze(world.database, "operator", world.now_ms, "q")
+    assert not lift_freeze(world.database, "operator", world.now_ms, "q")
+    hall.status(world)
+    world.run()
+    assert world.scalar("SELECT frozen FROM quota") == ""
+    world.tell(hall, hall.sell("o2"))
+    assert world.scalar("SELECT frozen FROM quota") != ""
+    assert world.scalar("SELECT detail FROM audit WHERE action = 'freeze lifted'") != ""
 
 
 def test_a_return_that_was_never_granted_does_not_enlarge_the_pool(world: World) -> None:
