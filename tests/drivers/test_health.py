@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from drivers.backoff import Backoff
@@ -24,7 +26,7 @@ def test_a_reading_cannot_be_changed_afterwards() -> None:
     health = HealthRecord()
     health.set(State.READY, "fine", paper="ok")
     with pytest.raises(TypeError):
-        health().detail["paper"] = "out"
+        cast("dict[str, str]", health().detail)["paper"] = "out"
 
 
 def test_delays_grow_to_the_limit_and_start_again_after_a_success() -> None:

@@ -8,6 +8,7 @@ import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ class FakeEntryPoints:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, group: str, name: str, value: str) -> None:
         entry = importlib.metadata.EntryPoint(name=name, value=value, group=group)
 
-        def select(**wanted: str) -> importlib.metadata.EntryPoints:
+        def select(**wanted: Any) -> importlib.metadata.EntryPoints:
             return importlib.metadata.EntryPoints([entry]).select(**wanted)
 
         monkeypatch.setattr("drivers.registry.entry_points", select)
@@ -80,7 +81,7 @@ class FakeEntryPoints:
 
 def test_another_distribution_adds_a_scheme_through_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = types.ModuleType("plugin_printers")
-    plugin.make = from_url
+    plugin.__dict__["make"] = from_url
     monkeypatch.setitem(sys.modules, "plugin_printers", plugin)
     FakeEntryPoints(monkeypatch, "marquee.drivers.printer", "acme", "plugin_printers:make")
     assert printer_for("acme://host").profile == "TM-T20II"
