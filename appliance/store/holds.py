@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, func, or_, select, update
 
 from appliance.domain.clock import Now
 from appliance.domain.inventory import Line
 from appliance.store.tables import client, hold, hold_item, order
 
 # Statements of the hot path are built once: building one costs as much as running it.
-_ID, _CLIENT, _BOOT, _AT = (bindparam(name) for name in ("id_", "client_", "boot", "at"))
+_ID: BindParameter[str] = bindparam("id_")
+_CLIENT: BindParameter[str] = bindparam("client_")
+_BOOT: BindParameter[str] = bindparam("boot")
+_AT: BindParameter[int] = bindparam("at")
 _LAPSED = and_(hold.c.state == "open", hold.c.boot_id == _BOOT, hold.c.expires_boot_ms <= _AT)
 _ADD = hold.insert()
 _ADD_ITEMS = hold_item.insert()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.store.tables import check_in, order, payment, ticket
 
 # Statements of the hot path are built once: building one costs as much as running it.
-_ID = bindparam("id_")
+_ID: BindParameter[str] = bindparam("id_")
 _ADD = order.insert()
 _ADD_TICKETS = ticket.insert()
 _FIND = select(order).where(order.c.id == _ID)
