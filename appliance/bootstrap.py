@@ -43,11 +43,8 @@ def device_box(settings: Settings) -> Box:
 
     Raises ``SettingsError`` unless ``device.name`` and ``device.venue`` are set.
     """
+    require_device(settings)
     device = settings.device
-    missing = [f"device.{key}: is not set; name this {what}" for key, what, value in (
-        ("name", "device, e.g. hall-1", device.name), ("venue", "device's venue by its id", device.venue)) if not value]  # fmt: skip
-    if missing:
-        raise SettingsError(missing)
     make_private(device.data)
     identity = Identity(device.org, device.venue, device.name)
     database = open_database(device.data / "marquee.db")
@@ -60,6 +57,17 @@ def device_box(settings: Settings) -> Box:
         identity=identity,
         wake=lambda whom: notify(socket_path(device.data, whom)),
     )
+
+
+def require_device(settings: Settings) -> None:
+    """Raise ``SettingsError`` unless the settings say which device this is."""
+    wanted = {
+        "device.name": (settings.device.name, "name this device, e.g. hall-1"),
+        "device.venue": (settings.device.venue, "name this device's venue by its id"),
+    }
+    missing = [f"{key}: is not set; {fix}" for key, (value, fix) in wanted.items() if not value]
+    if missing:
+        raise SettingsError(missing)
 
 
 def portal_app(settings: Settings) -> Flask:

@@ -89,6 +89,8 @@ def _add_demo(command: argparse.ArgumentParser) -> None:
 def _portal(_given: argparse.Namespace, settings: Settings) -> int:
     from appliance import bootstrap
 
+    # Here, because a worker that cannot load says so only in the log.
+    bootstrap.require_device(settings)
     return bootstrap.serve(
         lambda: bootstrap.portal_app(settings),
         bind=settings.portal.bind,

@@ -10,20 +10,14 @@ import pytest
 import structlog
 
 from appliance import logs
+from tests.support.logging import kept_logging
 
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     """Leave the logging of the other tests as it was."""
-    root = logging.getLogger()
-    handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
-    levels = {name: logging.getLogger(name).level for name in logs._LOUD_LIBRARIES}
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.configure(**configuration)
-    for name, before in levels.items():
-        logging.getLogger(name).setLevel(before)
+    with kept_logging():
+        yield
 
 
 def test_a_line_names_process_device_and_order_and_hides_people(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,139 @@
+"""The command line: errands that change the cloud's rows, and wrong usage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance import cli
+from appliance.demo.town import EXAMPLE
+from mqtt_bridge.cloud import store
+from mqtt_bridge.database import Database
+from tests.support.logging import kept_logging
+
+
+@pytest.fixture(autouse=True)
+def untouched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Commands configure logging; the other tests keep theirs, and no variable of this machine is read."""
+    monkeypatch.delenv("MARQUEE_CONFIG", raising=False)
+    with kept_logging():
+        yield
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    """Settings of a cloud in a fresh folder."""
+    path = tmp_path / "cloud.toml"
+    path.write_text(f'[device]\norg = "town"\ndata = "{tmp_path / "data"}"\n', "utf-8")
+    return str(path)
+
+
+def rows(tmp_path: Path) -> Database:
+    return store.open_cloud(tmp_path / "data" / "cloud.db")
+
+
+def test_import_applies_once_and_changes_nothing_the_second_time(
+    config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Ids and hashes are stable, so the same file is the same catalogue."""
+    assert cli.main(["--config", config, "import", str(EXAMPLE)]) == 0
+    assert "event 'paper-moons' added" in capsys.readouterr().out
+    assert cli.main(["--config", config, "import", str(EXAMPLE)]) == 0
+    assert capsys.readouterr().out == "nothing changed\n"
+    with rows(tmp_path).read() as db:
+        catalogue = store.current_catalogue(db)
+    assert (catalogue.version, len(catalogue.events)) == (1, 6)
+    assert all(member.pin_hash.startswith("scrypt$") for member in catalogue.staff)
+
+
+def test_import_of_a_bad_file_says_every_line_and_changes_nothing(
+    config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Status 1, the mistakes on standard error, no catalogue."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("venues: []\nevents: []\nstuff: 1\n", "utf-8")
+    assert cli.main(["--config", config, "import", str(bad)]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert [line.removeprefix(f"{bad}: ")[:14] for line in said] == [
+        "line 1: venues",
+        "line 2: events",
+        "line 3: stuff:",
+    ]
+    with rows(tmp_path).read() as db:
+        assert store.current_catalogue(db).version == 0
+
+
+def test_import_check_looks_without_a_cloud(config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A creator checks a file on any machine."""
+    assert cli.main(["--config", config, "import", "--check", str(EXAMPLE)]) == 0
+    assert "nothing is wrong with it" in capsys.readouterr().out
+    assert not (tmp_path / "data").exists()
+
+
+def test_provision_prints_settings_that_a_device_can_read(
+    config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What is printed is the device's settings file; another venue for the same name is refused."""
+    from appliance.settings import read_settings
+
+    assert cli.main(["--config", config, "provision", "hall-1", "hall"]) == 0
+    made = tmp_path / "device.toml"
+    made.write_text(capsys.readouterr().out, "utf-8")
+    settings = read_settings(made, {})
+    assert (settings.device.org, settings.device.name, settings.device.venue) == ("town", "hall-1", "hall")
+    assert len(settings.broker.cloud_key) == 64
+    assert cli.main(["--config", config, "provision", "hall-1", "yard"]) == 1
+    assert "belongs to venue 'hall'" in capsys.readouterr().err
+
+
+def test_operator_token_is_printed_once_and_kept_as_a_hash(
+    config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It opens the console; the file does not hold it."""
+    assert cli.main(["--config", config, "operator-token"]) == 0
+    token = capsys.readouterr().out.strip()
+    database = rows(tmp_path)
+    with database.read() as db:
+        assert store.is_operator(db, token)
+        assert not store.is_operator(db, token + "x")
+    database.checkpoint()
+    assert token.encode() not in (tmp_path / "data" / "cloud.db").read_bytes()
+
+
+def test_wrong_settings_are_all_named_and_nothing_runs(
+    config: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status 1 and one line per mistake."""
+    monkeypatch.setenv("MARQUEE_BROKER_URL", "nowhere")
+    monkeypatch.setenv("MARQUEE_PORTAL_BIND", "8080")
+    assert cli.main(["--config", config, "portal"]) == 1
+    said = capsys.readouterr().err
+    assert "settings: broker.url (from MARQUEE_BROKER_URL): 'nowhere' is not a broker address" in said
+    assert "settings: portal.bind (from MARQUEE_PORTAL_BIND): '8080' is not an address" in said
+
+
+@pytest.mark.parametrize("command", ["portal", "desk", "bridge"])
+def test_a_device_without_a_name_says_what_to_set(
+    config: str, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """It does not start as somebody."""
+    assert cli.main(["--config", config, command]) == 1
+    said = capsys.readouterr().err
+    assert "device.name: is not set" in said
+    assert "device.venue: is not set" in said
+
+
+def test_the_table_of_settings_is_printed_without_reading_any(capsys: pytest.CaptureFixture[str]) -> None:
+    """``marquee settings`` helps exactly when settings are wrong."""
+    assert cli.main(["--config", "/nowhere", "settings"]) == 0
+    assert "| `broker.url` |" in capsys.readouterr().out
+
+
+def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 2, as everywhere."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["sell"])
+    assert caught.value.code == 2
+    assert "usage: marquee" in capsys.readouterr().err
