@@ -53,6 +53,7 @@ class BoxOffice(RuleBasedStateMachine):
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.epoch, self.granted = 1, {ROOM: 6, HALL: 4}
+        self.fenced: dict[tuple[str, int], int] = {}
         self.box = make_box(
             Path(self.folder.name), catalogue=example_catalogue(OPEN_LIMITS), grants=self.granted, elsewhere=3
         )
@@ -124,6 +125,9 @@ class BoxOffice(RuleBasedStateMachine):
     @rule()
     def new_life(self):
         self.box.run(sync.begin_incarnation)
+        with self.box.database.read() as db:
+            rows = db.execute(select(tables.allocation))
+            self.fenced = {(row.quota, row.epoch): row.sold for row in rows}
         self.epoch, self.granted = self.epoch + 1, {ROOM: 3, HALL: 2}
         self.box.grant(self.granted, epoch=self.epoch, elsewhere=3)
 
@@ -138,6 +142,7 @@ class BoxOffice(RuleBasedStateMachine):
         with self.box.database.read() as db:
             for row in db.execute(select(tables.allocation)):
                 assert row.held >= 0
+                assert row.sold == self.fenced.get((row.quota, row.epoch), row.sold), "sold behind the fence"
                 assert row.cancelled <= row.sold
                 assert row.sold - row.cancelled + row.held <= row.granted - row.returned
                 mine = (tables.ticket.c.quota == row.quota) & (tables.ticket.c.epoch == row.epoch)

@@ -190,6 +190,20 @@ def test_a_payment_for_a_receipt_whose_sale_was_unknown_finds_its_order(box, sou
     assert find(south, away.id).tickets[0].admitted_at_ms or find(south, away.id).tickets[1].admitted_at_ms
 
 
+def test_a_door_that_has_not_heard_of_a_payment_believes_its_signature(box, south, away, cloud):
+    cloud.carry(box, south, OrderConfirmed)
+    paid = box.run(lambda unit: payments.take_payment(unit, away.id, BADGE, "cash", 3000))
+    seen = south.run(lambda unit: door.check_in(unit, paid.tickets[0].receipt, BADGE, "1"))
+    assert seen.verdict == "admitted"
+
+
+def test_a_paid_receipt_speaks_for_its_whole_order_when_the_sale_arrives_later(box, south, away, cloud):
+    paid = box.run(lambda unit: payments.take_payment(unit, away.id, BADGE, "cash", 3000))
+    south.run(lambda unit: door.check_in(unit, paid.tickets[0].receipt, BADGE, "1"))
+    cloud.carry(box, south, OrderConfirmed)
+    assert south.run(lambda unit: door.check_in(unit, paid.tickets[1].code, BADGE, "1")).verdict == "admitted"
+
+
 def test_a_cancel_waits_for_the_host_door_and_counts_only_then(box, south, away, cloud):
     cloud.carry(box, south, OrderConfirmed)
     pending = box.run(lambda unit: booking.cancel(unit, away.id))
