@@ -155,10 +155,12 @@ class Reconciler:
         current = (batch.cloud.catalogue_version, batch.keys_revision())
         if every_quota:
             batch.touch_everything(introduce=self._published is None)
-        if every_quota and current != self._published:
+        # A key that was just pinned is told at once: a door needs it for the first ticket that device sells.
+        telling = every_quota or self._published is not None
+        if telling and current != self._published:
             news = [*publish.catalogue(db, self.org, batch.catalogue), publish.keys(db, self.org)]
         outcome, states = batch.settle(everyone=every_quota)
-        if every_quota:
+        if telling:
             outcome.versions = current
         return outcome, [*news, *states]
 
