@@ -58,7 +58,7 @@ def measure(seconds: float, progress: Callable[[str], None]) -> list[Row]:
         Row("durable SQLite commits/s of this disk, one client", f"{raw:.0f}", "1"),
         *(_orders_row(n, timed[f"orders {n}"], raw) for n in (1, 50)),
         *(
-            Row(f"flushes per confirmed order, {n} clients", f"{each:.2f}", "hold and confirm: 2")
+            Row(f"flushes per confirmed order, {n} clients", f"{each:.2f}", "2 where no flush is shared")
             for n, each in flushes.items()
         ),
         *(_pages_row(what, timed[what], raw) for what in ("listing", "availability")),

@@ -14,6 +14,7 @@ from appliance.services import booking, door, listing, payments, staff
 from appliance.services.box import Unit
 from appliance.services.views import OrderView
 from appliance.web import bodies, clients
+from appliance.web.request_log import note
 from appliance.web.site import site
 from mqtt_bridge.protocol.money import to_minor
 
@@ -26,7 +27,9 @@ def place_hold(unit: Unit, call: Call[HoldRequest]) -> Answer:
             msg = "This ticket type is asked for twice. Add the quantities."
             raise Invalid(msg, field=f"items[{index}].ticket_type")
     items = tuple(booking.Item(each.ticket_type, each.quantity) for each in call.body.items)
-    return 201, answers.hold(booking.place_hold(unit, call.caller.client, items))
+    view = booking.place_hold(unit, call.caller.client, items)
+    note(hold=view.code)
+    return 201, answers.hold(view)
 
 
 def release_hold(unit: Unit, call: Call[None]) -> Answer:
@@ -39,12 +42,14 @@ def confirm(unit: Unit, call: Call[OrderRequest]) -> Answer:
     """Turn a hold into an order; a second order for one hold is the first."""
     body = call.body
     view = booking.confirm(unit, body.hold, name=body.name, contact=body.contact, client=call.caller.client)
+    note(order=view.code, order_status=view.status)
     return 201, answers.order(view)
 
 
 def cancel(unit: Unit, call: Call[None]) -> Answer:
     """Cancel an order; 202 while the host door has not spoken."""
     view = booking.cancel(unit, call.id)
+    note(order=view.code, order_status=view.status)
     return (202 if view.status == "cancel_pending" else 200), answers.order(view)
 
 
@@ -52,6 +57,7 @@ def take_payment(unit: Unit, call: Call[PaymentRequest]) -> Answer:
     """Write down money taken."""
     amount_minor = _amount(booking.find_order(unit, call.id), call.body)
     view = payments.take_payment(unit, call.id, call.caller.badge, call.body.method, amount_minor)
+    note(order=view.code, payment=view.payment, method_of_payment=call.body.method)
     return 201, answers.order(view)
 
 
@@ -68,7 +74,9 @@ def _amount(order: OrderView, body: PaymentRequest) -> int:
 def check_in(unit: Unit, call: Call[CheckInRequest]) -> Answer:
     """Record a scan and say whether to let the person in."""
     lane = people.clean(call.body.lane, "lane") or site().settings.lane
-    return 200, answers.check_in(door.check_in(unit, call.body.code, call.caller.badge, lane))
+    view = door.check_in(unit, call.body.code, call.caller.badge, lane)
+    note(verdict=view.verdict, reason=view.reason, ticket=view.ticket.id if view.ticket else None)
+    return 200, answers.check_in(view)
 
 
 def undo_check_in(unit: Unit, call: Call[None]) -> Answer:
@@ -87,7 +95,8 @@ def sign_in() -> Response:
 
 # fmt: off
 READS = (
-    (Route("GET", "/events", "listing", "What is on, with availability here", {200: answers.EventList}),
+    (Route("GET", "/events", "listing", "What is on, with availability here", {200: answers.EventList},
+           who="guest"),
      listing.listing, answers.event_list),
     (Route("GET", "/availability", "availability", "Availability only; small and cheap to cache",
            {200: answers.Availability, 304: None}),
@@ -121,7 +130,7 @@ def blueprint(table: Table) -> Blueprint:
     """Return the API under /api/v1, every route entered in ``table``."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     for route, query, shape in READS:
-        table.add(api, route, reading(query, shape))
+        table.add(api, route, reading(route, query, shape))
     for route, use_case in CLAIMS:
         table.add(api, route, writing(route, use_case, run_asking))
     for route, use_case in WRITES:

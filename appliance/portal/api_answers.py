@@ -65,12 +65,14 @@ class ListedSession(msgspec.Struct, frozen=True):
 
 
 class ListedEvent(msgspec.Struct, frozen=True):
-    """An event with its sessions in order of time."""
+    """An event with its sessions in order of time; ``image`` is an address on this device."""
 
     id: str
     slug: str
     title: str
     summary: str
+    image: str | None
+    image_alt: str
     sessions: list[ListedSession]
 
 
@@ -188,7 +190,9 @@ def event_list(view: ListingView) -> EventList:
 
 def _event(view: EventView) -> ListedEvent:
     event = view.event
-    return ListedEvent(event.id, event.slug, event.title, event.summary, [_session(each) for each in view.sessions])
+    image = f"/assets/{event.image}.webp" if event.image else None
+    sessions = [_session(each) for each in view.sessions]
+    return ListedEvent(event.id, event.slug, event.title, event.summary, image, event.image_alt, sessions)
 
 
 def _session(view: SessionView) -> ListedSession:

@@ -91,18 +91,23 @@ def writing(route: Route, use_case: UseCase, runner: Runner = run) -> View:
     return view
 
 
-def reading(query: Callable[..., Any], shape: Callable[[Any], object]) -> View:
+def reading(route: Route, query: Callable[..., Any], shape: Callable[[Any], object]) -> View:
     """Return the view of a read: ``query(unit, id)`` from one snapshot, shown by ``shape``.
 
-    A view with ``max_age_s`` may be cached by anyone for that long; one with ``etag`` is answered 304 where it is known.
+    A view with ``max_age_s`` may be cached for that long, by anyone unless it tells a guest who they are; one with ``etag`` is
+    answered 304 where it is known.
     """
 
     def view(**path: str) -> Response:
-        found = site().box.look(lambda unit: query(unit, *path.values()))
+        here = site()
+        found = here.box.look(lambda unit: query(unit, *path.values()))
         response = _json(msgspec.json.encode(shape(found)), 200)
+        token = clients.identify(here).token if route.who == "guest" else None
+        if token:
+            response.headers[clients.HEADER] = token
         max_age_s = getattr(found, "max_age_s", None)
         if max_age_s is not None:
-            response.headers["Cache-Control"] = f"public, max-age={max_age_s}"
+            response.headers["Cache-Control"] = f"{'private' if token else 'public'}, max-age={max_age_s}"
         etag = getattr(found, "etag", "")
         if etag:
             # Weak: the body also says as of when, which changes while the figures do not.

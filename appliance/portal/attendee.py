@@ -82,8 +82,6 @@ def place_hold() -> AnyResponse:
     """Hold what the form says; sent twice, it leads to the same hold."""
     guest = clients.identify(site(), request.form.get(clients.FIELD))
     csrf.check(site(), guest.client.id)
-    slug = _slug()
-    g.ways = _ways_back(slug)
     try:
         chosen = forms.items(request.form)
         fingerprint = forms.fingerprint(chosen)
@@ -97,9 +95,9 @@ def place_hold() -> AnyResponse:
 
         _status, hold_id, _replayed = asking.run(site().box, use_case)
     except (Invalid, SaleClosed, SoldOut, SoldOutHere) as refusal:
-        return _refused_hold(slug, refusal)
+        return _refused_hold(_slug(), refusal)
     except LimitReached:
-        g.ways = _ways_to_holds(guest.client) + g.ways
+        g.ways = _ways_to_holds(guest.client) + _ways_back(_slug())
         raise
     return redirect(url_for("attendee.hold", token=site().tokens.mint("hold", hold_id.decode())), SEE_OTHER)
 

@@ -12,7 +12,7 @@ from appliance.portal import door_page, forms
 from appliance.services import door, idempotency, printing, switches
 from appliance.services.box import Unit
 from appliance.web.site import site
-from appliance.web.texts import _
+from appliance.web.texts import _, plural
 from mqtt_bridge.protocol.messages import Method
 
 SEE_OTHER = 303
@@ -30,11 +30,15 @@ def register(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/admissions", "pay", pay_and_admit, methods=["POST"])
     blueprint.add_url_rule("/jobs/<int:job_id>/reprint", "reprint", reprint, methods=["POST"])
     blueprint.add_url_rule("/switches", "switch", switch, methods=["POST"])
+    blueprint.add_url_rule("/unpaid/<event_session>", "unpaid", cancel_unpaid, methods=["GET", "POST"])
 
 
-def show_door(notice: str = "") -> str:
+def show_door(notice: str = "", bad: bool = False) -> str:
     """The door page with the newest scan's verdict, whoever scanned it."""
-    return render_template("staff/door.html", page=site().box.look(door_page.page), notice=notice)
+    done = request.args.get("unpaid", "")
+    if done.isascii() and done.isdigit() and len(done) < 6:
+        notice = plural("%(num)s unpaid booking was cancelled.", "%(num)s unpaid bookings were cancelled.", int(done))
+    return render_template("staff/door.html", page=site().box.look(door_page.page), notice=notice, bad=bad)
 
 
 def show_live() -> AnyResponse:
@@ -48,7 +52,7 @@ def check_in() -> AnyResponse:
     """Record a scan; the same form sent twice is one scan."""
     code = request.form.get("code", "").strip()
     if not code or len(code) > LONGEST_CODE:
-        return make_response(show_door(_("Scan a ticket, or type its code.")), 422)
+        return make_response(show_door(_("Scan a ticket, or type its code."), bad=True), 422)
     lane = site().settings.lane
 
     def use_case(unit: Unit) -> bytes:
@@ -102,3 +106,14 @@ def switch() -> AnyResponse:
     change = switches.set_door if kind == "door" else switches.set_sale
     site().box.run(lambda unit: change(unit, event_session, _POSITIONS[value], g.member.badge))
     return redirect(url_for("staff.door"), SEE_OTHER)
+
+
+def cancel_unpaid(event_session: str) -> AnyResponse:
+    """Ask, then cancel this box office's unpaid orders of a date, so that others get the tickets."""
+    if request.method == "POST":
+        done = site().box.run(lambda unit: switches.cancel_unpaid(unit, event_session, g.member.badge))
+        return redirect(url_for("staff.door", unpaid=done), SEE_OTHER)
+    found = site().box.look(lambda unit: unit.catalogue.event_session.get(event_session))
+    if found is None:
+        raise NotFound("This date does not exist (any more).")
+    return make_response(render_template("staff/unpaid.html", event=found[0], at=found[1]))

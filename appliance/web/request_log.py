@@ -39,8 +39,13 @@ def register(app: Flask) -> None:
         facts = {"method": request.method, "route": rule or OTHER, "status": response.status_code}
         if "problem" in g:
             facts["problem"] = g.problem
-        write("request", **facts, ms=round(seconds * 1000, 1))
+        write("request", **facts, **g.get("facts", {}), ms=round(seconds * 1000, 1))
         return response
+
+
+def note(**facts: object) -> None:
+    """Add facts to this request's log line: codes and ids that only find, never what gives a right or names a person."""
+    g.facts = {**g.get("facts", {}), **facts}
 
 
 def counters_of(app: Flask) -> Counters:

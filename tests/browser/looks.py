@@ -43,7 +43,8 @@ _TARGETS = """() => [...document.querySelectorAll("button, select, input:not([ty
 _WIDE = """() => {
   const most = document.documentElement.clientWidth;
   const inside = each => !each.closest(".dates, .scroll, .skip, .hidden");
-  const out = [...document.body.querySelectorAll("*")].filter(each => inside(each) && each.getBoundingClientRect().right > most + 1);
+  const cut = ({left, right}) => right > most + 1 || left < -1;
+  const out = [...document.body.querySelectorAll("*")].filter(each => inside(each) && cut(each.getBoundingClientRect()));
   return document.documentElement.scrollWidth > most || out.length
     ? [`${document.documentElement.scrollWidth} > ${most}`, ...out.slice(0, 5).map(each => each.outerHTML.slice(0, 80))] : [];
 }"""

@@ -96,6 +96,7 @@ def test_a_double_tap_holds_and_books_once(page: Page, venue: Venue):
 
 def test_the_back_button_and_the_same_tap_again_lead_to_the_same_hold(page: Page, venue: Venue):
     hold(page)
+    page.wait_for_url("**/holds/*")
     held = page.url
     page.go_back()
     page.get_by_role("button", name="Hold tickets").click()
@@ -107,6 +108,7 @@ def test_going_back_from_the_ticket_and_confirming_again_shows_the_ticket(page: 
     hold(page)
     held = page.url
     page.get_by_role("button", name="Confirm").click()
+    page.wait_for_url("**/tickets/*")
     ticket = page.url
     page.go_back()
     if page.url == held:

@@ -90,6 +90,9 @@ def test_staff_pages(thumb: Page, venue: Venue, language: str):
     look("sold")
     thumb.goto(f"/staff/live{query}")
     look("screen")
+    thumb.goto(f"/staff/{query}")
+    thumb.locator("a[href*='/staff/unpaid/']").first.click()
+    look("unpaid")
     assert {name: each for name, each in found.items() if each} == {}
 
 
@@ -99,3 +102,16 @@ def test_the_listing_also_uses_a_wide_screen(thumb: Page):
     assert complaints(thumb) == {}
     tops = {round(box["y"]) for each in thumb.locator(".card").all()[:3] if (box := each.bounding_box())}
     assert len(tops) == 1
+
+
+def test_pages_read_from_right_to_left_keep_their_shape(thumb: Page):
+    for path in ("/", "/events/paper-moons", "/staff/sign-in"):
+        thumb.goto(path)
+        thumb.evaluate("() => { document.documentElement.dir = 'rtl' }")
+        assert complaints(thumb) == {}
+    thumb.goto("/events/paper-moons")
+    thumb.evaluate("() => { document.documentElement.dir = 'rtl' }")
+    name, choice = thumb.locator(".type .name").first.bounding_box(), thumb.locator(".type select").first.bounding_box()
+    assert name is not None
+    assert choice is not None
+    assert choice["x"] < name["x"]

@@ -191,3 +191,11 @@ def test_new_clients_of_one_address_are_slowed_down(app_of, tmp_path) -> None:
     assert int(api.hold().headers["Retry-After"]) > 0
     assert api.at("10.0.0.2").hold().status_code == 201
     box.database.close()
+
+
+def test_the_first_answer_names_the_client_and_later_ones_keep_the_name(api: Api) -> None:
+    first = api("GET", "/api/v1/events")
+    token = first.headers["Client-Token"]
+    assert first.headers["Cache-Control"] == "private, max-age=5"
+    assert api("GET", "/api/v1/events", Client_Token=token).headers["Client-Token"] == token
+    assert api.hold(Client_Token=token).headers["Client-Token"] == token

@@ -125,6 +125,8 @@ def test_logs_name_the_route_and_never_what_its_address_carries(api: Api, staff:
         "/api/v1/staff/tokens",
     ]
     assert lines[-1]["problem"] == "unauthorised"
+    assert lines[1]["order"] == order["code"]
+    assert (lines[3]["reason"], lines[3]["ticket"]) == ("unpaid", order["tickets"][0]["ticket"])
     written = repr(logs)
     for private in (
         order["order"],

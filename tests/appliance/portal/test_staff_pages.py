@@ -277,6 +277,19 @@ def test_a_switch_that_does_not_exist_is_refused(door: Phone):
         assert door.status == 404
 
 
+def test_unpaid_bookings_are_cancelled_after_asking_and_their_tickets_go_back_on_sale(door: Phone, phone: Phone):
+    unpaid, free = phone.book(), phone.book(**{f"q.{ADULT}": "0", f"q.{CHILD}": "1"})
+    asked = door.get(f"/staff/unpaid/{TONIGHT}")
+    assert "Cancel unpaid bookings?" in asked
+    _, fields = next(each for each in forms(asked) if not each[0])
+    page = door.post(f"/staff/unpaid/{TONIGHT}", fields)
+    assert "1 unpaid booking was cancelled." in page
+    assert verdict(scan(door, ticket_code(unpaid))) == "refused: Cancelled"
+    assert verdict(scan(door, ticket_code(free))) == "admitted: Admitted"
+    door.get("/staff/unpaid/nowhere")
+    assert door.status == 404
+
+
 def test_a_failed_print_can_be_tried_again(door: Phone, phone: Phone, box: TestBox):
     scan(door, ticket_code(phone.book(**{f"q.{ADULT}": "0", f"q.{CHILD}": "1"})))
     job = box.run(printing.claim)
