@@ -43,6 +43,8 @@ class SalesReceipt(msgspec.Struct, frozen=True, tag="receipt", forbid_unknown_fi
 
 
 Printable = Stub | SalesReceipt
+# Made at import: msgspec (0.22) crashes when two threads describe the same structs at once.
+_DECODER: msgspec.json.Decoder[Printable] = msgspec.json.Decoder(Printable)
 
 
 def encode(document: Printable) -> bytes:
@@ -52,5 +54,4 @@ def encode(document: Printable) -> bytes:
 
 def decode(data: bytes) -> Printable:
     """Return the document of a print job."""
-    document: Printable = msgspec.json.decode(data, type=Printable)
-    return document
+    return _DECODER.decode(data)

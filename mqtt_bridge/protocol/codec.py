@@ -9,11 +9,28 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.errors import BadSignature, ProtocolError
-from mqtt_bridge.protocol.messages import Content, Envelope, Private
+from mqtt_bridge.protocol.messages import (
+    Ack,
+    Content,
+    DeviceState,
+    Envelope,
+    Hello,
+    KeyDirectory,
+    Need,
+    Private,
+    Status,
+)
 
 VERSION = 1
 T = TypeVar("T")
+# msgspec (0.22) describes a struct when it is first decoded, and two threads that do so at once crash the process. Here all
+# are described at import, which only one thread does.
+_DESCRIBED = tuple(
+    msgspec.json.Decoder(kind)
+    for kind in (Ack, Catalogue, Content, DeviceState, Envelope, Hello, KeyDirectory, Need, Private, Status)
+)
 
 
 class Signer(Protocol):
