@@ -50,11 +50,12 @@ def share(limits: Limits, available: int, own: int) -> int:
     return max(1, math.floor(limits.share_per_client * (available + own)))
 
 
-def most_per_hold(limits: Limits, shelf: Shelf | None) -> int:
-    """Return the largest quantity to offer a guest without open holds."""
+def most_per_hold(limits: Limits, shelf: Shelf | None, price_minor: int) -> int:
+    """Return the largest quantity to offer a guest without open holds and orders."""
     if shelf is None or shelf.available == 0:
         return 0
-    return min(limits.per_hold, shelf.available, share(limits, shelf.available, 0))
+    per_client = limits.unpaid_per_client if price_minor else limits.free_per_client
+    return min(limits.per_hold, per_client, shelf.available, share(limits, shelf.available, 0))
 
 
 def check_quantity(limits: Limits, quantity: int, *, staff: bool) -> None:

@@ -68,7 +68,7 @@ def _session(
     for kind in at.ticket_types:
         shelf = shelves.get(kind.quota)
         state = sale.state(window, shelf)
-        most = limits.most_per_hold(unit.catalogue.limits, shelf) if state == "on_sale" else 0
+        most = limits.most_per_hold(unit.catalogue.limits, shelf, kind.price_minor) if state == "on_sale" else 0
         types.append(TypeView(kind, _available(shelf), state, most))
     venue = unit.catalogue.venue.get(at.venue) or Venue(at.venue, at.venue, "")
     return SessionView(event, at, venue, at.venue == unit.identity.venue, tuple(types))

@@ -145,7 +145,9 @@ def missing_assets(unit: Unit) -> tuple[str, ...]:
 
 
 def link_changed(unit: Unit, up: bool) -> None:
-    """Note whether the cloud can be reached right now."""
+    """Note whether the cloud can be reached right now; without it nobody waits for more stock."""
+    if not up:
+        allocations.want_nothing(unit.db)
     if up != unit.device.link_up:
         device.change(unit.db, link_up=up, link_changed_at_ms=unit.now.wall_ms)
         unit.reload()

@@ -104,6 +104,11 @@ def want(db: Connection, quota: str, more: int) -> None:
     )
 
 
+def want_nothing(db: Connection) -> None:
+    """Forget what was wanted: who waits when the link breaks is refused, and who crashed waits no more."""
+    db.execute(update(allocation).where(allocation.c.wanted > 0).values(wanted=0))
+
+
 def wanted(db: Connection) -> list[tuple[str, int]]:
     """Return (quota, tickets) that somebody waits for."""
     query = select(allocation.c.quota, allocation.c.wanted).where(allocation.c.current, allocation.c.wanted > 0)

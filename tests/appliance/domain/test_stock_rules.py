@@ -59,9 +59,11 @@ def test_a_share_is_at_least_one_ticket_and_never_more_than_there_is(fraction, a
 
 def test_what_is_offered_is_what_a_guest_may_hold():
     shelf = Shelf("q", 1, Totals(granted=10), 0)
-    assert most_per_hold(Limits(), shelf) == 5
-    assert most_per_hold(Limits(per_hold=3), shelf) == 3
-    assert most_per_hold(Limits(), None) == 0
+    assert most_per_hold(Limits(), shelf, 100) == 5
+    assert most_per_hold(Limits(per_hold=3), shelf, 100) == 3
+    assert most_per_hold(Limits(), shelf, 0) == 4
+    assert most_per_hold(Limits(unpaid_per_client=2), shelf, 100) == 2
+    assert most_per_hold(Limits(), None, 100) == 0
 
 
 def test_waiting_helps_only_against_the_hourly_limit():

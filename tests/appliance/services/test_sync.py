@@ -321,6 +321,13 @@ def test_pictures_are_asked_for_until_they_are_here(box):
     assert box.look(lambda unit: documents.find_asset(unit.db, "ab" * 32)) is None
 
 
+def test_nobody_waits_for_stock_over_a_broken_link(box):
+    box.run(lambda unit: sync.link_changed(unit, True))
+    box.run(lambda unit: allocations.want(unit.db, ROOM, 3))
+    box.run(lambda unit: sync.link_changed(unit, False))
+    assert box.look(sync.needs) == ()
+
+
 def test_the_link_is_noted_with_the_time_it_changed(box):
     box.run(lambda unit: sync.link_changed(unit, True))
     noted = box.turn.now.wall_ms
