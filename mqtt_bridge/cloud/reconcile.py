@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-import msgspec
 import sqlalchemy as sa
 import structlog
 from sqlalchemy import Connection
@@ -23,6 +21,7 @@ from mqtt_bridge.cloud.alarms import raise_alarm
 from mqtt_bridge.cloud.catalogue import current_catalogue
 from mqtt_bridge.cloud.directory import CLOUD, Device, Devices
 from mqtt_bridge.cloud.forwarding import Forwarder
+from mqtt_bridge.cloud.incoming import Incoming, NotIntroduced, Outcome, whose_state, without_private
 from mqtt_bridge.cloud.ledger import Ledger
 from mqtt_bridge.cloud.publish import Publication
 from mqtt_bridge.mailbox import receiver, sender
@@ -45,35 +44,12 @@ from mqtt_bridge.protocol.messages import (
     StockCount,
     Uplink,
 )
-from mqtt_bridge.protocol.topics import ROOT, parse_up
+from mqtt_bridge.protocol.topics import parse_up
 
 log = structlog.get_logger("marquee.reconciler")
 
 LARGEST_COUNT = 2**31 - 1
 LONGEST_HARDWARE = 4000
-LONGEST_EVIDENCE = 64 * 1024
-
-
-class NotIntroduced(ProtocolError):
-    """A message of a life we have had no hello from; it comes again after the hello."""
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """One publication from the broker."""
-
-    topic: str
-    payload: bytes
-
-
-@dataclass
-class Outcome:
-    """What has to be published after COMMIT; device states are added from the rows."""
-
-    acks: dict[str, Ack] = field(default_factory=dict)  # by device: how far its stream was applied
-    answered: set[str] = field(default_factory=set)  # devices that wait for a state
-    restarted: set[str] = field(default_factory=set)  # devices whose downlink begins at its first unacked message again
-    versions: tuple[int, int] | None = None  # catalogue and keys published with it
 
 
 class Batch:
@@ -116,7 +92,7 @@ class Batch:
 
     def take(self, incoming: Incoming) -> None:
         """Apply one publication, or list why not."""
-        name, leaf = parse_up(incoming.topic, self.org) or (_whose_state(incoming.topic, self.org), "state")
+        name, leaf = parse_up(incoming.topic, self.org) or (whose_state(incoming.topic, self.org), "state")
         device = self.devices.get(name)
         if device is None or device.status == "sealed":
             if leaf not in {"link", "state"} and incoming.payload:
@@ -382,7 +358,7 @@ class Batch:
 
     def _alarm(self, kind: str, subject: str, detail: str, evidence: bytes | None) -> None:
         log.warning("alarm", kind=kind, subject=subject)
-        raise_alarm(self.db, kind, subject, detail, self.wall_ms, _without_private(evidence) if evidence else None)
+        raise_alarm(self.db, kind, subject, detail, self.wall_ms, without_private(evidence) if evidence else None)
 
     def _guarded(self, device: Device, evidence: bytes, action: Callable[[], None]) -> None:
         """Run ``action`` in a savepoint; whatever it cannot digest becomes an alarm, a failing database does not."""
@@ -400,20 +376,3 @@ class Batch:
             self._alarm("indigestible", device.name, type(error).__name__, evidence)
         else:
             step.commit()
-
-
-def _whose_state(topic: str, org: str) -> str:
-    """The device a ``dn/state`` topic belongs to; empty for any other topic."""
-    prefix, suffix = f"{ROOT}/{org}/d/", "/dn/state"
-    return (
-        topic.removeprefix(prefix).removesuffix(suffix) if topic.startswith(prefix) and topic.endswith(suffix) else ""
-    )
-
-
-def _without_private(payload: bytes) -> bytes:
-    """What is kept as evidence: the signed part of an envelope, never the personal part."""
-    try:
-        envelope = decode(payload, Envelope)
-    except ProtocolError:
-        return payload[:LONGEST_EVIDENCE]
-    return encode(msgspec.structs.replace(envelope, private=None))[:LONGEST_EVIDENCE]

@@ -17,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mqtt_bridge.cloud import publish
 from mqtt_bridge.cloud.downlink import Downlinks
+from mqtt_bridge.cloud.incoming import Incoming, Outcome
 from mqtt_bridge.cloud.publish import Publication
-from mqtt_bridge.cloud.reconcile import Batch, Incoming, Outcome
+from mqtt_bridge.cloud.reconcile import Batch
 from mqtt_bridge.database import Database
 from mqtt_bridge.filelock import LockTimeout
 from mqtt_bridge.protocol import topics

@@ -12,7 +12,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import MetaData
 
 from mqtt_bridge.cloud import tables
-from mqtt_bridge.cloud.reconcile import Batch, Incoming
+from mqtt_bridge.cloud.incoming import Incoming
+from mqtt_bridge.cloud.reconcile import Batch
 from mqtt_bridge.cloud.store import open_cloud, register_device
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import tables as mailbox
