@@ -53,7 +53,7 @@ def device_box(settings: Settings) -> Box:
         database=database,
         clock=system_clock(cast(Mode, settings.clock.mode)),
         random=secrets.token_bytes,
-        signer=KeyFile(device.data / "device.pem"),
+        signer=device_key(settings),
         identity=identity,
         wake=lambda whom: notify(socket_path(device.data, whom)),
     )
@@ -68,6 +68,11 @@ def require_device(settings: Settings) -> None:
     missing = [f"{key}: is not set; {fix}" for key, (value, fix) in wanted.items() if not value]
     if missing:
         raise SettingsError(missing)
+
+
+def device_key(settings: Settings) -> KeyFile:
+    """The key that signs this device's receipts and messages, made if it is missing."""
+    return KeyFile(settings.device.data / "device.pem")
 
 
 def portal_app(settings: Settings) -> Flask:

@@ -71,6 +71,7 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("device", metavar="DEVICE", help="name of the device, e.g. hall-1")
     command.add_argument("venue", metavar="VENUE", help="id of its venue in the catalogue")
     add("operator-token", "Make a token that opens the console, and print it once.", _operator_token)
+    add("rotate-key", "Replace this device's key; restart its processes afterwards.", _rotate_key)
     command = add("doctor", "Look at everything and say what to do.", _doctor)
     command.add_argument("--json", action="store_true", help="print the findings as JSON")
     add("settings", "Print the table of all settings.")
@@ -192,6 +193,15 @@ def _operator_token(_given: argparse.Namespace, settings: Settings) -> int:
     token = secrets.token_urlsafe(24)
     create_operator_token(cloud_database(settings), token, wall_ms())
     print(token)
+    return 0
+
+
+def _rotate_key(_given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.bootstrap import device_box, device_key
+    from appliance.services.rotation import rotate_key
+
+    kid = rotate_key(device_box(settings), device_key(settings))
+    print(f"{kid} is announced under the old key; restart portal, desk and bridge so that they sign with it")
     return 0
 
 
