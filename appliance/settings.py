@@ -33,7 +33,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-_HOST = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]*)$")
+_ADDRESS = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})$")
 
 
 def _text(raw: object) -> str:
@@ -120,14 +120,8 @@ def _addresses(raw: object) -> tuple[str, ...]:
 def _address(raw: object) -> str:
     """``host:port``, with an IPv6 host in brackets."""
     value = _text(raw)
-    host, colon, port = value.rpartition(":")
-    if (
-        not colon
-        or not _HOST.match(host)
-        or not host
-        or not re.fullmatch(r"\d{1,5}", port)
-        or not 1 <= int(port) <= 65535
-    ):
+    found = _ADDRESS.match(value)
+    if found is None or not 1 <= int(found["port"]) <= 65535:
         raise ValueError("is not an address; write host:port, such as 127.0.0.1:8080")
     return value
 
