@@ -48,7 +48,7 @@ def device_box(settings: Settings) -> Box:
     make_private(device.data)
     identity = Identity(device.org, device.venue, device.name)
     database = open_database(device.data / "marquee.db")
-    prepare(database, identity, secrets.token_bytes, bound_to())
+    prepare(database, identity, secrets.token_bytes, device.board or bound_to())
     return Box(
         database=database,
         clock=system_clock(cast(Mode, settings.clock.mode)),

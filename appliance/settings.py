@@ -109,11 +109,9 @@ def _switch(raw: object) -> bool:
 def _addresses(raw: object) -> tuple[str, ...]:
     """IP addresses joined by commas, or a list of them."""
     given = raw.split(",") if isinstance(raw, str) else raw
-    if not isinstance(given, list | tuple):
-        raise ValueError("is not a list of addresses; write 127.0.0.1,10.0.0.5")  # noqa: TRY004  see above
     try:
-        return tuple(str(ip_address(_text(each).strip())) for each in given if each)
-    except ValueError:
+        return tuple(str(ip_address(_text(each).strip())) for each in cast(Iterable[object], given) if each)
+    except (ValueError, TypeError):
         raise ValueError("is not a list of addresses; write 127.0.0.1,10.0.0.5") from None
 
 
@@ -129,8 +127,7 @@ def _address(raw: object) -> str:
 def _broker(raw: object) -> str:
     """``mqtt://host:port`` or ``mqtts://host:port``."""
     value = _text(raw)
-    fits = _url(value, {"mqtt", "mqtts"})
-    if not fits:
+    if not _url(value, {"mqtt", "mqtts"}):
         raise ValueError("is not a broker address; write mqtt://host:port, or mqtts://host:port for TLS")
     return value
 
@@ -181,6 +178,8 @@ class DeviceSettings:
     data: Path = _setting(  # noqa: RUF009  a field, and a Path never changes
         Path("/var/lib/marquee"), _path, "Folder of database, keys and sockets; made with mode 0700."
     )
+
+    board: str = _setting("", _text, "Fingerprint its database is bound to; default: serial numbers of board and card.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from mqtt_bridge.protocol.catalogue import Venue
 
 DEMO_BADGE = "demo"
 TOKEN_LIFE_S = 12 * 3600
+# A demo folder may be carried to another machine; there is no second copy that could sell at the same time.
+_BOARD = "demo"
 PROCESSES = ("portal", "desk", "bridge")
 
 
@@ -69,7 +71,13 @@ class DemoVenue:
 
     def _settings(self, org: str, cloud_key: str) -> dict[str, dict[str, object]]:
         return {
-            "device": {"org": org, "venue": self.venue.id, "name": self.device, "data": str(self.folder)},
+            "device": {
+                "org": org,
+                "venue": self.venue.id,
+                "name": self.device,
+                "data": str(self.folder),
+                "board": _BOARD,
+            },
             "portal": {"bind": self._bind, "threads": 8},
             "broker": {"url": f"mqtt://{ports.HOST}:{self.link.port}", "cloud_key": cloud_key},
             "desk": {

@@ -183,6 +183,15 @@ def test_it_stops_cleanly_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
         assert second.word("staff-token:") != first.word("staff-token:")
 
 
+def test_a_demo_that_is_killed_takes_its_processes_with_it(tmp_path: Path) -> None:
+    """Nothing stays behind to hold ports and files."""
+    with running(data=tmp_path / "town") as started:
+        pids = [pid for (venue, process), pid in started.pids.items() if process != "broker"]
+        started.process.kill()
+        started.process.wait(10)
+        wait_for(lambda: not any(alive(pid) for pid in pids), "the end of all processes", 10)
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
