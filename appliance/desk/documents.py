@@ -29,6 +29,8 @@ def _stub(stub: Stub) -> Iterator[Block]:
     yield Rule()
     yield Columns(ticket.ticket_type, _price(ticket.price_minor, ticket.currency), bold=True)
     yield Columns("Admitted", f"{_clock(stub.admitted_at_ms, ticket.timezone)}  {stub.lane}")
+    # A code needs its quiet zone on all sides (ISO/IEC 18004).
+    yield Feed(1)
     yield QR(ticket.receipt)
     yield Text(shown(ticket.code), bold=True, size=2, align=Align.CENTER)
 
@@ -53,6 +55,8 @@ def _ticket(ticket: PrintedTicket) -> Iterator[Block]:
     yield Text(ticket.event, bold=True, align=Align.CENTER)
     yield Text(_moment(ticket.starts_at_ms, ticket.timezone), align=Align.CENTER)
     yield Text(f"{ticket.venue} - {ticket.ticket_type}", align=Align.CENTER)
+    # A code needs its quiet zone on all sides (ISO/IEC 18004).
+    yield Feed(1)
     yield QR(ticket.receipt)
     yield Text(shown(ticket.code), bold=True, size=2, align=Align.CENTER)
 
