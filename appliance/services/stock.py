@@ -27,8 +27,9 @@ def free_lapsed(unit: Unit) -> int:
 
 
 def end_hold(unit: Unit, hold_id: str, event: str) -> None:
-    """End an open hold by ``release`` or ``expire``; its stock is free again."""
-    holds.set_state(unit.db, hold_id, next_hold("open", event))
+    """End an open hold by ``release`` or ``expire``; its stock is free again, once, however often it is ended."""
+    if not holds.end(unit.db, hold_id, next_hold("open", event)):
+        return
     for item in holds.items(unit.db, hold_id):
         allocations.add(unit.db, item.quota, item.epoch, held=-item.quantity)
 

@@ -22,6 +22,7 @@ _ADD_ITEMS = hold_item.insert()
 _FIND = select(hold).where(hold.c.id == _ID)
 _ITEMS = select(hold_item).where(hold_item.c.hold == _ID).order_by(hold_item.c.ticket_type)
 _SET_STATE = update(hold).where(hold.c.id == _ID).values(state=bindparam("after"))
+_END = _SET_STATE.where(hold.c.state == "open")
 _LAPSED_IDS = select(hold.c.id).where(_LAPSED).order_by(hold.c.expires_boot_ms)
 _OPEN_AND_LAPSED = (
     select(hold_item.c.quota, hold_item.c.epoch, func.sum(hold_item.c.quantity).label("quantity"))
@@ -32,8 +33,11 @@ _OPEN_AND_LAPSED = (
 _OF_EARLIER_BOOTS = and_(hold.c.state == "open", hold.c.boot_id != _BOOT)
 _ANY_OF_EARLIER_BOOTS = select(hold.c.id).where(_OF_EARLIER_BOOTS).limit(1)
 _OPEN_OF = select(func.count()).select_from(hold).where(hold.c.client == _CLIENT, hold.c.state == "open")
-_UNCONFIRMED = select(func.count(), func.min(hold.c.placed_boot_ms)).where(
-    hold.c.client == _CLIENT, hold.c.state != "confirmed", hold.c.boot_id == _BOOT, hold.c.placed_boot_ms > _AT
+_UNCONFIRMED = (
+    select(func.count(), func.min(hold.c.placed_boot_ms))
+    .select_from(hold.outerjoin(order, order.c.hold == hold.c.id))
+    .where(hold.c.client == _CLIENT, hold.c.boot_id == _BOOT, hold.c.placed_boot_ms > _AT)
+    .where(or_(order.c.id.is_(None), order.c.status == "cancelled"))
 )
 _HELD_BY = (
     select(hold_item.c.quota, func.sum(hold_item.c.quantity).label("quantity"))
@@ -76,6 +80,11 @@ def set_state(db: Connection, hold_id: str, state: str) -> None:
     db.execute(_SET_STATE, {"id_": hold_id, "after": state})
 
 
+def end(db: Connection, hold_id: str, state: str) -> bool:
+    """Write an open hold's end; return False, changing nothing, if it is not open (any more)."""
+    return db.execute(_END, {"id_": hold_id, "after": state}).rowcount > 0
+
+
 def lapsed(db: Connection, now: Now) -> list[str]:
     """Return ids of open holds whose life is over."""
     return list(db.execute(_LAPSED_IDS, {"boot": now.boot_id, "at": now.boot_ms}).scalars())
@@ -114,7 +123,10 @@ def open_ids_of(db: Connection, client_id: str) -> list[str]:
 
 
 def unconfirmed_since(db: Connection, client_id: str, boot_id: str, since_boot_ms: int) -> tuple[int, int | None]:
-    """Return how many unconfirmed holds a client placed since then, and when (boot-time) the first of them was."""
+    """Return how many holds without a lasting order a client placed since then, and when (boot-time) the first of them was.
+
+    An order that was cancelled counts like a hold that was given back: both kept tickets from others for nothing.
+    """
     number, first = db.execute(_UNCONFIRMED, {"client_": client_id, "boot": boot_id, "at": since_boot_ms}).one()
     return number, first
 
@@ -125,12 +137,13 @@ def held_by(db: Connection, client_id: str) -> dict[str, int]:
 
 
 def open_by_address(db: Connection, quota: str) -> list[Row[Any]]:
-    """Return (id, client, address, quantity) of guests' open holds on a quota, newest first."""
+    """Return (id, client, address, quantity) of guests' open holds on a quota, newest first, each hold once."""
     query = (
-        select(hold.c.id, hold.c.client, client.c.address, hold_item.c.quantity)
+        select(hold.c.id, hold.c.client, client.c.address, func.sum(hold_item.c.quantity).label("quantity"))
         .join(hold, hold.c.id == hold_item.c.hold)
         .join(client, client.c.id == hold.c.client)
         .where(hold.c.state == "open", hold_item.c.quota == quota)
+        .group_by(hold.c.id, hold.c.client, client.c.address, hold.c.placed_boot_ms)
         .order_by(hold.c.placed_boot_ms.desc(), hold.c.id)
     )
     return list(db.execute(query))

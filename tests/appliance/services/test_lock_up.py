@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 
 import pytest
+from sqlalchemy import func, select
 
 from appliance.domain.clock import HOUR_MS, MINUTE_MS
 from appliance.domain.errors import LimitReached, Refusal, SoldOut, SoldOutHere
-from appliance.services import booking, listing
+from appliance.services import booking, clients, listing, stock
 from appliance.services.booking import Item
+from appliance.store import allocations, tables
 from mqtt_bridge.protocol.catalogue import Limits
 from tests.support.box import (
     ADULT,
@@ -175,3 +177,44 @@ def test_twenty_phones_at_once_sell_the_last_five_exactly(tmp_path):
     assert answers.count("confirmed") == 5
     assert dict(box.look(listing.availability).items)[ADULT] == 0
     box.database.close()
+
+
+def test_a_hold_of_two_types_of_one_quota_gives_its_stock_back_once_when_it_makes_room(tmp_path):
+    box = make_box(tmp_path, catalogue=example_catalogue(Limits(share_per_client=0.5)), grants={ROOM: 10})
+    pair = [Item(ADULT, 1), Item(CHILD, 1)]
+    for phone in "abcd":
+        box.run(lambda unit, phone=phone: booking.place_hold(unit, guest(phone), pair))
+        box.turn.advance(10)
+    for phone in "ef":
+        hold(box, client=guest(phone))
+        box.turn.advance(10)
+    hold(box, ADULT, 4, client=desk())
+    with box.database.read() as db:
+        assert allocations.shelves(db, [ROOM])[ROOM].held == held_in_rows(db) <= 10
+    box.database.close()
+
+
+def held_in_rows(db) -> int:
+    query = select(func.sum(tables.hold_item.c.quantity)).join(tables.hold).where(tables.hold.c.state == "open")
+    return db.execute(query).scalar()
+
+
+def test_ending_a_hold_twice_gives_its_stock_back_once(box):
+    held = hold(box, ADULT, 2)
+    before = box.look(lambda unit: allocations.shelves(unit.db)[ROOM].held)
+    box.run(lambda unit: [stock.end_hold(unit, held.id, "expire") for _ in range(2)])
+    assert box.look(lambda unit: allocations.shelves(unit.db)[ROOM].held) == before - 2
+
+
+def test_booking_and_cancelling_again_and_again_ends_like_holding_without_booking(box):
+    for _ in range(6):
+        order = confirm(box, hold(box, CHILD).id)
+        box.run(lambda unit, order=order: booking.cancel(unit, order.id))
+    assert refused(box, CHILD).facts["limit"] == "unconfirmed_holds"
+
+
+def test_an_expired_hold_that_became_an_order_does_not_count_as_given_up(box):
+    held = hold(box, CHILD)
+    box.turn.advance(11 * MINUTE_MS)
+    confirm(box, held.id)
+    assert box.look(lambda unit: clients.usage(unit, guest().id)).unconfirmed_last_hour == 0
