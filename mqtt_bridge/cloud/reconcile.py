@@ -176,7 +176,8 @@ class Batch:
         applied = receiver.received(self.db, device.name, hello.inc).upto
         if hello.last_seq < applied:
             self._stop(device, f"has sent {applied} messages but remembers {hello.last_seq}: an old copy of its card")
-        self.outcome.acks[device.name] = Ack(hello.inc, applied)
+        if not device.stopped:
+            self.outcome.acks[device.name] = Ack(hello.inc, applied)
         return True
 
     def _stop(self, device: Device, detail: str) -> None:
@@ -215,9 +216,13 @@ class Batch:
             self._alarm("strange-key", device.name, str(error), payload)
             return
         self._seen(device)
-        self.outcome.acks[device.name] = ack
         if last[0].seq <= ack.upto:
             self._compare(device, last[0], payload)
+        if device.stopped and last[0].inc == device.inc:
+            # An ack counts up to a number, whichever history has it; unacknowledged, all of it comes again in the next life.
+            self.outcome.acks.pop(device.name, None)
+        else:
+            self.outcome.acks[device.name] = ack
 
     def _open(self, device: Device, envelope: Envelope) -> Content:
         public = self._keys_of(device).get(envelope.kid)

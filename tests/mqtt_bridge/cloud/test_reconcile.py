@@ -375,6 +375,27 @@ def test_two_histories_under_one_number_stop_the_device_and_keep_the_evidence(wo
     assert b"o2" in world.scalar("SELECT evidence FROM alarm WHERE kind = 'second-history'")  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_a_second_history_is_not_acknowledged_nor_what_follows_it(world: World, together: bool) -> None:
+    hall = world.add("hall-1", "hall")
+    first = hall.sell("o1")
+    hall.seq = 0
+    second, third = hall.sell("o2"), hall.sell("o3")
+    if not together:
+        world.tell(hall, first)
+    world.wire.out.clear()
+    for batch in [(first, second, third)] if together else [(second,), (third,)]:
+        world.tell(hall, *batch)
+    assert world.acked("hall-1") is None
+    assert world.state("hall-1").stop
+    hall.inc, hall.seq = "life-2", 0
+    hall.hello(world)
+    world.run()
+    world.tell(hall, hall.sell("o2"))
+    assert world.rows("SELECT id FROM orders WHERE id = 'o2'") == [("o2",)]
+    assert world.acked("hall-1") == Ack("life-2", 1)
+
+
 def test_a_status_older_than_the_last_one_changes_nothing(world: World) -> None:
     hall = world.add("hall-1", "hall")
     hall.held = 3
