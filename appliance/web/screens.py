@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
 
 from flask import Flask, request, url_for
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
@@ -83,8 +84,10 @@ def language_url(code: str) -> str:
     endpoint = request.endpoint
     if request.method != "GET" or endpoint is None or request.routing_exception is not None:
         return f"/?{texts.PARAMETER}={code}"
-    arguments = {**request.args.to_dict(), **(request.view_args or {}), texts.PARAMETER: code}
-    return url_for(endpoint, **arguments)
+    here = url_for(endpoint, **(request.view_args or {}), **{texts.PARAMETER: code})
+    # What a stranger put into the query is text, never an option of url_for (``_scheme``, ``_method``, ``endpoint``).
+    rest = {name: value for name, value in request.args.items() if name != texts.PARAMETER}
+    return f"{here}&{urlencode(rest)}" if rest else here
 
 
 def _carry_language(endpoint: str, values: dict[str, Any]) -> None:

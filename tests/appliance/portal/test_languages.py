@@ -96,3 +96,13 @@ def test_money_and_dates_are_written_as_readers_write_them():
     assert clock(START_MS, "Europe/Berlin", german) == "09:00"
     assert clock(START_MS, "Nowhere/Land", english) == "08:00"
     assert tile(START_MS, "Europe/Berlin", english) == ("Fri", "15", "Jan")
+
+
+@pytest.mark.parametrize(
+    "query", ["_method=POST", "_scheme=javascript", "_external=1&_scheme=javascript", "endpoint=x", "_anchor=a&self=1"]
+)
+def test_a_query_of_a_stranger_is_carried_as_text_and_changes_no_link(phone: Phone, query: str):
+    page = phone.get(f"/?{query}")
+    assert phone.status == 200
+    assert f"/?lang=de&amp;{query.replace('&', '&amp;')}" in page
+    assert "javascript://" not in page
