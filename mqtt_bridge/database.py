@@ -199,7 +199,7 @@ class _Opened:
                 pass  # makes the file a write-ahead-logged one before anybody reads
         else:
             self.lock = _NoLock()
-            self.writer = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
+            self.writer = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", hide_parameters=True)
             self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @property
@@ -291,7 +291,9 @@ class _Connector:
 
 def _sqlite_engine(url: URL, connector: _Connector) -> Engine:
     size, begin = (1, "BEGIN IMMEDIATE") if connector.writes else (READERS, "BEGIN")
-    engine = create_engine(url, creator=connector, poolclass=QueuePool, pool_size=size, max_overflow=0)
+    # An error's text ends up in logs, and its parameters may be names, contacts or tokens.
+    pool = {"poolclass": QueuePool, "pool_size": size, "max_overflow": 0}
+    engine = create_engine(url, creator=connector, hide_parameters=True, **pool)
     event.listen(engine, "begin", lambda db: db.exec_driver_sql(begin))
     return engine
 

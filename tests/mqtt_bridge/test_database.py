@@ -237,6 +237,13 @@ def test_a_read_cannot_write(database: Database) -> None:
     assert count(database) == 0
 
 
+def test_an_error_does_not_repeat_the_values_it_was_about(database: Database) -> None:
+    with pytest.raises(IntegrityError) as caught, database.write() as db:
+        put(db, 7654321, 1)
+        put(db, 7654321, 1)
+    assert "7654321" not in str(caught.value)
+
+
 def test_raising_rolls_back_and_the_next_write_works(database: Database) -> None:
     with pytest.raises(InterruptedError), database.write() as db:
         put(db, 1, 1)
