@@ -9,24 +9,30 @@ from appliance.services.box import Unit
 from appliance.store import records
 
 
+def counted(unit: Unit, kind: str, who: str, window_ms: int) -> int:
+    """Return how often ``who`` was counted in this window."""
+    return records.rate_count(unit.db, _bucket(kind, who), _start(unit, window_ms), unit.now.boot_id)
+
+
 def check(unit: Unit, kind: str, who: str, limit: int, window_ms: int, words: str) -> None:
     """Raise ``LimitReached`` with the seconds to wait if ``who`` was counted ``limit`` times in this window."""
-    start = unit.now.boot_ms - unit.now.boot_ms % window_ms
-    if records.rate_count(unit.db, _bucket(kind, who), start, unit.now.boot_id) >= limit:
-        wait_s = max(1, -(-(start + window_ms - unit.now.boot_ms) // 1000))
+    if counted(unit, kind, who, window_ms) >= limit:
+        wait_s = max(1, -(-(_start(unit, window_ms) + window_ms - unit.now.boot_ms) // 1000))
         raise LimitReached(words, kind, wait_s)
 
 
 def count(unit: Unit, kind: str, who: str, window_ms: int) -> None:
     """Count ``who`` once more in this window."""
-    start = unit.now.boot_ms - unit.now.boot_ms % window_ms
-    records.rate_add(unit.db, _bucket(kind, who), start, unit.now.boot_id)
+    records.rate_add(unit.db, _bucket(kind, who), _start(unit, window_ms), unit.now.boot_id)
 
 
 def give_back(unit: Unit, kind: str, who: str, window_ms: int) -> None:
     """Take one count of this window back; one that a window's end already forgot stays forgotten."""
-    start = unit.now.boot_ms - unit.now.boot_ms % window_ms
-    records.rate_take(unit.db, _bucket(kind, who), start, unit.now.boot_id)
+    records.rate_take(unit.db, _bucket(kind, who), _start(unit, window_ms), unit.now.boot_id)
+
+
+def _start(unit: Unit, window_ms: int) -> int:
+    return unit.now.boot_ms - unit.now.boot_ms % window_ms
 
 
 def _bucket(kind: str, who: str) -> str:

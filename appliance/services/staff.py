@@ -39,12 +39,18 @@ def sign_in(box: Box, badge: str, pin: str, address: str) -> StaffToken:
 
 
 def _charge(unit: Unit, badge: str, address: str) -> StaffMember | None:
-    """Count an attempt and return whose it is; a refusal because of too many is audited although it raises."""
+    """Count an attempt and return whose it is; the first refusal because of too many is audited although it raises.
+
+    Those that follow from the same address write nothing: who goes on trying must not fill the disk.
+    """
     member = _member(unit, badge)
     try:
         rates.check(unit, "pin_badge", badge, FAILURES_PER_BADGE, WINDOW_MS, _TOO_MANY)
         rates.check(unit, "pin_address", address, FAILURES_PER_ADDRESS, WINDOW_MS, _TOO_MANY)
     except LimitReached as refusal:
+        if rates.counted(unit, "pin_limited", address, WINDOW_MS):
+            raise
+        rates.count(unit, "pin_limited", address, WINDOW_MS)
         unit.audit(_who(member), "sign_in_limited")
         raise CommitAndRaise(refusal) from refusal
     rates.count(unit, "pin_badge", badge, WINDOW_MS)

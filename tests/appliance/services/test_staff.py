@@ -74,6 +74,17 @@ def test_wrong_pins_are_limited_per_address_whatever_the_badge(box):
     assert sign_in(box, address="10.0.0.8").badge == BADGE
 
 
+def test_going_on_after_too_many_wrong_pins_is_audited_once_per_address_and_window(box):
+    for _ in range(12):
+        with pytest.raises(Refusal):
+            sign_in(box, pin="wrong")
+    assert audited(box) == [(BADGE, "sign_in_failed")] * 5 + [(BADGE, "sign_in_limited")]
+    commits = box.database.commits
+    with pytest.raises(LimitReached):
+        sign_in(box, pin="wrong")
+    assert box.database.commits == commits
+
+
 def test_right_pins_are_not_counted(box):
     for _ in range(8):
         sign_in(box)
