@@ -18,6 +18,7 @@ from mqtt_bridge.protocol.messages import Method
 SEE_OTHER = 303
 LONGEST_CODE = 4096
 SCREEN_REFRESH_S = 3
+LARGEST_JOB = 2**31 - 1
 _POSITIONS: dict[str, switches.Position | None] = {"open": "open", "closed": "closed", "clock": None}
 
 
@@ -28,7 +29,7 @@ def register(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/check-ins", "check_in", check_in, methods=["POST"])
     blueprint.add_url_rule("/check-ins/<check_in>/undo", "undo", undo, methods=["POST"])
     blueprint.add_url_rule("/admissions", "pay", pay_and_admit, methods=["POST"])
-    blueprint.add_url_rule("/jobs/<int:job_id>/reprint", "reprint", reprint, methods=["POST"])
+    blueprint.add_url_rule(f"/jobs/<int(max={LARGEST_JOB}):job_id>/reprint", "reprint", reprint, methods=["POST"])
     blueprint.add_url_rule("/switches", "switch", switch, methods=["POST"])
     blueprint.add_url_rule("/unpaid/<event_session>", "unpaid", cancel_unpaid, methods=["GET", "POST"])
 

@@ -328,3 +328,9 @@ def test_behind_tls_the_cookie_is_secure(tmp_path: Path, box: TestBox):
         "/staff/sign-in", data={"badge": BADGE, "pin": PIN}, headers={"X-Forwarded-Proto": "https"}
     )
     assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_a_print_job_number_no_table_can_hold_is_not_found(door: Phone):
+    fields = next(each for action, each in forms(door.get("/staff/")) if action == "/staff/switches")
+    door.post(f"/staff/jobs/{2**64}/reprint", fields)
+    assert door.status == 404
