@@ -74,6 +74,8 @@ def _amount(order: OrderView, body: PaymentRequest) -> int:
 def check_in(unit: Unit, call: Call[CheckInRequest]) -> Answer:
     """Record a scan and say whether to let the person in."""
     lane = people.clean(call.body.lane, "lane") or site().settings.lane
+    if lane.startswith("@"):
+        raise Invalid("A lane does not begin with @: that names scans of other doors.", field="lane")
     view = door.check_in(unit, call.body.code, call.caller.badge, lane)
     note(verdict=view.verdict, reason=view.reason, ticket=view.ticket.id if view.ticket else None)
     return 200, answers.check_in(view)
@@ -112,10 +114,10 @@ CLAIMS: tuple[tuple[Route, UseCase], ...] = (
            OrderRequest, (404, 409, 410, 422, 429), "guest", keyed=True), confirm),
 )
 WRITES: tuple[tuple[Route, UseCase], ...] = (
-    (Route("DELETE", "/holds/<hold>", "release_hold", "Give a hold back", {204: None}, None, (404, 422), keyed=True),
+    (Route("DELETE", "/holds/<hold>", "release_hold", "Give a hold back", {204: None}, None, (404, 422, 429), keyed=True),
      release_hold),
     (Route("DELETE", "/orders/<order>", "cancel", "Cancel; 202 while the host door has not spoken",
-           {200: answers.Order, 202: answers.Order}, None, (404, 409, 422), keyed=True), cancel),
+           {200: answers.Order, 202: answers.Order}, None, (404, 409, 422, 429), keyed=True), cancel),
     (Route("POST", "/orders/<order>/payments", "take_payment", "Take money for an order, or give it away",
            {201: answers.Order}, PaymentRequest, (404, 409, 422), "staff", keyed=True), take_payment),
     (Route("POST", "/check-ins", "check_in", "Record a scan and get the verdict", {200: answers.CheckIn},

@@ -78,7 +78,7 @@ def writing(route: Route, use_case: UseCase, runner: Runner = run) -> View:
 
             if not key:
                 return (*act(), False)
-            return idempotency.once(unit, caller.scope, key, _fingerprint(body), act)
+            return idempotency.once(unit, caller.scope, key, _fingerprint(body), act, about=_about(call))
 
         status, payload, replayed = runner(here, work)
         response = _json(payload, status)
@@ -130,6 +130,11 @@ def signed_in(here: Site) -> Caller:
     token = bodies.bearer()
     member = here.box.look(lambda unit: staff.authenticate(unit, token))
     return Caller(Client(f"staff:{member.badge}", clients.address(), kind="staff"), member.badge)
+
+
+def _about(call: Call[Any]) -> str:
+    """Return the hold or order that a guest acts on, empty for a new hold, which has limits of its own, and for staff."""
+    return "" if call.caller.badge else call.id or str(getattr(call.body, "hold", ""))
 
 
 def _fingerprint(body: object) -> str:

@@ -83,8 +83,8 @@ def release_hold(unit: Unit, hold_id: str) -> None:
         next_hold("confirmed", "release")
     if row.state == "open":
         end_hold(unit, hold_id, "release")
-    else:
-        holds.set_state(unit.db, hold_id, next_hold(row.state, "release"))
+    elif (after := next_hold(row.state, "release")) != row.state:
+        holds.set_state(unit.db, hold_id, after)
 
 
 def confirm(

@@ -141,3 +141,9 @@ def test_an_order_is_paid_once_and_an_unknown_one_never(api: Api, staff: Api) ->
     assert staff("POST", url, body).status_code == 422
     assert staff("POST", "/api/v1/orders/nothing/payments", body).status_code == 404
     assert staff("DELETE", "/api/v1/check-ins/nothing").status_code == 404
+
+
+def test_a_lane_cannot_pass_for_another_door(staff: Api) -> None:
+    """Scans of other doors have lanes with @, are not listed here and cannot be undone here."""
+    answer = staff("POST", "/api/v1/check-ins", {"code": "K7QF2M9D", "lane": "@elsewhere"})
+    assert (answer.status_code, answer.json["field"]) == (422, "lane")

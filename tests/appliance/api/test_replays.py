@@ -113,3 +113,14 @@ def test_a_sign_in_is_never_kept_for_replay(api: Api) -> None:
     body = {"badge": BADGE, "pin": PIN}
     tokens = {api("POST", "/api/v1/staff/tokens", body, Idempotency_Key="k").json["token"] for _ in range(2)}
     assert len(tokens) == 2
+
+
+def test_repeating_under_ever_new_keys_ends_before_it_fills_the_disk(api: Api, box: TestBox) -> None:
+    held = api.hold().json["hold"]
+    answers = [api("DELETE", f"{HOLDS}/{held}", Idempotency_Key=f"key-{number}") for number in range(25)]
+    assert [each.status_code for each in answers] == [204] * 20 + [429] * 5
+    assert answers[-1].json["type"].endswith("/limit-reached")
+    assert api("DELETE", f"{HOLDS}/{held}", Idempotency_Key="key-0").headers["Idempotency-Replayed"] == "true"
+    order = api.book()["order"]
+    again = [api("DELETE", f"/api/v1/orders/{order}", Idempotency_Key=f"cancel-{number}") for number in range(25)]
+    assert {each.status_code for each in again} == {200, 429}
