@@ -90,7 +90,7 @@ def _limits(fields: Fields) -> Limits:
         unpaid_per_client=given.optional("unpaid_per_client", values.whole(1, 1000), default.unpaid_per_client),
         free_per_client=given.optional("free_per_client", values.whole(1, 1000), default.free_per_client),
         share_per_client=given.optional("share_per_client", values.share, default.share_per_client),
-        hold_minutes=given.optional("hold_minutes", values.whole(2, 60), default.hold_minutes),
+        hold_minutes=given.optional("hold_minutes", values.minutes(0.05, 60), default.hold_minutes),
         new_clients_per_minute=given.optional(
             "new_clients_per_minute", values.whole(1, 100_000), default.new_clients_per_minute
         ),

@@ -87,6 +87,19 @@ def whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def minutes(low: float, high: float) -> Callable[[str], float]:
+    """A number of minutes from ``low`` to ``high``, fractions allowed."""
+
+    def read(raw: str) -> float:
+        if not re.fullmatch(r"\d{1,6}(?:\.\d{1,6})?", raw):
+            raise ValueError(f"{_short(raw)} is not a number of minutes; write 10 or 0.5")
+        if not low <= float(raw) <= high:
+            raise ValueError(f"{raw} is not from {low:g} to {high:g}")
+        return float(raw)
+
+    return read
+
+
 def share(raw: str) -> float:
     """A part of the whole: ``0.5`` or ``50%``."""
     found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)(%?)", raw)

@@ -32,16 +32,20 @@ class Usage:
 
 
 def hold_life_ms(limits: Limits, shelves: list[Shelf]) -> int:
-    """Return the life of a new hold: halved below 20 % of the grant, quartered below 10 %, never under two minutes."""
-    full = limits.hold_minutes * MINUTE_MS
+    """Return the life of a new hold: halved below 20 % of the grant, quartered below 10 %, never under two minutes.
+
+    A catalogue whose ``hold_minutes`` is itself under two minutes gets that, always.
+    """
+    full = round(limits.hold_minutes * MINUTE_MS)
     return min([full, *(_life_on(shelf, full) for shelf in shelves)])
 
 
 def _life_on(shelf: Shelf, full: int) -> int:
+    shortest = min(SHORTEST_HOLD_MS, full)
     if shelf.available * 10 < shelf.grant:
-        return max(SHORTEST_HOLD_MS, full // 4)
+        return max(shortest, full // 4)
     if shelf.available * 5 < shelf.grant:
-        return max(SHORTEST_HOLD_MS, full // 2)
+        return max(shortest, full // 2)
     return full
 
 

@@ -49,7 +49,7 @@ def show_event(slug: str) -> AnyResponse:
 
 
 def _event_page(slug: str, wanted: str | None, notice: str = "") -> str:
-    def query(unit: Unit) -> tuple[EventView, int, int]:
+    def query(unit: Unit) -> tuple[EventView, float, int]:
         return listing.event_page(unit, slug), unit.catalogue.limits.hold_minutes, unit.now.wall_ms
 
     view, hold_minutes, as_of_ms = site().box.look(query)

@@ -37,7 +37,7 @@ def money(minor: int, currency: str, language: Language) -> str:
     return format_currency(amount, currency, locale=language.locale)
 
 
-def number(value: int, language: Language) -> str:
+def number(value: float, language: Language) -> str:
     """Return ``1,024`` or ``1.024``."""
     return format_decimal(value, locale=language.locale)
 

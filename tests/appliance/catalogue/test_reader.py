@@ -74,6 +74,12 @@ def test_a_good_file_becomes_a_catalogue_with_derived_ids(tmp_path: Path) -> Non
     assert catalogue.limits.unpaid_until is None
 
 
+@pytest.mark.parametrize(("written", "minutes"), [("0.1", 0.1), ("2", 2), ("60", 60)])
+def test_a_hold_may_last_a_fraction_of_a_minute(tmp_path: Path, written: str, minutes: float) -> None:
+    result = read(tmp_path, changed(("staff:", f"limits: {{hold_minutes: {written}}}\nstaff:")))
+    assert result.catalogue.limits.hold_minutes == minutes
+
+
 def test_a_plain_pin_leaves_the_file_only_as_a_hash_that_stays(tmp_path: Path) -> None:
     """Importing the same file again keeps the hash although its salt was random; a new PIN gets a new one."""
     path = tmp_path / "catalogue.yaml"
@@ -188,6 +194,11 @@ ONE_MISTAKE = [
     (
         ("staff:", "limits: {unpaid_until: soon}\nstaff:"),
         "line 19: limits.unpaid_until: 'soon' is not known; write staff, 30m",
+    ),
+    (("staff:", "limits: {hold_minutes: 0.01}\nstaff:"), "line 19: limits.hold_minutes: 0.01 is not from 0.05 to 60"),
+    (
+        ("staff:", "limits: {hold_minutes: short}\nstaff:"),
+        "line 19: limits.hold_minutes: 'short' is not a number of minutes; write 10 or 0.5",
     ),
     (("staff:", "limits: {per_holds: 3}\nstaff:"), "line 19: limits.per_holds: is not a field; did you mean per_hold?"),
     (("staff:", "stuff:"), "line 19: stuff: is not a field; did you mean staff?"),

@@ -45,10 +45,11 @@ def test_a_quota_never_granted_here_is_sold_out_here_only():
         require({}, [Line("t", "q", 1)])
 
 
-@given(shelves(), st.integers(1, 60))
+@given(shelves(), st.integers(1, 60) | st.floats(0.05, 60))
 def test_a_hold_lives_between_two_minutes_and_the_rule_and_shorter_when_less_is_left(shelf, minutes):
     life = hold_life_ms(Limits(hold_minutes=minutes), [shelf])
-    assert min(SHORTEST_HOLD_MS, minutes * MINUTE_MS) <= life <= minutes * MINUTE_MS
+    full = round(minutes * MINUTE_MS)
+    assert min(SHORTEST_HOLD_MS, full) <= life <= full
 
 
 @given(st.floats(0.01, 1), numbers, numbers)
