@@ -60,6 +60,8 @@ _NAMES = """() => [
 
 def complaints(page: Page) -> dict[str, Any]:
     """Everything wrong with the page as shown, by kind; empty when it is fine."""
+    # A page that a click just led to may have no body yet.
+    page.wait_for_load_state()
     found = {
         "contrast": page.evaluate(_CONTRAST),
         "targets": page.evaluate(_TARGETS),

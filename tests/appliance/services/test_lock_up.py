@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select
@@ -11,6 +12,7 @@ from appliance.domain.clock import HOUR_MS, MINUTE_MS
 from appliance.domain.errors import LimitReached, Refusal, SoldOut, SoldOutHere
 from appliance.services import booking, clients, listing, stock
 from appliance.services.booking import Item
+from appliance.services.box import Unit
 from appliance.store import allocations, tables
 from mqtt_bridge.protocol.catalogue import Limits
 from tests.support.box import (
@@ -183,7 +185,7 @@ def test_a_hold_of_two_types_of_one_quota_gives_its_stock_back_once_when_it_make
     box = make_box(tmp_path, catalogue=example_catalogue(Limits(share_per_client=0.5)), grants={ROOM: 10})
     pair = [Item(ADULT, 1), Item(CHILD, 1)]
     for phone in "abcd":
-        box.run(lambda unit, phone=phone: booking.place_hold(unit, guest(phone), pair))
+        box.run(partial(booking.place_hold, client=guest(phone), items=pair))
         box.turn.advance(10)
     for phone in "ef":
         hold(box, client=guest(phone))
@@ -202,7 +204,12 @@ def held_in_rows(db) -> int:
 def test_ending_a_hold_twice_gives_its_stock_back_once(box):
     held = hold(box, ADULT, 2)
     before = box.look(lambda unit: allocations.shelves(unit.db)[ROOM].held)
-    box.run(lambda unit: [stock.end_hold(unit, held.id, "expire") for _ in range(2)])
+
+    def end_twice(unit: Unit) -> None:
+        stock.end_hold(unit, held.id, "expire")
+        stock.end_hold(unit, held.id, "expire")
+
+    box.run(end_twice)
     assert box.look(lambda unit: allocations.shelves(unit.db)[ROOM].held) == before - 2
 
 
