@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from appliance.domain.errors import SoldOutHere
 from appliance.domain.inventory import Shelf
@@ -15,28 +16,51 @@ T = TypeVar("T")
 
 PATIENCE_MS = 2000
 NO_REMEMBERED_MS = 5000
+# Who waits keeps a thread of the portal (8 by default): the others must stay free for those who can be served.
+WAITING_AT_ONCE = 4
 _STEP_S = 0.05
+_places = threading.BoundedSemaphore(WAITING_AT_ONCE)
+
+
+class _Asked(NamedTuple):
+    """What was here when the need was noted, and when (boot-time) that was."""
+
+    before: Shelf
+    at_boot_ms: int
 
 
 def run(box: Box, use_case: Callable[[Unit], T], pause: Callable[[float], None] = time.sleep) -> T:
     """Run a use case; on ``SoldOutHere`` with the link up ask for what is missing, wait for an answer, try once more.
 
-    All who wait for one quota share one request. Raises what the use case raises.
+    All who wait for one quota share one request and its answer; while ``WAITING_AT_ONCE`` of this process wait, others are
+    refused at once. Raises what the use case raises.
     """
     try:
         return box.run(use_case)
     except SoldOutHere as refusal:
-        quota, short = refusal.facts["quota"], refusal.facts["short"]
-        before = box.run(lambda unit: _ask(unit, quota, short))
-        if before is None:
+        if not _places.acquire(blocking=False):
             raise
-        if not _answered(box, quota, before, pause):
-            box.run(lambda unit: allocations.remember_no(unit.db, quota, unit.now.boot_ms))
+        try:
+            granted = _more(box, refusal.facts["quota"], refusal.facts["short"], pause)
+        finally:
+            _places.release()
+        if not granted:
             raise
     return box.run(use_case)
 
 
-def _ask(unit: Unit, quota: str, short: int) -> Shelf | None:
+def _more(box: Box, quota: str, short: int, pause: Callable[[float], None]) -> bool:
+    """Ask for ``short`` tickets and return whether more was granted."""
+    asked = box.run(lambda unit: _ask(unit, quota, short))
+    if asked is None:
+        return False
+    if _answered(box, quota, asked, pause):
+        return True
+    box.run(lambda unit: allocations.remember_no(unit.db, quota, unit.now.boot_ms))
+    return False
+
+
+def _ask(unit: Unit, quota: str, short: int) -> _Asked | None:
     """Note the need and return what was here before; None where asking is in vain."""
     shelf = allocations.shelves(unit.db, [quota]).get(quota)
     if shelf is None or not unit.device.link_up or unit.device.frozen or shelf.elsewhere == 0:
@@ -46,22 +70,24 @@ def _ask(unit: Unit, quota: str, short: int) -> Shelf | None:
         return None
     allocations.want(unit.db, quota, short)
     unit.wakes.add("bridge")
-    return shelf
+    return _Asked(shelf, unit.now.boot_ms)
 
 
-def _answered(box: Box, quota: str, before: Shelf, pause: Callable[[float], None]) -> bool:
-    """Wait until more was granted; False if there is nothing elsewhere, the link broke, or patience ran out."""
+def _answered(box: Box, quota: str, asked: _Asked, pause: Callable[[float], None]) -> bool:
+    """Wait until more was granted; False if none is elsewhere, the link broke, somebody's patience ran out, or ours did."""
 
-    def look(unit: Unit) -> tuple[Shelf | None, bool]:
-        return allocations.shelves(unit.db, [quota]).get(quota), unit.device.link_up
+    def look(unit: Unit) -> tuple[Shelf | None, bool, int | None]:
+        shelf = allocations.shelves(unit.db, [quota]).get(quota)
+        return shelf, unit.device.link_up, allocations.asked_in_vain(unit.db, quota)
 
     for _ in range(round(PATIENCE_MS / 1000 / _STEP_S)):
         pause(_STEP_S)
-        shelf, link_up = box.look(look)
+        shelf, link_up, refused_ms = box.look(look)
         if shelf is None or not link_up:
             return False
-        if shelf.totals.granted > before.totals.granted or shelf.epoch != before.epoch:
+        if shelf.totals.granted > asked.before.totals.granted or shelf.epoch != asked.before.epoch:
             return True
-        if shelf.elsewhere == 0:
+        # The first whose patience ran out took the request of all with it.
+        if shelf.elsewhere == 0 or (refused_ms is not None and refused_ms >= asked.at_boot_ms):
             return False
     return False

@@ -82,3 +82,39 @@ def test_waiting_ends_when_the_link_breaks(short):
     with pytest.raises(SoldOutHere):
         hold(short, cloud)
     assert cloud.pauses == 3
+
+
+def test_while_some_wait_the_others_are_refused_at_once_and_keep_their_threads(short):
+    refused: list[SoldOutHere] = []
+    inner = Cloud(short)
+
+    def nested(depth: int):
+        """Stand for one more request at the moment this one begins to wait."""
+        begun = False
+
+        def pause(seconds: float) -> None:
+            nonlocal begun
+            if begun or depth > asking.WAITING_AT_ONCE:
+                inner(seconds)
+                return
+            begun = True
+            with pytest.raises(SoldOutHere) as caught:
+                hold(short, nested(depth + 1))
+            refused.append(caught.value)
+
+        return pause
+
+    with pytest.raises(SoldOutHere):
+        hold(short, nested(1))
+    assert len(refused) == asking.WAITING_AT_ONCE
+    # Only the innermost waited its two seconds out; its "no" was the answer to all.
+    assert inner.pauses == 40 - 1
+
+
+def test_a_place_to_wait_is_free_again_whatever_the_answer_was(short):
+    for _ in range(asking.WAITING_AT_ONCE + 1):
+        cloud = Cloud(short)
+        with pytest.raises(SoldOutHere):
+            hold(short, cloud)
+        assert cloud.pauses == 40
+        short.turn.advance(asking.NO_REMEMBERED_MS)
