@@ -84,7 +84,8 @@ def language_url(code: str) -> str:
     endpoint = request.endpoint
     if request.method != "GET" or endpoint is None or request.routing_exception is not None:
         return f"/?{texts.PARAMETER}={code}"
-    here = url_for(endpoint, **(request.view_args or {}), **{texts.PARAMETER: code})
+    arguments: dict[str, Any] = {**(request.view_args or {}), texts.PARAMETER: code}
+    here = url_for(endpoint, **arguments)
     # What a stranger put into the query is text, never an option of url_for (``_scheme``, ``_method``, ``endpoint``).
     rest = {name: value for name, value in request.args.items() if name != texts.PARAMETER}
     return f"{here}&{urlencode(rest)}" if rest else here
