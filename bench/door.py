@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+from appliance import bootstrap
 from appliance.desk.process import Addresses, Desk
 from appliance.domain.client import Client
 from appliance.services import booking, door
@@ -50,7 +51,7 @@ def through_the_desk(box: Box, folder: Path, tickets: list[str]) -> tuple[Outcom
     with SimulatedPrinterServer() as printer:
         scanner = PtyScanner()
         addresses = Addresses(printer=printer.url, scanner=scanner.url, camera="", lane="bench")
-        desk = threading.Thread(target=Desk(box, addresses).run, args=(folder / "bench.sock", stop))
+        desk = threading.Thread(target=Desk(box, addresses).run, args=(bootstrap.socket_path(folder, "desk"), stop))
         desk.start()
         time.sleep(1)
         for code in tickets:
