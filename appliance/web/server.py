@@ -6,6 +6,9 @@ import ctypes
 import logging
 import os
 import signal
+import socket
+import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,8 @@ from appliance.web import counters as _made_before_the_fork  # noqa: F401  worke
 GRACE_S = 2
 SILENT_WORKER_S = 30
 KEEP_ALIVE_S = 15
+# A thread that reads a request or writes an answer gives up on a silent peer after this; accepted sockets inherit it.
+SILENT_PEER_S = 10
 _PR_SET_PDEATHSIG = 1
 _MEMORY = "/dev/shm"  # noqa: S108  heartbeat files are nameless; in memory they do not wear the card
 
@@ -33,6 +38,13 @@ class _QuietLogger(Logger):  # type: ignore[misc,unused-ignore]
         self.access_log.disabled = True
         for log in (self.error_log, self.access_log):
             log.propagate = True
+
+    def exception(self, msg: object, *args: Any, **kwargs: Any) -> None:
+        """A peer that fell silent is nobody's error, and its traceback must not fill the log."""
+        if isinstance(sys.exc_info()[1], BlockingIOError):
+            self.error_log.debug("a peer fell silent")
+        else:
+            super().exception(msg, *args, **kwargs)
 
 
 class Server(BaseApplication):  # type: ignore[misc,unused-ignore]
@@ -51,6 +63,7 @@ class Server(BaseApplication):  # type: ignore[misc,unused-ignore]
             "logger_class": _QuietLogger,
             "worker_tmp_dir": _MEMORY if Path(_MEMORY).is_dir() else None,
             "control_socket_disable": True,
+            "when_ready": _limit_silence,
             "post_fork": _end_with_master,
         }
         super().__init__()
@@ -63,6 +76,14 @@ class Server(BaseApplication):  # type: ignore[misc,unused-ignore]
     def load(self) -> Any:
         """Return the application, in the worker."""
         return self._load()
+
+
+def _limit_silence(server: Any) -> None:
+    """Bound each wait for a peer (socket(7)): gthread has no limit, so a few silent phones would keep every thread."""
+    limit = struct.pack("ll", SILENT_PEER_S, 0)
+    for listener in server.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 def _end_with_master(server: Any, _worker: Any) -> None:

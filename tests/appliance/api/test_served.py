@@ -57,6 +57,18 @@ def test_many_at_once_with_one_key_are_one_hold(url: str) -> None:
     assert sum("idempotency-replayed" not in each.headers for each in answers) == 1
 
 
+def test_phones_that_begin_a_request_and_fall_silent_do_not_keep_the_others_out_for_good(url: str) -> None:
+    port = int(url.rpartition(":")[2])
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+    try:
+        for each in silent:
+            each.sendall(b"GET / HTTP/1.1\r\nHo")
+        assert request("GET", f"{url}/healthz", timeout_s=45).status == 200
+    finally:
+        for each in silent:
+            each.close()
+
+
 def test_many_at_once_for_one_hold_are_one_order(url: str) -> None:
     held = request("POST", f"{url}/api/v1/holds", {"items": [{"ticket_type": ADULT, "quantity": 2}]})
     with ThreadPoolExecutor(12) as crowd:
