@@ -61,7 +61,7 @@ class _Import:
         self.reasons: list[str] = []
 
     def run(self, assets: Mapping[str, tuple[str, bytes]]) -> list[str]:
-        if encode(self.new) == encode(self.old) and self.old is not EMPTY:
+        if self.new == self.old and self.old is not EMPTY:
             self._store_assets(assets)
             return []
         self._compare()
