@@ -48,12 +48,14 @@ def device_box(settings: Settings) -> Box:
     make_private(device.data)
     identity = Identity(device.org, device.venue, device.name)
     database = open_database(device.data / "marquee.db")
-    prepare(database, identity, secrets.token_bytes, device.board or bound_to())
+    signer = device_key(settings)
+    board = device.board or bound_to()
+    prepare(database, identity, secrets.token_bytes, signer, bound_to=board, wall_ms=wall_ms())
     return Box(
         database=database,
         clock=system_clock(cast(Mode, settings.clock.mode)),
         random=secrets.token_bytes,
-        signer=device_key(settings),
+        signer=signer,
         identity=identity,
         wake=lambda whom: notify(socket_path(device.data, whom)),
     )

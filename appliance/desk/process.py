@@ -20,6 +20,7 @@ from appliance.services.box import Box
 from appliance.services.sweep import sweep
 from appliance.services.wake import Waiter
 from drivers import printer_for, scanner_for
+from drivers.backoff import Backoff
 from drivers.health import Health
 
 SWEEP_S = 5.0
@@ -65,7 +66,8 @@ class Desk:
         """Work until ``stop`` is set; returns within some seconds then, whatever the devices do."""
         self._box.run(printing.recover)
         threads = [
-            threading.Thread(target=loop, args=(stop,), name=name, daemon=True) for name, loop in self._loops.items()
+            threading.Thread(target=_lasting, args=(name, loop, stop), name=name, daemon=True)
+            for name, loop in self._loops.items()
         ]
         for thread in threads:
             thread.start()
@@ -91,3 +93,14 @@ class Desk:
             except Exception:
                 # The disk may be full for a while; the devices go on and so does this.
                 log.exception("housekeeping_failed")
+
+
+def _lasting(name: str, loop: Callable[[threading.Event], None], stop: threading.Event) -> None:
+    """Run a device's loop; one that fails in a way nobody foresaw is logged and begins again."""
+    backoff = Backoff(max_s=5.0)
+    while not stop.is_set():
+        try:
+            loop(stop)
+        except Exception:
+            log.exception("device_loop_failed", device=name)
+            stop.wait(backoff.next_s())

@@ -96,9 +96,11 @@ def _void_and_count(unit: Unit, order_id: str, tickets: list[Row[Any]]) -> None:
 
 def on_cancel_requested(unit: Unit, message: CancelRequested, origin: str) -> None:
     """As a door: refuse if anybody of these came in, else void them for good, also those never heard of before."""
-    mine = [each for each in message.tickets if hosted_here(unit, each.event_session)]
-    rows = {each.ticket: orders.find_ticket(unit.db, each.ticket) for each in mine}
-    admitted = tuple(each for each, row in rows.items() if row is not None and row.checked_in_by)
+    hosted = [each for each in message.tickets if hosted_here(unit, each.event_session)]
+    rows = {each.ticket: orders.find_ticket(unit.db, each.ticket) for each in hosted}
+    # Only the device that sold a ticket may ask to void it.
+    mine = [each for each in hosted if (row := rows[each.ticket]) is None or row.issuer == origin]
+    admitted = tuple(each.ticket for each in mine if (row := rows[each.ticket]) is not None and row.checked_in_by)
     if not mine:
         return
     if admitted:

@@ -6,19 +6,30 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from appliance.services.box import Identity
+from appliance.services.box import CLOUD, Identity
 from appliance.store import device
 from mqtt_bridge.database import Database
+from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol import ids
+from mqtt_bridge.protocol.codec import Signer
 
 
 class WrongDatabase(RuntimeError):
     """The database belongs to another device; the sentence says which."""
 
 
-def prepare(database: Database, identity: Identity, random: Callable[[int], bytes], bound_to: str = "") -> None:
+def prepare(
+    database: Database,
+    identity: Identity,
+    random: Callable[[int], bytes],
+    signer: Signer,
+    *,
+    bound_to: str = "",
+    wall_ms: int = 0,
+) -> None:
     """Make the device row of a fresh database; a copy found on another board or card starts a new, frozen incarnation.
 
+    What such a copy had not told the cloud yet it tells in its new life, because the original may use the same numbers.
     ``bound_to`` is the fingerprint of board and card. Raises ``WrongDatabase`` if the rows are another device's.
     """
 
@@ -35,5 +46,6 @@ def prepare(database: Database, identity: Identity, random: Callable[[int], byte
             device.change(db, venue=identity.venue)
         if row.bound_to != bound_to:
             device.begin_incarnation(db, inc, bound_to)
+            sender.carry_over(db, CLOUD, row.inc, inc, signer=signer, wall_ms=wall_ms)
 
     database.run(work)

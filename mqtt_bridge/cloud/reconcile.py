@@ -6,6 +6,7 @@ the message, and the next message is applied. Only failures of the database itse
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -367,14 +368,22 @@ class Batch:
 
     def _guarded(self, device: Device, evidence: bytes, action: Callable[[], None]) -> None:
         """Run ``action`` in a savepoint; whatever it cannot digest becomes an alarm, a failing database does not."""
-        step = self.db.begin_nested()
+        step, before = self.db.begin_nested(), dataclasses.asdict(device)
+
+        def undo() -> None:
+            step.rollback()
+            for name, value in before.items():
+                setattr(device, name, value)
+            self._keys.pop(device.name, None)
+            self._lives.pop(device.name, None)
+
         try:
             action()
         except ProtocolError as error:
-            step.rollback()
+            undo()
             self._alarm("malformed", device.name, str(error), evidence)
         except Exception as error:
-            step.rollback()
+            undo()
             if isinstance(error, DBAPIError) and not isinstance(error, DataError | IntegrityError):
                 raise
             # An error's text may repeat the values of a person, so only its kind is kept.

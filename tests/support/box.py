@@ -231,14 +231,15 @@ def make_box(
     if not path.exists():
         path.write_bytes(_empty_file())
     database = open_database(path)
-    prepare(database, identity, random_bytes)
+    signer = TestKey(random_bytes(32))
+    prepare(database, identity, random_bytes, signer)
     wakes = Wakes()
     turn = clock or FakeClock()
     box = TestBox(
         database=database,
         clock=turn,
         random=random_bytes,
-        signer=TestKey(random_bytes(32)),
+        signer=signer,
         identity=identity,
         wake=wakes,
         turn=turn,

@@ -14,6 +14,7 @@ import pytest
 
 from appliance.desk.camera import CameraKeeper
 from appliance.desk.process import Addresses, Desk
+from appliance.desk.scanning import ScanLoop
 from appliance.services import hardware, printing
 from appliance.services.wake import notify
 from appliance.store import records
@@ -52,6 +53,24 @@ def test_a_desk_with_simulated_devices_is_ready_and_prints_when_woken(box: TestB
         notify(socket)
         wait_for(lambda: states(box) == ["printed", "printed"], "printed jobs")
     assert not socket.exists()
+
+
+def test_a_device_loop_that_fails_unforeseen_begins_again(
+    box: TestBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that died would leave the lane without a scanner, and nobody would know why."""
+    tries: list[int] = []
+
+    def fails_once(_self: ScanLoop, stop: threading.Event) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise MemoryError
+        stop.wait(10)
+
+    monkeypatch.setattr(ScanLoop, "run", fails_once)
+    desk = Desk(box, Addresses("", "sim://scanner", "", "door"))
+    with running(lambda stop: desk.run(tmp_path / "desk.sock", stop)):
+        wait_for(lambda: len(tries) == 2, "a second attempt")
 
 
 def test_a_desk_whose_devices_are_all_absent_goes_on_and_stops(box: TestBox, tmp_path: Path) -> None:

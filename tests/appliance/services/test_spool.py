@@ -11,9 +11,11 @@ from appliance.domain.clock import MINUTE_MS
 from appliance.domain.errors import Invalid, NotFound
 from appliance.services import booking, door, hardware, printing, sweep
 from appliance.services.booking import Item
+from appliance.services.box import CLOUD
 from appliance.services.clock import BUILT_AT_MS, synchronised, system_clock
 from appliance.services.startup import WrongDatabase, prepare
 from appliance.services.wake import Waiter, notify
+from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol.catalogue import Limits
 from tests.support.box import ADULT, BADGE, ROOM, SeededBytes, TestBox, example_catalogue, guest, make_box
 
@@ -95,12 +97,26 @@ def test_sweeping_with_nothing_to_do_writes_nothing_to_the_disk(box):
 
 def test_a_database_copied_to_another_card_sells_nothing_until_the_cloud_spoke(box):
     inc = box.look(lambda unit: unit.inc)
-    prepare(box.database, box.identity, SeededBytes(9), "")
+    prepare(box.database, box.identity, SeededBytes(9), box.signer)
     assert box.look(lambda unit: unit.inc) == inc
-    prepare(box.database, box.identity, SeededBytes(9), "another card")
+    prepare(box.database, box.identity, SeededBytes(9), box.signer, bound_to="another card")
     assert box.look(lambda unit: (unit.inc != inc, unit.device.frozen)) == (True, True)
     with pytest.raises(WrongDatabase, match="north-1"):
-        prepare(box.database, replace(box.identity, device="west-1"), SeededBytes(9), "another card")
+        prepare(
+            box.database, replace(box.identity, device="west-1"), SeededBytes(9), box.signer, bound_to="another card"
+        )
+
+
+def test_a_copied_database_tells_what_it_had_not_told_under_its_new_life(box):
+    """The original may use the same numbers, and an ack for its message must not count for the copy's."""
+    hold = box.run(lambda unit: booking.place_hold(unit, guest(), [Item(ADULT, 1)]))
+    box.run(lambda unit: booking.confirm(unit, hold.id))
+    before = box.look(lambda unit: unit.inc)
+    prepare(box.database, box.identity, SeededBytes(9), box.signer, bound_to="another card")
+    after = box.look(lambda unit: unit.inc)
+    with box.database.read() as db:
+        assert sender.unacked(db, CLOUD, inc=before, limit=10) == []
+        assert [row.kind for row in sender.unacked(db, CLOUD, inc=after, limit=10)] == ["OrderConfirmed"]
 
 
 def test_a_waiter_wakes_at_once_and_several_calls_count_as_one(tmp_path):

@@ -25,6 +25,7 @@ from mqtt_bridge.protocol.messages import (
     OrderConfirmed,
     PaymentTaken,
     ReturnAllocation,
+    TicketFact,
     TicketsVoided,
 )
 from tests.support.box import (
@@ -237,6 +238,17 @@ def test_a_door_that_admitted_somebody_refuses_the_cancel(box, south, away, clou
     assert find(box, away.id).tickets[0].admitted_at_ms or find(box, away.id).tickets[1].admitted_at_ms
     with pytest.raises(AlreadyAdmitted):
         box.run(lambda unit: booking.cancel(unit, away.id))
+
+
+def test_only_the_device_that_sold_a_ticket_may_ask_its_door_to_void_it(box, south, away, cloud):
+    cloud.carry(box, south, OrderConfirmed)
+    facts = tuple(
+        TicketFact(each.id, each.code, each.type.id, each.at.id, HALL, 1, each.price_minor, "EUR")
+        for each in away.tickets
+    )
+    asked = CancelRequested(away.id, facts)
+    south.run(lambda unit: sync.apply_message(unit, _content(asked, "stranger-1"), None))
+    assert find(south, away.id).status == "confirmed"
 
 
 def test_a_cancel_that_overtook_its_sale_makes_a_later_scan_say_cancelled(box, south, away, cloud):
