@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from appliance import logs
 from appliance.settings import Settings, SettingsError, as_markdown, read_settings
+from appliance.stopping import stop_event
 
 if TYPE_CHECKING:
     from appliance.catalogue import CatalogueErrors
@@ -126,18 +126,13 @@ def _reconciler(_given: argparse.Namespace, settings: Settings) -> int:
 
 def _until_told(work: Callable[[threading.Event], None]) -> int:
     """Run ``work`` until SIGTERM or SIGINT; it gets ``STOP_S`` seconds to end by itself."""
-    stop = threading.Event()
 
-    def told(_number: int, _frame: object) -> None:
-        if not stop.is_set():
-            stop.set()
-            last = threading.Timer(STOP_S, os._exit, (0,))
-            last.daemon = True
-            last.start()
+    def told() -> None:
+        last = threading.Timer(STOP_S, os._exit, (0,))
+        last.daemon = True
+        last.start()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, told)
-    work(stop)
+    work(stop_event(told))
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import tempfile
 import threading
 import time
@@ -23,6 +22,7 @@ from appliance.demo.town import DEFAULT_VENUES, DemoRefused, Town
 from appliance.demo.venue import DemoVenue
 from appliance.services import sync
 from appliance.services.box import Unit
+from appliance.stopping import stop_event
 from mqtt_bridge.broker import BrokerMissing
 from mqtt_bridge.cloud.store import CatalogueRefused, DirectoryRefused
 
@@ -47,9 +47,7 @@ class Options:
 def run(options: Options) -> int:
     """Run the demo until SIGINT or SIGTERM; raises ``DemoRefused`` if it cannot start."""
     _check(options)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = stop_event()
     with _folder(options.data) as folder:
         town = Town(folder, options.base_port, options.broker)
         family = Family(_announce)
