@@ -72,6 +72,7 @@ class Town:
         if count > len(read.venues):
             raise DemoRefused(f"the catalogue has {len(read.venues)} venues; use --venues {len(read.venues)} or fewer")
         now_ms = bootstrap.wall_ms()
+        store.revoke_operator_tokens(database, now_ms)
         store.create_operator_token(database, self.operator_token, now_ms)
         key = bootstrap.cloud_key(cloud).public_hex
         for k, each in enumerate(read.venues[:count], start=1):

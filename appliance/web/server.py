@@ -22,6 +22,8 @@ from appliance.web import counters as _made_before_the_fork  # noqa: F401  worke
 GRACE_S = 2
 SILENT_WORKER_S = 30
 KEEP_ALIVE_S = 15
+# gunicorn's most; what is longer it answers by itself, what is not gets our own words.
+LONGEST_REQUEST_LINE = 8190
 # A thread that reads a request or writes an answer gives up on a silent peer after this; accepted sockets inherit it.
 SILENT_PEER_S = 10
 _PR_SET_PDEATHSIG = 1
@@ -60,6 +62,7 @@ class Server(BaseApplication):  # type: ignore[misc,unused-ignore]
             "graceful_timeout": GRACE_S,
             "timeout": SILENT_WORKER_S,
             "keepalive": KEEP_ALIVE_S,
+            "limit_request_line": LONGEST_REQUEST_LINE,
             "logger_class": _QuietLogger,
             "worker_tmp_dir": _MEMORY if Path(_MEMORY).is_dir() else None,
             "control_socket_disable": True,

@@ -37,6 +37,18 @@ def create_operator_token(database: Database, token: str, wall_ms: int) -> None:
     database.run(create)
 
 
+def revoke_operator_tokens(database: Database, wall_ms: int) -> None:
+    """Let none of the tokens made so far open the console any more."""
+
+    def revoke(db: Connection) -> None:
+        lock(db)
+        live = t.operator_token.c.revoked.is_(False)
+        if db.execute(sa.update(t.operator_token).where(live).values(revoked=True)).rowcount:
+            audit(db, wall_ms, "operator", "operator tokens revoked", "")
+
+    database.run(revoke)
+
+
 def is_operator(db: Connection, token: str) -> bool:
     """Tell whether a token opens the console; looking up a hash leaks nothing of the token by its timing."""
     return operator_by_hash(db, _digest(token))

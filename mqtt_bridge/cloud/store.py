@@ -24,6 +24,7 @@ from mqtt_bridge.cloud.operators import (
     is_operator,
     lift_freeze,
     operator_by_hash,
+    revoke_operator_tokens,
 )
 from mqtt_bridge.database import Database
 
@@ -43,6 +44,7 @@ __all__ = [
     "open_cloud",
     "operator_by_hash",
     "register_device",
+    "revoke_operator_tokens",
     "tables_are_current",
 ]
 

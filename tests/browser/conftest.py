@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, ViewportSize, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from appliance.catalogue.reader import ReadResult, read_catalogue
@@ -157,10 +157,24 @@ def hold(page: Page, slug: str = "paper-moons") -> None:
     """From the listing to a held ticket."""
     page.goto("/")
     page.click(f'a[href="/events/{slug}"]')
-    page.get_by_role("button", name="Hold tickets").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Hold tickets").click()
 
 
 def book(page: Page, slug: str = "paper-moons") -> None:
     """From the listing to a ticket, with nothing filled in."""
     hold(page, slug)
-    page.get_by_role("button", name="Confirm").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Confirm").click()
+
+
+def reload(page: Page) -> None:
+    """Reload; Chromium refuses while the page before this one is still being put away."""
+    for left in (2, 1, 0):
+        try:
+            page.reload()
+            return
+        except Error as error:
+            if not left or "Not attached to an active page" not in error.message:
+                raise
+            page.wait_for_timeout(200)

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from appliance.services import switches
 from mqtt_bridge.protocol.catalogue import Catalogue, EventSession
-from tests.browser.conftest import PHONE, Venue, book, hold
+from tests.browser.conftest import PHONE, Venue, book, hold, reload
 from tests.support.box import BADGE
 
 pytestmark = pytest.mark.system
@@ -120,11 +120,11 @@ def test_going_back_from_the_ticket_and_confirming_again_shows_the_ticket(page: 
 def test_reloading_changes_nothing_on_any_page(page: Page, venue: Venue):
     hold(page)
     held = page.url
-    page.reload()
+    reload(page)
     assert page.url == held
     page.get_by_role("button", name="Confirm").click()
     ticket = page.url
-    page.reload()
+    reload(page)
     assert page.url == ticket
     assert venue.rows("hold") == venue.rows("orders") == 1
 
@@ -132,7 +132,7 @@ def test_reloading_changes_nothing_on_any_page(page: Page, venue: Venue):
 def test_an_expired_hold_offers_the_same_tickets_with_one_tap(page: Page, venue: Venue):
     hold(page)
     venue.box.turn.advance(11 * 60_000)
-    page.reload()
+    reload(page)
     assert heading(page) == "Your time is up"
     page.get_by_role("button", name="Hold them again").click()
     assert heading(page) == "Held for you"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import PHONE, Venue, sign_in
+from tests.browser.conftest import PHONE, Venue, reload, sign_in
 from tests.browser.looks import complaints
 
 pytestmark = pytest.mark.system
@@ -48,7 +48,7 @@ def test_guests_pages(thumb: Page, venue: Venue, language: str):
     thumb.goto(f"/events/paper-moons{query}")
     thumb.click("button.primary")
     venue.box.turn.advance(11 * 60_000)
-    thumb.reload()
+    reload(thumb)
     look("expired")
     thumb.goto(f"/nothing{query}")
     look("not found")

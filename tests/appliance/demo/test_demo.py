@@ -181,6 +181,8 @@ def test_it_stops_cleanly_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
         events = request("GET", second.venue(1, "/api/v1/events")).json["events"]
         assert events[0]["sessions"][0]["starts_at"] == starts
         assert second.word("staff-token:") != first.word("staff-token:")
+        assert request("GET", second.console("/api/v1/stock"), headers=first.operator).status == 401
+        assert request("GET", second.console("/api/v1/stock"), headers=second.operator).status == 200
 
 
 def test_a_demo_that_is_killed_takes_its_processes_with_it(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from mqtt_bridge.cloud.store import (
     is_operator,
     open_cloud,
     register_device,
+    revoke_operator_tokens,
 )
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import tables as mailbox
@@ -75,6 +76,14 @@ def test_only_the_hash_of_an_operator_token_is_kept(world: World) -> None:
         assert is_operator(db, "secret-token")
         assert not is_operator(db, "secret-tokem")
     assert world.scalar("SELECT count(*) FROM operator_token WHERE sha256 LIKE '%secret%'") == 0
+
+
+def test_a_revoked_operator_token_opens_nothing_and_a_new_one_does(world: World) -> None:
+    create_operator_token(world.database, "of yesterday", 1)
+    revoke_operator_tokens(world.database, 2)
+    create_operator_token(world.database, "of today", 3)
+    with world.database.read() as db:
+        assert (is_operator(db, "of yesterday"), is_operator(db, "of today")) == (False, True)
 
 
 def test_a_replaced_card_gets_in_after_its_keys_were_forgotten(world: World) -> None:
