@@ -1,4 +1,4 @@
-"""One meaning per word, and nothing in the project that only its makers would understand."""
+"""One meaning per word, and nothing that is true on one machine only."""
 
 from __future__ import annotations
 
@@ -13,13 +13,8 @@ DHCP = re.compile(r"dhcp|dnsmasq|leases_file|lease_file|\.leases\b", re.IGNORECA
 FORBIDDEN = {
     "reservation": re.compile(r"\breserv(?:ation|ations|ed by|e a)\b", re.IGNORECASE),
     "open task": re.compile(r"\b(?:TODO|FIXME)\b|\b(?:XXX|HACK):"),
-    "package index": re.compile(
-        r"pypi\.org|pythonhosted|registry\.npmjs|deb\.debian\.org|(?<!emit-)index-url", re.IGNORECASE
-    ),
+    "package index": re.compile(r"(?<!emit-)index-url", re.IGNORECASE),
     "somebody's machine": re.compile(r"(?<![\w.])/(?:work|root)/\w|/home/(?!marquee\b)\w+/"),
-    "how it was made": re.compile(
-        r"\bissue #?\d|\bas an AI\b|\bLLM\b|\bChatGPT\b|\bClaude\b|\bCopilot\b", re.IGNORECASE
-    ),
 }
 
 
