@@ -6,6 +6,7 @@ import fcntl
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,9 @@ class FileLock:
         self._depth = 0
         self._held = _open(path)
         self._queue = _open(path.with_name(path.name + ".queue"))
+        # Closed with the last reference and not before: a connection that is still in use takes the lock to close.
+        self._close = weakref.finalize(self, _close, self._held, self._queue)
+        self._close.atexit = False
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
@@ -63,8 +67,7 @@ class FileLock:
 
     def forget(self) -> None:
         """Close the files, in a forked child: the parent's lock stays the parent's."""
-        os.close(self._held)
-        os.close(self._queue)
+        self._close()
 
     def _pass_queue(self) -> None:
         deadline = time.monotonic() + self.patience_s
@@ -93,3 +96,8 @@ class FileLock:
 
 def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -27,11 +27,13 @@ class Waiter:
         self._wire.setblocking(False)
         self._wire.bind(os.fspath(path))
         path.chmod(0o600)
+        # poll, because select cannot watch a descriptor above 1023.
+        self._ready = select.poll()
+        self._ready.register(self._wire, select.POLLIN)
 
     def wait(self, timeout_s: float) -> bool:
         """Return True as soon as somebody notified, False after ``timeout_s``; many notifications count as one."""
-        ready, _, _ = select.select([self._wire], [], [], timeout_s)
-        if not ready:
+        if not self._ready.poll(timeout_s * 1000):
             return False
         with contextlib.suppress(BlockingIOError):
             while self._wire.recv(16):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -415,3 +416,16 @@ def test_versions_with_the_wal_reset_bug(version: tuple[int, ...], affected: boo
 def test_a_database_in_memory_is_refused() -> None:
     with pytest.raises(ValueError, match="name a file"):
         Database("sqlite://")
+
+
+def test_a_closed_database_leaves_no_file_open(tmp_path: Path) -> None:
+    """A process that opens and closes many would run out of descriptors."""
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(10):
+        database = Database(tmp_path / f"{number}.db")
+        with database.write() as db:
+            db.exec_driver_sql("CREATE TABLE t (x)")
+        database.close()
+        del database, db
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before
