@@ -420,7 +420,7 @@ def test_a_database_in_memory_is_refused() -> None:
 
 def test_a_closed_database_leaves_no_file_open(tmp_path: Path) -> None:
     """A process that opens and closes many would run out of descriptors."""
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for number in range(10):
         database = Database(tmp_path / f"{number}.db")
         with database.write() as db:
@@ -428,4 +428,4 @@ def test_a_closed_database_leaves_no_file_open(tmp_path: Path) -> None:
         database.close()
         del database, db
     gc.collect()
-    assert len(os.listdir("/proc/self/fd")) <= before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
