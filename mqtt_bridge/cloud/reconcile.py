@@ -6,7 +6,6 @@ the message, and the next message is applied. Only failures of the database itse
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -368,12 +367,11 @@ class Batch:
 
     def _guarded(self, device: Device, evidence: bytes, action: Callable[[], None]) -> None:
         """Run ``action`` in a savepoint; whatever it cannot digest becomes an alarm, a failing database does not."""
-        step, before = self.db.begin_nested(), dataclasses.asdict(device)
+        step, before = self.db.begin_nested(), dict(vars(device))
 
         def undo() -> None:
             step.rollback()
-            for name, value in before.items():
-                setattr(device, name, value)
+            vars(device).update(before)
             self._keys.pop(device.name, None)
             self._lives.pop(device.name, None)
 
