@@ -257,3 +257,20 @@ rate = Table(
     Column("window", BigInteger, primary_key=True, autoincrement=False),
     Column("count", Integer, nullable=False),
 )
+
+# Figures minute by minute, see ``samples``: a row holds from ``at_ms`` until the next one of its subject ("quota:{id}",
+# "device:{name}"). Exactly one row of a subject is not superseded.
+sample = Table(
+    "sample",
+    metadata,
+    Column("subject", String, primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("sold", Integer, nullable=False),
+    Column("held", Integer, nullable=False),
+    Column("free", Integer, nullable=False),
+    Column("pool", Integer, nullable=False),
+    Column("unsynced", Integer, nullable=False),
+    Column("up", Integer, nullable=False),
+    Column("superseded", Boolean, nullable=False),
+)
+Index("sample_newest", sample.c.superseded, sample.c.subject)
