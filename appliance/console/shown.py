@@ -25,7 +25,7 @@ class Piece:
 
 def install(app: Flask) -> None:
     """Give templates these formats."""
-    app.jinja_env.filters.update(age=age, moment=moment, clock_utc=clock_utc)
+    app.jinja_env.filters.update(age=age, moment=moment, clock_utc=clock_utc, clock_minute=clock_minute)
     app.jinja_env.globals.update(device_bar=device_bar, quota_bar=quota_bar, words=words)
 
 
@@ -48,6 +48,11 @@ def moment(at_ms: int, timezone: str = "UTC") -> str:
 def clock_utc(at_ms: int) -> str:
     """Return a moment of the cloud, which belongs to no place: ``19:30:05 UTC``."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%H:%M:%S UTC")
+
+
+def clock_minute(at_ms: int, timezone: str = "UTC") -> str:
+    """Return the time of day at its own place: ``19:30``."""
+    return datetime.fromtimestamp(at_ms / 1000, ZoneInfo(timezone)).strftime("%H:%M")
 
 
 def device_bar(quota: QuotaView, share: Share) -> list[Piece]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from appliance.console.charts import HOUR_MS, SPANS_H, Chart, stock_chart
 from appliance.console.desk import console
 from appliance.web.csrf import require_own_origin
+from mqtt_bridge.cloud import samples
+from mqtt_bridge.cloud.overview import Overview
 from mqtt_bridge.cloud.store import lift_freeze
 
 blueprint = Blueprint("stock", __name__)
@@ -15,7 +20,7 @@ blueprint = Blueprint("stock", __name__)
 @blueprint.get("/")
 def page() -> str | Response:
     """Stock per quota and device, and what needs a person."""
-    return _shown("console/stock.html", "stock.page")
+    return _shown("console/stock.html", "stock.page", _stock_charts)
 
 
 @blueprint.get("/devices")
@@ -41,8 +46,28 @@ def grant_again() -> Response:
     return redirect(url_for("stock.page" if who else "signing_in.form"), 303)
 
 
-def _shown(template: str, tab: str) -> str | Response:
+Facts = dict[str, object]
+
+
+def _shown(template: str, tab: str, more: Callable[[Overview], Facts] = lambda _view: {}) -> str | Response:
     here = console()
     if not here.signed_in():
         return redirect(url_for("signing_in.form"), 303)
-    return render_template(template, view=here.overview(), tab=tab)
+    view = here.overview()
+    return render_template(template, view=view, tab=tab, **more(view))
+
+
+def span_h() -> int:
+    """The span of the charts that the page was asked for."""
+    asked = request.args.get("hours", "")
+    return int(asked) if asked in {str(each) for each in SPANS_H} else SPANS_H[1]
+
+
+def _stock_charts(view: Overview) -> Facts:
+    since_ms = view.as_of_ms - span_h() * HOUR_MS
+    with console().database.read() as db:
+        series = samples.read(db, (samples.of_quota(each.id) for each in view.quotas), since_ms)
+    charts: dict[str, Chart] = {
+        each.id: stock_chart(series[samples.of_quota(each.id)], since_ms, view.as_of_ms) for each in view.quotas
+    }
+    return {"charts": charts, "span_h": span_h()}

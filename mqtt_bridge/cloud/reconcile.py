@@ -259,8 +259,10 @@ class Batch:
         key = {"device": device.name, "inc": content.inc, "seq": content.seq}
         digest = self._digests[device.name, content.inc, content.seq]
         self._applied_now.add((device.name, content.inc, content.seq, digest))
-        self.db.execute(sa.insert(t.applied).values(**key, sha256=digest, kind=type(content.body).__name__))
-        self._guarded(device, encode(content), lambda: self._apply_body(device, content, private))
+        told = encode(content)
+        row = {"sha256": digest, "kind": type(content.body).__name__, "at_ms": self.wall_ms, "content": told}
+        self.db.execute(sa.insert(t.applied).values(**key, **row))
+        self._guarded(device, told, lambda: self._apply_body(device, content, private))
 
     def _apply_body(self, device: Device, content: Content, private: Private | None) -> None:
         body = content.body

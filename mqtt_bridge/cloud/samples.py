@@ -6,6 +6,7 @@ sample to decide anything.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -54,14 +55,19 @@ def take(db: Connection, wall_ms: int) -> None:
     db.execute(sa.delete(t.sample).where(t.sample.c.at_ms < wall_ms - KEPT_MS, t.sample.c.superseded))
 
 
-def read(db: Connection, subject: str, since_ms: int) -> list[Sample]:
-    """Return the samples of a series since ``since_ms``, oldest first, led by the one that was true then."""
-    c = t.sample.c
-    before = sa.select(sa.func.max(c.at_ms)).where(c.subject == subject, c.at_ms <= since_ms).scalar_subquery()
-    rows = sa.select(*[c[name] for name in Sample.__dataclass_fields__]).where(
-        c.subject == subject, c.at_ms >= sa.func.coalesce(before, since_ms)
+def read(db: Connection, subjects: Iterable[str], since_ms: int) -> dict[str, list[Sample]]:
+    """Return the samples of each series since ``since_ms``, oldest first, led by the one that was true then."""
+    wanted = sorted(set(subjects))
+    s, before = t.sample.c, t.sample.alias("before").c
+    led = sa.select(sa.func.max(before.at_ms)).where(before.subject == s.subject, before.at_ms <= since_ms)
+    rows = sa.select(t.sample).where(
+        s.subject.in_(wanted), s.at_ms >= sa.func.coalesce(led.scalar_subquery(), since_ms)
     )
-    return [Sample(*row[:-1], up=bool(row.up)) for row in db.execute(rows.order_by(c.at_ms))]
+    series: dict[str, list[Sample]] = {each: [] for each in wanted}
+    for row in db.execute(rows.order_by(s.subject, s.at_ms)):
+        figures = (row.at_ms, row.sold, row.held, row.free, row.pool, row.unsynced)
+        series[row.subject].append(Sample(*figures, bool(row.up)))
+    return series
 
 
 _FIGURES = ("sold", "held", "free", "pool", "unsynced", "up")

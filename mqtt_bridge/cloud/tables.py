@@ -135,7 +135,8 @@ allocation = Table(
 )
 Index("allocation_device", allocation.c.device, allocation.c.epoch)
 
-# What was applied, message by message: tells a repetition from a second history under the same numbers.
+# What was applied, message by message: tells a repetition from a second history under the same numbers. ``content`` is the
+# signed part, which holds no personal data.
 applied = Table(
     "applied",
     metadata,
@@ -144,6 +145,8 @@ applied = Table(
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("sha256", String, nullable=False),
     Column("kind", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("content", LargeBinary),
 )
 
 # Orders, tickets, payments and check-ins as the devices told them. Names and contacts are not kept here.

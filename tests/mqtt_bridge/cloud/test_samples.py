@@ -40,7 +40,7 @@ def take(world: World, at_ms: int) -> None:
 
 def read(world: World, subject: str, since_ms: int = 0) -> list[samples.Sample]:
     with world.database.read() as db:
-        return samples.read(db, subject, since_ms)
+        return samples.read(db, [subject], since_ms)[subject]
 
 
 def test_a_sample_is_written_when_figures_changed_and_only_then(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Figures minute by minute, for charts."""
+"""Figures minute by minute, for charts, and the content of what was applied, for reading it again."""
 
 from __future__ import annotations
 
@@ -24,3 +24,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("subject", "at_ms"),
     )
     op.create_index("sample_newest", "sample", ["superseded", "subject"])
+    op.add_column("applied", sa.Column("at_ms", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("applied", sa.Column("content", sa.LargeBinary(), nullable=True))

@@ -1,0 +1,51 @@
+"""One device: what it counts, how its link was, and every message it exchanged with the cloud."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from appliance.console.charts import HOUR_MS, backlog_chart, stock_chart
+from appliance.console.desk import console
+from appliance.console.stock import span_h
+from appliance.domain.errors import NotFound
+from mqtt_bridge.cloud import message_log, samples
+
+blueprint = Blueprint("device", __name__)
+PER_PAGE = 50
+
+
+@blueprint.get("/devices/<name>")
+def page(name: str) -> str | Response:
+    """Everything about one device; ``?direction=``, ``?life=`` and ``?before=`` leaf through its messages."""
+    here = console()
+    if not here.signed_in():
+        return redirect(url_for("signing_in.form"), 303)
+    view = here.overview()
+    device = next((each for each in view.devices if each.name == name), None)
+    if device is None:
+        msg = f"No device {name!r} is registered."
+        raise NotFound(msg)
+    direction: message_log.Direction = "down" if request.args.get("direction") == "down" else "up"
+    since_ms = view.as_of_ms - span_h() * HOUR_MS
+    subject = samples.of_device(name)
+    with here.database.read() as db:
+        series = samples.read(db, [subject], since_ms)[subject]
+        lives = message_log.streams(db, name, direction)
+        life = request.args.get("life", lives[0] if lives else "")
+        entries = message_log.read(db, name, direction, life, request.args.get("before", type=int), PER_PAGE + 1)
+    return render_template(
+        "console/device.html",
+        view=view,
+        tab="stock.devices",
+        device=device,
+        shares=[(quota, each) for quota in view.quotas for each in quota.shares if each.device.name == name],
+        stock=stock_chart(series, since_ms, view.as_of_ms),
+        backlog=backlog_chart(series, since_ms, view.as_of_ms),
+        span_h=span_h(),
+        direction=direction,
+        lives=lives,
+        life=life,
+        entries=entries[:PER_PAGE],
+        older=entries[PER_PAGE - 1].seq if len(entries) > PER_PAGE else None,
+    )
