@@ -131,6 +131,7 @@ order = Table(
     Column("contact", String, nullable=False, default=""),
     Column("sold_by", String, nullable=False, default=""),
     Column("created_at_ms", BigInteger, nullable=False),
+    Column("refund_minor", BigInteger, nullable=False, server_default="0"),  # owed in all, paid back or not
 )
 Index("order_client", order.c.client, order.c.status, order.c.payment)
 
@@ -151,6 +152,7 @@ ticket = Table(
     Column("voided", Boolean, nullable=False, default=False),  # the host door will never admit it
     Column("counted_cancelled", Boolean, nullable=False, default=False),  # in the issuer's totals
     Column("checked_in_by", String),  # check_in.id of the admission that counts
+    Column("replaced_by", String),  # ticket.id it was rebooked to
 )
 
 payment = Table(

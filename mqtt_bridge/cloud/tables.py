@@ -176,6 +176,7 @@ ticket = Table(
     Column("currency", String, nullable=False),
     Column("state", String, nullable=False),  # valid | voided | cancelled
     Column("check_in", String),  # the admission that counts
+    Column("replaced_by", String),  # the ticket it was rebooked to
 )
 
 payment = Table(
@@ -230,6 +231,64 @@ alarm = Table(
     Column("first_at_ms", BigInteger, nullable=False),
     Column("last_at_ms", BigInteger, nullable=False),
     UniqueConstraint("kind", "subject"),
+)
+
+# Tickets or orders that cannot all be right, worked through by a person (or by rule): one row per (kind, subject), see
+# ``contradictions``. ``tickets`` is a JSON list of ids, ``remedy`` and ``outcome`` say what was done about it.
+contradiction = Table(
+    "contradiction",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("order_id", String, nullable=False, default="", index=True),
+    Column("event_session", String, nullable=False, default=""),
+    Column("tickets", Text, nullable=False, default="[]"),
+    Column("state", String, nullable=False),  # open | resolved | dismissed
+    Column("remedy", String, nullable=False, default=""),
+    Column("outcome", Text, nullable=False, default=""),
+    Column("decided_by", String, nullable=False, default=""),
+    Column("decided_at_ms", BigInteger, nullable=False, default=0),
+    Column("count", Integer, nullable=False),
+    Column("first_at_ms", BigInteger, nullable=False),
+    Column("last_at_ms", BigInteger, nullable=False),
+    UniqueConstraint("kind", "subject"),
+)
+Index("contradiction_state", contradiction.c.state, contradiction.c.kind, contradiction.c.event_session)
+
+# The remedy that an operator chose for every contradiction of a kind; no row: a person decides each.
+remedy_rule = Table(
+    "remedy_rule",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("remedy", String, nullable=False),
+    Column("set_at_ms", BigInteger, nullable=False),
+    Column("set_by", String, nullable=False),
+)
+
+# What is paid back for a withdrawn ticket; ``owed`` once its door has voided it, or at once where the session is cancelled.
+refund = Table(
+    "refund",
+    metadata,
+    Column("ticket", String, primary_key=True),
+    Column("order_id", String, nullable=False, index=True),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("owed", Boolean, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+)
+
+# What an operator changed about a session; laid over every imported file, see ``session_changes``.
+session_change = Table(
+    "session_change",
+    metadata,
+    Column("event_session", String, primary_key=True),
+    Column("cancelled", Boolean, nullable=False),
+    Column("notice", Text, nullable=False, default=""),
+    Column("document", LargeBinary),  # JSON of the move, None if it was not moved
+    Column("changed_at_ms", BigInteger, nullable=False),
+    Column("changed_by", String, nullable=False),
 )
 
 operator_token = Table(
