@@ -142,6 +142,50 @@ class KeyPublished(_Body, frozen=True):
     retires: str | None = None
 
 
+class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many tickets of one type, wanted by a waitlist entry."""
+
+    ticket_type: str
+    quantity: int
+
+
+class WaitlistJoined(_Body, frozen=True):
+    """Somebody waits at a device for tickets of one quota, all or none; ``number`` counts the entries of that device.
+
+    Told again in a new life of the device; the entry keeps the place that the cloud gave it first.
+    """
+
+    entry: str
+    quota: str
+    number: int
+    wishes: tuple[Wish, ...]
+    joined_at_ms: int
+
+
+class OfferMade(_Body, frozen=True):
+    """A device holds tickets for a waitlist entry for some minutes; ``stock`` are its totals afterwards."""
+
+    entry: str
+    quota: str
+    stock: tuple[StockCount, ...]
+
+
+class OfferWithdrawn(_Body, frozen=True):
+    """The device lost the stock behind an offer; the entry waits again, at its place."""
+
+    entry: str
+    quota: str
+
+
+class WaitlistLeft(_Body, frozen=True):
+    """An entry came to its end, for good: taken, lapsed, left by the guest, or closed with its session."""
+
+    entry: str
+    quota: str
+    why: Literal["taken", "lapsed", "left", "closed"]
+    stock: tuple[StockCount, ...]
+
+
 class ReturnAllocation(_Body, frozen=True):
     """Please return stock until your ``returned`` total of this epoch reaches ``returned`` (or you have none free)."""
 
@@ -161,6 +205,10 @@ Uplink = (
     | CheckInUndone
     | AllocationReturned
     | KeyPublished
+    | WaitlistJoined
+    | OfferMade
+    | OfferWithdrawn
+    | WaitlistLeft
 )
 # The cloud forwards facts of other devices to those that need them, unchanged.
 Downlink = (
@@ -262,10 +310,24 @@ class Need(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     needs: tuple[QuotaNeed, ...]
 
 
+class InLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+    """One place in a quota's waitlist as a device is told it: its own entry by ``number``, others' with number 0.
+
+    ``reachable`` is false while that entry's device is cut off; see ``protocol.waitlist`` for ``rounds`` and ``passed``.
+    """
+
+    number: int
+    quantity: int
+    rounds: int = 0
+    passed: int = 0
+    reachable: bool = True
+
+
 class Granted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The cloud's two totals of a quota for one device, plus what it knows of the rest of the stock.
 
     ``elsewhere`` is pool plus the unsold stock of all other devices: zero means sold out everywhere as of ``as_of_ms``.
+    ``line`` is the waitlist from its head, ``longer`` how many more stand behind.
     """
 
     quota: str
@@ -274,6 +336,8 @@ class Granted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confirmed: int
     elsewhere: int
     limit: int
+    line: tuple[InLine, ...] = ()
+    longer: int = 0
 
 
 class DeviceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
