@@ -9,7 +9,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -24,7 +24,7 @@ from appliance.store.engine import open_database
 from mqtt_bridge.edge import Names
 from mqtt_bridge.keys import KeyFile
 from mqtt_bridge.relay import Relay, edge_transport
-from mqtt_bridge.transport import Tls
+from mqtt_bridge.transport import Tls, Transport
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -136,17 +136,24 @@ def relay(settings: Settings, box: Box) -> Relay[Unit]:
 def run_reconciler(settings: Settings, stop: threading.Event) -> None:
     """Keep the one inventory until ``stop`` is set; any number of them may run."""
     from mqtt_bridge.cloud import service
-    from mqtt_bridge.transport import Transport
 
-    org, username, password = settings.device.org, *_login(settings)
-    client = f"marquee-{org}-cloud-{secrets.token_hex(4)}"
-    transport = Transport(settings.broker.url, client, tls=_tls(settings), username=username, password=password)
+    transport = broker_client(settings, "cloud", ())
+    org = settings.device.org
     service.run_reconciler(cloud_database(settings), transport, cloud_key(settings), org, wall_ms, stop)
 
 
 def wall_ms() -> int:
     """The wall clock in ms since the epoch."""
     return time.time_ns() // 1_000_000
+
+
+def broker_client(settings: Settings, purpose: str, subscriptions: Iterable[str]) -> Transport:
+    """Return a (not started) connection of this machine's identity under a client id of its own."""
+    username, password = _login(settings)
+    client = f"marquee-{settings.device.org}-{purpose}-{secrets.token_hex(4)}"
+    return Transport(
+        settings.broker.url, client, subscriptions, tls=_tls(settings), username=username, password=password
+    )
 
 
 def cloud_database(settings: Settings) -> Database:

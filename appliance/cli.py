@@ -71,10 +71,43 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("device", metavar="DEVICE", help="name of the device, e.g. hall-1")
     command.add_argument("venue", metavar="VENUE", help="id of its venue in the catalogue")
     add("operator-token", "Make a token that opens the console, and print it once.", _operator_token)
+    _add_broker_config(
+        add("broker-config", "Write the configuration of a Mosquitto for this organisation.", _broker_config)
+    )
     add("rotate-key", "Replace this device's key; restart its processes afterwards.", _rotate_key)
     command = add("doctor", "Look at everything and say what to do.", _doctor)
     command.add_argument("--json", action="store_true", help="print the findings as JSON")
     add("settings", "Print the table of all settings.")
+
+
+def _add_broker_config(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", type=Path, metavar="DIR", required=True, help="write mosquitto.conf and .acl here")
+    where = "where the broker finds "
+    for name, file, what in (
+        ("ca", "ca.pem", "the authority of all certificates"),
+        ("certificate", "broker.pem", "its certificate"),
+        ("key", "broker.key", "its private key"),
+        ("revoked", "revoked.pem", "the authority's revocation list, which may be empty"),
+    ):
+        command.add_argument(
+            f"--{name}",
+            metavar="FILE",
+            default=f"/etc/mosquitto/certs/{file}",
+            help=f"{where}{what}; default: %(default)s",
+        )
+    command.add_argument("--bind", metavar="ADDRESS", default="0.0.0.0", help="address it listens on; default: all")
+    command.add_argument("--port", type=int, metavar="P", default=8883, help="port it listens on; default: %(default)s")
+    command.add_argument(
+        "--state", metavar="DIR", default="/var/lib/mosquitto", help="where it keeps retained messages"
+    )
+    command.add_argument("--log", metavar="DEST", default="stdout", help="Mosquitto's log_dest; default: %(default)s")
+    command.add_argument(
+        "--shut-out",
+        metavar="DEVICE",
+        action="append",
+        default=[],
+        help="a device that may do nothing; may be repeated",
+    )
 
 
 def _add_demo(command: argparse.ArgumentParser) -> None:
@@ -188,6 +221,29 @@ def _operator_token(_given: argparse.Namespace, settings: Settings) -> int:
     token = secrets.token_urlsafe(24)
     create_operator_token(cloud_database(settings), token, wall_ms())
     print(token)
+    return 0
+
+
+def _broker_config(given: argparse.Namespace, settings: Settings) -> int:
+    from mqtt_bridge.broker import mosquitto
+
+    files = mosquitto.BrokerFiles(
+        org=settings.device.org,
+        ca=given.ca,
+        certificate=given.certificate,
+        key=given.key,
+        revoked_certificates=given.revoked,
+        access_list=str(given.out.absolute() / mosquitto.ACCESS_LIST),
+        port=given.port,
+        bind=given.bind,
+        data=given.state,
+        log=given.log,
+        shut_out=tuple(given.shut_out),
+    )
+    try:
+        print("\n".join(str(path) for path in mosquitto.write(given.out, files)))
+    except (ValueError, OSError) as error:
+        return _complain("broker-config", [str(error)])
     return 0
 
 

@@ -34,6 +34,7 @@ MAX_WAITING = 2_000
 FULL_PATIENCE_S = 2.0
 MAX_UNSENT = 1_000
 QOS = 1
+NOT_YET = "not connected yet"
 
 
 class Message(NamedTuple):
@@ -99,7 +100,7 @@ class Transport:
         self._supervisor = threading.Thread(target=self._supervise, name=f"mqtt {client_id}", daemon=True)
         self._connection: _Connection | None = None
         self.connected = False
-        self.error = "not connected yet"
+        self.error = NOT_YET
         self.refused = 0
 
     def start(self) -> None:
@@ -210,6 +211,7 @@ class _Connection:
         self._answered: set[int] = set()
         self._lock = threading.Lock()
         self._first_subscription: int | None = None
+        self._complaint = ""
         self._client = self._make_client()
 
     def live(self) -> None:
@@ -289,10 +291,17 @@ class _Connection:
         client.on_publish = self._on_publish
         client.on_message = self._on_message
         client.on_disconnect = self._on_disconnect
+        client.on_log = self._on_log
         return client
+
+    def _on_log(self, _client: Any, _data: Any, level: int, words: str) -> None:
+        """Before the connection stands, keep what paho says only here: TLS 1.3 refuses a certificate after the handshake."""
+        if level == mqtt.MQTT_LOG_ERR:
+            self._complaint = words
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, code: ReasonCode, _properties: Any) -> None:
         filters = self._owner._filters  # noqa: SLF001
+        self._client.on_log = None  # it is called for every packet
         if code.is_failure:
             self.close(f"the broker refused the connection: {code}")
         elif filters:
@@ -320,7 +329,7 @@ class _Connection:
             self.close("messages arrive faster than they are handled")
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: ReasonCode, _properties: Any) -> None:
-        self.close(f"disconnected: {code}")
+        self.close(f"disconnected: {self._complaint or code}")
 
 
 def _address(url: str) -> tuple[str, int, bool]:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
-from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from appliance import bootstrap
 from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.services.clock import BUILT_AT_MS, Mode, system_clock
 from appliance.settings import Settings
+from mqtt_bridge.protocol import topics
+from mqtt_bridge.transport import NOT_YET, Message, Transport
 
 LITTLE_BYTES, TOO_LITTLE_BYTES = 1_000_000_000, 100_000_000
-CONNECT_S = 3.0
+CONNECT_S = 5.0
+COUNTERS_S = 0.5
 EXPIRES_SOON = timedelta(days=30)
 _SECRETS = ("device.pem", "cloud.pem", "web.key", "marquee.db", "cloud.db")
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 def disk(settings: Settings) -> Iterator[Finding]:
@@ -56,19 +57,43 @@ def clock(settings: Settings) -> Iterator[Finding]:
 
 
 def broker(settings: Settings) -> Iterator[Finding]:
-    """Whether something answers where the broker should be."""
-    parts = urlsplit(settings.broker.url)
-    port = parts.port or _PORTS[parts.scheme]
+    """Whether the broker lets this machine in, and in the cloud whether it dropped messages."""
+    topic = (
+        topics.DROPPED if not settings.device.name else topics.down(settings.device.org, settings.device.name, "ack")
+    )
+    client = bootstrap.broker_client(settings, "doctor", [topic])
+    began = time.monotonic()
+    client.start()
     try:
-        began = time.monotonic()
-        with socket.create_connection((parts.hostname or "", port), timeout=CONNECT_S):
-            yield ok("broker", f"{settings.broker.url} answers after {(time.monotonic() - began) * 1000:.0f} ms")
-    except OSError as error:
-        yield warn(
-            "broker",
-            f"{settings.broker.url} cannot be reached: {error.strerror or error}",
-            "Selling goes on without it. Check network, broker.url and the broker.",
-        )
+        while not client.connected and client.error == NOT_YET and time.monotonic() - began < CONNECT_S:
+            time.sleep(0.01)
+        took_ms = (time.monotonic() - began) * 1000
+        if client.connected:
+            yield ok("broker", f"{settings.broker.url} lets us in after {took_ms:.0f} ms")
+            yield from _dropped(client, topic)
+        else:
+            yield warn(
+                "broker",
+                f"{settings.broker.url} cannot be used: {client.error}",
+                "Selling goes on without it. Check network, broker.url, certificates and the broker.",
+            )
+    finally:
+        client.stop()
+
+
+def _dropped(client: Transport, topic: str) -> Iterator[Finding]:
+    """Mosquitto repeats its counters to who subscribes to them."""
+    end = time.monotonic() + COUNTERS_S
+    while (left_s := end - time.monotonic()) > 0:
+        event = client.get(left_s)
+        if isinstance(event, Message) and event.topic == topic and topic == topics.DROPPED:
+            if event.payload not in {b"0", b""}:
+                yield warn(
+                    "broker",
+                    f"it dropped {event.payload.decode(errors='replace')} messages since it started",
+                    "Nothing is lost, senders repeat. If the number grows, something reads too slowly: start another reconciler.",
+                )
+            return
 
 
 def keys(settings: Settings) -> Iterator[Finding]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 ROOT = "marquee/1"
+# Mosquitto counts here what it dropped because a queue was full.
+DROPPED = "$SYS/broker/publish/messages/dropped"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 

@@ -2,67 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mqtt_bridge.transport import Tls, Transport
 from tests.mqtt_bridge.brokers import Mosquitto
 from tests.mqtt_bridge.peers import until
+from tests.support.authority import Authority
 from tests.support.programs import program
-
-
-class Authority:
-    """A made-up certificate authority that writes PEM files into a folder."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.name = folder, name
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        self.file = self._write(name, self._sign(self._subject, self._key, ca=True), None)
-
-    def issue(self, common_name: str) -> tuple[str, str]:
-        """Return the files of a certificate for 127.0.0.1 and of its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
-        certificate = self._sign(subject, key, ca=False)
-        return self._write(common_name, certificate, None), self._write(f"{common_name}.key", None, key)
-
-    def _sign(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.Certificate:
-        now = dt.datetime.now(dt.UTC)
-        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
-
-    def _write(self, name: str, certificate: x509.Certificate | None, key: ec.EllipticCurvePrivateKey | None) -> str:
-        path = self.folder / f"{self.name}-{name}.pem"
-        if certificate is not None:
-            path.write_bytes(certificate.public_bytes(Encoding.PEM))
-        elif key is not None:
-            path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        return str(path)
 
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path, "authority")
+    return Authority(tmp_path)
 
 
 @pytest.fixture
