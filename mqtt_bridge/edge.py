@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import msgspec
-from sqlalchemy import Connection
 
+from mqtt_bridge.mailbox.rows import Mail
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.messages import Content, DeviceState, Hello, KeyDirectory, Private, QuotaNeed, Status
 
@@ -17,8 +17,8 @@ class OpenUnit(Protocol):
     """What the relay needs of a transaction."""
 
     @property
-    def db(self) -> Connection:
-        """The open transaction."""
+    def mail(self) -> Mail:
+        """The mailbox's rows in the open transaction."""
         ...
 
 

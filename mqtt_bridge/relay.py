@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from mqtt_bridge.edge import EdgeHandlers, Health, InUnit, Names, OpenUnit
-from mqtt_bridge.mailbox import receiver, sender
+from mqtt_bridge.mailbox import receiver
 from mqtt_bridge.mailbox.pump import Pump
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.catalogue import Catalogue
@@ -230,7 +230,7 @@ class Relay(Generic[U]):
             def apply(content: Content, private: Private | None) -> None:
                 self._handlers.apply_message(unit, content, private)
 
-            return receiver.receive(unit.db, CLOUD, payload, self._open, apply, self._wall_ms())
+            return receiver.receive(unit.mail, CLOUD, payload, self._open, apply, self._wall_ms())
 
         self._publish("ack", encode(self._run(use_case)))
 
@@ -251,7 +251,7 @@ class Relay(Generic[U]):
 
         def use_case(unit: U) -> None:
             for inc, upto in acks.items():
-                sender.acknowledge(unit.db, CLOUD, Ack(inc, upto), self._wall_ms())
+                unit.mail.acknowledge(CLOUD, Ack(inc, upto), self._wall_ms())
 
         if acks:
             self._guard("ack", lambda: self._run(use_case))
@@ -307,7 +307,7 @@ class Relay(Generic[U]):
         now_ms = self._ticks_ms()
 
         def send() -> None:
-            for row in self._look(lambda unit: self._pump.due(unit.db, now_ms)):
+            for row in self._look(lambda unit: self._pump.due(unit.mail, now_ms)):
                 if not self._publish("msg", row.envelope):
                     break
                 self._pump.sent(row, now_ms)

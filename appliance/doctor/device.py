@@ -18,7 +18,7 @@ from appliance.store import documents, engine, records
 from drivers import camera_for, printer_for, scanner_for
 from drivers.errors import BadDeviceUrl, DeviceError
 from mqtt_bridge.database import Database
-from mqtt_bridge.mailbox import sender
+from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol.catalogue import Catalogue
 
 SILENT_DESK_MS = 60_000
@@ -89,7 +89,7 @@ def link(settings: Settings) -> Iterator[Finding]:
         row = rows.find(db) if db is not None else None
         if db is None or row is None:
             return
-        count, oldest_ms = sender.backlog(db, CLOUD)
+        count, oldest_ms = SqlMail(db).backlog(CLOUD)
     age_ms = max(0, _now_ms() - (oldest_ms or _now_ms()))
     if row.frozen:
         yield fail(

@@ -16,6 +16,7 @@ from appliance.store.device import DeviceRow
 from appliance.store.device import load as load_device
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import sender
+from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import Signer
@@ -99,6 +100,7 @@ class Unit:
     def __init__(self, box: Box, db: Connection) -> None:
         self.box = box
         self.db = db
+        self.mail = SqlMail(db)
         self.now: Now = box.clock()
         self.identity = box.identity
         self.wakes: set[str] = set()
@@ -122,7 +124,7 @@ class Unit:
         """Put a message for the cloud into the outbox of this very transaction; return its seq."""
         self.wakes.add("bridge")
         return sender.enqueue(
-            self.db,
+            self.mail,
             CLOUD,
             self.inc,
             body,
@@ -136,7 +138,7 @@ class Unit:
 
     def next_seq(self) -> int:
         """The seq the next ``emit`` of this transaction will get."""
-        return sender.last_seq(self.db, CLOUD, self.inc) + 1
+        return self.mail.last_seq(CLOUD, self.inc) + 1
 
     def print(self, kind: str, document: Printable, reprint_of: int | None = None) -> int:
         """Queue a print job; the desk is woken after COMMIT."""

@@ -6,7 +6,7 @@ import msgspec
 
 from appliance.services.box import CLOUD, Unit
 from appliance.store import allocations, gauges, records
-from mqtt_bridge.mailbox import sender
+from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol.stock import Totals
 
 
@@ -42,7 +42,7 @@ def gauges_view(unit: Unit) -> GaugesView:
     """Return everything /metrics shows, from one snapshot."""
     db = unit.db
     shelves = allocations.shelves(db).values()
-    unsynced, oldest_ms = sender.backlog(db, CLOUD)
+    unsynced, oldest_ms = SqlMail(db).backlog(CLOUD)
     return GaugesView(
         stock=tuple(StockGauge(each.quota, each.totals, each.held, each.available) for each in shelves),
         unsynced=unsynced,

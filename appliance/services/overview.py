@@ -9,7 +9,6 @@ from appliance.services.box import CLOUD, Unit
 from appliance.services.stock import sale_window
 from appliance.services.views import DoorSession, DoorView
 from appliance.store import orders, records
-from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol.catalogue import Event, EventSession
 
 JOBS_SHOWN = 10
@@ -23,7 +22,7 @@ def door_view(unit: Unit) -> DoorView:
     hosted.sort(key=lambda pair: (pair[1].starts_at_ms, pair[1].id))
     known = orders.sold_and_admitted(unit.db, [at.id for _, at in hosted])
     sessions = tuple(_session(unit, event, at, switches, known.get(at.id, (0, 0))) for event, at in hosted)
-    unsynced, oldest_at_ms = sender.backlog(unit.db, CLOUD)
+    unsynced, oldest_at_ms = unit.mail.backlog(CLOUD)
     return DoorView(
         sessions=sessions,
         admitted=sum(each.admitted for each in sessions),

@@ -10,6 +10,7 @@ from appliance.services.box import CLOUD, Identity
 from appliance.store import device
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import sender
+from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.codec import Signer
 
@@ -46,6 +47,6 @@ def prepare(
             device.change(db, venue=identity.venue)
         if row.bound_to != bound_to:
             device.begin_incarnation(db, inc, bound_to)
-            sender.carry_over(db, CLOUD, row.inc, inc, signer=signer, wall_ms=wall_ms)
+            sender.carry_over(SqlMail(db), CLOUD, row.inc, inc, signer=signer, wall_ms=wall_ms)
 
     database.run(work)

@@ -9,7 +9,6 @@ from appliance.services.box import CLOUD, Unit
 from appliance.services.stock import free_lapsed
 from appliance.services.switches import cancel_unpaid
 from appliance.store import holds, records
-from mqtt_bridge.mailbox import sender
 
 HOLDS_KEPT_MS = 7 * DAY_MS
 ACKED_KEPT_MS = 7 * DAY_MS
@@ -30,7 +29,7 @@ def sweep(unit: Unit) -> Swept:
     records.forget_old(unit.db, unit.now, unit.now.boot_ms - HOUR_MS)
     if unit.now.trusted:
         holds.old_ends(unit.db, unit.now.wall_ms - HOLDS_KEPT_MS)
-        sender.prune(unit.db, CLOUD, unit.now.wall_ms - ACKED_KEPT_MS)
+        unit.mail.prune(CLOUD, unit.now.wall_ms - ACKED_KEPT_MS)
     return Swept(expired, cancelled)
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from appliance.services import cancelling, door, foreign, payments
 from appliance.services.box import CLOUD, Unit
 from appliance.services.stock import counts, free_lapsed
 from appliance.store import allocations, device, documents, records
 from mqtt_bridge.mailbox import sender
-from mqtt_bridge.mailbox.tables import inbox
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.messages import (
     Ack,
@@ -39,25 +36,18 @@ def hello(unit: Unit) -> Hello:
         device=unit.identity.device,
         venue=unit.identity.venue,
         inc=unit.inc,
-        last_seq=sender.last_seq(unit.db, CLOUD, unit.inc),
+        last_seq=unit.mail.last_seq(CLOUD, unit.inc),
         kid=unit.box.signer.kid,
         public=unit.box.signer.public.hex(),
         stock=allocations.counts(unit.db),
-        downlink=_downlink(unit),
+        downlink=unit.mail.newest(CLOUD),
         sent_at_ms=unit.now.wall_ms,
     )
 
 
-def _downlink(unit: Unit) -> Ack:
-    """Return how far the cloud's messages were applied, of its newest stream."""
-    query = select(inbox.c.inc, inbox.c.upto).where(inbox.c.peer == CLOUD)
-    row = unit.db.execute(query.order_by(inbox.c.updated_at_ms.desc(), inbox.c.inc.desc()).limit(1)).first()
-    return Ack("", 0) if row is None else Ack(row.inc, row.upto)
-
-
 def status(unit: Unit) -> Status:
     """Return telemetry for the console."""
-    unsynced, oldest_at_ms = sender.backlog(unit.db, CLOUD)
+    unsynced, oldest_at_ms = unit.mail.backlog(CLOUD)
     return Status(
         device=unit.identity.device,
         venue=unit.identity.venue,
@@ -96,7 +86,7 @@ def apply_state(unit: Unit, state: DeviceState) -> None:
     for grant in state.grants:
         allocations.merge_grant(unit.db, grant, state.as_of_ms)
         allocations.choose_epoch(unit.db, grant.quota, grant.epoch)
-    sender.acknowledge(unit.db, CLOUD, Ack(state.inc, state.upto), unit.now.wall_ms)
+    unit.mail.acknowledge(CLOUD, Ack(state.inc, state.upto), unit.now.wall_ms)
     device.change(unit.db, frozen=False, door=state.door, state_revision=state.revision, state_as_of_ms=state.as_of_ms)
     unit.reload()
 
@@ -106,7 +96,7 @@ def begin_incarnation(unit: Unit) -> None:
     before = unit.inc
     device.begin_incarnation(unit.db, unit.secret(), unit.device.bound_to)
     unit.reload()
-    sender.carry_over(unit.db, CLOUD, before, unit.inc, signer=unit.box.signer, wall_ms=unit.now.wall_ms)
+    sender.carry_over(unit.mail, CLOUD, before, unit.inc, signer=unit.box.signer, wall_ms=unit.now.wall_ms)
     unit.audit("system", "new_incarnation", unit.inc)
     unit.wakes.add("bridge")
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox.pump import Pump
+from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.mailbox.tables import outbox
 from mqtt_bridge.protocol import topics
 
@@ -36,7 +37,7 @@ class Downlinks:
         with self._database.read() as db:
             peers = db.execute(sa.select(outbox.c.peer).select_from(joined).where(*waiting).distinct()).scalars().all()
             pumps = [self._of(name) for name in sorted(peers)]
-            rows = [(pump, row) for pump in pumps for row in pump.due(db, now_ms)]
+            rows = [(pump, row) for pump in pumps for row in pump.due(SqlMail(db), now_ms)]
         for pump, row in rows:
             if not self._publish(topics.down(self._org, pump.peer, "msg"), row.envelope):
                 return

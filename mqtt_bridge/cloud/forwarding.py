@@ -12,6 +12,7 @@ from mqtt_bridge.cloud.directory import CLOUD
 from mqtt_bridge.cloud.facts import sale_of
 from mqtt_bridge.cloud.routing import Fact, route
 from mqtt_bridge.mailbox import sender
+from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol.codec import Signer, decode, encode
 from mqtt_bridge.protocol.messages import Downlink, Private
 
@@ -30,6 +31,7 @@ class Forwarder:
         venue_of: Callable[[str], str | None],
     ) -> None:
         self._db = db
+        self._mail = SqlMail(db)
         self._signer = signer
         self._org = org
         self._inc = inc
@@ -41,7 +43,7 @@ class Forwarder:
         """Put a message into a device's outbox."""
         names = {"org": self._org, "sender": CLOUD, "origin": origin}
         sender.enqueue(
-            self._db, device, self._inc, body, signer=self._signer, wall_ms=self._wall_ms, private=private, **names
+            self._mail, device, self._inc, body, signer=self._signer, wall_ms=self._wall_ms, private=private, **names
         )
 
     def forward(self, origin: str, body: Fact, private: Private | None) -> None:

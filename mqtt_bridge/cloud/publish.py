@@ -16,7 +16,7 @@ from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.catalogue import images
 from mqtt_bridge.cloud.directory import Device, Devices, key_directory
 from mqtt_bridge.cloud.ledger import Book, Ledger
-from mqtt_bridge.mailbox import receiver
+from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import encode
@@ -58,7 +58,7 @@ def _state(db: Connection, device: Device, books: list[Book], wall_ms: int) -> D
         device=device.name,
         inc=inc,
         revision=device.state_revision + 1,
-        upto=receiver.received(db, device.name, inc).upto,
+        upto=SqlMail(db).received(device.name, inc),
         grants=tuple(
             _granted(book, device) for book in books if not book.retired or book.line(device.name, device.epoch)
         ),

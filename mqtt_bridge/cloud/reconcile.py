@@ -24,7 +24,8 @@ from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.incoming import Incoming, NotIntroduced, Outcome, whose_state, without_private
 from mqtt_bridge.cloud.ledger import Ledger
 from mqtt_bridge.cloud.publish import Publication
-from mqtt_bridge.mailbox import receiver, sender
+from mqtt_bridge.mailbox import receiver
+from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import Signer, decode, encode, open_envelope, public_key
 from mqtt_bridge.protocol.errors import BadSignature, ProtocolError, UnknownIssuer
@@ -59,6 +60,7 @@ class Batch:
         self, db: Connection, signer: Signer, org: str, wall_ms: int, catalogues: dict[int, Catalogue]
     ) -> None:
         self.db = db
+        self.mail = SqlMail(db)
         self.org = org
         self.wall_ms = wall_ms
         self.cloud = directory.lock(db)
@@ -160,7 +162,7 @@ class Batch:
             self.ledger.report(device.name, count, now=count.epoch == device.epoch)
         self.ledger.touch(self.catalogue.quota)
         got = hello.downlink.upto if hello.downlink.inc == self.cloud.inc else 0
-        sender.rewind(self.db, device.name, Ack(self.cloud.inc, max(0, got)))
+        self.mail.rewind(device.name, Ack(self.cloud.inc, max(0, got)))
         self._acknowledged(device, Ack(self.cloud.inc, got))
         self.outcome.restarted.add(device.name)
 
@@ -173,7 +175,7 @@ class Batch:
             directory.begin_life(self.db, device, hello.inc, self.cloud.generation, self.wall_ms)
             self._lives.pop(device.name, None)
             log.info("device.life", device=device.name, inc=hello.inc, epoch=device.epoch)
-        applied = receiver.received(self.db, device.name, hello.inc).upto
+        applied = self.mail.received(device.name, hello.inc)
         if hello.last_seq < applied:
             self._stop(device, f"has sent {applied} messages but remembers {hello.last_seq}: an old copy of its card")
         if not device.stopped:
@@ -203,7 +205,7 @@ class Batch:
 
         try:
             ack = receiver.receive(
-                self.db,
+                self.mail,
                 device.name,
                 payload,
                 verified,
@@ -318,8 +320,8 @@ class Batch:
             self._acknowledged(device, ack)
 
     def _acknowledged(self, device: Device, ack: Ack) -> None:
-        ack = Ack(ack.inc, min(ack.upto, sender.last_seq(self.db, device.name, ack.inc)))
-        sender.acknowledge(self.db, device.name, ack, self.wall_ms)
+        ack = Ack(ack.inc, min(ack.upto, self.mail.last_seq(device.name, ack.inc)))
+        self.mail.acknowledge(device.name, ack, self.wall_ms)
 
     def _link(self, device: Device, payload: bytes) -> None:
         device.link_up = bool(payload) and decode(payload, dict[str, bool]).get("up", False)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
-
-from mqtt_bridge.mailbox import sender
 from mqtt_bridge.mailbox.machine import Window
-from mqtt_bridge.mailbox.sender import Outgoing
+from mqtt_bridge.mailbox.rows import Mail, Outgoing
 from mqtt_bridge.protocol.messages import Ack
 
 
@@ -39,18 +36,18 @@ class Pump:
         """
         return Ack(ack.inc, min(ack.upto, self._reached.get(ack.inc, 0)))
 
-    def due(self, db: Connection, now_ms: int) -> list[Outgoing]:
+    def due(self, mail: Mail, now_ms: int) -> list[Outgoing]:
         """Return the rows to publish now, in order; tell each that worked to ``sent``."""
         rows: list[Outgoing] = []
         windows: dict[str, Window] = {}
-        for inc, acked in sender.streams(db, self.peer).items():
+        for inc, acked in mail.streams(self.peer).items():
             window = self._windows.get(inc)
             if window is None or acked < window.acked:
                 window = Window().starting(acked, now_ms)
             window = window.acknowledged(acked, now_ms).ticking(now_ms)
             windows[inc] = window
             if window.room:
-                rows += sender.unacked(db, self.peer, window.sent, window.room, inc=inc)
+                rows += mail.unacked(self.peer, inc, window.sent, window.room)
         self._windows = windows
         return rows
 

@@ -16,6 +16,7 @@ from mqtt_bridge.edge import Names
 from mqtt_bridge.keys import KeyFile
 from mqtt_bridge.mailbox import receiver, sender, tables
 from mqtt_bridge.mailbox.pump import Pump
+from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import decode, encode, open_envelope, public_key
@@ -80,6 +81,7 @@ def note(db: Connection, content: Content) -> None:
 class Unit:
     def __init__(self, db: Connection) -> None:
         self.db = db
+        self.mail = SqlMail(db)
 
 
 class Device:
@@ -122,7 +124,7 @@ class Device:
         def use_case(unit: Unit) -> None:
             for name in facts:
                 sender.enqueue(
-                    unit.db,
+                    unit.mail,
                     "cloud",
                     self.inc,
                     fact(name),
@@ -138,7 +140,7 @@ class Device:
 
     def waiting(self) -> int:
         with self.database.read() as db:
-            return sender.backlog(db, "cloud")[0]
+            return SqlMail(db).backlog("cloud")[0]
 
     def _may(self, what: str) -> None:
         if what in self.failing:
@@ -146,13 +148,13 @@ class Device:
 
     def hello(self, unit: Unit, /) -> Hello:
         self._may("hello")
-        last = sender.last_seq(unit.db, "cloud", self.inc)
-        far = receiver.received(unit.db, "cloud", GENERATION)
+        last = unit.mail.last_seq("cloud", self.inc)
+        far = Ack(GENERATION, unit.mail.received("cloud", GENERATION))
         return Hello(DEVICE, "v", self.inc, last, self.key.kid, self.key.public_hex, (), far, 1)
 
     def status(self, unit: Unit, /) -> Status:
         self._may("status")
-        return Status(DEVICE, "v", self.inc, *sender.backlog(unit.db, "cloud"), (), True, {}, 1)
+        return Status(DEVICE, "v", self.inc, *unit.mail.backlog("cloud"), (), True, {}, 1)
 
     def needs(self, unit: Unit, /) -> tuple[QuotaNeed, ...]:
         return self.wanted
@@ -217,7 +219,7 @@ class Cloud:
         def send(db: Connection) -> None:
             for name in facts:
                 sender.enqueue(
-                    db,
+                    SqlMail(db),
                     DEVICE,
                     GENERATION,
                     fact(name),
@@ -233,11 +235,11 @@ class Cloud:
 
     def waiting(self) -> int:
         with self.database.read() as db:
-            return sender.backlog(db, DEVICE)[0]
+            return SqlMail(db).backlog(DEVICE)[0]
 
     def state(self, revision: int = 1) -> DeviceState:
         with self.database.read() as db:
-            upto = receiver.received(db, DEVICE, INC).upto if self.upto is None else self.upto
+            upto = SqlMail(db).received(DEVICE, INC) if self.upto is None else self.upto
         return DeviceState(DEVICE, INC, revision, upto, (), True, False, 1)
 
     def down(self, leaf: str, payload: bytes, retain: bool = False) -> bool:
@@ -252,7 +254,7 @@ class Cloud:
                 with suppress(ProtocolError):
                     self._on(event)
             with self.database.read() as db:
-                rows = self._pump.due(db, time.monotonic_ns() // 1_000_000) if self.transport.connected else []
+                rows = self._pump.due(SqlMail(db), time.monotonic_ns() // 1_000_000) if self.transport.connected else []
             for row in rows:
                 if self.down("msg", row.envelope):
                     self._pump.sent(row, time.monotonic_ns() // 1_000_000)
@@ -264,10 +266,10 @@ class Cloud:
             self.down("state", encode(self.state()), retain=True)
         elif leaf == "ack":
             ack = decode(event.payload, Ack)
-            self.database.run(lambda db: sender.acknowledge(db, DEVICE, ack, 1))
+            self.database.run(lambda db: SqlMail(db).acknowledge(DEVICE, ack, 1))
         elif leaf == "msg":
             ack = self.database.run(
-                lambda db: receiver.receive(db, DEVICE, event.payload, self._open, self._apply(db), 1)
+                lambda db: receiver.receive(SqlMail(db), DEVICE, event.payload, self._open, self._apply(db), 1)
             )
             if self.acknowledging:
                 self.down("ack", encode(ack))

@@ -15,7 +15,6 @@ from appliance.domain.errors import (
 from appliance.services import booking, listing, sweep, switches, sync
 from appliance.services.booking import Item
 from appliance.services.views import HoldView, OrderView
-from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol import receipts
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import Content, Envelope, OrderConfirmed
@@ -50,8 +49,7 @@ def available(box: TestBox, ticket_type: str = ADULT) -> int:
 
 
 def sent(box: TestBox) -> list[Content]:
-    with box.database.read() as db:
-        rows = sender.unacked(db, "cloud", 0, 1000)
+    rows = box.look(lambda unit: unit.mail.unacked("cloud", unit.inc))
     return [decode(decode(row.envelope, Envelope).content, Content) for row in rows]
 
 

@@ -8,7 +8,6 @@ from appliance.domain.printing import SalesReceipt, Stub, decode
 from appliance.services import booking, door, payments, printing, switches, sync
 from appliance.services.booking import Item
 from appliance.services.views import CheckInView, OrderView
-from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol.codec import decode as decode_wire
 from mqtt_bridge.protocol.ids import shown
 from mqtt_bridge.protocol.messages import CheckedIn, CheckInUndone, Content, DeviceKey, Envelope, KeyDirectory
@@ -31,8 +30,7 @@ def scan(box: TestBox, code: str) -> CheckInView:
 
 
 def sent(box: TestBox) -> list:
-    with box.database.read() as db:
-        rows = sender.unacked(db, "cloud", 0, 1000)
+    rows = box.look(lambda unit: unit.mail.unacked("cloud", unit.inc))
     return [decode_wire(decode_wire(row.envelope, Envelope).content, Content).body for row in rows]
 
 

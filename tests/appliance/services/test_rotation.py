@@ -6,7 +6,6 @@ from appliance.services import booking, door, sync
 from appliance.services.booking import Item
 from appliance.services.rotation import rotate_key
 from mqtt_bridge.keys import KeyFile
-from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import Content, DeviceKey, Envelope, KeyDirectory, KeyPublished
 from tests.support.box import BADGE, CHILD, TestBox, guest
@@ -26,8 +25,8 @@ def test_a_new_key_is_announced_by_the_old_one_whose_receipts_stay_good(tmp_path
     retired, retired_public = key.kid, key.public_hex
     new = rotate_key(office, key)
     after = sell(office)
-    with office.database.read() as db:
-        envelopes = [decode(row.envelope, Envelope) for row in sender.unacked(db, "cloud")]
+    left = office.look(lambda unit: unit.mail.unacked("cloud", unit.inc))
+    envelopes = [decode(row.envelope, Envelope) for row in left]
     bodies = [decode(each.content, Content).body for each in envelopes]
     assert bodies[1] == KeyPublished(new, key.public_hex, retired)
     assert [each.kid for each in envelopes] == [retired, retired, new]

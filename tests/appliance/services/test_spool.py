@@ -15,7 +15,6 @@ from appliance.services.box import CLOUD
 from appliance.services.clock import BUILT_AT_MS, synchronised, system_clock
 from appliance.services.startup import WrongDatabase, prepare
 from appliance.services.wake import Waiter, notify
-from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol.catalogue import Limits
 from tests.support.box import ADULT, BADGE, ROOM, SeededBytes, TestBox, example_catalogue, guest, make_box
 
@@ -114,9 +113,9 @@ def test_a_copied_database_tells_what_it_had_not_told_under_its_new_life(box):
     before = box.look(lambda unit: unit.inc)
     prepare(box.database, box.identity, SeededBytes(9), box.signer, bound_to="another card")
     after = box.look(lambda unit: unit.inc)
-    with box.database.read() as db:
-        assert sender.unacked(db, CLOUD, inc=before, limit=10) == []
-        assert [row.kind for row in sender.unacked(db, CLOUD, inc=after, limit=10)] == ["OrderConfirmed"]
+    old, new = box.look(lambda unit: [unit.mail.unacked(CLOUD, inc) for inc in (before, after)])
+    assert old == []
+    assert [row.kind for row in new] == ["OrderConfirmed"]
 
 
 def test_a_waiter_wakes_at_once_and_several_calls_count_as_one(tmp_path):

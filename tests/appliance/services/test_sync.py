@@ -10,12 +10,10 @@ from appliance.domain.errors import AlreadyAdmitted, Invalid
 from appliance.services import booking, door, payments, sync
 from appliance.services.booking import Item
 from appliance.store import allocations, documents
-from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol import receipts
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import (
     Ack,
-    AllocationReturned,
     CancelRefused,
     CancelRequested,
     Content,
@@ -67,8 +65,8 @@ class Cloud:
         self.done: dict[str, int] = {}
 
     def carry(self, source: TestBox, target: TestBox, *kinds: type) -> list:
-        with source.database.read() as db:
-            rows = sender.unacked(db, "cloud", self.done.get(source.identity.device, 0), 1000)
+        done = self.done.get(source.identity.device, 0)
+        rows = source.look(lambda unit: unit.mail.unacked("cloud", unit.inc, done))
         carried = []
         for row in rows:
             envelope = decode(row.envelope, Envelope)
@@ -136,8 +134,7 @@ def test_a_recall_returns_what_is_free_and_never_a_hold(box):
     for _ in range(2):
         box.run(lambda unit: sync.apply_message(unit, _content(recall), None))
     assert totals(box).totals.returned == 3
-    with box.database.read() as db:
-        assert [row.kind for row in sender.unacked(db, "cloud")] == [AllocationReturned.__name__]
+    assert [row.kind for row in box.look(lambda unit: unit.mail.unacked("cloud", unit.inc))] == ["AllocationReturned"]
     box.turn.advance(11 * MINUTE_MS)
     box.run(lambda unit: sync.apply_message(unit, _content(recall), None))
     assert totals(box).totals.returned == 5

@@ -10,12 +10,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from sqlalchemy import Connection, create_engine, event, func, select
+from sqlalchemy import create_engine, event, func, select
 from sqlalchemy.pool import StaticPool
 
+from mqtt_bridge.journal import Journal
 from mqtt_bridge.mailbox import receiver, sender, tables
 from mqtt_bridge.mailbox.machine import WINDOW
+from mqtt_bridge.mailbox.memory import MemoryMail
 from mqtt_bridge.mailbox.pump import Pump
+from mqtt_bridge.mailbox.rows import Mail
+from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol.codec import decode, encode, key_id, open_envelope, public_key, seal_envelope
 from mqtt_bridge.protocol.errors import ProtocolError
 from mqtt_bridge.protocol.messages import Ack, CheckInUndone, Content, Envelope, Private
@@ -35,8 +39,8 @@ KEY = Key()
 PUBLIC = public_key(KEY.public.hex())
 
 
-class Rows:
-    """A database in memory with the mailbox tables; a raised exception rolls back."""
+class Tables:
+    """Rows in a database in memory; a raised exception rolls back."""
 
     def __init__(self) -> None:
         self._engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
@@ -45,17 +49,52 @@ class Rows:
         tables.metadata.create_all(self._engine)
 
     @contextmanager
-    def open(self) -> Iterator[Connection]:
+    def open(self) -> Iterator[Mail]:
         with self._engine.begin() as db:
-            yield db
+            yield SqlMail(db)
+
+    def kept(self) -> int:
+        with self._engine.begin() as db:
+            counts = [
+                db.execute(select(func.count()).select_from(each)).scalar_one()
+                for each in (tables.inbox, tables.inbox_early)
+            ]
+        return sum(counts)
 
     def close(self) -> None:
         self._engine.dispose()
 
 
-@pytest.fixture
-def rows() -> Iterator[Rows]:
-    made = Rows()
+class Memory:
+    """The same in dictionaries."""
+
+    def __init__(self) -> None:
+        self._journal = Journal()
+        self._mail = MemoryMail(self._journal)
+
+    @contextmanager
+    def open(self) -> Iterator[Mail]:
+        try:
+            yield self._mail
+        except BaseException:
+            self._journal.roll_back()
+            raise
+        self._journal.commit()
+
+    def kept(self) -> int:
+        return self._mail.received_rows
+
+    def close(self) -> None:
+        pass
+
+
+Rows = Tables | Memory
+KINDS = (Tables, Memory)
+
+
+@pytest.fixture(params=KINDS, ids=["tables", "memory"])
+def rows(request: pytest.FixtureRequest) -> Iterator[Rows]:
+    made: Rows = request.param()
     yield made
     made.close()
 
@@ -64,19 +103,21 @@ def opened(envelope: Envelope) -> Content:
     return open_envelope(envelope, PUBLIC)
 
 
-def put(db: Connection, name: str, inc: str = "life-1", private: Private | None = None) -> int:
+def put(mail: Mail, name: str, inc: str = "life-1", private: Private | None = None) -> int:
     body = CheckInUndone(name, None, "")
     return sender.enqueue(
-        db, "cloud", inc, body, signer=KEY, org="o", sender="venue-1", origin="venue-1", wall_ms=1, private=private
+        mail, "cloud", inc, body, signer=KEY, org="o", sender="venue-1", origin="venue-1", wall_ms=1, private=private
     )
 
 
 class Network(RuleBasedStateMachine):
     """A sender, a receiver, and envelopes and acks under way that may be lost, repeated and overtake each other."""
 
+    kind: type[Tables | Memory] = Tables
+
     def __init__(self) -> None:
         super().__init__()
-        self.edge, self.cloud = Rows(), Rows()
+        self.edge, self.cloud = self.kind(), self.kind()
         self.pump = Pump("cloud")
         self.now_ms = 0
         self.emitted: list[str] = []
@@ -96,28 +137,27 @@ class Network(RuleBasedStateMachine):
                 self.acknowledge(0)
         assert self.applied == self.emitted
         assert self.backlog() == 0
-        with self.cloud.open() as db:
-            assert db.execute(select(func.count()).select_from(tables.inbox_early)).scalar() == 0
+        assert self.cloud.kept() <= 1
         self.edge.close()
         self.cloud.close()
 
     def backlog(self) -> int:
-        with self.edge.open() as db:
-            return sender.backlog(db, "cloud")[0]
+        with self.edge.open() as mail:
+            return mail.backlog("cloud")[0]
 
     @rule(count=st.integers(1, 5))
     def emit(self, count: int) -> None:
-        with self.edge.open() as db:
+        with self.edge.open() as mail:
             for _ in range(count):
                 self.emitted.append(f"fact {len(self.emitted)}")
-                put(db, self.emitted[-1])
+                put(mail, self.emitted[-1])
 
     @rule(wait_ms=st.integers(0, 10_000))
     def pass_time(self, wait_ms: int) -> None:
         """The pump sends what is due."""
         self.now_ms += wait_ms
-        with self.edge.open() as db:
-            rows = self.pump.due(db, self.now_ms)
+        with self.edge.open() as mail:
+            rows = self.pump.due(mail, self.now_ms)
         assert len(rows) <= WINDOW
         for row in rows:
             self.envelopes.append(row.envelope)
@@ -153,8 +193,8 @@ class Network(RuleBasedStateMachine):
         """The receiver's transaction never commits: as if the envelope was lost."""
         envelope = self.envelopes.pop(data.draw(st.integers(0, len(self.envelopes) - 1)))
         before = list(self.applied)
-        with pytest.raises(InterruptedError), self.cloud.open() as db:
-            receiver.receive(db, "venue-1", envelope, opened, self.apply, 1)
+        with pytest.raises(InterruptedError), self.cloud.open() as mail:
+            receiver.receive(mail, "venue-1", envelope, opened, self.apply, 1)
             raise InterruptedError
         self.applied = before
 
@@ -168,12 +208,12 @@ class Network(RuleBasedStateMachine):
             self.acknowledge(at)
 
     def acknowledge(self, at: int) -> None:
-        with self.edge.open() as db:
-            sender.acknowledge(db, "cloud", self.acks.pop(at), 2)
+        with self.edge.open() as mail:
+            mail.acknowledge("cloud", self.acks.pop(at), 2)
 
     def receive(self, envelope: bytes) -> None:
-        with self.cloud.open() as db:
-            ack = receiver.receive(db, "venue-1", envelope, opened, self.apply, 1)
+        with self.cloud.open() as mail:
+            ack = receiver.receive(mail, "venue-1", envelope, opened, self.apply, 1)
         self.acks.append(ack)
 
     def apply(self, content: Content, private: Private | None) -> None:
@@ -189,66 +229,73 @@ class Network(RuleBasedStateMachine):
         assert self.backlog() >= len(self.emitted) - len(self.applied)
 
 
+class NetworkInMemory(Network):
+    kind = Memory
+
+
 TestNetwork = Network.TestCase
 TestNetwork.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestNetworkInMemory = NetworkInMemory.TestCase
+TestNetworkInMemory.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
 
 
 def envelopes_of(rows: Rows) -> list[bytes]:
-    with rows.open() as db:
-        return [row.envelope for row in sender.unacked(db, "cloud")]
+    with rows.open() as mail:
+        return [row.envelope for row in mail.unacked("cloud", "life-1")]
 
 
 def test_numbers_are_contiguous_per_peer_and_incarnation(rows: Rows) -> None:
-    with rows.open() as db:
-        assert [put(db, "a"), put(db, "b"), put(db, "c", "life-2"), put(db, "d")] == [1, 2, 1, 3]
+    with rows.open() as mail:
+        assert [put(mail, "a"), put(mail, "b"), put(mail, "c", "life-2"), put(mail, "d")] == [1, 2, 1, 3]
 
 
 def test_a_rolled_back_message_leaves_no_gap(rows: Rows) -> None:
-    with pytest.raises(InterruptedError), rows.open() as db:
-        put(db, "never")
+    with pytest.raises(InterruptedError), rows.open() as mail:
+        put(mail, "never")
         raise InterruptedError
-    with rows.open() as db:
-        assert put(db, "a") == 1
+    with rows.open() as mail:
+        assert put(mail, "a") == 1
 
 
 def test_pruning_keeps_the_count(rows: Rows) -> None:
     """Acknowledged rows go after their retention; the next number still follows the last."""
-    with rows.open() as db:
+    with rows.open() as mail:
         for name in "abc":
-            put(db, name)
-        assert sender.acknowledge(db, "cloud", Ack("life-1", 3), 10) == 3
-        assert sender.prune(db, "cloud", 10) == 0
-        assert sender.prune(db, "cloud", 11) == 2
-        assert put(db, "d") == 4
+            put(mail, name)
+        assert mail.acknowledge("cloud", Ack("life-1", 3), 10) == 3
+        assert mail.prune("cloud", 10) == 0
+        assert mail.prune("cloud", 11) == 2
+        assert put(mail, "d") == 4
 
 
 def test_an_ack_of_another_life_acknowledges_nothing(rows: Rows) -> None:
-    with rows.open() as db:
-        put(db, "a")
-        assert sender.acknowledge(db, "cloud", Ack("life-0", 9), 10) == 0
-        assert sender.backlog(db, "cloud") == (1, 1)
+    with rows.open() as mail:
+        put(mail, "a")
+        assert mail.acknowledge("cloud", Ack("life-0", 9), 10) == 0
+        assert mail.backlog("cloud") == (1, 1)
 
 
 def test_a_peer_that_lost_its_rows_gets_them_again(rows: Rows) -> None:
-    with rows.open() as db:
+    with rows.open() as mail:
         for name in "abc":
-            put(db, name)
-        sender.acknowledge(db, "cloud", Ack("life-1", 3), 10)
-        assert sender.rewind(db, "cloud", Ack("life-1", 1)) == 2
-        assert [row.seq for row in sender.unacked(db, "cloud")] == [2, 3]
+            put(mail, name)
+        mail.acknowledge("cloud", Ack("life-1", 3), 10)
+        assert mail.rewind("cloud", Ack("life-1", 1)) == 2
+        assert [row.seq for row in mail.unacked("cloud", "life-1")] == [2, 3]
 
 
 def test_what_an_old_life_left_is_told_by_the_new_one(rows: Rows) -> None:
     """Order, body and personal data stay; numbers, incarnation and signature are new."""
     private = Private("salt", "Ada")
-    with rows.open() as db:
-        put(db, "acked")
-        put(db, "a", private=private)
-        put(db, "b")
-        sender.acknowledge(db, "cloud", Ack("life-1", 1), 5)
-        put(db, "new", "life-2")
-        assert sender.carry_over(db, "cloud", "life-1", "life-2", signer=KEY, wall_ms=9) == 2
-        left = sender.unacked(db, "cloud")
+    with rows.open() as mail:
+        put(mail, "acked")
+        put(mail, "a", private=private)
+        put(mail, "b")
+        mail.acknowledge("cloud", Ack("life-1", 1), 5)
+        put(mail, "new", "life-2")
+        assert sender.carry_over(mail, "cloud", "life-1", "life-2", signer=KEY, wall_ms=9) == 2
+        assert mail.unacked("cloud", "life-1") == []
+        left = mail.unacked("cloud", "life-2")
     told = [(opened(decode(row.envelope, Envelope)), decode(row.envelope, Envelope).private) for row in left]
     assert [(c.inc, c.seq, c.body.check_in, p) for c, p in told if isinstance(c.body, CheckInUndone)] == [
         ("life-2", 1, "new", None),
@@ -259,9 +306,9 @@ def test_what_an_old_life_left_is_told_by_the_new_one(rows: Rows) -> None:
 
 def test_an_early_message_that_cannot_be_applied_does_not_undo_those_before_it(rows: Rows) -> None:
     """It is forgotten, so that its repetition fails where the caller sees it; the stream before it is acknowledged."""
-    with rows.open() as db:
+    with rows.open() as mail:
         for name in ("a", "b", "c"):
-            put(db, name)
+            put(mail, name)
     one, two, three = envelopes_of(rows)
     seen: list[int] = []
 
@@ -271,16 +318,16 @@ def test_an_early_message_that_cannot_be_applied_does_not_undo_those_before_it(r
         seen.append(content.seq)
 
     def receive(envelope: bytes) -> Ack:
-        with rows.open() as db:
-            return receiver.receive(db, "venue-1", envelope, opened, apply, 1)
+        with rows.open() as mail:
+            return receiver.receive(mail, "venue-1", envelope, opened, apply, 1)
 
     assert receive(two).upto == receive(three).upto == 0
     assert receive(one).upto == 1
     with pytest.raises(RuntimeError, match="poison"):
         receive(two)
     assert seen == [1]
-    with rows.open() as db:
-        healed = receiver.receive(db, "venue-1", two, opened, lambda content, _: seen.append(content.seq), 1)
+    with rows.open() as mail:
+        healed = receiver.receive(mail, "venue-1", two, opened, lambda content, _: seen.append(content.seq), 1)
     assert healed.upto == 3
     assert seen == [1, 2, 3]
 
@@ -288,8 +335,8 @@ def test_an_early_message_that_cannot_be_applied_does_not_undo_those_before_it(r
 def test_a_message_for_somebody_elses_stream_changes_nothing(rows: Rows) -> None:
     """A valid signature of another device, number zero, another signature, too many bytes: refused, no row written."""
     zero = Content(1, "o", "venue-1", "venue-1", "life-1", 0, CheckInUndone("x", None, ""), 1)
-    with rows.open() as db:
-        put(db, "a")
+    with rows.open() as mail:
+        put(mail, "a")
     (good,) = envelopes_of(rows)
     bad = good.replace(b'"sig":"', b'"sig":"00')
     for peer, envelope in [
@@ -299,30 +346,29 @@ def test_a_message_for_somebody_elses_stream_changes_nothing(rows: Rows) -> None
         ("venue-1", good + b" " * receiver.MAX_ENVELOPE_BYTES),
         ("venue-1", b"{}"),
     ]:
-        with pytest.raises(ProtocolError), rows.open() as db:
-            receiver.receive(db, peer, envelope, opened, lambda *_: pytest.fail("applied"), 1)
-    with rows.open() as db:
-        assert db.execute(select(func.count()).select_from(tables.inbox)).scalar() == 0
+        with pytest.raises(ProtocolError), rows.open() as mail:
+            receiver.receive(mail, peer, envelope, opened, lambda *_: pytest.fail("applied"), 1)
+    assert rows.kept() == 0
 
 
 def test_numbers_far_ahead_are_not_kept(rows: Rows) -> None:
     """A device cannot fill the receiver's table by skipping numbers."""
     far = Content(1, "o", "venue-1", "venue-1", "life-1", 5_000, CheckInUndone("x", None, ""), 1)
-    with rows.open() as db:
-        ack = receiver.receive(db, "venue-1", encode(seal_envelope(far, KEY)), opened, lambda *_: None, 1)
+    with rows.open() as mail:
+        ack = receiver.receive(mail, "venue-1", encode(seal_envelope(far, KEY)), opened, lambda *_: None, 1)
         assert ack.upto == 0
-        assert db.execute(select(func.count()).select_from(tables.inbox_early)).scalar() == 0
+    assert rows.kept() == 1
 
 
 def test_streams_of_two_lives_are_sent_side_by_side(rows: Rows) -> None:
     pump = Pump("cloud")
-    with rows.open() as db:
-        put(db, "a")
-        put(db, "b", "life-2")
-        due = pump.due(db, 0)
+    with rows.open() as mail:
+        put(mail, "a")
+        put(mail, "b", "life-2")
+        due = pump.due(mail, 0)
         assert [(row.inc, row.seq) for row in due] == [("life-1", 1), ("life-2", 1)]
         for row in due:
             pump.sent(row, 0)
-        sender.acknowledge(db, "cloud", Ack("life-2", 1), 1)
-        assert pump.due(db, 10) == []
-        assert [(row.inc, row.seq) for row in pump.due(db, 4_000)] == [("life-1", 1)]
+        mail.acknowledge("cloud", Ack("life-2", 1), 1)
+        assert pump.due(mail, 10) == []
+        assert [(row.inc, row.seq) for row in pump.due(mail, 4_000)] == [("life-1", 1)]
