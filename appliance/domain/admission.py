@@ -20,11 +20,12 @@ class Facts:
     """What the door knows about the code it read.
 
     ``proof``: nothing found, a ticket known here or proven by signature, or a receipt that proves nothing.
-    ``door_open``: the ticket's session is hosted here and its door is open.
+    ``door_open``: the ticket's session is hosted here and its door is open. ``called_off``: its session does not take place.
     """
 
     proof: Proof
     door_open: bool = False
+    called_off: bool = False
     status: str = "confirmed"
     voided: bool = False
     paid: bool = False
@@ -54,6 +55,8 @@ def decide(facts: Facts) -> Decision:
 def _refusal(facts: Facts) -> Reason | None:
     if facts.proof != "known":
         return facts.proof
+    if facts.called_off:
+        return "cancelled"
     if not facts.door_open:
         return "wrong_session"
     if facts.voided or facts.status == "cancelled":
@@ -65,11 +68,13 @@ def _refusal(facts: Facts) -> Reason | None:
 def door_open(at: EventSession, now: Now, switch: str | None) -> bool:
     """Return whether the door of ``at`` admits now: staff's switch wins, else three hours before until one hour after.
 
-    With an untrusted clock only the switch opens it.
+    With an untrusted clock only the switch opens it; nothing opens the door of a cancelled session.
     """
+    if at.cancelled:
+        return False
     if switch is not None:
         return switch == "open"
-    if not now.trusted or at.cancelled:
+    if not now.trusted:
         return False
     return at.starts_at_ms - OPENS_BEFORE_START_MS <= now.wall_ms < at.ends_at_ms + CLOSES_AFTER_END_MS
 

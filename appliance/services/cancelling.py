@@ -66,7 +66,7 @@ def _cancel_own(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list
     status = next_order(row.status, "request_cancel" if elsewhere else "cancel")
     orders.change(unit.db, row.id, status=status)
     if here:
-        _void_and_count(unit, row.id, here)
+        void_and_count(unit, row.id, here)
     if elsewhere:
         unit.emit(CancelRequested(order=row.id, tickets=tuple(fact(each) for each in elsewhere)))
 
@@ -82,7 +82,7 @@ def _void_for_issuer(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere:
     unit.emit(TicketsVoided(order=row.id, tickets=ticket_ids))
 
 
-def _void_and_count(unit: Unit, order_id: str, tickets: list[Row[Any]]) -> None:
+def void_and_count(unit: Unit, order_id: str, tickets: list[Row[Any]]) -> None:
     """Void tickets of our own and count each one cancelled, once, in the epoch it was sold in."""
     fresh = [each for each in tickets if not each.counted_cancelled]
     ticket_ids = tuple(each.id for each in tickets)
@@ -142,7 +142,7 @@ def on_voided(unit: Unit, message: TicketsVoided) -> None:
         if row.issuer != unit.identity.device:
             continue
         theirs = [each for each in orders.tickets(unit.db, order_id) if each.id in message.tickets]
-        _void_and_count(unit, order_id, theirs)
+        void_and_count(unit, order_id, theirs)
         if all(each.voided for each in orders.tickets(unit.db, order_id)):
             orders.change(unit.db, order_id, status=next_order(row.status, "void"))
 
@@ -152,6 +152,7 @@ def on_refused(unit: Unit, message: CancelRefused) -> None:
     for order_id in orders.orders_of_tickets(unit.db, message.tickets):
         row = _order_row(unit, order_id)
         orders.change(unit.db, order_id, status=next_order(row.status, "refuse"))
+    orders.change_tickets(unit.db, message.tickets, replaced_by=None)
 
 
 def on_order_cancelled(unit: Unit, message: OrderCancelled, origin: str) -> None:

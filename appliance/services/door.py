@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row
@@ -48,7 +49,7 @@ def pay_and_admit(unit: Unit, code: str, staff: str, method: Method, lane: str) 
     """Take what is due for the scanned order and admit; no money is taken unless the ticket is admitted with it."""
     found = find(unit, code)
     facts = _facts(unit, found)
-    would_be = admission.decide(Facts(facts.proof, facts.door_open, facts.status, facts.voided, True, facts.admitted))
+    would_be = admission.decide(replace(facts, paid=True))
     if not facts.paid and would_be.verdict == "admitted":
         order = show.order_view(unit, found.ticket.order)
         payments.take_payment(unit, order.id, staff, method, order.due_minor)
@@ -128,6 +129,7 @@ def _facts(unit: Unit, found: Found) -> Facts:
     return Facts(
         proof=found.proof,
         door_open=_open_here(unit, ticket.event_session),
+        called_off=_called_off(unit, ticket.event_session),
         status=order.status if order else "confirmed",
         voided=ticket.voided,
         paid=order is not None and order.payment == "paid",
@@ -141,6 +143,11 @@ def _open_here(unit: Unit, event_session: str) -> bool:
         return False
     at = unit.catalogue.event_session[event_session][1]
     return admission.door_open(at, unit.now, records.switches(unit.db).get(f"door:{at.id}"))
+
+
+def _called_off(unit: Unit, event_session: str) -> bool:
+    found = unit.catalogue.event_session.get(event_session)
+    return found is not None and found[1].cancelled
 
 
 def _record(unit: Unit, found: Found, decision: Decision, staff: str, lane: str) -> CheckInView:
@@ -197,11 +204,12 @@ def _view(unit: Unit, row: Row[Any], found: Found | None = None) -> CheckInView:
     if row.verdict == "already_admitted" and row.ticket:
         previous_at_ms = scans.admitted_before(unit.db, row.ticket, row.at_ms)
     shown = None if ticket is None else show.ticket_view(unit, ticket, _admitted_at_ms(unit, ticket))
+    rebooked = ticket is not None and orders.replaced(unit.db, ticket.id) is not None
     return CheckInView(
         id=row.id,
         verdict=row.verdict,
         reason=row.reason,
-        words=_words(unit, Decision(row.verdict, row.reason), shown, found.place if found else ""),
+        words=_words(unit, Decision(row.verdict, row.reason), shown, found.place if found else "", rebooked=rebooked),
         ticket=shown,
         amount_due_minor=order.due_minor if order and row.reason == "unpaid" else 0,
         currency=ticket.currency if ticket is not None else "",
@@ -212,6 +220,7 @@ def _view(unit: Unit, row: Row[Any], found: Found | None = None) -> CheckInView:
         lane=row.lane,
         undone=row.undone_at_ms is not None,
         order=order.id if order else None,
+        rebooked=rebooked,
     )
 
 
@@ -220,7 +229,7 @@ def _admitted_at_ms(unit: Unit, ticket: Any) -> int | None:
     return None if row is None else int(row.at_ms)
 
 
-def _words(unit: Unit, decision: Decision, ticket: TicketView | None, place: str) -> str:
+def _words(unit: Unit, decision: Decision, ticket: TicketView | None, place: str, *, rebooked: bool) -> str:
     sentence = admission.words(decision)
     if decision.reason == "wrong_session" and ticket is not None and ticket.event.title:
         if ticket.at.venue != unit.identity.venue:
@@ -229,4 +238,10 @@ def _words(unit: Unit, decision: Decision, ticket: TicketView | None, place: str
             sentence = "This device is not the door of this venue. Scan at the door."
         else:
             sentence = f"The door for {ticket.event.title} at that time is not open."
+        if ticket.at.moved is not None and ticket.at.moved.venue == unit.identity.venue != ticket.at.venue:
+            sentence += " It was moved there."
+    if decision.reason == "cancelled" and ticket is not None and ticket.at.cancelled:
+        sentence = "This date was cancelled. Look the order up: it says what is paid back."
+    if rebooked:
+        sentence += " The ticket was rebooked; its old code leads here."
     return f"{sentence} Ticket {place} of this order." if place else sentence

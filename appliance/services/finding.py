@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,9 +34,21 @@ class Found:
 def find(unit: Unit, text: str) -> Found:
     """Return what ``text`` stands for: a receipt, the code of a ticket, or the code of an order (its next ticket).
 
-    A valid receipt of another device's ticket for this venue is written down, so that its code finds it from now on.
+    A valid receipt of another device's ticket for this venue is written down, so that its code finds it from now on. What
+    stood for a ticket that was rebooked stands for the one that took its place.
     """
-    text = text.strip()
+    return _followed(unit, _find(unit, text.strip()))
+
+
+def _followed(unit: Unit, found: Found) -> Found:
+    seen: set[str] = set()
+    while found.ticket is not None and found.ticket.replaced_by and found.ticket.id not in seen:
+        seen.add(found.ticket.id)
+        found = replace(found, ticket=orders.find_ticket(unit.db, found.ticket.replaced_by) or found.ticket)
+    return found
+
+
+def _find(unit: Unit, text: str) -> Found:
     if text.upper().startswith(receipts.PREFIX):
         return _by_receipt(unit, text.upper())
     normal = ids.normal_code(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from appliance.domain.booking import next_payment
+from appliance.services import show
 from appliance.services.box import Unit
 from appliance.store import orders
 from mqtt_bridge.protocol.messages import OrderConfirmed, Private, TicketFact
@@ -50,6 +51,7 @@ def ticket_values(order_id: str, issuer: str, fact: TicketFact, receipt: str = "
         "voided": False,
         "counted_cancelled": False,
         "checked_in_by": None,
+        "replaced_by": None,
     }
 
 
@@ -135,7 +137,8 @@ def settle(unit: Unit, order_id: str) -> bool:
     row = orders.find(unit.db, order_id)
     if row is None:
         return False
-    enough = bool(orders.paid_minor(unit.db, order_id) >= row.total_minor)
+    total_minor = show.total_of(row.total_minor, orders.tickets(unit.db, order_id))
+    enough = bool(orders.paid_minor(unit.db, order_id) >= total_minor)
     if row.payment == "promised" and enough:
         orders.change(unit.db, order_id, payment=next_payment(row.payment, "settle"))
     return enough or bool(row.payment == "paid")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Row
@@ -79,6 +80,7 @@ def ticket_view(unit: Unit, row: Row[Any], admitted_at_ms: int | None) -> Ticket
         price_minor=row.price_minor,
         voided=row.voided,
         admitted_at_ms=admitted_at_ms,
+        replaced_by=getattr(row, "replaced_by", None),
     )
 
 
@@ -88,18 +90,28 @@ def order_view(unit: Unit, order_id: str) -> OrderView:
     if row is None:
         msg = "This order does not exist."
         raise NotFound(msg)
+    tickets = orders.tickets(unit.db, order_id)
     return OrderView(
         id=row.id,
         code=row.code,
         status=row.status,
         payment=row.payment,
-        total_minor=row.total_minor,
+        total_minor=total_of(row.total_minor, tickets),
         currency=row.currency,
         name=row.name,
         contact=row.contact,
         issuer=row.issuer,
         created_at_ms=row.created_at_ms,
-        tickets=tuple(ticket_view(unit, each, each.admitted_at_ms) for each in orders.tickets(unit.db, order_id)),
+        tickets=tuple(ticket_view(unit, each, each.admitted_at_ms) for each in tickets),
         paid_minor=orders.paid_minor(unit.db, order_id),
         hold=row.hold,
+        refund_minor=row.refund_minor,
+        paid_back_minor=orders.paid_back_minor(unit.db, order_id),
     )
+
+
+def total_of(total_minor: int, tickets: Iterable[Row[Any]]) -> int:
+    """Return what an order costs: once tickets of it were taken back or replaced, what is left of it, if anything is."""
+    rows = list(tickets)
+    left = [each for each in rows if not each.voided and each.replaced_by is None]
+    return sum(each.price_minor for each in left) if left and len(left) < len(rows) else total_minor

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from appliance.services import cancelling, door, foreign, payments
+from collections.abc import Callable
+from typing import Any
+
+from appliance.services import cancelling, door, foreign, payments, repairs
 from appliance.services.box import CLOUD, Unit
 from appliance.services.stock import counts, free_lapsed
 from appliance.store import allocations, device, documents, records
@@ -21,12 +24,16 @@ from mqtt_bridge.protocol.messages import (
     KeyDirectory,
     OrderCancelled,
     OrderConfirmed,
+    OrderRebooked,
     PaymentTaken,
     Private,
     QuotaNeed,
+    RefundOwed,
+    RefundPaid,
     ReturnAllocation,
     Status,
     TicketsVoided,
+    TicketsWithdrawn,
 )
 
 
@@ -145,29 +152,12 @@ def link_changed(unit: Unit, up: bool) -> None:
 
 def apply_message(unit: Unit, content: Content, private: Private | None) -> None:
     """Apply one downlink message, in order and once (the inbox sees to that)."""
-    body, origin = content.body, content.origin
-    match body:
-        case OrderConfirmed():
-            foreign.on_order_confirmed(unit, body, origin, private)
-        case PaymentTaken():
-            payments.on_payment_taken(unit, body)
-        case CancelRequested():
-            cancelling.on_cancel_requested(unit, body, origin)
-        case TicketsVoided():
-            cancelling.on_voided(unit, body)
-        case CancelRefused():
-            cancelling.on_refused(unit, body)
-        case OrderCancelled():
-            cancelling.on_order_cancelled(unit, body, origin)
-        case CheckedIn():
-            door.on_checked_in(unit, body, origin)
-        case CheckInUndone():
-            door.on_check_in_undone(unit, body, origin)
-        case ReturnAllocation():
-            _return_allocation(unit, body)
-        case _:
-            # An uplink kind on the downlink: the cloud never forwards it, so there is nothing to do.
-            unit.audit("system", "unexpected_message", type(body).__name__)
+    handle = _HANDLERS.get(type(content.body))
+    if handle is None:
+        # An uplink kind on the downlink: the cloud never forwards it, so there is nothing to do.
+        unit.audit("system", "unexpected_message", type(content.body).__name__)
+        return
+    handle(unit, content.body, content.origin, private)
 
 
 def _return_allocation(unit: Unit, message: ReturnAllocation) -> None:
@@ -181,3 +171,22 @@ def _return_allocation(unit: Unit, message: ReturnAllocation) -> None:
     if number > 0:
         allocations.add(unit.db, message.quota, message.epoch, returned=number)
         unit.emit(AllocationReturned(stock=counts(unit, [(message.quota, message.epoch)])))
+
+
+Handler = Callable[[Unit, Any, str, Private | None], None]
+# What each downlink message does here: (unit, body, origin, private part).
+_HANDLERS: dict[type, Handler] = {
+    OrderConfirmed: foreign.on_order_confirmed,
+    PaymentTaken: lambda unit, body, _origin, _private: payments.on_payment_taken(unit, body),
+    CancelRequested: lambda unit, body, origin, _private: cancelling.on_cancel_requested(unit, body, origin),
+    TicketsVoided: lambda unit, body, _origin, _private: cancelling.on_voided(unit, body),
+    CancelRefused: lambda unit, body, _origin, _private: cancelling.on_refused(unit, body),
+    OrderCancelled: lambda unit, body, origin, _private: cancelling.on_order_cancelled(unit, body, origin),
+    CheckedIn: lambda unit, body, origin, _private: door.on_checked_in(unit, body, origin),
+    CheckInUndone: lambda unit, body, origin, _private: door.on_check_in_undone(unit, body, origin),
+    TicketsWithdrawn: lambda unit, body, _origin, _private: repairs.on_withdrawn(unit, body),
+    OrderRebooked: lambda unit, body, _origin, _private: repairs.on_rebooked(unit, body),
+    RefundOwed: lambda unit, body, _origin, _private: repairs.on_refund_owed(unit, body),
+    RefundPaid: lambda unit, body, _origin, _private: repairs.on_refund_paid(unit, body),
+    ReturnAllocation: lambda unit, body, _origin, _private: _return_allocation(unit, body),
+}

@@ -77,7 +77,10 @@ class HoldView(msgspec.Struct, frozen=True):
 
 
 class TicketView(msgspec.Struct, frozen=True):
-    """One admission; what the catalogue here does not know (yet) has empty names and zero times."""
+    """One admission; what the catalogue here does not know (yet) has empty names and zero times.
+
+    ``replaced_by`` is the id of the ticket it was rebooked to.
+    """
 
     id: str
     code: str
@@ -89,10 +92,14 @@ class TicketView(msgspec.Struct, frozen=True):
     price_minor: int
     voided: bool
     admitted_at_ms: int | None
+    replaced_by: str | None = None
 
 
 class OrderView(msgspec.Struct, frozen=True):
-    """An order with its tickets; ``issuer`` is the device that sold it, ``hold`` the hold it came of (if sold here)."""
+    """An order with its tickets; ``issuer`` is the device that sold it, ``hold`` the hold it came of (if sold here).
+
+    ``refund_minor`` is what is paid back for it in all, ``paid_back_minor`` what was.
+    """
 
     id: str
     code: str
@@ -107,6 +114,18 @@ class OrderView(msgspec.Struct, frozen=True):
     tickets: tuple[TicketView, ...]
     paid_minor: int
     hold: str | None = None
+    refund_minor: int = 0
+    paid_back_minor: int = 0
+
+    @property
+    def refund_due_minor(self) -> int:
+        """What is still to be paid back."""
+        return max(0, self.refund_minor - self.paid_back_minor)
+
+    @property
+    def called_off(self) -> bool:
+        """Whether a date of a ticket that was not replaced does not take place."""
+        return any(each.at.cancelled for each in self.tickets if each.replaced_by is None)
 
     @property
     def due_minor(self) -> int:
@@ -115,7 +134,10 @@ class OrderView(msgspec.Struct, frozen=True):
 
 
 class CheckInView(msgspec.Struct, frozen=True):
-    """A recorded scan; ``words`` is the verdict as an English sentence, ``previous_at_ms`` when it was admitted before."""
+    """A recorded scan; ``words`` is the verdict as an English sentence, ``previous_at_ms`` when it was admitted before.
+
+    ``rebooked``: the ticket took the place of another one, whose code finds it too.
+    """
 
     id: str
     verdict: Verdict
@@ -131,6 +153,7 @@ class CheckInView(msgspec.Struct, frozen=True):
     lane: str = ""
     undone: bool = False
     order: str | None = None
+    rebooked: bool = False
 
 
 class DoorSession(msgspec.Struct, frozen=True):

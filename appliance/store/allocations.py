@@ -81,6 +81,12 @@ def merge_grant(db: Connection, grant: Granted, as_of_ms: int) -> bool:
     return more
 
 
+def ensure(db: Connection, quota: str, epoch: int) -> None:
+    """Have a row to count in, also for an epoch whose grants have not arrived yet."""
+    row = insert(allocation).values(quota=quota, epoch=epoch, current=False)
+    db.execute(row.on_conflict_do_nothing())
+
+
 def choose_epoch(db: Connection, quota: str, epoch: int) -> None:
     """Make ``epoch`` the current one of ``quota`` unless a later one already is."""
     mine = allocation.c.quota == quota

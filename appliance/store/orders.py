@@ -24,7 +24,10 @@ _TICKETS = (
 )
 _TICKET = select(ticket).where(ticket.c.id == _ID)
 _TICKETS_BY_CODE = select(ticket).where(ticket.c.code == bindparam("code"))
-_PAID = select(func.coalesce(func.sum(payment.c.amount_minor), 0)).where(payment.c.order == _ID)
+_SUM = select(func.coalesce(func.sum(payment.c.amount_minor), 0)).where(payment.c.order == _ID)
+_PAID = _SUM.where(payment.c.amount_minor > 0)
+_PAID_BACK = _SUM.where(payment.c.amount_minor < 0)
+_BEFORE = select(ticket).where(ticket.c.replaced_by == _ID).limit(1)
 _OF_CLIENT = (
     select(ticket.c.event_session, ticket.c.price_minor, order.c.payment, func.count().label("number"))
     .join(order, order.c.id == ticket.c.order)
@@ -112,8 +115,18 @@ def add_payment(db: Connection, values: dict[str, Any]) -> bool:
 
 
 def paid_minor(db: Connection, order_id: str) -> int:
-    """Return the sum of an order's payments."""
+    """Return the sum of an order's payments, not counting what was paid back."""
     return int(db.execute(_PAID, {"id_": order_id}).scalar_one())
+
+
+def paid_back_minor(db: Connection, order_id: str) -> int:
+    """Return how much was paid back for an order, a positive sum."""
+    return -int(db.execute(_PAID_BACK, {"id_": order_id}).scalar_one())
+
+
+def replaced(db: Connection, ticket_id: str) -> Row[Any] | None:
+    """Return the ticket that this one took the place of."""
+    return db.execute(_BEFORE, {"id_": ticket_id}).first()
 
 
 def tickets_of_client(db: Connection, client_id: str, statuses: Iterable[str]) -> list[Row[Any]]:

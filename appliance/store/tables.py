@@ -152,7 +152,7 @@ ticket = Table(
     Column("voided", Boolean, nullable=False, default=False),  # the host door will never admit it
     Column("counted_cancelled", Boolean, nullable=False, default=False),  # in the issuer's totals
     Column("checked_in_by", String),  # check_in.id of the admission that counts
-    Column("replaced_by", String),  # ticket.id it was rebooked to
+    Column("replaced_by", String, index=True),  # ticket.id it was rebooked to
 )
 
 payment = Table(

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Table
 
-from mqtt_bridge.cloud import routing
+from mqtt_bridge.cloud import contradictions, routing
 from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.alarms import raise_alarm
 from mqtt_bridge.cloud.routing import Sale
@@ -25,6 +25,7 @@ from mqtt_bridge.protocol.messages import (
     OrderCancelled,
     OrderConfirmed,
     PaymentTaken,
+    RefundPaid,
     TicketsVoided,
 )
 
@@ -121,6 +122,25 @@ def _payment_taken(by: Telling, body: PaymentTaken) -> None:
         by.db.execute(sa.update(t.order).where(t.order.c.id == body.order).values(payment="paid"))
 
 
+def _refund_paid(by: Telling, body: RefundPaid) -> None:
+    """Money that went back is a negative payment; more than was owed, at two desks that could not know, is listed."""
+    values: dict[str, Any] = {"method": body.method, "currency": body.currency, "staff": body.staff, "paid": False}
+    minor = -body.amount_minor
+    if not _insert(by.db, t.payment, body.payment, order_id=body.order, device=by.device, amount_minor=minor, **values):
+        return
+    back = (t.payment.c.order_id == body.order, t.payment.c.amount_minor < 0)
+    paid = -int(
+        by.db.execute(sa.select(sa.func.coalesce(sa.func.sum(t.payment.c.amount_minor), 0)).where(*back)).scalar_one()
+    )
+    mine = (t.refund.c.order_id == body.order, t.refund.c.owed)
+    owed = int(
+        by.db.execute(sa.select(sa.func.coalesce(sa.func.sum(t.refund.c.amount_minor), 0)).where(*mine)).scalar_one()
+    )
+    if paid > owed:
+        detail = f"{paid} paid back, {owed} owed ({body.currency}, minor units); {by.device} paid last"
+        contradictions.add(by.db, "paid-back-twice", body.order, detail, by.wall_ms, order=body.order)
+
+
 def _cancel_requested(by: Telling, body: CancelRequested) -> None:
     _set_status(by.db, body.order, "confirmed", "cancel_pending")
 
@@ -188,4 +208,5 @@ _WRITERS: dict[type, Callable[[Telling, Any], None]] = {
     OrderCancelled: _order_cancelled,
     CheckedIn: _checked_in,
     CheckInUndone: _check_in_undone,
+    RefundPaid: _refund_paid,
 }

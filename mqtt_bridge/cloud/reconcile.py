@@ -24,6 +24,7 @@ from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.incoming import Incoming, NotIntroduced, Outcome, whose_state, without_private
 from mqtt_bridge.cloud.ledger import Ledger
 from mqtt_bridge.cloud.publish import Publication
+from mqtt_bridge.cloud.routing import Fact
 from mqtt_bridge.mailbox import receiver
 from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol.catalogue import Catalogue
@@ -40,7 +41,6 @@ from mqtt_bridge.protocol.messages import (
     Need,
     OrderConfirmed,
     Private,
-    ReturnAllocation,
     Status,
     StockCount,
     Uplink,
@@ -272,7 +272,7 @@ class Batch:
             self._key_published(device, body)
         elif isinstance(body, AllocationReturned):
             self._report(device, body.stock)
-        elif not isinstance(body, ReturnAllocation):
+        elif isinstance(body, Fact):
             self._report(device, getattr(body, "stock", ()))
             facts.record(facts.Telling(self.db, device.name, self.wall_ms), body)
             self.forwarder.forward(device.name, body, private)

@@ -16,6 +16,7 @@ from mqtt_bridge.protocol.messages import (
     OrderCancelled,
     OrderConfirmed,
     PaymentTaken,
+    RefundPaid,
     TicketsVoided,
 )
 
@@ -29,10 +30,11 @@ Fact = (
     | OrderCancelled
     | CheckedIn
     | CheckInUndone
+    | RefundPaid
 )
 
-TO_DOORS = (OrderConfirmed, PaymentTaken, CancelRequested, OrderCancelled)
-TO_ISSUER = (PaymentTaken, TicketsVoided, CancelRefused, CheckedIn, CheckInUndone)
+TO_DOORS = (OrderConfirmed, PaymentTaken, CancelRequested, OrderCancelled, RefundPaid)
+TO_ISSUER = (PaymentTaken, TicketsVoided, CancelRefused, CheckedIn, CheckInUndone, RefundPaid)
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,20 @@ class TicketType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: Policy = "strict"
 
 
+class Moved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where and when a session was to take place before an operator moved it; ``at_ms`` is when that was decided."""
+
+    venue: str
+    starts_at_ms: int
+    ends_at_ms: int
+    at_ms: int
+
+
 class EventSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One dated occurrence; times in ms since the Unix epoch, ``timezone`` an IANA name for showing them.
 
     ``sale_opens_at_ms`` and ``sale_closes_at_ms`` bound the sale where the clock is trusted; None means from now on and
-    until the session ends.
+    until the session ends. ``moved`` and ``notice`` (an operator's words for the holders) come from the console, not from the file.
     """
 
     id: str
@@ -56,6 +65,8 @@ class EventSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sale_opens_at_ms: int | None = None
     sale_closes_at_ms: int | None = None
     cancelled: bool = False
+    moved: Moved | None = None
+    notice: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

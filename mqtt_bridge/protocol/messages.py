@@ -186,6 +186,62 @@ class WaitlistLeft(_Body, frozen=True):
     stock: tuple[StockCount, ...]
 
 
+class TicketsWithdrawn(_Body, frozen=True):
+    """An operator takes tickets back: their host door voids them unless somebody came in, then the issuer counts them.
+
+    It tells all that a door needs which never heard of the order. ``why`` is the kind of contradiction it resolves.
+    """
+
+    order: str
+    code: str
+    issuer: str
+    payment: Payment
+    tickets: tuple[TicketFact, ...]
+    why: str
+
+
+class Swap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A ticket and the one that takes its place; the price stays what it was."""
+
+    old: TicketFact
+    new: TicketFact
+
+
+class OrderRebooked(_Body, frozen=True):
+    """An operator moved tickets of an order to another session: the old ones are withdrawn, the new ones admit there.
+
+    ``signer`` is the device that makes the new tickets' receipts; the cloud counted them in ``confirmed`` of that device.
+    """
+
+    order: str
+    code: str
+    issuer: str
+    signer: str
+    payment: Payment
+    swaps: tuple[Swap, ...]
+    why: str
+
+
+class RefundOwed(_Body, frozen=True):
+    """``owed_minor`` in all is to be paid back for an order, at any desk; a later word replaces an earlier one."""
+
+    order: str
+    owed_minor: int
+    currency: str
+    why: str
+
+
+class RefundPaid(_Body, frozen=True):
+    """Staff paid money back for an order (``amount_minor`` is positive); a desk records it as a negative payment."""
+
+    order: str
+    payment: str
+    method: Method
+    amount_minor: int
+    currency: str
+    staff: str
+
+
 class ReturnAllocation(_Body, frozen=True):
     """Please return stock until your ``returned`` total of this epoch reaches ``returned`` (or you have none free)."""
 
@@ -209,6 +265,7 @@ Uplink = (
     | OfferMade
     | OfferWithdrawn
     | WaitlistLeft
+    | RefundPaid
 )
 # The cloud forwards facts of other devices to those that need them, unchanged.
 Downlink = (
@@ -221,6 +278,10 @@ Downlink = (
     | CheckedIn
     | CheckInUndone
     | ReturnAllocation
+    | TicketsWithdrawn
+    | OrderRebooked
+    | RefundOwed
+    | RefundPaid
 )
 
 

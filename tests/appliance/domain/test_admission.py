@@ -22,6 +22,8 @@ GOOD = {"proof": "known", "door_open": True, "paid": True}
         ({**GOOD}, "admitted", None),
         ({**GOOD, "door_open": False}, "refused", "wrong_session"),
         ({**GOOD, "voided": True}, "refused", "cancelled"),
+        ({**GOOD, "called_off": True}, "refused", "cancelled"),
+        ({**GOOD, "called_off": True, "door_open": False}, "refused", "cancelled"),
         ({**GOOD, "status": "cancelled"}, "refused", "cancelled"),
         ({**GOOD, "status": "cancel_pending"}, "admitted", None),
         ({**GOOD, "status": "requested"}, "refused", "requested"),
@@ -45,7 +47,7 @@ def test_nobody_is_admitted_unless_everything_is_right():
     for proof, status, (is_open, voided, paid, admitted) in product(proofs, statuses, flags):
         right = proof == "known" and status in {"confirmed", "cancel_pending"} and is_open and paid
         expected = right and not voided and not admitted
-        facts = Facts(proof, is_open, status, voided, paid, admitted)
+        facts = Facts(proof, is_open, False, status, voided, paid, admitted)
         assert (decide(facts).verdict == "admitted") == expected
         assert words(decide(facts)).endswith(".")
 
@@ -66,3 +68,8 @@ def test_nobody_is_admitted_unless_everything_is_right():
 )
 def test_the_door_follows_the_switch_then_a_trusted_clock(wall_ms, trusted, switch, expected):
     assert door_open(AT, Now(wall_ms, 0, "b", trusted), switch) is expected
+
+
+def test_nothing_opens_the_door_of_a_cancelled_date():
+    off = EventSession("s", "k", "north", START, START + 2 * HOUR_MS, "UTC", (), (), cancelled=True)
+    assert not door_open(off, Now(START, 0, "b", True), "open")

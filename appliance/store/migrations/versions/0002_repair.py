@@ -14,3 +14,4 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("orders", sa.Column("refund_minor", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("ticket", sa.Column("replaced_by", sa.String(), nullable=True))
+    op.create_index(op.f("ix_ticket_replaced_by"), "ticket", ["replaced_by"], unique=False)
