@@ -31,7 +31,7 @@ check: setup-dev ## ruff, mypy strict, import contracts, documentation
 	$(VENV)/lint-imports --no-logo
 	$(PYTEST) -n 0 -q tests/docs
 
-bench: setup-dev ## ratios against this machine's own disk, written to docs/benchmarks.md
+bench: setup-dev ## ratios against this machine's own disk, written to docs/benchmarks.md; ARGS=edge for a part
 	$(VENV)/python -m bench $(ARGS)
 
 lock: setup-dev ## resolve the dependencies anew into both lock files; ARGS=--upgrade takes newer versions

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import logs
-from bench import disk, door, load, memory, orders, venue
+from bench import disk, door, edge, load, memory, orders, venue
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
@@ -29,14 +29,19 @@ def main() -> None:
     """Measure for about a minute and a half, or ``--seconds`` per step."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=8, help="length of each timed step")
+    parser.add_argument("part", nargs="?", choices=["edge"], help="measure and print only this part")
     parser.add_argument("--no-write", action="store_true", help="print only")
     given = parser.parse_args()
     logs.configure("warning", "text", "bench")
-    rows = measure(given.seconds, lambda text: print(f"... {text}", flush=True))
+    rows = (at_the_edge if given.part == "edge" else measure)(given.seconds, _say)
     page = render(rows)
     print(page)
-    if not given.no_write:
+    if not given.no_write and not given.part:
         PAGE.write_text(page, encoding="utf-8")
+
+
+def _say(text: str) -> None:
+    print(f"... {text}", flush=True)
 
 
 def measure(seconds: float, progress: Callable[[str], None]) -> list[Row]:
@@ -49,6 +54,7 @@ def measure(seconds: float, progress: Callable[[str], None]) -> list[Row]:
         timed = _over_http(folder, seconds)
         progress("flushes per order")
         flushes = {n: orders.flushes_per_order(_new(folder, f"flush{n}"), n, 200) for n in (1, 50)}
+        edge_rows = at_the_edge(seconds, progress)
         progress("the door")
         at_door = _at_door(_new(folder, "door"), _new(folder, "desk"))
         raw = (before + disk.durable_commits_per_s(_new(folder, "raw2"), seconds)) / 2
@@ -61,9 +67,40 @@ def measure(seconds: float, progress: Callable[[str], None]) -> list[Row]:
             Row(f"flushes per confirmed order, {n} clients", f"{each:.2f}", "2 where no flush is shared")
             for n, each in flushes.items()
         ),
+        *edge_rows,
         *(_pages_row(what, timed[what], raw) for what in ("listing", "availability")),
         *at_door,
         *(Row(f"memory of `{name}`", f"{size:.0f} MB") for name, size in sorted(sizes.items())),
+    ]
+
+
+def at_the_edge(seconds: float, progress: Callable[[str], None]) -> list[Row]:
+    """Return the rows about shared flushes and the sell-out."""
+    with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name:
+        folder = Path(name)
+        progress("bookings with every flush slowed to that of a card")
+        card = edge.on_a_card(lambda each: _new(folder, each), seconds)
+        progress(f"{edge.TICKETS} tickets, {edge.CROWD} clients")
+        sold = edge.sell_out(_new(folder, "sell-out"))
+    slow = f"every flush slowed by {1000 * edge.CARD_FLUSH_S:.0f} ms, {edge.CLIENTS} clients in the service"
+    crowd = f"sell-out of {edge.TICKETS} tickets by {edge.CROWD} clients over HTTP"
+    unserved = sum(number for status, number in sold.statuses.items() if status >= 500 or not status)
+    waits = sorted(sold.waits_s)
+    return [
+        Row(f"{slow}: orders/s sharing flushes", f"{card.shared:.0f}/s", f"{card.flushes:.2f} flushes per order"),
+        Row(f"{slow}: one flush per order", f"{card.one_per_order:.0f}/s", f"{card.shared / card.one_per_order:.2f}x"),
+        Row(f"{slow}: one flush per step", f"{card.one_per_step:.0f}/s", f"{card.shared / card.one_per_step:.2f}x"),
+        Row(
+            crowd,
+            f"{sold.seconds:.1f} s, {len(sold.tickets)} tickets, {sold.oversold} oversold, {unserved} without an answer or 5xx",
+            f"{sold.statuses[201]} x 201, {sold.statuses[409]} x 409",
+        ),
+        Row(f"{crowd}: one request, p50 / p99", _ms(sold.requests), f"{sold.requests.per_s:.0f} requests/s"),
+        Row(
+            f"{crowd}: a whole order, p50 / slowest",
+            f"{waits[len(waits) // 2]:.1f} / {waits[-1]:.1f} s",
+            f"portal {sold.memory_mb:.0f} MB",
+        ),
     ]
 
 

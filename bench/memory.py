@@ -25,11 +25,16 @@ def per_process_mb() -> dict[str, float]:
                     pids[name] = int(pid)
                 if line.strip() == "ready":
                     break
-            found = {name: sum(_pss_mb(each) for each in _family(pid)) for name, pid in pids.items()}
+            found = {name: family_mb(pid) for name, pid in pids.items()}
         finally:
             demo.send_signal(signal.SIGINT)
             demo.wait(20)
         return found
+
+
+def family_mb(pid: int) -> float:
+    """Return proportional set size in MB of a process and those it started."""
+    return sum(_pss_mb(each) for each in _family(pid))
 
 
 def _family(pid: int) -> list[int]:

@@ -54,7 +54,7 @@ class Database:
         self._opening = threading.Lock()
         self._opened: _Opened | None = None
         self._forked_open = False
-        self._group = GroupCommit(self.write)
+        self._group = GroupCommit(self.write, self._wanted_elsewhere)
         if self.dialect == "sqlite":
             if not self.url.database or self.url.database == ":memory:":
                 msg = "a database in memory cannot be shared between processes; name a file"
@@ -148,6 +148,9 @@ class Database:
         if opened is not None:
             opened.close()
 
+    def _wanted_elsewhere(self) -> bool:
+        return self._open().lock.contended()
+
     def _open(self) -> _Opened:
         opened = self._opened
         if opened is not None:
@@ -174,7 +177,7 @@ class Database:
 
     def _after_fork_in_child(self) -> None:
         self._opening = threading.Lock()
-        self._group = GroupCommit(self.write)
+        self._group = GroupCommit(self.write, self._wanted_elsewhere)
         opened, self._opened = self._opened, None
         if self._finalizer is not None:
             self._finalizer.detach()
@@ -252,6 +255,9 @@ class _NoLock:
     def acquire(self) -> None: ...
 
     def release(self) -> None: ...
+
+    def contended(self) -> bool:
+        return False
 
     def forget(self) -> None: ...
 

@@ -65,6 +65,15 @@ class FileLock:
             fcntl.flock(self._held, fcntl.LOCK_UN)
         self._threads.release()
 
+    def contended(self) -> bool:
+        """Tell the holder whether another process waits for this lock."""
+        try:
+            fcntl.flock(self._queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._queue, fcntl.LOCK_UN)
+        return False
+
     def forget(self) -> None:
         """Close the files, in a forked child: the parent's lock stays the parent's."""
         self._close()

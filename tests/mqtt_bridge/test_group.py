@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextvars
 import random
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Connection, ForeignKey, Integer, MetaData, Table, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from mqtt_bridge import group
 from mqtt_bridge.database import Database
 from mqtt_bridge.filelock import FileLock
 from tests.mqtt_bridge.peers import until
@@ -212,9 +217,87 @@ def test_any_mix_of_success_and_failure_adds_up(database: Database, seed: int) -
         assert db.execute(select(func.count()).select_from(fact)).scalar() == len(kept)
 
 
+def test_a_group_waits_for_those_of_the_last_one_who_come_back(database: Database) -> None:
+    """Clients that write again and again share flushes although none waits in the queue when the group opens."""
+    before = database.commits
+
+    def client(number: int) -> bool:
+        for step in range(10):
+            database.run(partial(put, number=100 * number + step))
+            time.sleep(0.001)  # what a client does between two writes
+        return True
+
+    assert all(all_at_once(database, [lambda n=n: client(n) for n in range(8)]))
+    assert database.commits - before <= 40
+    assert len(rows(database)) == 80
+
+
+def test_a_client_alone_never_waits_for_others(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer comes as fast as the disk."""
+    waits: list[float] = []
+    monkeypatch.setattr(database._group._came, "wait", waits.append)
+    for number in range(5):
+        database.run(lambda db, n=number: put(db, n))
+    assert waits == []
+
+
+def test_a_group_closes_when_another_process_wants_to_write(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of ours come, the desk gets its turn: nobody is taken in once others wait and the time is up."""
+    monkeypatch.setattr(group, "OPEN_S", 0.0)
+    assert database.path is not None
+    elsewhere = FileLock(database.path.with_name("facts.db.lock"))
+    order: list[str] = []
+    opened, waiting = threading.Event(), threading.Event()
+
+    def first(db: Connection) -> None:
+        opened.set()
+        assert waiting.wait(10)
+        put(db, 1)
+
+    def other_process() -> None:
+        assert opened.wait(10)
+        with elsewhere():
+            order.append("desk")
+
+    def second(_db: Connection) -> None:
+        order.append("guest")
+
+    threads = [threading.Thread(target=database.run, args=(first,)), threading.Thread(target=other_process)]
+    for thread in threads:
+        thread.start()
+    assert opened.wait(10)
+    until(lambda: database._open().lock.contended())
+    late = threading.Thread(target=database.run, args=(second,))
+    late.start()
+    until(lambda: len(database._group._queue) == 1)
+    waiting.set()
+    for thread in (*threads, late):
+        thread.join(10)
+    assert order == ["desk", "guest"]
+    elsewhere.forget()
+
+
+def test_who_was_answered_survives_a_kill_inside_the_window(tmp_path: Path, seed: int) -> None:
+    """A process writes in groups and is killed with -9 at any moment: every number it reported is in the file."""
+    chance = random.Random(seed)
+    for life in range(6):
+        command = [sys.executable, str(Path(__file__).with_name("write_in_groups.py")), str(tmp_path / "facts.db")]
+        with subprocess.Popen([*command, str(life)], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(chance.uniform(0.02, 0.4))
+            process.kill()
+            answered = {int(line) for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")}
+        database = Database(tmp_path / "facts.db")
+        assert answered <= rows(database)
+        database.close()
+
+
 def test_an_interrupted_waiter_leaves_no_gap_in_the_line(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C in a waiting thread: it leaves the queue, or hands the lead on; the others finish."""
-    group = database._group
+    queue = database._group
     release, led = threading.Event(), threading.Event()
 
     def hold(_db: Connection) -> None:
@@ -244,7 +327,7 @@ def test_an_interrupted_waiter_leaves_no_gap_in_the_line(database: Database, mon
     thread.join(20)
     monkeypatch.undo()
     assert interrupted
-    assert not group._queue
+    assert not queue._queue
     release.set()
     leader.join(20)
     assert database.run(lambda db: put(db, 2)) == 2
