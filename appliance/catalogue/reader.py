@@ -95,6 +95,7 @@ def _limits(fields: Fields) -> Limits:
             "new_clients_per_minute", values.whole(1, 100_000), default.new_clients_per_minute
         ),
         unpaid_until=given.optional("unpaid_until", values.unpaid_until, default.unpaid_until),
+        request_share=given.optional("request_share", values.share, default.request_share),
     )
     given.done()
     return limits

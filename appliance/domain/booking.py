@@ -4,7 +4,12 @@ hold      open --confirm--> confirmed      an expired hold that is confirmed sta
           open --release--> released       so the order claims it anew in the same transaction (or is refused)
           open --expire---> expired
 
-order     confirmed --cancel----------> cancelled         every ticket is hosted by this very device
+order     requested --confirm---------> confirmed         the cloud took its stock from the pool
+          requested --turn_down-------> refused           the cloud cannot meet it
+          requested --withdraw--------> cancelled         the guest took it back; no stock was claimed
+          cancelled, refused --confirm> cancelled         the answer crossed a withdrawal: its stock is given back by the
+                                                          cancel rule, and the order stays cancelled whatever doors say
+          confirmed --cancel----------> cancelled         every ticket is hosted by this very device
           confirmed --request_cancel--> cancel_pending    some ticket waits for its door's word
           cancel_pending --void-------> cancelled         all doors voided their tickets
           cancel_pending --refuse-----> confirmed         a door had admitted someone
@@ -32,6 +37,13 @@ HOLD: dict[tuple[str, str], HoldState] = {
 }
 
 ORDER: dict[tuple[str, str], OrderStatus] = {
+    ("requested", "confirm"): "confirmed",
+    ("requested", "turn_down"): "refused",
+    ("requested", "withdraw"): "cancelled",
+    ("refused", "confirm"): "cancelled",
+    ("cancelled", "confirm"): "cancelled",
+    ("cancelled", "cancel"): "cancelled",
+    ("cancelled", "request_cancel"): "cancelled",
     ("confirmed", "cancel"): "cancelled",
     ("confirmed", "request_cancel"): "cancel_pending",
     ("confirmed", "void"): "cancelled",

@@ -34,6 +34,10 @@ class SoldOutHere(Refusal):
     status = 409
 
 
+class AskFirst(SoldOutHere):
+    """What is short may be requested, once the cloud has been asked for more stock in vain."""
+
+
 class HoldExpired(Refusal):
     """The hold was given back and cannot be confirmed any more."""
 

@@ -27,15 +27,18 @@ def window(at: EventSession, now: Now, switch: str | None, *, frozen: bool) -> W
     return "closed" if now.wall_ms >= closes_at_ms else "open"
 
 
-def state(sale: Window, shelf: Shelf | None) -> SaleState:
-    """Return the state to show: the window's, or what the stock allows while it is open."""
+def state(sale: Window, shelf: Shelf | None, *, on_request: bool = False) -> SaleState:
+    """Return the state to show: the window's, or what the stock allows while it is open.
+
+    ``on_request``: the type is provisional and this device takes more requests for it.
+    """
     if sale != "open":
         return sale
-    if shelf is None:
-        return "sold_out_here"
-    if shelf.available > 0:
+    if shelf is not None and shelf.available > 0:
         return "on_sale"
-    return "sold_out" if shelf.gone_everywhere else "sold_out_here"
+    if shelf is not None and shelf.elsewhere == 0:
+        return "sold_out" if shelf.gone_everywhere else "sold_out_here"
+    return "on_request" if on_request else "sold_out_here"
 
 
 def require_open(sale: Window, *, frozen: bool) -> None:

@@ -1,4 +1,4 @@
-"""Before a hold is refused, the cloud is asked for more: at most two seconds, and a "no" is remembered for some."""
+"""Before a hold is refused or becomes a request, the cloud is asked for more: at most two seconds, and a "no" is remembered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from appliance.domain.errors import SoldOutHere
+from appliance.domain.errors import AskFirst, SoldOutHere
 from appliance.domain.inventory import Shelf
 from appliance.services.box import Box, Unit
 from appliance.store import allocations
@@ -33,20 +33,29 @@ def run(box: Box, use_case: Callable[[Unit], T], pause: Callable[[float], None] 
     """Run a use case; on ``SoldOutHere`` with the link up ask for what is missing, wait for an answer, try once more.
 
     All who wait for one quota share one request and its answer; while ``WAITING_AT_ONCE`` of this process wait, others are
-    refused at once. Raises what the use case raises.
+    refused at once. What is provisional is not refused then, but tried as a request. Raises what the use case raises.
     """
+
+    def again(unit: Unit) -> T:
+        unit.asked = True
+        return use_case(unit)
+
     try:
         return box.run(use_case)
     except SoldOutHere as refusal:
-        if not _places.acquire(blocking=False):
+        if not _granted(box, refusal, pause) and not isinstance(refusal, AskFirst):
             raise
-        try:
-            granted = _more(box, refusal.facts["quota"], refusal.facts["short"], pause)
-        finally:
-            _places.release()
-        if not granted:
-            raise
-    return box.run(use_case)
+    return box.run(again)
+
+
+def _granted(box: Box, refusal: SoldOutHere, pause: Callable[[float], None]) -> bool:
+    """Ask if there is a place to wait, and return whether more was granted."""
+    if not _places.acquire(blocking=False):
+        return False
+    try:
+        return _more(box, refusal.facts["quota"], refusal.facts["short"], pause)
+    finally:
+        _places.release()
 
 
 def _more(box: Box, quota: str, short: int, pause: Callable[[float], None]) -> bool:

@@ -10,11 +10,12 @@ from sqlalchemy import Row
 
 from appliance.domain.booking import first_payment, next_hold
 from appliance.domain.client import Client
-from appliance.domain.errors import Invalid, LimitReached, NotFound
+from appliance.domain.errors import Invalid, LimitReached, NotFound, SoldOut, SoldOutHere
 from appliance.domain.inventory import Line, Shelf, per_quota
 from appliance.domain.limits import STAFF_PER_HOLD, hold_life_ms
 from appliance.domain.people import clean
-from appliance.services import cancelling, clients, show
+from appliance.domain.requests import NO_STOCK
+from appliance.services import cancelling, clients, requesting, show
 from appliance.services.box import Unit
 from appliance.services.selling import Sale, record_sale
 from appliance.services.stock import claim, end_hold, free_lapsed, require_on_sale
@@ -22,7 +23,6 @@ from appliance.services.views import HoldView, OrderView
 from appliance.store import allocations, holds, orders
 
 MOST_TYPES = 20
-cancel = cancelling.cancel
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Item:
 def place_hold(unit: Unit, client: Client, items: Iterable[Item], channel: str = "phone") -> HoldView:
     """Claim stock for some minutes, all items or none.
 
-    Raises ``Invalid``, ``SaleClosed``, ``LimitReached``, ``SoldOutHere`` or ``SoldOut``; then nothing is claimed.
+    Where stock is short, the cloud was asked (``unit.asked``) and all that is short is provisional, the hold is a request: it
+    claims nothing and becomes an order that the cloud answers. Raises ``Invalid``, ``SaleClosed``, ``LimitReached``, ``SoldOutHere`` or ``SoldOut``; then nothing is claimed.
     """
     lines = _lines(unit, items)
     _require_sale(unit, lines)
@@ -44,9 +45,10 @@ def place_hold(unit: Unit, client: Client, items: Iterable[Item], channel: str =
     free_lapsed(unit)
     clients.make_room(unit, client, lines)
     clients.check(unit, client, lines)
-    shelves = claim(unit, lines)
+    # Whoever stands at the desk wants tickets, not a maybe.
+    shelves = claim(unit, lines) if channel == "desk" else requesting.claim_or_request(unit, client.id, lines)
     hold_id = unit.secret()
-    life_ms = hold_life_ms(unit.catalogue.limits, list(shelves.values()))
+    life_ms = hold_life_ms(unit.catalogue.limits, list((shelves or {}).values()))
     row = {
         "id": hold_id,
         "code": unit.code(),
@@ -59,9 +61,11 @@ def place_hold(unit: Unit, client: Client, items: Iterable[Item], channel: str =
         "expires_at_ms": unit.now.wall_ms + life_ms,
         "channel": channel,
     }
-    holds.add(unit.db, row, lines, {quota: shelf.epoch for quota, shelf in shelves.items()})
-    for quota, wanted in per_quota(lines).items():
-        allocations.add(unit.db, quota, shelves[quota].epoch, held=wanted)
+    epochs = {quota: shelves[quota].epoch if shelves else NO_STOCK for quota in per_quota(lines)}
+    holds.add(unit.db, row, lines, epochs)
+    if shelves:
+        for quota, wanted in per_quota(lines).items():
+            allocations.add(unit.db, quota, epochs[quota], held=wanted)
     return show.hold_view(unit, hold_id)
 
 
@@ -92,8 +96,9 @@ def confirm(
 ) -> OrderView:
     """Turn a hold into an order with tickets and receipts; the same hold again returns the first order.
 
-    An expired hold claims its stock anew if it remains, else ``SoldOutHere`` or ``SoldOut``. Raises ``HoldExpired`` for a
-    released one, ``SaleClosed`` and ``LimitReached`` as a new hold would.
+    An expired hold claims its stock anew if it remains, else ``SoldOutHere`` or ``SoldOut``. A requested one becomes an order
+    in status ``requested``, or a confirmed one if stock is here by now. Raises ``HoldExpired`` for a released one,
+    ``SaleClosed`` and ``LimitReached`` as a new hold would.
     """
     row = _hold_row(unit, hold_id)
     first = orders.find_by_hold(unit.db, hold_id)
@@ -103,7 +108,11 @@ def confirm(
     next_hold(row.state, "confirm")
     lines, epochs = _held_lines(unit, hold_id)
     _check_orders(unit, row, client, lines)
-    if _still_holds(unit, row, epochs):
+    requested = NO_STOCK in epochs.values()
+    if requested:
+        epochs = _epochs_by_now(unit, row, lines)
+        held = False
+    elif _still_holds(unit, row, epochs):
         holds.set_state(unit.db, hold_id, next_hold("open", "confirm"))
         _require_sale(unit, lines, promised=True)
         held = True
@@ -127,7 +136,34 @@ def confirm(
         contact=contact,
         sold_by=staff,
     )
-    return show.order_view(unit, record_sale(unit, sale))
+    record = record_sale if epochs else requesting.record_request
+    return show.order_view(unit, record(unit, sale))
+
+
+def _epochs_by_now(unit: Unit, row: Row[Any], lines: tuple[Line, ...]) -> dict[str, int]:
+    """Take the stock that came since a hold was placed as a request, and return its epochs; empty if it stays a request."""
+    if row.state == "open" and show.remaining_ms(unit, row) > 0:
+        holds.set_state(unit.db, row.id, next_hold("open", "confirm"))
+        _require_sale(unit, lines, promised=True)
+    else:
+        if row.state == "open":
+            end_hold(unit, row.id, "expire")
+        _require_sale(unit, lines)
+        requesting.check_cap(unit, row.client, lines)
+    try:
+        return {quota: shelf.epoch for quota, shelf in claim(unit, lines).items()}
+    except (SoldOut, SoldOutHere):
+        return {}
+
+
+def cancel(unit: Unit, order_id: str, by: str = "guest") -> OrderView:
+    """Cancel an order, or withdraw what was only requested; raises as ``cancelling.cancel`` does."""
+    row = orders.find(unit.db, order_id)
+    if row is None or row.status != "requested" or row.issuer != unit.identity.device:
+        return cancelling.cancel(unit, order_id, by)
+    requesting.withdraw(unit, row)
+    unit.audit(by, "withdraw", order_id)
+    return show.order_view(unit, order_id)
 
 
 def find_order(unit: Unit, order_id: str) -> OrderView:

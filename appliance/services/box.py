@@ -104,6 +104,8 @@ class Unit:
         self.now: Now = box.clock()
         self.identity = box.identity
         self.wakes: set[str] = set()
+        # The cloud was asked for more stock in vain: what is provisional may now be requested.
+        self.asked = False
         self.device: DeviceRow = load_device(db)
 
     @property

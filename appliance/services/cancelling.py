@@ -62,6 +62,13 @@ def decides(unit: Unit, event_session: str) -> bool:
     return found is not None and found[1].venue == unit.identity.venue and unit.device.door
 
 
+def cancel_own(unit: Unit, order_id: str) -> None:
+    """Cancel a confirmed order of this device: at once what is hosted here, as a request to the doors what is not."""
+    tickets = [each for each in orders.tickets(unit.db, order_id) if not each.voided]
+    here = [each for each in tickets if decides(unit, each.event_session)]
+    _cancel_own(unit, _order_row(unit, order_id), here, [each for each in tickets if each not in here])
+
+
 def _cancel_own(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]]) -> None:
     status = next_order(row.status, "request_cancel" if elsewhere else "cancel")
     orders.change(unit.db, row.id, status=status)

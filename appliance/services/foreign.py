@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.domain.booking import next_payment
+from appliance.domain.booking import next_order, next_payment
 from appliance.services import show
 from appliance.services.box import Unit
 from appliance.store import orders
-from mqtt_bridge.protocol.messages import OrderConfirmed, Private, TicketFact
+from mqtt_bridge.protocol.messages import OrderConfirmed, OrderRequested, Private, RequestWithdrawn, TicketFact
 from mqtt_bridge.protocol.receipts import TicketClaims
 
 # An order known only from a signed receipt has this in front of its ticket's id until its message arrives.
@@ -59,17 +59,7 @@ def on_order_confirmed(unit: Unit, message: OrderConfirmed, origin: str, private
     """Keep an order of another device; tickets known from a receipt or a cancel move into it."""
     if origin == unit.identity.device:
         return
-    values = order_values(
-        unit,
-        message.order,
-        origin,
-        total_minor=sum(each.price_minor for each in message.tickets),
-        currency=message.tickets[0].currency if message.tickets else "",
-    ) | {
-        "code": message.code,
-        "payment": message.payment,
-        "name": private.name if private else "",
-        "contact": private.contact if private else "",
+    values = _values(unit, message, origin, private) | {
         "sold_by": message.sold_by,
         "created_at_ms": message.confirmed_at_ms,
     }
@@ -77,10 +67,43 @@ def on_order_confirmed(unit: Unit, message: OrderConfirmed, origin: str, private
     if before is None:
         orders.add(unit.db, values, [])
     else:  # known from a cancel that overtook the sale: only its status stays
-        del values["id"], values["status"]
+        if before.status != "requested":
+            del values["status"]
+        del values["id"]
         orders.change(unit.db, message.order, **values)
     for fact in message.tickets:
         _take_in(unit, message.order, origin, fact)
+
+
+def on_order_requested(unit: Unit, message: OrderRequested, origin: str, private: Private | None) -> None:
+    """Know what was only asked for at another device, so that a scan says so."""
+    if origin == unit.identity.device or orders.find(unit.db, message.order) is not None:
+        return
+    values = {"status": "requested", "created_at_ms": message.requested_at_ms}
+    orders.add(unit.db, _values(unit, message, origin, private) | values, [])
+    for fact in message.tickets:
+        if orders.find_ticket(unit.db, fact.ticket) is None:
+            orders.add_ticket(unit.db, ticket_values(message.order, origin, fact))
+
+
+def on_request_withdrawn(unit: Unit, message: RequestWithdrawn, origin: str) -> None:
+    """The guest of another device took a request back."""
+    row = orders.find(unit.db, message.order)
+    if row is not None and row.issuer == origin and row.status == "requested":
+        orders.change(unit.db, row.id, status=next_order(row.status, "withdraw"))
+
+
+def _values(
+    unit: Unit, message: OrderConfirmed | OrderRequested, origin: str, private: Private | None
+) -> dict[str, Any]:
+    total_minor = sum(each.price_minor for each in message.tickets)
+    currency = message.tickets[0].currency if message.tickets else ""
+    return order_values(unit, message.order, origin, total_minor=total_minor, currency=currency) | {
+        "code": message.code,
+        "payment": message.payment,
+        "name": private.name if private else "",
+        "contact": private.contact if private else "",
+    }
 
 
 def _take_in(unit: Unit, order_id: str, origin: str, fact: TicketFact) -> None:
@@ -89,7 +112,7 @@ def _take_in(unit: Unit, order_id: str, origin: str, fact: TicketFact) -> None:
         orders.add_ticket(unit.db, ticket_values(order_id, origin, fact))
         return
     provisional = known.order
-    orders.change_tickets(unit.db, [fact.ticket], order=order_id, quota=fact.quota)
+    orders.change_tickets(unit.db, [fact.ticket], order=order_id, quota=fact.quota, epoch=fact.epoch)
     if provisional == order_id or not provisional.startswith(RECEIPT_ONLY):
         return
     signed_as_paid = _paid_by_signature(unit, provisional)

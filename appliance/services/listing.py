@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 
 from appliance.domain import limits, sale
+from appliance.domain import requests as on_request
 from appliance.domain.errors import NotFound
 from appliance.domain.inventory import Shelf
 from appliance.services.box import Unit
 from appliance.services.stock import sale_window, visible_shelves
 from appliance.services.views import AssetView, AvailabilityView, EventView, ListingView, SessionView, TypeView
-from appliance.store import documents, records
-from mqtt_bridge.protocol.catalogue import Event, EventSession, Venue
+from appliance.store import documents, records, requests
+from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
 
 MAX_AGE_S = 5
 
@@ -64,14 +65,29 @@ def _session(
     unit: Unit, event: Event, at: EventSession, shelves: dict[str, Shelf], switches: dict[str, str]
 ) -> SessionView:
     window = sale_window(unit, at, switches)
-    types = []
-    for kind in at.ticket_types:
-        shelf = shelves.get(kind.quota)
-        state = sale.state(window, shelf)
-        most = limits.most_per_hold(unit.catalogue.limits, shelf, kind.price_minor) if state == "on_sale" else 0
-        types.append(TypeView(kind, _available(shelf), state, most))
+    asked: dict[str, int] = {}
+    if any(kind.policy == "provisional" for kind in at.ticket_types):
+        asked = requests.requested(unit.db, unit.now)
+    types = tuple(_type(unit, at, kind, window, shelves.get(kind.quota), asked) for kind in at.ticket_types)
     venue = unit.catalogue.venue.get(at.venue) or Venue(at.venue, at.venue, "")
-    return SessionView(event, at, venue, at.venue == unit.identity.venue, tuple(types))
+    return SessionView(event, at, venue, at.venue == unit.identity.venue, types)
+
+
+def _type(
+    unit: Unit, at: EventSession, kind: TicketType, window: sale.Window, shelf: Shelf | None, asked: dict[str, int]
+) -> TypeView:
+    """Show one type; ``asked`` are the tickets per quota that are requested here."""
+    rules, most = unit.catalogue.limits, 0
+    requestable = 0
+    if kind.policy == "provisional":
+        limit = next(each.limit for each in at.quotas if each.id == kind.quota)
+        requestable = on_request.most_per_hold(rules, limit, asked.get(kind.quota, 0), kind.price_minor)
+    state = sale.state(window, shelf, on_request=requestable > 0)
+    if state == "on_sale":
+        most = limits.most_per_hold(rules, shelf, kind.price_minor)
+    elif state == "on_request":
+        most = requestable
+    return TypeView(kind, _available(shelf), state, most)
 
 
 def _available(shelf: Shelf | None) -> int:

@@ -63,6 +63,9 @@ def _check(view: OrderView, method: str, amount_minor: int) -> None:
     if method not in METHODS:
         msg = f"The method must be one of {', '.join(METHODS)}."
         raise Invalid(msg, field="method")
+    if view.status == "requested":
+        msg = "These tickets are only requested. Take money once the request is confirmed."
+        raise Invalid(msg, field="order")
     if view.status != "confirmed":
         msg = f"This order is {view.status.replace('_', ' ')}; nothing can be paid for it."
         raise Invalid(msg, field="order")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from appliance.domain.booking import Payment
+from appliance.domain.booking import OrderStatus, Payment
 from appliance.domain.inventory import Line, per_quota
 from appliance.services.box import Unit
 from appliance.services.stock import counts
@@ -40,11 +41,13 @@ def record_sale(unit: Unit, sale: Sale) -> str:
     for quota, number in per_quota(sale.lines).items():
         allocations.add(unit.db, quota, sale.epochs[quota], sold=number, held=-number if sale.held else 0)
     seq = unit.next_seq()
-    tickets = [_ticket(unit, order_id, sale, line, seq) for line in sale.lines for _ in range(line.quantity)]
-    orders.add(unit.db, _order_values(unit, order_id, sale, tickets[0]["currency"]), tickets)
-    private = None
-    if sale.name or sale.contact:
-        private = Private(salt=unit.secret(), name=sale.name, contact=sale.contact)
+    tickets = [
+        ticket_row(unit, order_id, line, sale.epochs[line.quota]) for line in sale.lines for _ in range(line.quantity)
+    ]
+    for each in tickets:
+        each["receipt"] = sign(unit, each, paid=sale.payment == "paid", inc=unit.inc, seq=seq)
+    add_order(unit, order_id, sale, tickets, status="confirmed")
+    private = private_part(unit, sale.name, sale.contact)
     body = OrderConfirmed(
         order=order_id,
         code=sale.code,
@@ -61,57 +64,69 @@ def record_sale(unit: Unit, sale: Sale) -> str:
     return order_id
 
 
-def _order_values(unit: Unit, order_id: str, sale: Sale, currency: str) -> dict[str, Any]:
-    return {
+def private_part(unit: Unit, name: str, contact: str) -> Private | None:
+    """Return what travels beside the signed message, None where nobody said who they are."""
+    return Private(salt=unit.secret(), name=name, contact=contact) if name or contact else None
+
+
+def add_order(unit: Unit, order_id: str, sale: Sale, tickets: list[dict[str, Any]], *, status: OrderStatus) -> None:
+    """Write an order of this device with its tickets."""
+    values = {
         "id": order_id,
         "hold": sale.hold,
         "code": sale.code,
         "client": sale.client,
         "issuer": unit.identity.device,
-        "status": "confirmed",
+        "status": status,
         "payment": sale.payment,
         "total_minor": sale.total_minor,
-        "currency": currency,
+        "currency": tickets[0]["currency"],
         "name": sale.name,
         "contact": sale.contact,
         "sold_by": sale.sold_by,
         "created_at_ms": unit.now.wall_ms,
     }
+    orders.add(unit.db, values, tickets)
 
 
-def _ticket(unit: Unit, order_id: str, sale: Sale, line: Line, seq: int) -> dict[str, Any]:
+def ticket_row(unit: Unit, order_id: str, line: Line, epoch: int) -> dict[str, Any]:
+    """Return a new ticket of this device, not signed yet."""
     _, at, kind = unit.catalogue.ticket_type[line.ticket_type]
-    epoch = sale.epochs[line.quota]
-    claims = TicketClaims(
-        issuer=unit.identity.device,
-        ticket=unit.secret(),
-        event_session=at.id,
-        ticket_type=kind.id,
-        code=unit.code(),
-        price_minor=kind.price_minor,
-        currency=kind.currency,
-        paid=sale.payment == "paid",
-        inc=receipts.inc_hash(unit.inc),
-        seq=seq,
-        epoch=epoch,
-        issued_at_s=unit.now.wall_ms // 1000 if unit.now.trusted else None,
-    )
     return {
-        "id": claims.ticket,
+        "id": unit.secret(),
         "order": order_id,
-        "code": claims.code,
+        "code": unit.code(),
         "ticket_type": kind.id,
         "event_session": at.id,
         "quota": line.quota,
         "epoch": epoch,
-        "issuer": claims.issuer,
+        "issuer": unit.identity.device,
         "price_minor": kind.price_minor,
         "currency": kind.currency,
-        "receipt": receipts.issue(claims, unit.box.signer),
+        "receipt": "",
         "voided": False,
         "counted_cancelled": False,
         "checked_in_by": None,
     }
+
+
+def sign(unit: Unit, ticket: Mapping[str, Any], *, paid: bool, inc: str, seq: int) -> str:
+    """Return the receipt of a ticket row; message ``seq`` of life ``inc`` told the cloud of it."""
+    claims = TicketClaims(
+        issuer=unit.identity.device,
+        ticket=ticket["id"],
+        event_session=ticket["event_session"],
+        ticket_type=ticket["ticket_type"],
+        code=ticket["code"],
+        price_minor=ticket["price_minor"],
+        currency=ticket["currency"],
+        paid=paid,
+        inc=receipts.inc_hash(inc),
+        seq=seq,
+        epoch=ticket["epoch"],
+        issued_at_s=unit.now.wall_ms // 1000 if unit.now.trusted else None,
+    )
+    return receipts.issue(claims, unit.box.signer)
 
 
 def fact(ticket: Any) -> TicketFact:

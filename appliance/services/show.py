@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from appliance.domain.errors import NotFound
+from appliance.domain.requests import NO_STOCK
 from appliance.services.box import Unit
 from appliance.services.views import HoldLine, HoldView, OrderView, TicketView
-from appliance.store import holds, orders
+from appliance.store import holds, orders, requests
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
 
 _NOWHERE = Venue(id="", name="", address="")
@@ -22,7 +23,8 @@ def hold_view(unit: Unit, hold_id: str) -> HoldView:
     if row is None:
         msg = "This hold does not exist. Choose your tickets again."
         raise NotFound(msg)
-    lines = tuple(_line(unit, item) for item in holds.items(unit.db, hold_id))
+    items = holds.items(unit.db, hold_id)
+    lines = tuple(_line(unit, item) for item in items)
     left_ms = remaining_ms(unit, row)
     order_id = orders.find_by_hold(unit.db, hold_id)
     state = "confirmed" if order_id else "expired" if row.state == "open" and left_ms == 0 else row.state
@@ -35,7 +37,7 @@ def hold_view(unit: Unit, hold_id: str) -> HoldView:
         expires_in_ms=left_ms if state == "open" else 0,
         total_minor=sum(line.type.price_minor * line.quantity for line in lines),
         currency=lines[0].type.currency,
-        requested=False,
+        requested=any(item.epoch == NO_STOCK for item in items),
         order=order_id,
     )
 
@@ -107,6 +109,7 @@ def order_view(unit: Unit, order_id: str) -> OrderView:
         hold=row.hold,
         refund_minor=row.refund_minor,
         paid_back_minor=orders.paid_back_minor(unit.db, order_id),
+        refusal=_refusal(unit, row),
     )
 
 
@@ -115,3 +118,8 @@ def total_of(total_minor: int, tickets: Iterable[Row[Any]]) -> int:
     rows = list(tickets)
     left = [each for each in rows if not each.voided and each.replaced_by is None]
     return sum(each.price_minor for each in left) if left and len(left) < len(rows) else total_minor
+
+
+def _refusal(unit: Unit, row: Row[Any]) -> str:
+    asked = requests.find(unit.db, row.id) if row.status == "refused" else None
+    return "" if asked is None else str(asked.refusal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from appliance.services import cancelling, door, foreign, payments, repairs
+from appliance.services import cancelling, door, foreign, payments, repairs, requesting
 from appliance.services.box import CLOUD, Unit
 from appliance.services.stock import counts, free_lapsed
 from appliance.store import allocations, device, documents, records
@@ -25,11 +25,14 @@ from mqtt_bridge.protocol.messages import (
     OrderCancelled,
     OrderConfirmed,
     OrderRebooked,
+    OrderRefused,
+    OrderRequested,
     PaymentTaken,
     Private,
     QuotaNeed,
     RefundOwed,
     RefundPaid,
+    RequestWithdrawn,
     ReturnAllocation,
     Status,
     TicketsVoided,
@@ -160,6 +163,14 @@ def apply_message(unit: Unit, content: Content, private: Private | None) -> None
     handle(unit, content.body, content.origin, private)
 
 
+def _order_confirmed(unit: Unit, message: OrderConfirmed, origin: str, private: Private | None) -> None:
+    """Take another device's sale, or the cloud's answer to a request of ours."""
+    if origin == CLOUD:
+        requesting.on_confirmed(unit, message, private)
+    else:
+        foreign.on_order_confirmed(unit, message, origin, private)
+
+
 def _return_allocation(unit: Unit, message: ReturnAllocation) -> None:
     """Give back what is free, up to the total asked for; debited here before the cloud hears of it."""
     free_lapsed(unit)
@@ -176,7 +187,10 @@ def _return_allocation(unit: Unit, message: ReturnAllocation) -> None:
 Handler = Callable[[Unit, Any, str, Private | None], None]
 # What each downlink message does here: (unit, body, origin, private part).
 _HANDLERS: dict[type, Handler] = {
-    OrderConfirmed: foreign.on_order_confirmed,
+    OrderConfirmed: _order_confirmed,
+    OrderRequested: foreign.on_order_requested,
+    OrderRefused: lambda unit, body, _origin, _private: requesting.on_refused(unit, body),
+    RequestWithdrawn: lambda unit, body, origin, _private: foreign.on_request_withdrawn(unit, body, origin),
     PaymentTaken: lambda unit, body, _origin, _private: payments.on_payment_taken(unit, body),
     CancelRequested: lambda unit, body, origin, _private: cancelling.on_cancel_requested(unit, body, origin),
     TicketsVoided: lambda unit, body, _origin, _private: cancelling.on_voided(unit, body),

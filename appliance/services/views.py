@@ -99,6 +99,7 @@ class OrderView(msgspec.Struct, frozen=True):
     """An order with its tickets; ``issuer`` is the device that sold it, ``hold`` the hold it came of (if sold here).
 
     ``refund_minor`` is what is paid back for it in all, ``paid_back_minor`` what was.
+    ``refusal`` is the cloud's reason where the status is refused.
     """
 
     id: str
@@ -116,6 +117,7 @@ class OrderView(msgspec.Struct, frozen=True):
     hold: str | None = None
     refund_minor: int = 0
     paid_back_minor: int = 0
+    refusal: str = ""
 
     @property
     def refund_due_minor(self) -> int:

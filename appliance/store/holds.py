@@ -9,6 +9,7 @@ from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, func, or
 
 from appliance.domain.clock import Now
 from appliance.domain.inventory import Line
+from appliance.domain.requests import NO_STOCK
 from appliance.store.tables import client, hold, hold_item, order
 
 # Statements of the hot path are built once: building one costs as much as running it.
@@ -42,7 +43,7 @@ _UNCONFIRMED = (
 _HELD_BY = (
     select(hold_item.c.quota, func.sum(hold_item.c.quantity).label("quantity"))
     .join(hold, hold.c.id == hold_item.c.hold)
-    .where(hold.c.client == _CLIENT, hold.c.state == "open")
+    .where(hold.c.client == _CLIENT, hold.c.state == "open", hold_item.c.epoch != NO_STOCK)
     .group_by(hold_item.c.quota)
 )
 _KNOWN = select(client.c.id).where(client.c.id == _CLIENT)
@@ -142,7 +143,7 @@ def open_by_address(db: Connection, quota: str) -> list[Row[Any]]:
         select(hold.c.id, hold.c.client, client.c.address, func.sum(hold_item.c.quantity).label("quantity"))
         .join(hold, hold.c.id == hold_item.c.hold)
         .join(client, client.c.id == hold.c.client)
-        .where(hold.c.state == "open", hold_item.c.quota == quota)
+        .where(hold.c.state == "open", hold_item.c.quota == quota, hold_item.c.epoch != NO_STOCK)
         .group_by(hold.c.id, hold.c.client, client.c.address, hold.c.placed_boot_ms)
         .order_by(hold.c.placed_boot_ms.desc(), hold.c.id)
     )

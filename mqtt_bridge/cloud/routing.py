@@ -15,8 +15,11 @@ from mqtt_bridge.protocol.messages import (
     CheckInUndone,
     OrderCancelled,
     OrderConfirmed,
+    OrderRefused,
+    OrderRequested,
     PaymentTaken,
     RefundPaid,
+    RequestWithdrawn,
     TicketsVoided,
 )
 
@@ -31,9 +34,21 @@ Fact = (
     | CheckedIn
     | CheckInUndone
     | RefundPaid
+    | OrderRequested
+    | OrderRefused
+    | RequestWithdrawn
 )
 
-TO_DOORS = (OrderConfirmed, PaymentTaken, CancelRequested, OrderCancelled, RefundPaid)
+TO_DOORS = (
+    OrderConfirmed,
+    PaymentTaken,
+    CancelRequested,
+    OrderCancelled,
+    OrderRequested,
+    OrderRefused,
+    RequestWithdrawn,
+    RefundPaid,
+)
 TO_ISSUER = (PaymentTaken, TicketsVoided, CancelRefused, CheckedIn, CheckInUndone, RefundPaid)
 
 

@@ -86,7 +86,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one client may do; see docs/catalogue.md for each default's reason.
 
     ``share_per_client`` is a fraction (0, 1] of the remaining stock; one ticket is always allowed. ``unpaid_until`` is minutes
-    relative to the start (negative: before) at which unpaid orders are cancelled, or None for a staff switch.
+    relative to the start (negative: before) at which unpaid orders are cancelled, or None for a staff switch. ``request_share``
+    is the fraction (0, 1] of a quota's limit that one device may have in open requests; four tickets always.
     """
 
     per_hold: int = 8
@@ -97,6 +98,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hold_minutes: float = 10.0
     new_clients_per_minute: int = 60
     unpaid_until: int | None = None
+    request_share: float = 0.1
 
 
 class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,6 +26,9 @@ Reason = Literal[
     "unknown_issuer",
     "bad_signature",
 ]
+# Why a request was refused: no stock can come any more, the sale or the date is over, called off, a person said no, or the
+# device that took it was sealed.
+Refusal = Literal["sold_out", "closed", "cancelled", "operator", "sealed"]
 
 
 class _Body(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
@@ -55,7 +58,11 @@ class TicketFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OrderConfirmed(_Body, frozen=True):
-    """A device sold an order; ``stock`` are its totals afterwards. Name and contact travel in the private part."""
+    """A device sold an order; ``stock`` are its totals afterwards. Name and contact travel in the private part.
+
+    From the cloud itself it is the answer to ``OrderRequested``: ``stock`` then are the cloud's totals of the device, and the
+    tickets name the epoch whose ``confirmed`` counts them.
+    """
 
     order: str
     code: str
@@ -64,6 +71,32 @@ class OrderConfirmed(_Body, frozen=True):
     stock: tuple[StockCount, ...]
     confirmed_at_ms: int
     sold_by: str = ""
+
+
+class OrderRequested(_Body, frozen=True):
+    """A guest asked for tickets past the device's allocation: no stock is claimed (epoch 0), the cloud answers.
+
+    Answered with ``OrderConfirmed`` under the same ids or ``OrderRefused``. Name and contact travel in the private part.
+    """
+
+    order: str
+    code: str
+    payment: Payment
+    tickets: tuple[TicketFact, ...]
+    requested_at_ms: int
+
+
+class OrderRefused(_Body, frozen=True):
+    """The cloud cannot meet a request (any more); final."""
+
+    order: str
+    reason: Refusal
+
+
+class RequestWithdrawn(_Body, frozen=True):
+    """The guest took a request back; a confirmation that crossed it is cancelled by the usual rule."""
+
+    order: str
 
 
 class PaymentTaken(_Body, frozen=True):
@@ -266,6 +299,8 @@ Uplink = (
     | OfferWithdrawn
     | WaitlistLeft
     | RefundPaid
+    | OrderRequested
+    | RequestWithdrawn
 )
 # The cloud forwards facts of other devices to those that need them, unchanged.
 Downlink = (
@@ -282,6 +317,9 @@ Downlink = (
     | OrderRebooked
     | RefundOwed
     | RefundPaid
+    | OrderRequested
+    | OrderRefused
+    | RequestWithdrawn
 )
 
 

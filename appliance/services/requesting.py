@@ -1,0 +1,132 @@
+"""Asking for tickets past the allocation: the request, its withdrawal, and the cloud's answer.
+
+No stock is claimed here: a confirmed request comes from the pool and is counted in ``confirmed``, which the cloud alone writes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from appliance.domain import requests as rules
+from appliance.domain.booking import next_order
+from appliance.domain.errors import AskFirst, SoldOutHere
+from appliance.domain.inventory import Line, per_quota
+from appliance.services.box import Unit
+from appliance.services.cancelling import cancel_own
+from appliance.services.foreign import order_values, ticket_values
+from appliance.services.selling import Sale, add_order, fact, private_part, sign, ticket_row
+from appliance.services.stock import claim
+from appliance.store import allocations, orders, requests
+from mqtt_bridge.protocol.messages import OrderConfirmed, OrderRefused, OrderRequested, Private, RequestWithdrawn
+
+
+def claim_or_request(unit: Unit, client_id: str, lines: tuple[Line, ...]) -> dict[str, Any] | None:
+    """Return the shelves that can meet all lines, or None if the hold is to be a request.
+
+    Raises ``AskFirst`` where a request is possible and the cloud was not asked yet, ``SoldOut``, ``SoldOutHere`` or
+    ``LimitReached`` where it is not.
+    """
+    try:
+        return claim(unit, lines)
+    except SoldOutHere as refusal:
+        shelves = allocations.shelves(unit.db, per_quota(lines))
+        if not rules.may_request(shelves, lines, provisional(unit, lines)):
+            raise
+        if not unit.asked:
+            raise AskFirst(refusal.detail, **refusal.facts) from None
+    check_cap(unit, client_id, lines)
+    return None
+
+
+def provisional(unit: Unit, lines: tuple[Line, ...]) -> frozenset[str]:
+    """Return which of the ticket types may be requested."""
+    known = {each.ticket_type: unit.catalogue.ticket_type[each.ticket_type][2] for each in lines}
+    return frozenset(name for name, kind in known.items() if kind.policy == "provisional")
+
+
+def check_cap(unit: Unit, client_id: str, lines: tuple[Line, ...]) -> None:
+    """Refuse what is more than this device, or this client, may have in open requests."""
+    everybody = requests.requested(unit.db, unit.now)
+    own = requests.requested(unit.db, unit.now, client_id)
+    for quota, wanted in per_quota(lines).items():
+        limit = unit.catalogue.quota[quota][2].limit
+        rules.check_cap(
+            unit.catalogue.limits, quota, limit, wanted, requested=everybody.get(quota, 0), own=own.get(quota, 0)
+        )
+
+
+def record_request(unit: Unit, sale: Sale) -> str:
+    """Write an order that only asks, with codes and without receipts, and the message about it; return its id."""
+    order_id = unit.secret()
+    tickets = [ticket_row(unit, order_id, line, rules.NO_STOCK) for line in sale.lines for _ in range(line.quantity)]
+    add_order(unit, order_id, sale, tickets, status="requested")
+    body = OrderRequested(
+        order=order_id,
+        code=sale.code,
+        payment=sale.payment,
+        tickets=tuple(fact(each) for each in tickets),
+        requested_at_ms=unit.now.wall_ms,
+    )
+    requests.add(unit.db, order_id, unit.inc, unit.emit(body, private_part(unit, sale.name, sale.contact)))
+    return order_id
+
+
+def withdraw(unit: Unit, row: Row[Any]) -> None:
+    """Take a request back. What the cloud may have confirmed meanwhile is cancelled when its answer comes."""
+    orders.change(unit.db, row.id, status=next_order(row.status, "withdraw"))
+    orders.change_tickets(unit.db, [each.id for each in orders.tickets(unit.db, row.id)], voided=True)
+    requests.close(unit.db, row.id)
+    unit.emit(RequestWithdrawn(order=row.id))
+
+
+def on_confirmed(unit: Unit, message: OrderConfirmed, private: Private | None) -> None:
+    """The cloud met a request of ours: sign its tickets; where nobody wants them any more, cancel them by the usual rule."""
+    for count in message.stock:
+        allocations.merge_confirmed(unit.db, count.quota, count.epoch, count.totals.confirmed)
+    row = orders.find(unit.db, message.order)
+    if row is None:
+        row = _rebuild(unit, message, private)
+    asked = requests.find(unit.db, message.order)
+    if asked is None or asked.confirmed:
+        return
+    orders.change(unit.db, row.id, status=next_order(row.status, "confirm"))
+    requests.close(unit.db, row.id, confirmed=True)
+    epochs = {each.ticket: each.epoch for each in message.tickets}
+    for ticket in orders.tickets(unit.db, row.id):
+        counted = dict(ticket._mapping) | {"epoch": epochs[ticket.id]}
+        receipt = sign(unit, counted, paid=row.payment == "paid", inc=asked.inc, seq=asked.seq)
+        orders.change_tickets(unit.db, [ticket.id], epoch=counted["epoch"], receipt=receipt, voided=False)
+    if row.status != "requested":
+        cancel_own(unit, row.id)
+
+
+def _rebuild(unit: Unit, message: OrderConfirmed, private: Private | None) -> Row[Any]:
+    """Write down an order that an older copy of this database forgot: the guest's page shows it again."""
+    me = unit.identity.device
+    currency = message.tickets[0].currency if message.tickets else ""
+    total_minor = sum(each.price_minor for each in message.tickets)
+    values = order_values(unit, message.order, me, total_minor=total_minor, currency=currency) | {
+        "code": message.code,
+        "status": "requested",
+        "payment": message.payment,
+        "name": private.name if private else "",
+        "contact": private.contact if private else "",
+    }
+    orders.add(unit.db, values, [ticket_values(message.order, me, each) for each in message.tickets])
+    requests.add(unit.db, message.order, unit.inc, 0)
+    row = orders.find(unit.db, message.order)
+    if row is None:
+        msg = "an order just written cannot be read"
+        raise RuntimeError(msg)
+    return row
+
+
+def on_refused(unit: Unit, message: OrderRefused) -> None:
+    """A request cannot be met, ours or one this door knows of; one that was withdrawn or confirmed stays what it is."""
+    row = orders.find(unit.db, message.order)
+    if row is None or row.status != "requested":
+        return
+    orders.change(unit.db, row.id, status=next_order(row.status, "turn_down"))
+    requests.close(unit.db, row.id, refusal=message.reason)
