@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from appliance.domain.clock import Now
 from appliance.domain.errors import HoldExpired, Invalid
 
 HoldState = Literal["open", "confirmed", "released", "expired"]
@@ -73,6 +74,11 @@ def next_hold(state: str, event: str) -> HoldState:
         raise HoldExpired(msg)
     msg = "This hold has become an order. Cancel the order instead."
     raise Invalid(msg, field="hold")
+
+
+def left_ms(boot_id: str, expires_boot_ms: int, life_ms: int, now: Now) -> int:
+    """Return how long an open hold still lives; one of an earlier boot has its whole life again."""
+    return max(0, expires_boot_ms - now.boot_ms) if boot_id == now.boot_id else life_ms
 
 
 def next_order(status: str, event: str) -> OrderStatus:

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from appliance.domain.booking import first_payment, next_hold
 from appliance.domain.client import Client
 from appliance.domain.errors import Invalid, LimitReached, NotFound, SoldOut, SoldOutHere
-from appliance.domain.inventory import Line, Shelf, per_quota
+from appliance.domain.inventory import Line, backs, per_quota
 from appliance.domain.limits import STAFF_PER_HOLD, hold_life_ms
 from appliance.domain.people import clean
 from appliance.domain.requests import NO_STOCK
@@ -65,7 +65,7 @@ def place_hold(unit: Unit, client: Client, items: Iterable[Item], channel: str =
     holds.add(unit.db, row, lines, epochs)
     if shelves:
         for quota, wanted in per_quota(lines).items():
-            allocations.add(unit.db, quota, epochs[quota], held=wanted)
+            allocations.put(unit.db, shelves[quota].hold(wanted))
     return show.hold_view(unit, hold_id)
 
 
@@ -216,8 +216,7 @@ def _still_holds(unit: Unit, row: Row[Any], epochs: dict[str, int]) -> bool:
     """Return whether the hold still owns its stock: open, alive, and in the current epoch of each quota."""
     if row.state != "open" or show.remaining_ms(unit, row) == 0:
         return False
-    shelves: dict[str, Shelf] = allocations.shelves(unit.db, epochs)
-    return all(quota in shelves and shelves[quota].epoch == epoch for quota, epoch in epochs.items())
+    return backs(allocations.shelves(unit.db, epochs), epochs)
 
 
 def _check_orders(unit: Unit, row: Row[Any], client: Client | None, lines: tuple[Line, ...]) -> None:

@@ -95,7 +95,7 @@ def void_and_count(unit: Unit, order_id: str, tickets: list[Row[Any]]) -> None:
     ticket_ids = tuple(each.id for each in tickets)
     orders.change_tickets(unit.db, ticket_ids, voided=True, counted_cancelled=True)
     for each in fresh:
-        allocations.add(unit.db, each.quota, each.epoch, cancelled=1)
+        allocations.change(unit.db, each.quota, each.epoch, lambda shelf: shelf.cancel(1))
     if fresh:
         stock = counts(unit, ((each.quota, each.epoch) for each in fresh))
         unit.emit(OrderCancelled(order=order_id, tickets=tuple(each.id for each in fresh), stock=stock))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from appliance.domain.booking import OrderStatus, Payment
-from appliance.domain.inventory import Line, per_quota
+from appliance.domain.inventory import Line, Shelf, per_quota
 from appliance.services.box import Unit
 from appliance.services.stock import counts
 from appliance.store import allocations, orders
@@ -39,7 +40,8 @@ def record_sale(unit: Unit, sale: Sale) -> str:
     """Write everything about a sale and return the order's id; the caller has claimed the stock."""
     order_id = unit.secret()
     for quota, number in per_quota(sale.lines).items():
-        allocations.add(unit.db, quota, sale.epochs[quota], sold=number, held=-number if sale.held else 0)
+        step = partial(Shelf.confirm, quantity=number, held=sale.held)
+        allocations.change(unit.db, quota, sale.epochs[quota], step)
     seq = unit.next_seq()
     tickets = [
         ticket_row(unit, order_id, line, sale.epochs[line.quota]) for line in sale.lines for _ in range(line.quantity)

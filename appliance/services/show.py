@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from appliance.domain.booking import left_ms
 from appliance.domain.errors import NotFound
 from appliance.domain.requests import NO_STOCK
 from appliance.services.box import Unit
@@ -25,16 +26,16 @@ def hold_view(unit: Unit, hold_id: str) -> HoldView:
         raise NotFound(msg)
     items = holds.items(unit.db, hold_id)
     lines = tuple(_line(unit, item) for item in items)
-    left_ms = remaining_ms(unit, row)
+    life_left_ms = remaining_ms(unit, row)
     order_id = orders.find_by_hold(unit.db, hold_id)
-    state = "confirmed" if order_id else "expired" if row.state == "open" and left_ms == 0 else row.state
+    state = "confirmed" if order_id else "expired" if row.state == "open" and life_left_ms == 0 else row.state
     return HoldView(
         id=row.id,
         code=row.code,
         state=state,
         items=lines,
-        expires_at_ms=unit.now.wall_ms + left_ms if state == "open" else row.expires_at_ms,
-        expires_in_ms=left_ms if state == "open" else 0,
+        expires_at_ms=unit.now.wall_ms + life_left_ms if state == "open" else row.expires_at_ms,
+        expires_in_ms=life_left_ms if state == "open" else 0,
         total_minor=sum(line.type.price_minor * line.quantity for line in lines),
         currency=lines[0].type.currency,
         requested=any(item.epoch == NO_STOCK for item in items),
@@ -44,9 +45,7 @@ def hold_view(unit: Unit, hold_id: str) -> HoldView:
 
 def remaining_ms(unit: Unit, row: Row[Any]) -> int:
     """Return how long a hold still lives; a hold of an earlier boot has its whole life again."""
-    if row.boot_id != unit.now.boot_id:
-        return int(row.life_ms)
-    return max(0, int(row.expires_boot_ms) - unit.now.boot_ms)
+    return left_ms(row.boot_id, row.expires_boot_ms, row.life_ms, unit.now)
 
 
 def _line(unit: Unit, item: Row[Any]) -> HoldLine:

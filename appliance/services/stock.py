@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from appliance.domain import sale
 from appliance.domain.booking import next_hold
@@ -31,7 +32,7 @@ def end_hold(unit: Unit, hold_id: str, event: str) -> None:
     if not holds.end(unit.db, hold_id, next_hold("open", event)):
         return
     for item in holds.items(unit.db, hold_id):
-        allocations.add(unit.db, item.quota, item.epoch, held=-item.quantity)
+        allocations.change(unit.db, item.quota, item.epoch, partial(Shelf.end, quantity=item.quantity))
 
 
 def claim(unit: Unit, lines: Iterable[Line]) -> dict[str, Shelf]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from appliance.domain.inventory import take_grant
 from appliance.services import cancelling, door, foreign, payments, repairs, requesting
 from appliance.services.box import CLOUD, Unit
-from appliance.services.stock import counts, free_lapsed
+from appliance.services.stock import free_lapsed
 from appliance.store import allocations, device, documents, records
 from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol.catalogue import Catalogue
@@ -94,8 +95,8 @@ def apply_state(unit: Unit, state: DeviceState) -> None:
         begin_incarnation(unit)
         return
     for grant in state.grants:
-        allocations.merge_grant(unit.db, grant, state.as_of_ms)
-        allocations.choose_epoch(unit.db, grant.quota, grant.epoch)
+        for shelf in take_grant(allocations.every(unit.db, grant.quota), grant, state.as_of_ms):
+            allocations.put(unit.db, shelf)
     unit.mail.acknowledge(CLOUD, Ack(state.inc, state.upto), unit.now.wall_ms)
     device.change(unit.db, frozen=False, door=state.door, state_revision=state.revision, state_as_of_ms=state.as_of_ms)
     unit.reload()
@@ -174,14 +175,13 @@ def _order_confirmed(unit: Unit, message: OrderConfirmed, origin: str, private: 
 def _return_allocation(unit: Unit, message: ReturnAllocation) -> None:
     """Give back what is free, up to the total asked for; debited here before the cloud hears of it."""
     free_lapsed(unit)
-    count = allocations.count(unit.db, message.quota, message.epoch)
-    if count is None:
+    before = allocations.find(unit.db, message.quota, message.epoch)
+    if before is None:
         return
-    asked = message.returned - count.totals.returned
-    number = count.totals.returnable(asked, count.held)
-    if number > 0:
-        allocations.add(unit.db, message.quota, message.epoch, returned=number)
-        unit.emit(AllocationReturned(stock=counts(unit, [(message.quota, message.epoch)])))
+    after = before.give_back(message.returned)
+    if after != before:
+        allocations.put(unit.db, after)
+        unit.emit(AllocationReturned(stock=(after.count,)))
 
 
 Handler = Callable[[Unit, Any, str, Private | None], None]

@@ -2,83 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.domain.inventory import Shelf
 from appliance.store.tables import allocation
-from mqtt_bridge.protocol.messages import Granted, StockCount
+from mqtt_bridge.protocol.messages import StockCount
 from mqtt_bridge.protocol.stock import Totals
 
-
-def _totals(row: Row[tuple[object, ...]]) -> Totals:
-    return Totals(row.granted, row.confirmed, row.returned, row.sold, row.cancelled)
-
-
 # Statements of the hot path are built once: building one costs as much as running it.
+_ALL = select(allocation).order_by(allocation.c.quota, allocation.c.epoch)
 _SHELVES = select(allocation).where(allocation.c.current)
 _SHELVES_OF = _SHELVES.where(allocation.c.quota.in_(bindparam("quotas", expanding=True)))
-_COUNT = select(allocation).where(allocation.c.quota == bindparam("of"), allocation.c.epoch == bindparam("in_epoch"))
-_ADD = (
-    update(allocation)
-    .where(allocation.c.quota == bindparam("of"), allocation.c.epoch == bindparam("in_epoch"))
-    .values(
-        held=allocation.c.held + bindparam("more_held"),
-        sold=allocation.c.sold + bindparam("more_sold"),
-        cancelled=allocation.c.cancelled + bindparam("more_cancelled"),
-        returned=allocation.c.returned + bindparam("more_returned"),
-    )
+_OF_QUOTA = select(allocation).where(allocation.c.quota == bindparam("of")).order_by(allocation.c.epoch)
+_FIND = select(allocation).where(allocation.c.quota == bindparam("of"), allocation.c.epoch == bindparam("in_epoch"))
+_ROW = insert(allocation)
+_PUT = _ROW.on_conflict_do_update(
+    index_elements=[allocation.c.quota, allocation.c.epoch],
+    set_={each.name: _ROW.excluded[each.name] for each in allocation.c if not each.primary_key},
 )
+
+
+def _shelf(row: Row[Any]) -> Shelf:
+    return Shelf(
+        quota=row.quota,
+        epoch=row.epoch,
+        totals=Totals(row.granted, row.confirmed, row.returned, row.sold, row.cancelled),
+        held=row.held,
+        elsewhere=row.elsewhere if row.as_of_ms else None,
+        limit=row.quota_limit,
+        as_of_ms=row.as_of_ms,
+        current=row.current,
+        wanted=row.wanted,
+        refused_boot_ms=row.refused_boot_ms,
+    )
 
 
 def shelves(db: Connection, quotas: Iterable[str] | None = None) -> dict[str, Shelf]:
     """Return the current shelf per quota (all, or those asked for); a quota never granted here has none."""
     rows = db.execute(_SHELVES) if quotas is None else db.execute(_SHELVES_OF, {"quotas": list(quotas)})
-    return {
-        row.quota: Shelf(row.quota, row.epoch, _totals(row), row.held, row.elsewhere if row.as_of_ms else None)
-        for row in rows
+    return {row.quota: _shelf(row) for row in rows}
+
+
+def every(db: Connection, quota: str | None = None) -> list[Shelf]:
+    """Return the shelves of all epochs, of one quota or of all."""
+    rows = db.execute(_ALL) if quota is None else db.execute(_OF_QUOTA, {"of": quota})
+    return [_shelf(row) for row in rows]
+
+
+def find(db: Connection, quota: str, epoch: int) -> Shelf | None:
+    """Return the shelf of one quota and epoch; None if this device never had any."""
+    row = db.execute(_FIND, {"of": quota, "in_epoch": epoch}).first()
+    return None if row is None else _shelf(row)
+
+
+def put(db: Connection, shelf: Shelf) -> None:
+    """Write a shelf as it is now."""
+    totals = {name: getattr(shelf.totals, name) for name in Totals.__struct_fields__}
+    row = {
+        "quota": shelf.quota,
+        "epoch": shelf.epoch,
+        "current": shelf.current,
+        "held": shelf.held,
+        "elsewhere": shelf.elsewhere or 0,
+        "quota_limit": shelf.limit,
+        "as_of_ms": shelf.as_of_ms,
+        "wanted": shelf.wanted,
+        "refused_boot_ms": shelf.refused_boot_ms,
     }
+    db.execute(_PUT, row | totals)
+
+
+def change(db: Connection, quota: str, epoch: int, step: Callable[[Shelf], Shelf]) -> Shelf | None:
+    """Read a shelf, write and return what ``step`` makes of it; an epoch unknown here has nothing to change."""
+    before = find(db, quota, epoch)
+    if before is None:
+        return None
+    after = step(before)
+    if after != before:
+        put(db, after)
+    return after
 
 
 def count(db: Connection, quota: str, epoch: int) -> StockCount | None:
     """Return this device's own totals of one quota and epoch as they travel; None if it never had any."""
-    row = db.execute(_COUNT, {"of": quota, "in_epoch": epoch}).first()
-    return None if row is None else StockCount(quota, epoch, _totals(row), row.held)
+    shelf = find(db, quota, epoch)
+    return None if shelf is None else shelf.count
 
 
 def counts(db: Connection) -> tuple[StockCount, ...]:
     """Return the totals of every quota and epoch."""
-    rows = db.execute(select(allocation).order_by(allocation.c.quota, allocation.c.epoch))
-    return tuple(StockCount(row.quota, row.epoch, _totals(row), row.held) for row in rows)
-
-
-def add(
-    db: Connection, quota: str, epoch: int, *, held: int = 0, sold: int = 0, cancelled: int = 0, returned: int = 0
-) -> None:
-    """Add to the device's own totals; only ``held`` may be negative. An epoch unknown here has nothing to add to."""
-    more = {"more_held": held, "more_sold": sold, "more_cancelled": cancelled, "more_returned": returned}
-    db.execute(_ADD, {"of": quota, "in_epoch": epoch, **more})
-
-
-def merge_grant(db: Connection, grant: Granted, as_of_ms: int) -> bool:
-    """Merge the cloud's totals by max and take its knowledge of the rest; return whether more was granted.
-
-    A grant answers what was wanted. Which epoch is current is decided by ``choose_epoch``.
-    """
-    key = (allocation.c.quota == grant.quota) & (allocation.c.epoch == grant.epoch)
-    before = db.execute(select(allocation.c.granted, allocation.c.confirmed).where(key)).first()
-    known = {"elsewhere": grant.elsewhere, "quota_limit": grant.limit, "as_of_ms": as_of_ms}
-    if before is None:
-        totals = {"granted": grant.granted, "confirmed": grant.confirmed}
-        db.execute(insert(allocation).values(quota=grant.quota, epoch=grant.epoch, current=False, **totals, **known))
-        return True
-    more = bool(grant.granted > before.granted)
-    totals = {"granted": max(grant.granted, before.granted), "confirmed": max(grant.confirmed, before.confirmed)}
-    answered = {"wanted": 0, "refused_boot_ms": None} if more else {}
-    db.execute(update(allocation).where(key).values(**totals, **known, **answered))
-    return more
+    return tuple(each.count for each in every(db))
 
 
 def ensure(db: Connection, quota: str, epoch: int) -> None:
@@ -94,18 +111,10 @@ def merge_confirmed(db: Connection, quota: str, epoch: int, confirmed: int) -> N
     db.execute(row.on_conflict_do_update(index_elements=[allocation.c.quota, allocation.c.epoch], set_=larger))
 
 
-def choose_epoch(db: Connection, quota: str, epoch: int) -> None:
-    """Make ``epoch`` the current one of ``quota`` unless a later one already is."""
-    mine = allocation.c.quota == quota
-    later = select(allocation.c.epoch).where(mine, allocation.c.current, allocation.c.epoch >= epoch)
-    if db.execute(later).first() is None:
-        db.execute(update(allocation).where(mine).values(current=False))
-        db.execute(update(allocation).where(mine, allocation.c.epoch == epoch).values(current=True))
-
-
 def forget_current(db: Connection) -> None:
     """Leave every allocation to its old life: nothing may be sold from it any more."""
-    db.execute(update(allocation).values(current=False, wanted=0, refused_boot_ms=None))
+    for shelf in every(db):
+        put(db, shelf.old_life())
 
 
 def want(db: Connection, quota: str, more: int) -> None:

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from appliance.domain.clock import HOUR_MS, MINUTE_MS, Now
 from appliance.domain.errors import LimitReached, Refusal, SaleClosed, SoldOut, SoldOutHere
-from appliance.domain.inventory import Line, Shelf, per_quota, require, shortages
+from appliance.domain.inventory import Line, Shelf, per_quota, require, shortages, take_grant
 from appliance.domain.limits import SHORTEST_HOLD_MS, Usage, check_holding, hold_life_ms, most_per_hold, share
 from appliance.domain.sale import require_open, state, window
 from mqtt_bridge.protocol.catalogue import EventSession, Limits
+from mqtt_bridge.protocol.messages import Granted
 from mqtt_bridge.protocol.stock import Totals
 
 numbers = st.integers(0, 200)
@@ -89,3 +90,51 @@ def test_cancelled_beats_every_switch_and_frozen_beats_an_open_one():
     assert window(at, now, "open", frozen=False) == "cancelled"
     assert window(EventSession("s", "k", "v", 10, 20, "UTC", (), ()), now, "open", frozen=True) == "closed"
     assert state("open", None) == "sold_out_here"
+
+
+def told(epoch: int, granted: int) -> Granted:
+    return Granted("q", epoch, granted, 0, 7, 100)
+
+
+@given(shelves(), st.integers(0, 50))
+def test_what_is_held_and_then_sold_cancelled_or_let_go_leaves_the_same_stock(shelf, quantity):
+    held = shelf.hold(quantity)
+    assert held.end(quantity) == shelf
+    sold = held.confirm(quantity, held=True)
+    assert sold == shelf.confirm(quantity, held=False)
+    assert sold.cancel(quantity).available == shelf.available
+
+
+@given(shelves(), st.integers(0, 400))
+def test_giving_back_takes_free_tickets_only_and_never_more_than_asked(shelf, returned):
+    after = shelf.give_back(returned)
+    given_back = after.totals.returned - shelf.totals.returned
+    assert 0 <= given_back <= shelf.available
+    assert given_back == 0 or after.totals.returned <= returned
+    assert after.give_back(returned) == after
+
+
+@given(shelves(), numbers, st.integers(1, 3))
+def test_a_grant_told_again_or_late_changes_nothing(shelf, granted, epoch):
+    first = {each.epoch: each for each in [shelf, *take_grant([shelf], told(epoch, granted), 5)]}
+    again = {each.epoch: each for each in [*first.values(), *take_grant(first.values(), told(epoch, granted), 5)]}
+    assert again == first
+    older = take_grant(first.values(), told(epoch, max(0, granted - 1)), 5)
+    assert [each.totals for each in older] == [first[epoch].totals]
+
+
+def test_only_the_latest_epoch_is_sold_from():
+    old = Shelf("q", 1, Totals(granted=9), 0, wanted=2)
+    left, new = take_grant([old], told(2, 4), 5)
+    assert (left.current, new.current, new.available) == (False, True, 4)
+    (late,) = take_grant([left, new], told(1, 12), 6)
+    assert not late.current
+    assert not new.old_life().current
+
+
+def test_a_larger_grant_answers_what_was_wanted():
+    waiting = Shelf("q", 1, Totals(granted=3), 0, wanted=2, refused_boot_ms=9)
+    (same,) = take_grant([waiting], told(1, 3), 5)
+    (more,) = take_grant([waiting], told(1, 5), 5)
+    assert (same.wanted, same.refused_boot_ms, same.elsewhere) == (2, 9, 7)
+    assert (more.wanted, more.refused_boot_ms, more.available) == (0, None, 5)
