@@ -7,10 +7,17 @@ from flask import Blueprint, Response
 from appliance.domain import people
 from appliance.domain.errors import Invalid
 from appliance.portal import api_answers as answers
-from appliance.portal.api_bodies import CheckInRequest, HoldRequest, OrderRequest, PaymentRequest, SignInRequest
+from appliance.portal.api_bodies import (
+    CheckInRequest,
+    HoldRequest,
+    OrderRequest,
+    PaymentRequest,
+    RefundRequest,
+    SignInRequest,
+)
 from appliance.portal.api_calls import Answer, Call, UseCase, reading, run_asking, writing
 from appliance.portal.routes import Route, Table
-from appliance.services import booking, door, listing, payments, staff
+from appliance.services import booking, door, listing, payments, repairs, staff
 from appliance.services.box import Unit
 from appliance.services.views import OrderView
 from appliance.web import bodies, clients
@@ -61,7 +68,15 @@ def take_payment(unit: Unit, call: Call[PaymentRequest]) -> Answer:
     return 201, answers.order(view)
 
 
-def _amount(order: OrderView, body: PaymentRequest) -> int:
+def pay_back(unit: Unit, call: Call[RefundRequest]) -> Answer:
+    """Write down money paid back."""
+    amount_minor = _amount(booking.find_order(unit, call.id), call.body)
+    view = repairs.pay_back(unit, call.id, call.caller.badge, call.body.method, amount_minor)
+    note(order=view.code, method_of_refund=call.body.method)
+    return 201, answers.order(view)
+
+
+def _amount(order: OrderView, body: PaymentRequest | RefundRequest) -> int:
     if body.amount.currency != order.currency:
         msg = f"This order is in {order.currency}. Give the amount in that currency."
         raise Invalid(msg, field="amount.currency")
@@ -120,6 +135,8 @@ WRITES: tuple[tuple[Route, UseCase], ...] = (
            {200: answers.Order, 202: answers.Order}, None, (404, 409, 422, 429), keyed=True), cancel),
     (Route("POST", "/orders/<order>/payments", "take_payment", "Take money for an order, or give it away",
            {201: answers.Order}, PaymentRequest, (404, 409, 422), "staff", keyed=True), take_payment),
+    (Route("POST", "/orders/<order>/refunds", "pay_back", "Record money paid back, at most the order's `refund`",
+           {201: answers.Order}, RefundRequest, (404, 409, 422), "staff", keyed=True), pay_back),
     (Route("POST", "/check-ins", "check_in", "Record a scan and get the verdict", {200: answers.CheckIn},
            CheckInRequest, (409, 422), "staff", keyed=True), check_in),
     (Route("DELETE", "/check-ins/<check_in>", "undo_check_in", "Take a scan back", {204: None}, None, (404, 409, 422),

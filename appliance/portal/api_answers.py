@@ -110,16 +110,23 @@ class Hold(msgspec.Struct, frozen=True):
 
 
 class OrderTicket(msgspec.Struct, frozen=True):
-    """One admission; ``receipt`` is the signed text of the QR code, empty while the order is not confirmed."""
+    """One admission; ``receipt`` is the signed text of the QR code, empty while the order is not confirmed.
+
+    ``replaced_by`` is the id of the ticket it was rebooked to, among those of the same order.
+    """
 
     ticket: str
     ticket_type: str
     code: str
     receipt: str
+    replaced_by: str | None
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An order: keep the id, it is the right to see and cancel it. Names are never repeated here."""
+    """An order: keep the id, it is the right to see and cancel it. Names are never repeated here.
+
+    ``refund`` is what is still to be paid back at a desk.
+    """
 
     order: str
     code: str
@@ -128,6 +135,7 @@ class Order(msgspec.Struct, frozen=True):
     total: Money
     due: Money
     tickets: list[OrderTicket]
+    refund: Money
 
 
 class StaffSignIn(msgspec.Struct, frozen=True):
@@ -233,11 +241,12 @@ def hold(view: HoldView) -> Hold:
 
 def order(view: OrderView) -> Order:
     """Return the wire form of an order."""
-    tickets = [OrderTicket(each.id, each.type.id, each.code, each.receipt) for each in view.tickets]
+    tickets = [OrderTicket(each.id, each.type.id, each.code, each.receipt, each.replaced_by) for each in view.tickets]
     total = from_minor(view.total_minor, view.currency)
     due = from_minor(view.due_minor, view.currency)
+    refund = from_minor(view.refund_due_minor, view.currency)
     # The view's status and payment come from the rows, whose values are those of the state tables.
-    return Order(view.id, view.code, view.status, view.payment, total, due, tickets)  # type: ignore[arg-type]
+    return Order(view.id, view.code, view.status, view.payment, total, due, tickets, refund)  # type: ignore[arg-type]
 
 
 def staff_sign_in(view: StaffToken) -> StaffSignIn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -45,6 +45,13 @@ class PaymentRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Money taken by staff; with ``comp`` the amount is what is given away."""
 
     method: Method
+    amount: Money
+
+
+class RefundRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Money paid back by staff, at most what is owed."""
+
+    method: Literal["cash", "terminal"]
     amount: Money
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from flask import g
+
 from appliance.services.views import OrderView
+from appliance.web.formats import money
 from appliance.web.texts import _
 
 
 def heading(order: OrderView) -> tuple[str, str]:
     """Return (title, words) for the page of an order."""
+    if order.status in {"confirmed", "cancel_pending", "cancelled"} and order.refund_minor:
+        return _paid_back(order)
+    if order.status in {"confirmed", "cancel_pending"} and order.called_off:
+        words = _("Your money is paid back. This page says how as soon as it is decided: keep its address.")
+        return _("This date is cancelled"), words if order.paid_minor else _("You have nothing to pay.")
     texts = {
         "requested": (
             _("Your request is on its way"),
@@ -24,6 +32,17 @@ def heading(order: OrderView) -> tuple[str, str]:
     return texts.get(order.status, (_("You are booked"), ""))
 
 
+def _paid_back(order: OrderView) -> tuple[str, str]:
+    title = _("You get money back") if order.status == "confirmed" else _("This booking is cancelled")
+    if not order.refund_due_minor:
+        back = money(order.paid_back_minor, order.currency, g.language)
+        return title, _("%(price)s was paid back to you.", price=back)
+    due = money(order.refund_due_minor, order.currency, g.language)
+    return title, _("You get %(price)s back at any desk of this box office. Show this page or your code.", price=due)
+
+
 def can_cancel(order: OrderView) -> bool:
-    """Return whether asking for a cancel can make sense: confirmed, and nobody admitted on it yet."""
+    """Return whether asking for a cancel can make sense: confirmed, nobody admitted on it yet, and no operator at it."""
+    if order.called_off or order.refund_minor:
+        return False
     return order.status == "confirmed" and all(each.admitted_at_ms is None for each in order.tickets)

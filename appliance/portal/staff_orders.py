@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from appliance.domain.errors import AlreadyAdmitted, Invalid, NotFound, Refusal
 from appliance.portal import forms
 from appliance.portal.staff_door import SEE_OTHER, method_of
-from appliance.services import booking, idempotency, payments
+from appliance.services import booking, idempotency, payments, repairs
 from appliance.services.box import Unit
 from appliance.services.views import OrderView
 from appliance.web.site import site
@@ -19,6 +19,7 @@ def register(blueprint: Blueprint) -> None:
     """Serve the pages of orders below ``blueprint``."""
     blueprint.add_url_rule("/orders", "orders", show_orders)
     blueprint.add_url_rule("/payments", "payments", take_payment, methods=["POST"])
+    blueprint.add_url_rule("/refunds", "refunds", pay_back, methods=["POST"])
     blueprint.add_url_rule("/orders/cancel", "cancel", cancel, methods=["POST"])
 
 
@@ -60,6 +61,28 @@ def take_payment() -> AnyResponse:
         site().box.run(use_case)
     except Invalid as refusal:
         return _refused(code, refusal, _("Nothing was taken: the amount due has changed. Look at the order below."))
+    return redirect(url_for("staff.orders", code=code), SEE_OTHER)
+
+
+def pay_back() -> AnyResponse:
+    """Record that what is owed for an order was paid back; the same form sent twice records it once."""
+    code, method, badge = request.form.get("code", ""), method_of(request.form.get("method", "")), g.member.badge
+    amount_minor = _amount(request.form.get("amount", ""))
+    meaning = f"refund {code} {method} {amount_minor}"
+    key = forms.key(request.form, meaning)
+
+    def use_case(unit: Unit) -> tuple[int, bytes, bool]:
+        def act() -> tuple[int, bytes]:
+            order = booking.find_by_code(unit, code)
+            repairs.pay_back(unit, order.id, badge, method, amount_minor)
+            return 201, b""
+
+        return idempotency.once(unit, f"form:staff:{badge}", key, meaning, act)
+
+    try:
+        site().box.run(use_case)
+    except Invalid as refusal:
+        return _refused(code, refusal, _("Nothing was paid back: what is owed has changed. Look at the order below."))
     return redirect(url_for("staff.orders", code=code), SEE_OTHER)
 
 

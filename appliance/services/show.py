@@ -81,7 +81,8 @@ def ticket_view(unit: Unit, row: Row[Any], admitted_at_ms: int | None) -> Ticket
         price_minor=row.price_minor,
         voided=row.voided,
         admitted_at_ms=admitted_at_ms,
-        replaced_by=getattr(row, "replaced_by", None),
+        replaced_by=row.replaced_by,
+        moved_from=None if at.moved is None else unit.catalogue.venue.get(at.moved.venue, _NOWHERE),
     )
 
 

@@ -79,7 +79,7 @@ class HoldView(msgspec.Struct, frozen=True):
 class TicketView(msgspec.Struct, frozen=True):
     """One admission; what the catalogue here does not know (yet) has empty names and zero times.
 
-    ``replaced_by`` is the id of the ticket it was rebooked to.
+    ``replaced_by`` is the id of the ticket it was rebooked to, ``moved_from`` where its moved session was to take place.
     """
 
     id: str
@@ -93,6 +93,7 @@ class TicketView(msgspec.Struct, frozen=True):
     voided: bool
     admitted_at_ms: int | None
     replaced_by: str | None = None
+    moved_from: Venue | None = None
 
 
 class OrderView(msgspec.Struct, frozen=True):
@@ -126,8 +127,17 @@ class OrderView(msgspec.Struct, frozen=True):
 
     @property
     def called_off(self) -> bool:
-        """Whether a date of a ticket that was not replaced does not take place."""
-        return any(each.at.cancelled for each in self.tickets if each.replaced_by is None)
+        """Whether the date of a ticket that still stands does not take place."""
+        return any(each.at.cancelled and not each.voided for each in self.standing)
+
+    @property
+    def standing(self) -> tuple[TicketView, ...]:
+        """Its tickets without those that others took the place of."""
+        return tuple(each for each in self.tickets if each.replaced_by is None)
+
+    def replaced(self, ticket: TicketView) -> TicketView | None:
+        """Return the ticket that this one took the place of."""
+        return next((each for each in self.tickets if each.replaced_by == ticket.id), None)
 
     @property
     def due_minor(self) -> int:

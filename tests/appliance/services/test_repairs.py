@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import pytest
 
 from appliance.domain.errors import Invalid, SaleClosed
-from appliance.services import booking, door, listing, payments, repairs, sync
+from appliance.services import booking, door, listing, payments, repairs
 from appliance.services.booking import Item
-from appliance.services.selling import fact
-from appliance.store import allocations, orders
-from mqtt_bridge.protocol import ids, receipts
-from mqtt_bridge.protocol.catalogue import Catalogue, Moved
-from mqtt_bridge.protocol.codec import decode
+from appliance.store import allocations
+from mqtt_bridge.protocol import receipts
+from mqtt_bridge.protocol.catalogue import Moved
 from mqtt_bridge.protocol.messages import (
     CancelRefused,
-    Content,
-    Envelope,
     OrderCancelled,
     OrderConfirmed,
-    OrderRebooked,
     RefundOwed,
     RefundPaid,
-    Swap,
-    TicketFact,
     TicketsVoided,
-    TicketsWithdrawn,
 )
 from tests.support.box import (
     ADULT,
@@ -41,17 +31,7 @@ from tests.support.box import (
     desk,
     example_catalogue,
 )
-
-
-def tell(box: TestBox, body, origin: str = "cloud"):
-    content = Content(v=1, org="org", sender="cloud", origin=origin, inc="1", seq=1, body=body, wall_ms=0)
-    box.run(lambda unit: sync.apply_message(unit, content, None))
-
-
-def told(box: TestBox, *kinds: type) -> list:
-    rows = box.look(lambda unit: unit.mail.unacked("cloud", unit.inc))
-    bodies = [decode(decode(row.envelope, Envelope).content, Content).body for row in rows]
-    return [each for each in bodies if isinstance(each, kinds)]
+from tests.support.repairs import import_into, rebooked, tell, told, with_session, withdrawn
 
 
 def book(box: TestBox, kind: str, quantity: int, *, pay: bool = True):
@@ -75,38 +55,9 @@ def totals(box: TestBox, quota: str, epoch: int = 1):
     return box.look(lambda unit: allocations.count(unit.db, quota, epoch)).totals
 
 
-def facts(box: TestBox, order_id: str) -> tuple[TicketFact, ...]:
-    return box.look(lambda unit: tuple(fact(row) for row in orders.tickets(unit.db, order_id)))
-
-
-def withdrawn(box: TestBox, order) -> TicketsWithdrawn:
-    return TicketsWithdrawn(order.id, order.code, order.issuer, order.payment, facts(box, order.id), "oversold")
-
-
-def rebooked(box: TestBox, order, kind: str, session: str, quota: str) -> OrderRebooked:
-    def swap(number: int, old: TicketFact) -> Swap:
-        ticket = ids.secret(bytes([number]) * 16)
-        new = TicketFact(ticket, ids.code(bytes([number]) * 5), kind, session, quota, 1, old.price_minor, "EUR")
-        return Swap(old, new)
-
-    swaps = tuple(swap(k + 1, old) for k, old in enumerate(facts(box, order.id)))
-    return OrderRebooked(order.id, order.code, order.issuer, order.issuer, order.payment, swaps, "session-cancelled")
-
-
 def forward(source: TestBox, target: TestBox, *kinds: type) -> None:
     for body in told(source, *kinds):
         tell(target, body, source.identity.device)
-
-
-def with_session(version: int, session: str, **changes: Any) -> Catalogue:
-    catalogue = example_catalogue(version=version)
-    (event,) = catalogue.events
-    sessions = tuple(msgspec.structs.replace(at, **changes) if at.id == session else at for at in event.sessions)
-    return msgspec.structs.replace(catalogue, events=(msgspec.structs.replace(event, sessions=sessions),))
-
-
-def import_into(box: TestBox, catalogue: Catalogue) -> None:
-    box.run(lambda unit: sync.apply_catalogue(unit, catalogue))
 
 
 def test_own_tickets_are_withdrawn_and_counted_in_one_step_at_their_own_door(box):
