@@ -94,6 +94,7 @@ def _limits(fields: Fields) -> Limits:
         new_clients_per_minute=given.optional(
             "new_clients_per_minute", values.whole(1, 100_000), default.new_clients_per_minute
         ),
+        personal_data_days=given.optional("personal_data_days", values.whole(0, 3650), default.personal_data_days),
         unpaid_until=given.optional("unpaid_until", values.unpaid_until, default.unpaid_until),
         request_share=given.optional("request_share", values.share, default.request_share),
     )

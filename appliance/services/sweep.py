@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from appliance.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from appliance.services.box import CLOUD, Unit
+from appliance.services.privacy import forget_ended
 from appliance.services.stock import free_lapsed
 from appliance.services.switches import cancel_unpaid
 from appliance.store import holds, records
@@ -20,6 +21,7 @@ class Swept:
 
     expired_holds: int = 0
     cancelled_orders: int = 0
+    forgotten_orders: int = 0
 
 
 def sweep(unit: Unit) -> Swept:
@@ -30,7 +32,7 @@ def sweep(unit: Unit) -> Swept:
     if unit.now.trusted:
         holds.old_ends(unit.db, unit.now.wall_ms - HOLDS_KEPT_MS)
         unit.mail.prune(CLOUD, unit.now.wall_ms - ACKED_KEPT_MS)
-    return Swept(expired, cancelled)
+    return Swept(expired, cancelled, forget_ended(unit))
 
 
 def _cancel_unpaid(unit: Unit) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from appliance.domain.inventory import take_grant
-from appliance.services import cancelling, door, foreign, payments, repairs, requesting
+from appliance.services import cancelling, door, foreign, payments, privacy, repairs, requesting
 from appliance.services.box import CLOUD, Unit
 from appliance.services.stock import free_lapsed
 from appliance.store import allocations, device, documents, records
@@ -21,6 +21,7 @@ from mqtt_bridge.protocol.messages import (
     CheckInUndone,
     Content,
     DeviceState,
+    ErasePersonalData,
     Hello,
     KeyDirectory,
     OrderCancelled,
@@ -161,7 +162,8 @@ def apply_message(unit: Unit, content: Content, private: Private | None) -> None
         # An uplink kind on the downlink: the cloud never forwards it, so there is nothing to do.
         unit.audit("system", "unexpected_message", type(content.body).__name__)
         return
-    handle(unit, content.body, content.origin, private)
+    order = getattr(content.body, "order", "")
+    handle(unit, content.body, content.origin, privacy.allowed(unit, order, private))
 
 
 def _order_confirmed(unit: Unit, message: OrderConfirmed, origin: str, private: Private | None) -> None:
@@ -203,4 +205,5 @@ _HANDLERS: dict[type, Handler] = {
     RefundOwed: lambda unit, body, _origin, _private: repairs.on_refund_owed(unit, body),
     RefundPaid: lambda unit, body, _origin, _private: repairs.on_refund_paid(unit, body),
     ReturnAllocation: lambda unit, body, _origin, _private: _return_allocation(unit, body),
+    ErasePersonalData: lambda unit, body, _origin, _private: privacy.on_erase(unit, body),
 }

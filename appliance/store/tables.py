@@ -289,3 +289,14 @@ issuer_key = Table(
     Column("revoked", Boolean, nullable=False),
     UniqueConstraint("device", "kid"),
 )
+
+# What this device was asked to forget: messages that arrive later are held against it.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("order", String, nullable=False),
+    Column("salt", String, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("asked_at_ms", BigInteger, nullable=False),
+)

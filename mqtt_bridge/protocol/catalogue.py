@@ -88,6 +88,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``share_per_client`` is a fraction (0, 1] of the remaining stock; one ticket is always allowed. ``unpaid_until`` is minutes
     relative to the start (negative: before) at which unpaid orders are cancelled, or None for a staff switch. ``request_share``
     is the fraction (0, 1] of a quota's limit that one device may have in open requests; four tickets always.
+    ``personal_data_days`` after the end of its last session an order forgets name and contact.
     """
 
     per_hold: int = 8
@@ -99,6 +100,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     new_clients_per_minute: int = 60
     unpaid_until: int | None = None
     request_share: float = 0.1
+    personal_data_days: int = 30
 
 
 class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

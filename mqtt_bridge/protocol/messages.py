@@ -275,6 +275,22 @@ class RefundPaid(_Body, frozen=True):
     staff: str
 
 
+class ErasePersonalData(_Body, frozen=True):
+    """Please forget names and contacts: of ``order``, or of whoever's contact has this salted ``digest`` (hex sha256)."""
+
+    erasure: str
+    order: str = ""
+    salt: str = ""
+    digest: str = ""
+
+
+class PersonalDataErased(_Body, frozen=True):
+    """A device has forgotten what an erasure asked for; ``orders`` is how many of its orders that concerned."""
+
+    erasure: str
+    orders: int
+
+
 class ReturnAllocation(_Body, frozen=True):
     """Please return stock until your ``returned`` total of this epoch reaches ``returned`` (or you have none free)."""
 
@@ -301,6 +317,7 @@ Uplink = (
     | RefundPaid
     | OrderRequested
     | RequestWithdrawn
+    | PersonalDataErased
 )
 # The cloud forwards facts of other devices to those that need them, unchanged.
 Downlink = (
@@ -320,6 +337,7 @@ Downlink = (
     | OrderRequested
     | OrderRefused
     | RequestWithdrawn
+    | ErasePersonalData
 )
 
 
