@@ -70,6 +70,11 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("provision", "Register a device of a venue with the cloud.", _provision)
     command.add_argument("device", metavar="DEVICE", help="name of the device, e.g. hall-1")
     command.add_argument("venue", metavar="VENUE", help="id of its venue in the catalogue")
+    command = add(
+        "erase", "Forget a person everywhere: in the cloud at once, at each device when it is reached.", _erase
+    )
+    command.add_argument("order", metavar="ORDER", nargs="?", default="", help="an order's code or id")
+    command.add_argument("--contact", metavar="TEXT", default="", help="whoever gave this contact, in any order")
     add("operator-token", "Make a token that opens the console, and print it once.", _operator_token)
     _add_broker_config(
         add("broker-config", "Write the configuration of a Mosquitto for this organisation.", _broker_config)
@@ -211,6 +216,25 @@ def _provision(given: argparse.Namespace, settings: Settings) -> int:
     print(f"# {'registered' if new else 'was registered before'}; settings of the device:")
     print(f'[device]\norg = "{settings.device.org}"\nname = "{given.device}"\nvenue = "{given.venue}"')
     print(f'[broker]\nurl = "{settings.broker.url}"\ncloud_key = "{cloud_key(settings).public_hex}"')
+    return 0
+
+
+def _erase(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.bootstrap import cloud_database, cloud_key, wall_ms
+    from mqtt_bridge.cloud.erasures import ErasureRefused, erase
+
+    if bool(given.order) == bool(given.contact):
+        return _complain("erase", ["name one order, or one --contact"])
+    database, signer, salt = cloud_database(settings), cloud_key(settings), secrets.token_hex(16)
+    try:
+        asked = erase(database, signer, settings.device.org, wall_ms(), salt, order=given.order, contact=given.contact)
+    except ErasureRefused as error:
+        return _complain("erase", [str(error)])
+    print("the cloud keeps no name and no contact of this person" + (" and asked:" if asked.devices else ""))
+    for device, orders in asked.devices.items():
+        print(f"  {device}: " + ("not reached yet" if orders is None else f"forgotten, in {orders} orders"))
+    for device in asked.sealed:
+        print(f"  {device}: sealed, it cannot be asked; destroy its card")
     return 0
 
 

@@ -44,7 +44,7 @@ def forget_ended(unit: Unit) -> int:
 
 
 def _forget(unit: Unit, orders: Collection[str]) -> None:
-    def concerned(content: Content) -> bool:
+    def concerned(content: Content, _private: Private) -> bool:
         return getattr(content.body, "order", "") in orders
 
     if orders:

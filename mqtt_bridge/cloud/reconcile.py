@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from mqtt_bridge.cloud import directory, facts, publish
+from mqtt_bridge.cloud import directory, erasures, facts, publish
 from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.alarms import raise_alarm
 from mqtt_bridge.cloud.catalogue import current_catalogue
@@ -36,10 +36,12 @@ from mqtt_bridge.protocol.messages import (
     Content,
     DeviceState,
     Envelope,
+    ErasePersonalData,
     Hello,
     KeyPublished,
     Need,
     OrderConfirmed,
+    PersonalDataErased,
     Private,
     Status,
     StockCount,
@@ -72,6 +74,7 @@ class Batch:
         self._keys: dict[str, dict[str, str]] = {}
         self._lives: dict[str, dict[str, int]] = {}
         self._digests: dict[tuple[str, str, int], str] = {}
+        self._erased: list[ErasePersonalData] | None = None
         self._applied_now: set[tuple[str, str, int, str]] = set()
         self._handlers: dict[str, Callable[[Device, bytes], None]] = {
             "hello": self._hello,
@@ -272,12 +275,20 @@ class Batch:
             self._key_published(device, body)
         elif isinstance(body, AllocationReturned):
             self._report(device, body.stock)
+        elif isinstance(body, PersonalDataErased):
+            erasures.done(self.db, device.name, body.erasure, body.orders, self.wall_ms)
         elif isinstance(body, Fact):
             self._report(device, getattr(body, "stock", ()))
             facts.record(facts.Telling(self.db, device.name, self.wall_ms), body)
-            self.forwarder.forward(device.name, body, private)
+            order = body.order if isinstance(body, OrderConfirmed) else ""
+            self.forwarder.forward(device.name, body, erasures.allowed(self._erasures(), order, private))
             if isinstance(body, OrderConfirmed):
                 self.forwarder.release(body.order, tuple(each.ticket for each in body.tickets))
+
+    def _erasures(self) -> list[ErasePersonalData]:
+        if self._erased is None:
+            self._erased = erasures.remembered(self.db)
+        return self._erased
 
     def _report(self, device: Device, stock: tuple[StockCount, ...]) -> None:
         for count in stock:

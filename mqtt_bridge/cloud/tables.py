@@ -336,3 +336,23 @@ sample = Table(
     Column("superseded", Boolean, nullable=False),
 )
 Index("sample_newest", sample.c.superseded, sample.c.subject)
+
+# Requests to forget a person: an order, or a contact as a salted hash; and what each device that was asked has done.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("order", String, nullable=False),
+    Column("salt", String, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("asked_at_ms", BigInteger, nullable=False),
+)
+
+erasure_device = Table(
+    "erasure_device",
+    metadata,
+    Column("erasure", String, primary_key=True),
+    Column("device", String, primary_key=True),
+    Column("orders", Integer),
+    Column("done_at_ms", BigInteger),
+)

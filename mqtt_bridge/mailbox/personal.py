@@ -8,20 +8,21 @@ from sqlalchemy import ColumnElement, Connection, LargeBinary, Table, func, lite
 
 from mqtt_bridge.mailbox.tables import inbox_early, outbox
 from mqtt_bridge.protocol.codec import decode
-from mqtt_bridge.protocol.messages import Content, Envelope
+from mqtt_bridge.protocol.messages import Content, Envelope, Private
 from mqtt_bridge.protocol.privacy import without_private
 
 # How an envelope with a personal part looks in its JSON.
 _MARK = b'"private":{'
 
 
-def forget_private(db: Connection, peer: str | None, concerned: Callable[[Content], bool]) -> int:
+def forget_private(db: Connection, peer: str | None, concerned: Callable[[Content, Private], bool]) -> int:
     """Strip the messages to and from ``peer`` (None: of everybody) whose content is ``concerned``; return how many."""
     number = 0
     for table in (outbox, inbox_early):
         rows = select(table.c.peer, table.c.inc, table.c.seq, table.c.envelope).where(_marked(db, table))
         for row in db.execute(rows if peer is None else rows.where(table.c.peer == peer)).all():
-            if concerned(decode(decode(row.envelope, Envelope).content, Content)):
+            envelope = decode(row.envelope, Envelope)
+            if envelope.private and concerned(decode(envelope.content, Content), envelope.private):
                 key = (table.c.peer == row.peer, table.c.inc == row.inc, table.c.seq == row.seq)
                 db.execute(update(table).where(*key).values(envelope=without_private(row.envelope)))
                 number += 1

@@ -10,7 +10,6 @@ from appliance.domain.clock import DAY_MS, HOUR_MS
 from appliance.services import booking, privacy, sync
 from appliance.services.booking import Item
 from appliance.services.sweep import sweep
-from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol.codec import decode, open_envelope
 from mqtt_bridge.protocol.messages import Content, Envelope, ErasePersonalData, PersonalDataErased
 from mqtt_bridge.protocol.privacy import contact_digest
@@ -33,8 +32,8 @@ def person(box: TestBox, order_id: str) -> tuple[str, str]:
 
 
 def envelopes(box: TestBox) -> list[Envelope]:
-    with box.database.read() as db:
-        return [decode(row.envelope, Envelope) for row in sender.unacked(db, "cloud", 0, 100)]
+    rows = box.look(lambda unit: unit.mail.unacked("cloud", unit.inc))
+    return [decode(row.envelope, Envelope) for row in rows]
 
 
 def erase(box: TestBox, **whom: str) -> None:
