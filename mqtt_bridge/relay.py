@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from mqtt_bridge.edge import EdgeHandlers, Health, InUnit, Names, OpenUnit
-from mqtt_bridge.mailbox import receiver
+from mqtt_bridge.mailbox import receiver, sender
 from mqtt_bridge.mailbox.pump import Pump
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.catalogue import Catalogue
@@ -257,14 +257,24 @@ class Relay(Generic[U]):
             self._guard("ack", lambda: self._run(use_case))
 
     def _on_state(self, state: DeviceState, *, live: bool) -> None:
-        """Apply the cloud's view; a live one for our incarnation that does not know more than we do opens the sending."""
+        """Apply the cloud's view; a live one for our incarnation that does not know more than we do opens the sending.
+
+        A cloud of a later generation was restored from a backup: it is sent what it lacks, after another hello.
+        """
         if state.device != self._names.device:
             msg = f"a state for {state.device} reached {self._names.device}"
             raise ProtocolError(msg)
         told = msgspec.structs.replace(state, upto=self._pump.believed(Ack(state.inc, state.upto)).upto)
-        self._run(lambda unit: self._handlers.apply_state(unit, told))
+        before = self._hello or self._look(self._handlers.hello)
+
+        def use_case(unit: U) -> None:
+            if state.inc == before.inc and state.generation > before.generation:
+                sender.start_over(unit.mail, CLOUD, Ack(state.inc, state.upto))
+            self._handlers.apply_state(unit, told)
+
+        self._run(use_case)
         hello = self._look(self._handlers.hello)
-        if self._hello is None or hello.inc != self._hello.inc:
+        if self._hello is None or (hello.inc, hello.generation) != (self._hello.inc, self._hello.generation):
             self._answered, self._hello_due_ms, self._hellos = False, 0, 0
         elif live and state.inc == hello.inc and not state.stop and state.upto <= hello.last_seq:
             self._answered = True

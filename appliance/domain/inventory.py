@@ -77,6 +77,10 @@ class Shelf:
         number = self.totals.returnable(returned - self.totals.returned, self.held)
         return replace(self, totals=_more(self.totals, returned=number)) if number else self
 
+    def give_back_all(self) -> Shelf:
+        """Return everything that is free: the device was sealed."""
+        return self.give_back(self.totals.returned + self.available)
+
     def hear(self, told: Granted, as_of_ms: int) -> Shelf:
         """Merge the cloud's totals by maximum and take its knowledge of the rest; a larger grant answers what was wanted."""
         cloud = Totals(granted=told.granted, confirmed=told.confirmed)

@@ -41,8 +41,11 @@ def state(sale: Window, shelf: Shelf | None, *, on_request: bool = False) -> Sal
     return "on_request" if on_request else "sold_out_here"
 
 
-def require_open(sale: Window, *, frozen: bool) -> None:
+def require_open(sale: Window, *, frozen: bool, sealed: bool = False) -> None:
     """Raise ``SaleClosed`` with the words that fit."""
+    if sealed:
+        msg = "This box office was closed for good. Tickets that it sold stay valid."
+        raise SaleClosed(msg, state="closed")
     if frozen:
         msg = "This box office is starting anew and sells nothing until it has spoken to the central office."
         raise SaleClosed(msg, state="closed")

@@ -58,7 +58,21 @@ def page(unit: Unit) -> DoorPage:
 
 def _facts(view: DoorView) -> tuple[tuple[str, str, str], ...]:
     facts = [_link(view), _clock(view)]
-    if view.frozen:
+    part, parts = view.retold
+    if part < parts:
+        words = _(
+            "%(part)s of %(parts)s parts have arrived. Until then check tickets by their QR code.",
+            part=part,
+            parts=parts,
+        )
+        facts.insert(0, ("warn", _("Taking this venue over"), words))
+    elif parts:
+        words = _("Orders, payments and scans are here. Names and contacts are not kept centrally and are missing.")
+        facts.append(("", _("Took this venue over"), words))
+    if view.sealed:
+        words = _("The operator sealed this device. It sells nothing and admits nobody; what it sold stays valid.")
+        facts.insert(0, ("bad", _("Closed for good"), words))
+    elif view.frozen:
         facts.insert(
             0, ("bad", _("Sells nothing yet"), _("This device waits for the central office. Let the link come back."))
         )

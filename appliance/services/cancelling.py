@@ -18,7 +18,7 @@ from appliance.services.foreign import order_values, ticket_values
 from appliance.services.selling import fact
 from appliance.services.stock import counts
 from appliance.services.views import OrderView
-from appliance.store import allocations, orders
+from appliance.store import allocations, orders, records
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.messages import CancelRefused, CancelRequested, OrderCancelled, TicketsVoided
 
@@ -50,6 +50,8 @@ def cancel(unit: Unit, order_id: str, by: str = "guest") -> OrderView:
     elsewhere = [each for each in tickets if not decides(unit, each.event_session)]
     if row.issuer == unit.identity.device:
         _cancel_own(unit, row, here, elsewhere)
+    elif row.issuer in answered_by_me(unit):
+        _cancel_for_sealed(unit, row, here, elsewhere)
     else:
         _void_for_issuer(unit, row, here, elsewhere)
     unit.audit(by, "cancel", order_id)
@@ -74,6 +76,22 @@ def _cancel_own(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list
     orders.change(unit.db, row.id, status=status)
     if here:
         void_and_count(unit, row.id, here)
+    if elsewhere:
+        unit.emit(CancelRequested(order=row.id, tickets=tuple(fact(each) for each in elsewhere)))
+
+
+def answered_by_me(unit: Unit) -> set[str]:
+    """Return the sealed devices whose orders this one looks after."""
+    return records.issuers_answered_by(unit.db, unit.identity.device)
+
+
+def _cancel_for_sealed(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]]) -> None:
+    """Cancel what a sealed device sold: its totals are the cloud's to count, on our word as the door or another door's."""
+    orders.change(unit.db, row.id, status=next_order(row.status, "request_cancel" if elsewhere else "cancel"))
+    if here:
+        ticket_ids = tuple(each.id for each in here)
+        orders.change_tickets(unit.db, ticket_ids, voided=True)
+        unit.emit(TicketsVoided(order=row.id, tickets=ticket_ids))
     if elsewhere:
         unit.emit(CancelRequested(order=row.id, tickets=tuple(fact(each) for each in elsewhere)))
 
@@ -164,11 +182,15 @@ def on_refused(unit: Unit, message: CancelRefused) -> None:
 
 def on_order_cancelled(unit: Unit, message: OrderCancelled, origin: str) -> None:
     """As a door: the issuer counted these tickets cancelled; nobody comes in on them any more."""
-    if origin == unit.identity.device:
-        return
+    if origin != unit.identity.device:
+        take_cancelled(unit, message, origin)
+
+
+def take_cancelled(unit: Unit, message: OrderCancelled, origin: str) -> None:
+    """Write down that the issuer counted these tickets of its own cancelled."""
     theirs = [row for row in (orders.find_ticket(unit.db, each) for each in message.tickets) if row is not None]
     ticket_ids = [row.id for row in theirs if row.issuer == origin]
-    orders.change_tickets(unit.db, ticket_ids, voided=True)
+    orders.change_tickets(unit.db, ticket_ids, voided=True, counted_cancelled=True)
     for order_id in orders.orders_of_tickets(unit.db, ticket_ids):
         if all(each.voided for each in orders.tickets(unit.db, order_id)):
             orders.change(unit.db, order_id, status="cancelled")

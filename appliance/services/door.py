@@ -16,7 +16,7 @@ from appliance.domain.printing import Stub
 from appliance.services import booking, payments, show
 from appliance.services.booking import Item
 from appliance.services.box import Unit
-from appliance.services.cancelling import hosted_here
+from appliance.services.cancelling import answered_by_me, hosted_here
 from appliance.services.finding import Found, find
 from appliance.services.overview import door_view
 from appliance.services.views import CheckInView, OrderView, TicketView
@@ -78,9 +78,12 @@ def sell(unit: Unit, staff: str, items: Iterable[Item], method: Method | None, l
 
 
 def undo(unit: Unit, check_in_id: str, staff: str) -> CheckInView:
-    """Take a scan back: the ticket is admissible again. Doing it twice changes nothing; ``NotFound`` if there is none."""
+    """Take a scan back: the ticket is admissible again. Doing it twice changes nothing; ``NotFound`` if there is none.
+
+    A device that replaced the door may take its predecessor's scans back too.
+    """
     row = scans.find(unit.db, check_in_id)
-    if row is None or row.lane.startswith("@"):
+    if row is None or (row.lane.startswith("@") and row.lane[1:] not in answered_by_me(unit)):
         msg = "This scan does not exist at this door."
         raise NotFound(msg)
     if row.undone_at_ms is None:
@@ -98,10 +101,13 @@ def recent(unit: Unit, limit: int = RECENT) -> tuple[CheckInView, ...]:
 
 def on_checked_in(unit: Unit, message: CheckedIn, origin: str) -> None:
     """Another door scanned a ticket of ours: know it as used."""
-    if origin == unit.identity.device:
-        return
-    values = _scan_values(message, code="", lane=f"@{origin}")
-    scans.add(unit.db, values)
+    if origin != unit.identity.device:
+        take_scan(unit, message, lane=f"@{origin}")
+
+
+def take_scan(unit: Unit, message: CheckedIn, *, lane: str) -> None:
+    """Write a scan down that happened elsewhere, or here before this database was made."""
+    scans.add(unit.db, _scan_values(message, code="", lane=lane))
     row = orders.find_ticket(unit.db, message.ticket) if message.ticket else None
     if row is not None and message.verdict == "admitted" and row.checked_in_by is None:
         orders.change_tickets(unit.db, [row.id], checked_in_by=message.check_in)
@@ -109,8 +115,12 @@ def on_checked_in(unit: Unit, message: CheckedIn, origin: str) -> None:
 
 def on_check_in_undone(unit: Unit, message: CheckInUndone, origin: str) -> None:
     """Another door took a scan back."""
-    if origin == unit.identity.device:
-        return
+    if origin != unit.identity.device:
+        take_back(unit, message)
+
+
+def take_back(unit: Unit, message: CheckInUndone) -> None:
+    """Write down that a scan was taken back."""
     scans.undo(unit.db, message.check_in, unit.now.wall_ms)
     _forget_admission(unit, message.check_in, message.ticket)
 

@@ -14,7 +14,7 @@ from appliance.services.foreign import fact_of, from_receipt, settle_by_receipt,
 from appliance.store import orders, records
 from mqtt_bridge.protocol import ids, receipts
 from mqtt_bridge.protocol.errors import BadSignature, ProtocolError, UnknownIssuer
-from mqtt_bridge.protocol.messages import DeviceKey
+from mqtt_bridge.protocol.messages import DeviceKey, ReceiptSeen
 from mqtt_bridge.protocol.receipts import TicketClaims
 
 
@@ -34,8 +34,9 @@ class Found:
 def find(unit: Unit, text: str) -> Found:
     """Return what ``text`` stands for: a receipt, the code of a ticket, or the code of an order (its next ticket).
 
-    A valid receipt of another device's ticket for this venue is written down, so that its code finds it from now on. What
-    stood for a ticket that was rebooked stands for the one that took its place.
+    A valid receipt of another device's ticket for this venue is written down, so that its code finds it from now on; and the
+    cloud is told of any whose sale was never heard of, because its device may be dead. What stood for a ticket that was
+    rebooked stands for the one that took its place.
     """
     return _followed(unit, _find(unit, text.strip()))
 
@@ -86,17 +87,26 @@ def _by_receipt(unit: Unit, text: str) -> Found:
         reading = receipts.read(text)
     except ProtocolError:
         return Found("unknown", code)
+    key = _key(unit, reading.kid)
     try:
-        reading.verify(_key(unit, reading.kid))
+        reading.verify(key)
     except UnknownIssuer:
         return Found("unknown_issuer", code)
     except BadSignature:
-        return Found("bad_signature", code)
+        # A stolen card may sign what it likes: of its tickets those are good that its message or the cloud told us of.
+        told = (
+            orders.find_ticket(unit.db, reading.claims.ticket)
+            if key is not None and key.sealed and key.revoked
+            else None
+        )
+        return Found("bad_signature", code) if told is None else Found("known", code, told)
     return _proven(unit, reading.claims, text, code)
 
 
 def _proven(unit: Unit, claims: TicketClaims, text: str, code: str) -> Found:
     row = orders.find_ticket(unit.db, claims.ticket)
+    if row is None and claims.issuer != unit.identity.device:
+        unit.emit(ReceiptSeen(receipt=text))
     if row is None and not hosted_here(unit, claims.event_session):
         return Found("known", code, SimpleNamespace(**ticket_values("", claims.issuer, fact_of(claims), text)))
     if row is None:
@@ -110,7 +120,8 @@ def _key(unit: Unit, kid: str) -> DeviceKey | None:
     """Return the key of an issuer; our own is known before the cloud ever told anybody."""
     row = records.find_issuer(unit.db, kid)
     if row is not None:
-        return DeviceKey(row.device, row.venue, row.door, row.kid, row.public, row.revoked)
+        names = (row.device, row.venue, row.door, row.kid, row.public)
+        return DeviceKey(*names, row.revoked, row.sealed, row.answered_by)
     signer, me = unit.box.signer, unit.identity
     if kid == signer.kid:
         return DeviceKey(me.device, me.venue, unit.device.door, kid, signer.public.hex())

@@ -7,7 +7,8 @@ from typing import Any
 from appliance.domain.booking import next_order, next_payment
 from appliance.services import show
 from appliance.services.box import Unit
-from appliance.store import orders
+from appliance.services.selling import sign_anew
+from appliance.store import orders, records
 from mqtt_bridge.protocol.messages import OrderConfirmed, OrderRequested, Private, RequestWithdrawn, TicketFact
 from mqtt_bridge.protocol.receipts import TicketClaims
 
@@ -56,9 +57,19 @@ def ticket_values(order_id: str, issuer: str, fact: TicketFact, receipt: str = "
 
 
 def on_order_confirmed(unit: Unit, message: OrderConfirmed, origin: str, private: Private | None) -> None:
-    """Keep an order of another device; tickets known from a receipt or a cancel move into it."""
+    """Keep an order of another device; tickets known from a receipt or a cancel move into it.
+
+    Orders of a sealed device that we answer for get receipts of our own, for reprints.
+    """
     if origin == unit.identity.device:
         return
+    take_order(unit, message, origin, private)
+    if origin in records.issuers_answered_by(unit.db, unit.identity.device):
+        sign_anew(unit, message.order)
+
+
+def take_order(unit: Unit, message: OrderConfirmed, origin: str, private: Private | None) -> None:
+    """Write an order down that was sold elsewhere, or here before this database was made."""
     values = _values(unit, message, origin, private) | {
         "sold_by": message.sold_by,
         "created_at_ms": message.confirmed_at_ms,

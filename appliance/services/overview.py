@@ -33,6 +33,8 @@ def door_view(unit: Unit) -> DoorView:
         link_up=unit.device.link_up,
         door=unit.device.door,
         frozen=unit.device.frozen,
+        sealed=unit.device.sealed,
+        retold=(unit.device.retold_part, unit.device.retold_parts),
         hardware=hardware.seen(unit),
         jobs=tuple(printing.view(row) for row in records.recent_print_jobs(unit.db, JOBS_SHOWN)),
     )

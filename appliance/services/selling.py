@@ -146,12 +146,36 @@ def fact(ticket: Any) -> TicketFact:
     )
 
 
-def sign_as_paid(unit: Unit, order_id: str) -> None:
-    """Issue the receipts of our own order again, now saying paid; everything else in them stays."""
+def sign_anew(unit: Unit, order_id: str) -> None:
+    """Issue receipts of our own for an order whose receipts are not here: we answer for it, or sold it in a life we forgot.
+
+    They name the same tickets, so it does not matter which of the two a guest shows.
+    """
+    order = orders.find(unit.db, order_id)
     for row in orders.tickets(unit.db, order_id):
-        if row.issuer != unit.identity.device or not row.receipt:
+        if row.receipt or order is None:
             continue
-        claims = receipts.read(row.receipt).claims
-        if not claims.paid:
+        claims = TicketClaims(
+            issuer=unit.identity.device,
+            ticket=row.id,
+            event_session=row.event_session,
+            ticket_type=row.ticket_type,
+            code=row.code,
+            price_minor=row.price_minor,
+            currency=row.currency,
+            paid=order.payment == "paid",
+            inc=receipts.inc_hash(unit.inc),
+            seq=unit.next_seq(),
+            epoch=row.epoch,
+            issued_at_s=unit.now.wall_ms // 1000 if unit.now.trusted else None,
+        )
+        orders.change_tickets(unit.db, [row.id], receipt=receipts.issue(claims, unit.box.signer))
+
+
+def sign_as_paid(unit: Unit, order_id: str) -> None:
+    """Issue the receipts that we signed for an order again, now saying paid; everything else in them stays."""
+    for row in orders.tickets(unit.db, order_id):
+        claims = receipts.read(row.receipt).claims if row.receipt else None
+        if claims is not None and claims.issuer == unit.identity.device and not claims.paid:
             paid = msgspec.structs.replace(claims, paid=True)
             orders.change_tickets(unit.db, [row.id], receipt=receipts.issue(paid, unit.box.signer))

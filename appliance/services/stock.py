@@ -72,4 +72,5 @@ def require_on_sale(unit: Unit, sessions: Iterable[EventSession]) -> None:
     """Raise ``SaleClosed`` unless all these sessions are on sale."""
     switches = records.switches(unit.db)
     for at in sessions:
-        sale.require_open(sale_window(unit, at, switches), frozen=unit.device.frozen)
+        window = sale_window(unit, at, switches)
+        sale.require_open(window, frozen=unit.device.frozen, sealed=unit.device.sealed)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from appliance.domain.errors import NotFound
 from appliance.services.box import Unit
-from appliance.services.cancelling import cancel
+from appliance.services.cancelling import answered_by_me, cancel
 from appliance.store import orders, records
 
 Position = Literal["open", "closed"]
@@ -23,10 +23,10 @@ def set_door(unit: Unit, event_session: str, position: Position | None, staff: s
 
 
 def cancel_unpaid(unit: Unit, event_session: str, staff: str) -> int:
-    """Cancel this device's unpaid orders of a session whose guests have not come; return how many."""
+    """Cancel the unpaid orders this device answers for, of a session whose guests have not come; return how many."""
     _require(unit, event_session)
     done = 0
-    for order_id in orders.unpaid_in(unit.db, event_session, unit.identity.device):
+    for order_id in orders.unpaid_in(unit.db, event_session, {unit.identity.device, *answered_by_me(unit)}):
         # Where somebody of an order is inside already, money is settled with them and not by a switch.
         if not any(row.checked_in_by for row in orders.tickets(unit.db, order_id)):
             cancel(unit, order_id, by=staff)

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from appliance.domain.inventory import take_grant
-from appliance.services import cancelling, door, foreign, payments, privacy, repairs, requesting
+from appliance.services import (
+    cancelling,
+    closing,
+    door,
+    foreign,
+    payments,
+    privacy,
+    repairs,
+    requesting,
+    takeover,
+)
 from appliance.services.box import CLOUD, Unit
 from appliance.services.stock import free_lapsed
 from appliance.store import allocations, device, documents, records
@@ -39,6 +49,7 @@ from mqtt_bridge.protocol.messages import (
     Status,
     TicketsVoided,
     TicketsWithdrawn,
+    VenueRetold,
 )
 
 
@@ -54,6 +65,8 @@ def hello(unit: Unit) -> Hello:
         stock=allocations.counts(unit.db),
         downlink=unit.mail.newest(CLOUD),
         sent_at_ms=unit.now.wall_ms,
+        generation=unit.device.generation,
+        earlier=tuple(inc for inc in unit.mail.streams(CLOUD) if inc != unit.inc),
     )
 
 
@@ -87,19 +100,25 @@ def needs(unit: Unit) -> tuple[QuotaNeed, ...]:
 def apply_state(unit: Unit, state: DeviceState) -> None:
     """Take the cloud's totals: merged by max, so an old or repeated state changes nothing.
 
-    A state for another life or device, or older than what is known, is ignored. ``stop`` means that this database went back
-    in time: a new, frozen incarnation begins.
+    A state for another life or device, or older than what is known, is ignored; that of a later generation is newer whatever
+    its number. ``stop`` means that this database went back in time: a new, frozen incarnation begins. ``sealed`` ends it all.
     """
-    if state.device != unit.identity.device or state.inc != unit.inc or state.revision < unit.device.state_revision:
+    known = unit.device
+    older = (state.generation, state.revision) < (known.generation, known.state_revision)
+    if state.device != unit.identity.device or state.inc != unit.inc or older:
         return
     if state.stop:
         begin_incarnation(unit)
+    if state.sealed or known.sealed:
+        closing.close(unit, state)
+    if state.stop or unit.device.sealed:
         return
     for grant in state.grants:
         for shelf in take_grant(allocations.every(unit.db, grant.quota), grant, state.as_of_ms):
             allocations.put(unit.db, shelf)
     unit.mail.acknowledge(CLOUD, Ack(state.inc, state.upto), unit.now.wall_ms)
-    device.change(unit.db, frozen=False, door=state.door, state_revision=state.revision, state_as_of_ms=state.as_of_ms)
+    told = {"state_revision": state.revision, "state_as_of_ms": state.as_of_ms, "generation": state.generation}
+    device.change(unit.db, frozen=False, door=state.door, **told)
     unit.reload()
 
 
@@ -132,7 +151,8 @@ def apply_keys(unit: Unit, directory: KeyDirectory) -> None:
         known = records.find_issuer(unit.db, key.kid)
         revoked = key.revoked or (known is not None and known.revoked)
         values = {"device": key.device, "venue": key.venue, "public": key.public, "door": key.door, "revoked": revoked}
-        records.put_issuer(unit.db, {"kid": key.kid, **values})
+        closed = {"sealed": key.sealed, "answered_by": key.answered_by}
+        records.put_issuer(unit.db, {"kid": key.kid, **values, **closed})
 
 
 def apply_asset(unit: Unit, sha256: str, media_type: str, body: bytes) -> None:
@@ -204,6 +224,7 @@ _HANDLERS: dict[type, Handler] = {
     OrderRebooked: lambda unit, body, _origin, _private: repairs.on_rebooked(unit, body),
     RefundOwed: lambda unit, body, _origin, _private: repairs.on_refund_owed(unit, body),
     RefundPaid: lambda unit, body, _origin, _private: repairs.on_refund_paid(unit, body),
+    VenueRetold: lambda unit, body, _origin, _private: takeover.on_retold(unit, body),
     ReturnAllocation: lambda unit, body, _origin, _private: _return_allocation(unit, body),
     ErasePersonalData: lambda unit, body, _origin, _private: privacy.on_erase(unit, body),
 }

@@ -206,7 +206,10 @@ class PrintJob(msgspec.Struct, frozen=True):
 
 
 class DoorView(msgspec.Struct, frozen=True):
-    """Everything the staff page shows at a glance; ``sessions`` are those of this venue, in order of time."""
+    """Everything the staff page shows at a glance; ``sessions`` are those of this venue, in order of time.
+
+    ``retold``: how many parts of a venue that was taken over have arrived, of how many.
+    """
 
     sessions: tuple[DoorSession, ...]
     admitted: int
@@ -217,6 +220,8 @@ class DoorView(msgspec.Struct, frozen=True):
     link_up: bool
     door: bool
     frozen: bool
+    sealed: bool
+    retold: tuple[int, int]
     hardware: tuple[HardwareView, ...]
     jobs: tuple[PrintJob, ...]
 

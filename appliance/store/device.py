@@ -30,6 +30,10 @@ class DeviceRow:
     state_as_of_ms: int
     link_up: bool
     link_changed_at_ms: int
+    generation: int
+    sealed: bool
+    retold_part: int
+    retold_parts: int
     catalogue_version: int
 
 

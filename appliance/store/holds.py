@@ -112,6 +112,11 @@ def adopt(db: Connection, now: Now) -> None:
     )
 
 
+def open_ids(db: Connection) -> list[str]:
+    """Return the ids of all open holds."""
+    return list(db.execute(select(hold.c.id).where(hold.c.state == "open").order_by(hold.c.id)).scalars())
+
+
 def open_of(db: Connection, client_id: str) -> int:
     """Return how many holds a client has open."""
     return db.execute(_OPEN_OF, {"client_": client_id}).scalar_one()

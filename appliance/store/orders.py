@@ -134,12 +134,12 @@ def tickets_of_client(db: Connection, client_id: str, statuses: Iterable[str]) -
     return list(db.execute(_OF_CLIENT, {"client_": client_id, "statuses": list(statuses)}))
 
 
-def unpaid_in(db: Connection, event_session: str, issuer: str) -> list[str]:
-    """Return ids of confirmed, unpaid orders of ours with a ticket for this session."""
+def unpaid_in(db: Connection, event_session: str, issuers: Iterable[str]) -> list[str]:
+    """Return ids of confirmed, unpaid orders of these devices with a ticket for this session."""
     query = (
         select(order.c.id)
         .join(ticket, ticket.c.order == order.c.id)
-        .where(order.c.issuer == issuer, order.c.status == "confirmed", order.c.payment == "promised")
+        .where(order.c.issuer.in_(list(issuers)), order.c.status == "confirmed", order.c.payment == "promised")
         .where(ticket.c.event_session == event_session)
         .distinct()
         .order_by(order.c.id)

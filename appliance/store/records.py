@@ -150,6 +150,12 @@ def find_issuer(db: Connection, kid: str) -> Row[Any] | None:
     return db.execute(select(issuer_key).where(issuer_key.c.kid == kid)).first()
 
 
+def issuers_answered_by(db: Connection, device: str) -> set[str]:
+    """Return the sealed devices whose orders ``device`` answers for."""
+    query = select(issuer_key.c.device).where(issuer_key.c.sealed, issuer_key.c.answered_by == device)
+    return set(db.execute(query).scalars())
+
+
 def put_issuer(db: Connection, values: dict[str, Any]) -> None:
     """Write a device's public key."""
     db.execute(insert(issuer_key).values(**values).on_conflict_do_update(index_elements=["kid"], set_=values))

@@ -24,6 +24,8 @@ from sqlalchemy import (
 metadata = MetaData()
 
 # Exactly one row (id = 1). ``bound_to`` is the fingerprint of board and card; ``frozen`` = sells nothing until the cloud spoke.
+# ``generation`` is that of the cloud which spoke last; ``sealed`` = the operator closed this device for good.
+# ``retold_*``: how much of a venue it took over has arrived, in parts.
 device = Table(
     "device",
     metadata,
@@ -39,6 +41,10 @@ device = Table(
     Column("state_as_of_ms", BigInteger, nullable=False, default=0),
     Column("link_up", Boolean, nullable=False, default=False),
     Column("link_changed_at_ms", BigInteger, nullable=False, default=0),
+    Column("generation", Integer, nullable=False, default=0),
+    Column("sealed", Boolean, nullable=False, default=False),
+    Column("retold_part", Integer, nullable=False, default=0),
+    Column("retold_parts", Integer, nullable=False, default=0),
 )
 
 catalogue = Table(
@@ -278,6 +284,7 @@ switch = Table(
     Column("changed_by", String, nullable=False),
 )
 
+# ``answered_by`` is the device that answers for the orders of a sealed one.
 issuer_key = Table(
     "issuer_key",
     metadata,
@@ -287,6 +294,8 @@ issuer_key = Table(
     Column("public", String, nullable=False),
     Column("door", Boolean, nullable=False),
     Column("revoked", Boolean, nullable=False),
+    Column("sealed", Boolean, nullable=False, default=False),
+    Column("answered_by", String, nullable=False, default=""),
     UniqueConstraint("device", "kid"),
 )
 

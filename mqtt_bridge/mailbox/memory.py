@@ -82,6 +82,9 @@ class MemoryMail:
         ]
         return {inc: acked for _, inc, acked in sorted(waiting)}
 
+    def incarnations(self, peer: str) -> list[str]:
+        return sorted(inc for to, inc in self._spans.rows if to == peer)
+
     def unacked(self, peer: str, inc: str, after_seq: int = 0, limit: int | None = None) -> list[Outgoing]:
         span = self._span(peer, inc)
         start = max(span.acked, after_seq) + 1

@@ -45,6 +45,10 @@ class Mail(Protocol):
         """
         ...
 
+    def incarnations(self, peer: str) -> list[str]:
+        """Return every incarnation something was ever put under, acknowledged or not."""
+        ...
+
     def unacked(self, peer: str, inc: str, after_seq: int = 0, limit: int | None = None) -> list[Outgoing]:
         """Return the unacked messages after ``after_seq`` in order, at most ``limit``."""
         ...

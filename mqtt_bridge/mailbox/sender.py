@@ -52,3 +52,11 @@ def carry_over(mail: Mail, peer: str, old_inc: str, new_inc: str, *, signer: Sig
         enqueue(mail, peer, new_inc, told.body, signer=signer, wall_ms=told.wall_ms, private=envelope.private, **names)
     mail.acknowledge(peer, Ack(old_inc, mail.last_seq(peer, old_inc)), wall_ms)
     return len(left)
+
+
+def start_over(mail: Mail, peer: str, has: Ack) -> int:
+    """Send again all that is kept and not in ``has``, of every incarnation: the peer was restored from a backup.
+
+    Returns how many messages that is. What the peer did have of other incarnations it recognises by its number.
+    """
+    return sum(mail.rewind(peer, Ack(inc, has.upto if inc == has.inc else 0)) for inc in mail.incarnations(peer))

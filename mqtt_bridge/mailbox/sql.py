@@ -28,6 +28,7 @@ _STREAMS = (
     .group_by(outbox.c.inc)
     .order_by(func.min(outbox.c.created_at_ms), outbox.c.inc)
 )
+_INCARNATIONS = select(outbox.c.inc).where(outbox.c.peer == _PEER).distinct().order_by(outbox.c.inc)
 _UNACKED = (
     select(outbox.c.inc, outbox.c.seq, outbox.c.kind, outbox.c.envelope, outbox.c.created_at_ms)
     .where(_WAITING, outbox.c.inc == _INC, outbox.c.seq > _SEQ)
@@ -86,6 +87,9 @@ class SqlMail:
 
     def streams(self, peer: str) -> dict[str, int]:
         return {inc: seq - 1 for inc, seq in self._db.execute(_STREAMS, {"peer_": peer})}
+
+    def incarnations(self, peer: str) -> list[str]:
+        return list(self._db.execute(_INCARNATIONS, {"peer_": peer}).scalars())
 
     def unacked(self, peer: str, inc: str, after_seq: int = 0, limit: int | None = None) -> list[Outgoing]:
         rows = self._db.execute(_UNACKED.limit(limit), {"peer_": peer, "inc_": inc, "seq_": after_seq})

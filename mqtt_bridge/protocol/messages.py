@@ -167,6 +167,12 @@ class AllocationReturned(_Body, frozen=True):
     stock: tuple[StockCount, ...]
 
 
+class ReceiptSeen(_Body, frozen=True):
+    """A door was shown a genuine receipt of a sale it had never heard of: whoever sold it may never tell itself."""
+
+    receipt: str
+
+
 class KeyPublished(_Body, frozen=True):
     """A device's public receipt key (32 raw bytes, hex); ``retires`` names the key it replaces."""
 
@@ -299,6 +305,32 @@ class ReturnAllocation(_Body, frozen=True):
     returned: int
 
 
+# What a device that takes a venue over is told of what happened there before its time, by whose fact it was.
+Retellable = (
+    OrderConfirmed | PaymentTaken | CancelRequested | TicketsVoided | OrderCancelled | CheckedIn | CheckInUndone
+)
+
+
+class Retold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One fact of the past; ``origin`` is the device whose fact it was."""
+
+    origin: str
+    body: Retellable
+
+
+class VenueRetold(_Body, frozen=True):
+    """The cloud tells a replacement what it knows of its venue and its predecessor's orders: part ``part`` of ``parts``.
+    ``answers_for`` are the sealed devices whose orders it looks after from now on.
+
+    Names and contacts are missing in it, because the cloud keeps none.
+    """
+
+    part: int
+    parts: int
+    told: tuple[Retold, ...]
+    answers_for: tuple[str, ...] = ()
+
+
 Uplink = (
     OrderConfirmed
     | PaymentTaken
@@ -318,6 +350,7 @@ Uplink = (
     | OrderRequested
     | RequestWithdrawn
     | PersonalDataErased
+    | ReceiptSeen
 )
 # The cloud forwards facts of other devices to those that need them, unchanged.
 Downlink = (
@@ -338,6 +371,7 @@ Downlink = (
     | OrderRefused
     | RequestWithdrawn
     | ErasePersonalData
+    | VenueRetold
 )
 
 
@@ -392,7 +426,11 @@ class QuotaNeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """First word after every connect: who I am, which life, how far I got, what I count."""
+    """First word after every connect: who I am, which life, how far I got, what I count.
+
+    ``generation`` is that of the cloud which spoke last, ``earlier`` are past lives with messages still to be told: a cloud
+    that was restored from a backup may have heard of neither.
+    """
 
     device: str
     venue: str
@@ -403,6 +441,8 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stock: tuple[StockCount, ...]
     downlink: Ack
     sent_at_ms: int
+    generation: int = 0
+    earlier: tuple[str, ...] = ()
 
 
 class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -461,7 +501,8 @@ class DeviceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Retained per device: cumulative grants and acknowledgement; replaying an old one is a no-op.
 
     ``revision`` grows with each publication. ``stop`` tells a device whose database went back in time to start a new
-    incarnation before it sells again; ``inc`` is the incarnation the grants are for.
+    incarnation before it sells again; ``inc`` is the incarnation the grants are for. ``sealed`` tells it that the operator
+    closed it for good. A state of an older ``generation`` is that of a cloud which was replaced by its backup.
     """
 
     device: str
@@ -472,10 +513,16 @@ class DeviceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     door: bool
     stop: bool
     as_of_ms: int
+    sealed: bool = False
+    generation: int = 0
 
 
 class DeviceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A device, its venue, whether it is that venue's door, and one of its public keys (hex)."""
+    """A device, its venue, whether it is that venue's door, and one of its public keys (hex).
+
+    A ``sealed`` device sells no more; what it signed stays good unless its key was ``revoked`` too. ``answered_by`` is the
+    device that answers for its orders from then on.
+    """
 
     device: str
     venue: str
@@ -483,6 +530,8 @@ class DeviceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kid: str
     public: str
     revoked: bool = False
+    sealed: bool = False
+    answered_by: str = ""
 
 
 class KeyDirectory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

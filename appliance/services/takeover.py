@@ -1,0 +1,61 @@
+"""Taking a venue over: what the cloud knows of it, and of the orders of a sealed device, becomes this device's own knowledge.
+
+Everything here may be told twice and beside what is known already: a fact that is known changes nothing.
+"""
+
+from __future__ import annotations
+
+from appliance.services import cancelling, door, foreign, payments
+from appliance.services.box import Unit
+from appliance.services.selling import sign_anew
+from appliance.store import device, orders, scans
+from mqtt_bridge.protocol.messages import (
+    CancelRequested,
+    CheckedIn,
+    CheckInUndone,
+    OrderCancelled,
+    OrderConfirmed,
+    PaymentTaken,
+    Retold,
+    TicketsVoided,
+    VenueRetold,
+)
+
+
+def on_retold(unit: Unit, message: VenueRetold) -> None:
+    """Take one part of the past in and note how far it got."""
+    answered = {*message.answers_for, unit.identity.device}
+    for told in message.told:
+        _take_in(unit, told, answered)
+    device.change(unit.db, retold_part=message.part, retold_parts=message.parts)
+    unit.reload()
+    unit.wakes.add("desk")
+
+
+def _take_in(unit: Unit, told: Retold, answered: set[str]) -> None:
+    body, origin = told.body, told.origin
+    match body:
+        case OrderConfirmed():
+            known = orders.find(unit.db, body.order)
+            if known is None or not known.code:
+                foreign.take_order(unit, body, origin, None)
+                if origin in answered:
+                    sign_anew(unit, body.order)
+        case PaymentTaken():
+            payments.on_payment_taken(unit, body)
+        case CheckedIn():
+            _checked_in(unit, body, origin)
+        case CheckInUndone():
+            door.take_back(unit, body)
+        case CancelRequested():
+            cancelling.on_cancel_requested(unit, body, origin)
+        case OrderCancelled():
+            cancelling.take_cancelled(unit, body, origin)
+        case TicketsVoided():
+            cancelling.on_voided(unit, body)
+
+
+def _checked_in(unit: Unit, message: CheckedIn, origin: str) -> None:
+    """A scan of the past, by whichever device; one of our own that we forgot is ours again."""
+    if scans.find(unit.db, message.check_in) is None:
+        door.take_scan(unit, message, lane="" if origin == unit.identity.device else f"@{origin}")
