@@ -91,6 +91,7 @@ def _limits(fields: Fields) -> Limits:
         free_per_client=given.optional("free_per_client", values.whole(1, 1000), default.free_per_client),
         share_per_client=given.optional("share_per_client", values.share, default.share_per_client),
         hold_minutes=given.optional("hold_minutes", values.minutes(0.05, 60), default.hold_minutes),
+        offer_minutes=given.optional("offer_minutes", values.minutes(0.05, 1440), default.offer_minutes),
         new_clients_per_minute=given.optional(
             "new_clients_per_minute", values.whole(1, 100_000), default.new_clients_per_minute
         ),

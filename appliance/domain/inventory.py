@@ -21,6 +21,7 @@ class Shelf:
     ``held``: tickets in open holds. As of ``as_of_ms`` the cloud knew of ``elsewhere`` tickets at other places (None until it
     told) and of ``limit`` in all. ``wanted``: tickets that somebody waits for; asking for more was in vain at
     ``refused_boot_ms``.
+    ``kept`` tickets are free but due to somebody on the waitlist (``protocol.waitlist``); ``waited_for`` if anybody is on it.
     """
 
     quota: str
@@ -33,11 +34,18 @@ class Shelf:
     current: bool = True
     wanted: int = 0
     refused_boot_ms: int | None = None
+    kept: int = 0
+    waited_for: bool = False
+
+    @property
+    def free(self) -> int:
+        """Tickets that nobody holds or has bought, those kept for the waitlist included."""
+        return self.totals.available(self.held)
 
     @property
     def available(self) -> int:
-        """Tickets that may be promised now."""
-        return self.totals.available(self.held)
+        """Tickets that may be promised now to people who are not on the waitlist."""
+        return max(0, self.free - self.kept)
 
     @property
     def grant(self) -> int:
@@ -47,7 +55,7 @@ class Shelf:
     @property
     def gone_everywhere(self) -> bool:
         """True if nothing is free, nothing is held here that might come back, and the cloud knows of none elsewhere."""
-        return self.available == 0 and self.held == 0 and self.elsewhere == 0
+        return self.free == 0 and self.held == 0 and self.elsewhere == 0
 
     @property
     def count(self) -> StockCount:

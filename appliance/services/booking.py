@@ -10,17 +10,17 @@ from sqlalchemy import Row
 
 from appliance.domain.booking import first_payment, next_hold
 from appliance.domain.client import Client
-from appliance.domain.errors import Invalid, LimitReached, NotFound, SoldOut, SoldOutHere
+from appliance.domain.errors import HoldExpired, Invalid, LimitReached, NotFound, SoldOut, SoldOutHere
 from appliance.domain.inventory import Line, backs, per_quota
 from appliance.domain.limits import STAFF_PER_HOLD, hold_life_ms
 from appliance.domain.people import clean
 from appliance.domain.requests import NO_STOCK
-from appliance.services import cancelling, clients, requesting, show
+from appliance.services import cancelling, clients, requesting, show, turns
 from appliance.services.box import Unit
 from appliance.services.selling import Sale, record_sale
 from appliance.services.stock import claim, end_hold, free_lapsed, require_on_sale
 from appliance.services.views import HoldView, OrderView
-from appliance.store import allocations, holds, orders
+from appliance.store import allocations, holds, orders, waiting
 
 MOST_TYPES = 20
 
@@ -39,7 +39,7 @@ def place_hold(unit: Unit, client: Client, items: Iterable[Item], channel: str =
     Where stock is short, the cloud was asked (``unit.asked``) and all that is short is provisional, the hold is a request: it
     claims nothing and becomes an order that the cloud answers. Raises ``Invalid``, ``SaleClosed``, ``LimitReached``, ``SoldOutHere`` or ``SoldOut``; then nothing is claimed.
     """
-    lines = _lines(unit, items)
+    lines = lines_of(unit, items)
     _require_sale(unit, lines)
     clients.admit(unit, client)
     free_lapsed(unit)
@@ -97,8 +97,8 @@ def confirm(
     """Turn a hold into an order with tickets and receipts; the same hold again returns the first order.
 
     An expired hold claims its stock anew if it remains, else ``SoldOutHere`` or ``SoldOut``. A requested one becomes an order
-    in status ``requested``, or a confirmed one if stock is here by now. Raises ``HoldExpired`` for a released one,
-    ``SaleClosed`` and ``LimitReached`` as a new hold would.
+    in status ``requested``, or a confirmed one if stock is here by now. Raises ``HoldExpired`` for a released one
+    and for a waitlist offer whose time is over, ``SaleClosed`` and ``LimitReached`` as a new hold would.
     """
     row = _hold_row(unit, hold_id)
     first = orders.find_by_hold(unit.db, hold_id)
@@ -107,6 +107,8 @@ def confirm(
     name, contact = clean(name, "name"), clean(contact, "contact")
     next_hold(row.state, "confirm")
     lines, epochs = _held_lines(unit, hold_id)
+    if row.entry is not None:
+        contact = _of_live_offer(unit, row, epochs, contact)
     _check_orders(unit, row, client, lines)
     requested = NO_STOCK in epochs.values()
     if requested:
@@ -137,7 +139,10 @@ def confirm(
         sold_by=staff,
     )
     record = record_sale if epochs else requesting.record_request
-    return show.order_view(unit, record(unit, sale))
+    order_id = record(unit, sale)
+    if row.entry is not None:
+        turns.offer_over(unit, row.entry, "take")
+    return show.order_view(unit, order_id)
 
 
 def _epochs_by_now(unit: Unit, row: Row[Any], lines: tuple[Line, ...]) -> dict[str, int]:
@@ -179,7 +184,7 @@ def find_by_code(unit: Unit, code: str) -> OrderView:
     return show.order_view(unit, cancelling.order_of_code(unit, code))
 
 
-def _lines(unit: Unit, items: Iterable[Item]) -> tuple[Line, ...]:
+def lines_of(unit: Unit, items: Iterable[Item]) -> tuple[Line, ...]:
     """Return what is wanted, one line per type; raises ``Invalid`` for what cannot be meant."""
     wanted: dict[str, int] = {}
     for item in items:
@@ -210,6 +215,18 @@ def _held_lines(unit: Unit, hold_id: str) -> tuple[tuple[Line, ...], dict[str, i
         raise Invalid(msg, field="hold")
     lines = tuple(Line(item.ticket_type, item.quota, item.quantity) for item in items)
     return lines, {item.quota: item.epoch for item in items}
+
+
+def _of_live_offer(unit: Unit, row: Row[Any], epochs: dict[str, int], contact: str) -> str:
+    """Return how to reach who takes this offer: as given now, or when joining. ``HoldExpired`` if its time is over.
+
+    A dead offer is never revived: whoever is next in line may have its tickets by now.
+    """
+    if not _still_holds(unit, row, epochs):
+        msg = "This offer is over, and its tickets went to the next in line. Join the waitlist again if you still want some."
+        raise HoldExpired(msg)
+    entry = waiting.find(unit.db, row.entry)
+    return contact or (entry.contact if entry is not None else "")
 
 
 def _still_holds(unit: Unit, row: Row[Any], epochs: dict[str, int]) -> bool:

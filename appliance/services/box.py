@@ -75,11 +75,13 @@ class Box:
 
         def attempt(db: Connection) -> T | None:
             units[:], deferred[:] = [Unit(self, db)], []
+            answer = None
             try:
-                return use_case(units[0])
+                answer = use_case(units[0])
             except CommitAndRaise as stop:
                 deferred.append(stop.refusal)
-                return None
+            units[0].finish()
+            return answer
 
         answer = self.database.run(attempt)
         for whom in sorted(units[0].wakes):
@@ -106,6 +108,7 @@ class Unit:
         self.wakes: set[str] = set()
         # The cloud was asked for more stock in vain: what is provisional may now be requested.
         self.asked = False
+        self._last: list[Callable[[Unit], None]] = []
         self.device: DeviceRow = load_device(db)
 
     @property
@@ -121,6 +124,16 @@ class Unit:
     def reload(self) -> None:
         """Read the device row again after this transaction changed it."""
         self.device = load_device(self.db)
+
+    def at_end(self, work: Callable[[Unit], None]) -> None:
+        """Have ``work`` done once, in this very transaction, after everything else."""
+        if work not in self._last:
+            self._last.append(work)
+
+    def finish(self) -> None:
+        """Do what was put off to the end; ``Box.run`` calls this before COMMIT."""
+        while self._last:
+            self._last.pop(0)(self)
 
     def emit(self, body: Uplink, private: Private | None = None) -> int:
         """Put a message for the cloud into the outbox of this very transaction; return its seq."""

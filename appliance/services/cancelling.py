@@ -12,7 +12,7 @@ from sqlalchemy import Row
 
 from appliance.domain.booking import next_order
 from appliance.domain.errors import AlreadyAdmitted, Invalid, NotFound
-from appliance.services import show
+from appliance.services import show, turns
 from appliance.services.box import Unit
 from appliance.services.foreign import order_values, ticket_values
 from appliance.services.selling import fact
@@ -117,6 +117,7 @@ def void_and_count(unit: Unit, order_id: str, tickets: list[Row[Any]]) -> None:
     if fresh:
         stock = counts(unit, ((each.quota, each.epoch) for each in fresh))
         unit.emit(OrderCancelled(order=order_id, tickets=tuple(each.id for each in fresh), stock=stock))
+        unit.at_end(turns.serve)
 
 
 def on_cancel_requested(unit: Unit, message: CancelRequested, origin: str) -> None:

@@ -12,7 +12,7 @@ from appliance.domain.inventory import Line, per_quota, shortages
 from appliance.domain.limits import Usage
 from appliance.services import rates
 from appliance.services.box import Unit
-from appliance.services.stock import end_hold
+from appliance.services.stock import end_hold, shelves_of
 from appliance.store import allocations, holds, orders
 
 
@@ -86,12 +86,12 @@ def make_room(unit: Unit, client: Client, lines: tuple[Line, ...]) -> None:
     hold them; the moment somebody else does, its minutes are guaranteed only within its share.
     """
     wanted = per_quota(lines)
-    for quota, short in shortages(allocations.shelves(unit.db, wanted), lines).items():
+    for quota, short in shortages(shelves_of(unit, wanted), lines).items():
         _end_holds_over_share(unit, client, quota, short)
 
 
 def _end_holds_over_share(unit: Unit, client: Client, quota: str, short: int) -> None:
-    shelf = allocations.shelves(unit.db, [quota]).get(quota)
+    shelf = shelves_of(unit, [quota]).get(quota)
     if shelf is None:
         return
     rows = [row for row in holds.open_by_address(unit.db, quota) if row.address != client.address]

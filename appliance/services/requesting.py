@@ -17,7 +17,7 @@ from appliance.services.box import Unit
 from appliance.services.cancelling import cancel_own
 from appliance.services.foreign import order_values, ticket_values
 from appliance.services.selling import Sale, add_order, fact, private_part, sign, ticket_row
-from appliance.services.stock import claim
+from appliance.services.stock import claim, shelves_of
 from appliance.store import allocations, orders, requests
 from mqtt_bridge.protocol.messages import OrderConfirmed, OrderRefused, OrderRequested, Private, RequestWithdrawn
 
@@ -31,7 +31,7 @@ def claim_or_request(unit: Unit, client_id: str, lines: tuple[Line, ...]) -> dic
     try:
         return claim(unit, lines)
     except SoldOutHere as refusal:
-        shelves = allocations.shelves(unit.db, per_quota(lines))
+        shelves = shelves_of(unit, per_quota(lines))
         if not rules.may_request(shelves, lines, provisional(unit, lines)):
             raise
         if not unit.asked:

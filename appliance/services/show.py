@@ -40,6 +40,7 @@ def hold_view(unit: Unit, hold_id: str) -> HoldView:
         currency=lines[0].type.currency,
         requested=any(item.epoch == NO_STOCK for item in items),
         order=order_id,
+        entry=row.entry,
     )
 
 

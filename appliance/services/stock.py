@@ -9,6 +9,7 @@ from functools import partial
 from appliance.domain import sale
 from appliance.domain.booking import next_hold
 from appliance.domain.inventory import Line, Shelf, per_quota, require, shortages
+from appliance.services import turns
 from appliance.services.box import Unit
 from appliance.store import allocations, holds, records
 from mqtt_bridge.protocol.catalogue import EventSession
@@ -28,11 +29,18 @@ def free_lapsed(unit: Unit) -> int:
 
 
 def end_hold(unit: Unit, hold_id: str, event: str) -> None:
-    """End an open hold by ``release`` or ``expire``; its stock is free again, once, however often it is ended."""
-    if not holds.end(unit.db, hold_id, next_hold("open", event)):
+    """End an open hold by ``release`` or ``expire``; its stock is free again, once, however often it is ended.
+
+    The waitlist is served with it at the end of the transaction; a waitlist offer ends its entry.
+    """
+    ended = holds.end(unit.db, hold_id, next_hold("open", event))
+    if ended is None:
         return
     for item in holds.items(unit.db, hold_id):
         allocations.change(unit.db, item.quota, item.epoch, partial(Shelf.end, quantity=item.quantity))
+    if ended.entry is not None:
+        turns.offer_over(unit, ended.entry, "leave" if event == "release" else "lapse")
+    unit.at_end(turns.serve)
 
 
 def claim(unit: Unit, lines: Iterable[Line]) -> dict[str, Shelf]:
@@ -41,20 +49,28 @@ def claim(unit: Unit, lines: Iterable[Line]) -> dict[str, Shelf]:
     The caller writes what it takes in the same transaction.
     """
     lines = tuple(lines)
-    shelves = allocations.shelves(unit.db, per_quota(lines))
+    wanted = per_quota(lines)
+    shelves = shelves_of(unit, wanted)
     if shortages(shelves, lines) and free_lapsed(unit):
-        shelves = allocations.shelves(unit.db, per_quota(lines))
+        shelves = shelves_of(unit, wanted)
     require(shelves, lines)
+    turns.walked_past(unit, wanted, shelves)
     return shelves
+
+
+def shelves_of(unit: Unit, quotas: Iterable[str]) -> dict[str, Shelf]:
+    """Return the current shelves of these quotas as anybody but the waitlist finds them."""
+    return turns.kept(unit, allocations.shelves(unit.db, quotas))
 
 
 def visible_shelves(unit: Unit) -> dict[str, Shelf]:
     """Return the shelves as they would be if lapsed holds had been freed already; for read-only views."""
     lapsed = holds.lapsed_stock(unit.db, unit.now)
-    return {
+    shelves = {
         quota: replace(shelf, held=shelf.held - lapsed.get((quota, shelf.epoch), 0))
         for quota, shelf in allocations.shelves(unit.db).items()
     }
+    return turns.kept(unit, shelves)
 
 
 def counts(unit: Unit, pairs: Iterable[tuple[str, int]]) -> tuple[StockCount, ...]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from appliance.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
+from appliance.services import waitlist
 from appliance.services.box import CLOUD, Unit
 from appliance.services.privacy import forget_ended
 from appliance.services.stock import free_lapsed
 from appliance.services.switches import cancel_unpaid
-from appliance.store import holds, records
+from appliance.store import holds, records, waiting
 
 HOLDS_KEPT_MS = 7 * DAY_MS
 ACKED_KEPT_MS = 7 * DAY_MS
@@ -25,12 +26,14 @@ class Swept:
 
 
 def sweep(unit: Unit) -> Swept:
-    """Expire lapsed holds, cancel unpaid orders whose time has come (trusted clock only), drop what is no longer needed."""
+    """Expire lapsed holds, serve the waitlist, cancel unpaid orders in time (trusted clock only), drop what is done with."""
     expired = free_lapsed(unit)
     cancelled = _cancel_unpaid(unit)
+    waitlist.tidy(unit)
     records.forget_old(unit.db, unit.now, unit.now.boot_ms - HOUR_MS)
     if unit.now.trusted:
         holds.old_ends(unit.db, unit.now.wall_ms - HOLDS_KEPT_MS)
+        waiting.drop_ended(unit.db, unit.now.wall_ms - HOLDS_KEPT_MS)
         unit.mail.prune(CLOUD, unit.now.wall_ms - ACKED_KEPT_MS)
     return Swept(expired, cancelled, forget_ended(unit))
 

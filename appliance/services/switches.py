@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from appliance.domain.errors import NotFound
+from appliance.services import turns
 from appliance.services.box import Unit
 from appliance.services.cancelling import answered_by_me, cancel
 from appliance.store import orders, records
@@ -15,6 +16,7 @@ Position = Literal["open", "closed"]
 def set_sale(unit: Unit, event_session: str, position: Position | None, staff: str) -> None:
     """Open or close the sale of a session on this device; None lets the clock decide again."""
     _set(unit, "sale", event_session, position, staff)
+    unit.at_end(turns.serve)
 
 
 def set_door(unit: Unit, event_session: str, position: Position | None, staff: str) -> None:

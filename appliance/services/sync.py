@@ -16,10 +16,11 @@ from appliance.services import (
     repairs,
     requesting,
     takeover,
+    turns,
 )
 from appliance.services.box import CLOUD, Unit
 from appliance.services.stock import free_lapsed
-from appliance.store import allocations, device, documents, records
+from appliance.store import allocations, device, documents, records, waiting
 from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.messages import (
@@ -113,9 +114,13 @@ def apply_state(unit: Unit, state: DeviceState) -> None:
         closing.close(unit, state)
     if state.stop or unit.device.sealed:
         return
+    lines = waiting.told(unit.db)
     for grant in state.grants:
         for shelf in take_grant(allocations.every(unit.db, grant.quota), grant, state.as_of_ms):
             allocations.put(unit.db, shelf)
+        if lines.get(grant.quota, waiting.Told()) != (grant.line, grant.longer):
+            waiting.put_told(unit.db, grant.quota, grant.line, grant.longer)
+    unit.at_end(turns.serve)
     unit.mail.acknowledge(CLOUD, Ack(state.inc, state.upto), unit.now.wall_ms)
     told = {"state_revision": state.revision, "state_as_of_ms": state.as_of_ms, "generation": state.generation}
     device.change(unit.db, frozen=False, door=state.door, **told)
@@ -129,6 +134,7 @@ def begin_incarnation(unit: Unit) -> None:
     unit.reload()
     sender.carry_over(unit.mail, CLOUD, before, unit.inc, signer=unit.box.signer, wall_ms=unit.now.wall_ms)
     unit.audit("system", "new_incarnation", unit.inc)
+    unit.at_end(turns.serve)
     unit.wakes.add("bridge")
 
 
@@ -173,6 +179,8 @@ def link_changed(unit: Unit, up: bool) -> None:
     if up != unit.device.link_up:
         device.change(unit.db, link_up=up, link_changed_at_ms=unit.now.wall_ms)
         unit.reload()
+        # What was kept for people elsewhere cannot get to them now: the next here may have it.
+        unit.at_end(turns.serve)
 
 
 def apply_message(unit: Unit, content: Content, private: Private | None) -> None:

@@ -62,7 +62,10 @@ class HoldLine(msgspec.Struct, frozen=True):
 
 
 class HoldView(msgspec.Struct, frozen=True):
-    """A hold; ``state`` is open, confirmed, released or expired, ``order`` the id of the order it became."""
+    """A hold; ``state`` is open, confirmed, released or expired, ``order`` the id of the order it became.
+
+    ``entry`` is the waitlist entry it is an offer for.
+    """
 
     id: str
     code: str
@@ -74,6 +77,26 @@ class HoldView(msgspec.Struct, frozen=True):
     currency: str
     requested: bool
     order: str | None = None
+    entry: str | None = None
+
+
+class EntryView(msgspec.Struct, frozen=True):
+    """A place on a waitlist; ``position`` counts from 1 (None unless waiting) among ``of`` who wait.
+
+    ``as_of_ms`` is when the rest of the line was last known, ``complete`` whether it is known now (the link is up). ``hold`` is
+    its offer, ``order`` what was made of it.
+    """
+
+    id: str
+    state: str
+    items: tuple[HoldLine, ...]
+    position: int | None
+    of: int
+    as_of_ms: int
+    complete: bool
+    joined_at_ms: int
+    hold: HoldView | None
+    order: str | None
 
 
 class TicketView(msgspec.Struct, frozen=True):

@@ -18,12 +18,14 @@ _CLIENT: BindParameter[str] = bindparam("client_")
 _BOOT: BindParameter[str] = bindparam("boot")
 _AT: BindParameter[int] = bindparam("at")
 _LAPSED = and_(hold.c.state == "open", hold.c.boot_id == _BOOT, hold.c.expires_boot_ms <= _AT)
+# A waitlist offer is nothing that its client asked for just now: limits on placing holds do not count it.
+_PLACED = hold.c.entry.is_(None)
 _ADD = hold.insert()
 _ADD_ITEMS = hold_item.insert()
 _FIND = select(hold).where(hold.c.id == _ID)
 _ITEMS = select(hold_item).where(hold_item.c.hold == _ID).order_by(hold_item.c.ticket_type)
 _SET_STATE = update(hold).where(hold.c.id == _ID).values(state=bindparam("after"))
-_END = _SET_STATE.where(hold.c.state == "open")
+_END = _SET_STATE.where(hold.c.state == "open").returning(hold.c.entry)
 _LAPSED_IDS = select(hold.c.id).where(_LAPSED).order_by(hold.c.expires_boot_ms)
 _OPEN_AND_LAPSED = (
     select(hold_item.c.quota, hold_item.c.epoch, func.sum(hold_item.c.quantity).label("quantity"))
@@ -33,11 +35,11 @@ _OPEN_AND_LAPSED = (
 )
 _OF_EARLIER_BOOTS = and_(hold.c.state == "open", hold.c.boot_id != _BOOT)
 _ANY_OF_EARLIER_BOOTS = select(hold.c.id).where(_OF_EARLIER_BOOTS).limit(1)
-_OPEN_OF = select(func.count()).select_from(hold).where(hold.c.client == _CLIENT, hold.c.state == "open")
+_OPEN_OF = select(func.count()).select_from(hold).where(hold.c.client == _CLIENT, hold.c.state == "open", _PLACED)
 _UNCONFIRMED = (
     select(func.count(), func.min(hold.c.placed_boot_ms))
     .select_from(hold.outerjoin(order, order.c.hold == hold.c.id))
-    .where(hold.c.client == _CLIENT, hold.c.boot_id == _BOOT, hold.c.placed_boot_ms > _AT)
+    .where(hold.c.client == _CLIENT, hold.c.boot_id == _BOOT, hold.c.placed_boot_ms > _AT, _PLACED)
     .where(or_(order.c.id.is_(None), order.c.status == "cancelled"))
 )
 _HELD_BY = (
@@ -51,8 +53,8 @@ _ADD_CLIENT = client.insert()
 
 
 def add(db: Connection, values: dict[str, Any], lines: Iterable[Line], epochs: dict[str, int]) -> None:
-    """Insert an open hold with its items."""
-    db.execute(_ADD, {"state": "open", **values})
+    """Insert an open hold with its items; ``entry`` of ``values`` names the waitlist entry it is an offer for."""
+    db.execute(_ADD, {"state": "open", "entry": None, **values})
     items = [
         {
             "hold": values["id"],
@@ -81,9 +83,9 @@ def set_state(db: Connection, hold_id: str, state: str) -> None:
     db.execute(_SET_STATE, {"id_": hold_id, "after": state})
 
 
-def end(db: Connection, hold_id: str, state: str) -> bool:
-    """Write an open hold's end; return False, changing nothing, if it is not open (any more)."""
-    return db.execute(_END, {"id_": hold_id, "after": state}).rowcount > 0
+def end(db: Connection, hold_id: str, state: str) -> Row[Any] | None:
+    """Write an open hold's end and return its ``entry``; None, changing nothing, if it is not open (any more)."""
+    return db.execute(_END, {"id_": hold_id, "after": state}).first()
 
 
 def lapsed(db: Connection, now: Now) -> list[str]:
@@ -124,7 +126,7 @@ def open_of(db: Connection, client_id: str) -> int:
 
 def open_ids_of(db: Connection, client_id: str) -> list[str]:
     """Return the ids of a client's open holds, newest first."""
-    query = select(hold.c.id).where(hold.c.client == client_id, hold.c.state == "open")
+    query = select(hold.c.id).where(hold.c.client == client_id, hold.c.state == "open", _PLACED)
     return [str(row.id) for row in db.execute(query.order_by(hold.c.placed_at_ms.desc(), hold.c.id))]
 
 
@@ -143,12 +145,12 @@ def held_by(db: Connection, client_id: str) -> dict[str, int]:
 
 
 def open_by_address(db: Connection, quota: str) -> list[Row[Any]]:
-    """Return (id, client, address, quantity) of guests' open holds on a quota, newest first, each hold once."""
+    """Return (id, client, address, quantity) of guests' open holds on a quota, newest first, each once; offers left out."""
     query = (
         select(hold.c.id, hold.c.client, client.c.address, func.sum(hold_item.c.quantity).label("quantity"))
         .join(hold, hold.c.id == hold_item.c.hold)
         .join(client, client.c.id == hold.c.client)
-        .where(hold.c.state == "open", hold_item.c.quota == quota, hold_item.c.epoch != NO_STOCK)
+        .where(hold.c.state == "open", hold_item.c.quota == quota, hold_item.c.epoch != NO_STOCK, _PLACED)
         .group_by(hold.c.id, hold.c.client, client.c.address, hold.c.placed_boot_ms)
         .order_by(hold.c.placed_boot_ms.desc(), hold.c.id)
     )

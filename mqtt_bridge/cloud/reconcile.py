@@ -40,12 +40,16 @@ from mqtt_bridge.protocol.messages import (
     Hello,
     KeyPublished,
     Need,
+    OfferMade,
+    OfferWithdrawn,
     OrderConfirmed,
     PersonalDataErased,
     Private,
     Status,
     StockCount,
     Uplink,
+    WaitlistJoined,
+    WaitlistLeft,
 )
 from mqtt_bridge.protocol.topics import parse_up
 
@@ -273,8 +277,8 @@ class Batch:
         body = content.body
         if isinstance(body, KeyPublished):
             self._key_published(device, body)
-        elif isinstance(body, AllocationReturned):
-            self._report(device, body.stock)
+        elif isinstance(body, AllocationReturned | WaitlistJoined | OfferMade | OfferWithdrawn | WaitlistLeft):
+            self._report(device, getattr(body, "stock", ()))
         elif isinstance(body, PersonalDataErased):
             erasures.done(self.db, device.name, body.erasure, body.orders, self.wall_ms)
         elif isinstance(body, Fact):

@@ -97,6 +97,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     free_per_client: int = 4
     share_per_client: float = 0.5
     hold_minutes: float = 10.0
+    offer_minutes: float = 20.0
     new_clients_per_minute: int = 60
     unpaid_until: int | None = None
     request_share: float = 0.1
