@@ -125,7 +125,7 @@ READS = (
 CLAIMS: tuple[tuple[Route, UseCase], ...] = (
     (Route("POST", "/holds", "place_hold", "Hold tickets, all or nothing", {201: answers.Hold},
            HoldRequest, (409, 422, 429), "guest", keyed=True), place_hold),
-    (Route("POST", "/orders", "confirm", "Confirm a hold; a second order for one hold is the first", {201: answers.Order},
+    (Route("POST", "/orders", "confirm", "Confirm a hold, or send it as a request; twice is once", {201: answers.Order},
            OrderRequest, (404, 409, 410, 422, 429), "guest", keyed=True), confirm),
 )
 WRITES: tuple[tuple[Route, UseCase], ...] = (

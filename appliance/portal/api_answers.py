@@ -21,7 +21,7 @@ from appliance.services.views import (
     StaffToken,
     TicketView,
 )
-from mqtt_bridge.protocol.messages import Payment, Reason, Verdict
+from mqtt_bridge.protocol.messages import Payment, Reason, Refusal, Verdict
 from mqtt_bridge.protocol.money import Money, from_minor
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -99,7 +99,10 @@ class Availability(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """A hold: keep the id, it is the right to confirm or release. ``expires_in`` counts seconds from now."""
+    """A hold: keep the id, it is the right to confirm or release. ``expires_in`` counts seconds from now.
+
+    ``requested``: no stock is claimed; confirming it asks the cloud, which answers later.
+    """
 
     hold: str
     code: str
@@ -126,6 +129,7 @@ class Order(msgspec.Struct, frozen=True):
     """An order: keep the id, it is the right to see and cancel it. Names are never repeated here.
 
     ``refund`` is what is still to be paid back at a desk.
+    ``requested`` waits for the cloud's answer; ``refusal`` says why it became ``refused``.
     """
 
     order: str
@@ -136,6 +140,7 @@ class Order(msgspec.Struct, frozen=True):
     due: Money
     tickets: list[OrderTicket]
     refund: Money
+    refusal: Refusal | None = None
 
 
 class StaffSignIn(msgspec.Struct, frozen=True):
@@ -246,7 +251,8 @@ def order(view: OrderView) -> Order:
     due = from_minor(view.due_minor, view.currency)
     refund = from_minor(view.refund_due_minor, view.currency)
     # The view's status and payment come from the rows, whose values are those of the state tables.
-    return Order(view.id, view.code, view.status, view.payment, total, due, tickets, refund)  # type: ignore[arg-type]
+    refusal = view.refusal or None
+    return Order(view.id, view.code, view.status, view.payment, total, due, tickets, refund, refusal)  # type: ignore[arg-type]
 
 
 def staff_sign_in(view: StaffToken) -> StaffSignIn:

@@ -188,7 +188,9 @@ def _hold_page(found: HoldView, token: str, notice: str = "", status: int = 200)
 
 
 def _hold_over(found: HoldView, words: str) -> str:
-    if found.state == "released":
+    if found.requested:
+        title, why = _("Your request was not sent"), _("Nobody looks for tickets for you. Changed your mind?")
+    elif found.state == "released":
         title, why = _("You gave these tickets back"), _("They are on sale again. Changed your mind?")
     else:
         title, why = _("Your time is up"), _("The tickets went back on sale. There may still be some.")
@@ -250,7 +252,10 @@ def show_order(token: str) -> str:
     if manage and order_words.can_cancel(order):
         cancel_url = url_for("attendee.ask_cancel", token=token)
     title, words = order_words.heading(order)
-    return render_template("attendee/order.html", order=order, title=title, words=words, share=share, cancel=cancel_url)
+    again = url_for("attendee.order", token=token)
+    return render_template(
+        "attendee/order.html", order=order, title=title, words=words, share=share, cancel=cancel_url, again=again
+    )
 
 
 @blueprint.get("/tickets/<token>/cancel", endpoint="ask_cancel")

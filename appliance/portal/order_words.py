@@ -19,10 +19,10 @@ def heading(order: OrderView) -> tuple[str, str]:
     texts = {
         "requested": (
             _("Your request is on its way"),
-            _("This page says yes or no as soon as it is decided. Not a ticket yet."),
+            _("Not a ticket yet. The answer comes when this venue has spoken to the centre, and this page shows it."),
         ),
         "pending": (_("Your booking is being checked"), _("This page becomes your ticket once it is confirmed.")),
-        "refused": (_("No luck this time"), _("There were not enough tickets for your request.")),
+        "refused": (_("No luck this time"), refusal_words(order.refusal)),
         "cancel_pending": (
             _("Your cancellation is on its way"),
             _("The venue's door decides. Until then your tickets stay valid."),
@@ -42,7 +42,20 @@ def _paid_back(order: OrderView) -> tuple[str, str]:
 
 
 def can_cancel(order: OrderView) -> bool:
-    """Return whether asking for a cancel can make sense: confirmed, nobody admitted on it yet, and no operator at it."""
+    """Return whether asking for a cancel can make sense: asked for or confirmed, nobody admitted on it yet, and no operator at it."""
+    if order.status == "requested":
+        return True
     if order.called_off or order.refund_minor:
         return False
     return order.status == "confirmed" and all(each.admitted_at_ms is None for each in order.tickets)
+
+
+def refusal_words(reason: str) -> str:
+    """Return why a request was refused."""
+    reasons = {
+        "closed": _("The sale closed before there were enough tickets for your request."),
+        "cancelled": _("This date was called off."),
+        "operator": _("The organiser could not give you these tickets."),
+        "sealed": _("The box office that took your request was replaced, and the request ended with it."),
+    }
+    return reasons.get(reason, _("There were not enough tickets for your request."))

@@ -6,7 +6,7 @@ from flask import Blueprint, g, make_response, redirect, render_template, reques
 from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.errors import AlreadyAdmitted, Invalid, NotFound, Refusal
-from appliance.portal import forms
+from appliance.portal import forms, order_words
 from appliance.portal.staff_door import SEE_OTHER, method_of
 from appliance.services import booking, idempotency, payments, repairs
 from appliance.services.box import Unit
@@ -39,7 +39,8 @@ def show_orders() -> AnyResponse:
 
 def _page(code: str, order: OrderView | None, notice: str = "") -> str:
     asking = request.args.get("cancel") == "ask"
-    return render_template("staff/orders.html", code=code, order=order, notice=notice, asking=asking)
+    reason = order_words.refusal_words(order.refusal) if order else ""
+    return render_template("staff/orders.html", code=code, order=order, notice=notice, asking=asking, reason=reason)
 
 
 def take_payment() -> AnyResponse:

@@ -87,6 +87,13 @@ def ask(box: TestBox, *items: tuple[str, int], who: str = "phone-1", name: str =
     return box.run(lambda unit: booking.confirm(unit, held.id, name=name))
 
 
+def only_order(box: TestBox) -> OrderView:
+    """The one order there is."""
+    with box.database.read() as db:
+        [found] = db.execute(select(tables.order.c.id)).scalars()
+    return box.look(lambda unit: booking.find_order(unit, found))
+
+
 def show(box: TestBox, order: OrderView) -> OrderView:
     return box.look(lambda unit: booking.find_order(unit, order.id))
 
