@@ -9,15 +9,17 @@ from appliance.domain.errors import Invalid
 from appliance.portal import api_answers as answers
 from appliance.portal.api_bodies import (
     CheckInRequest,
+    HoldItem,
     HoldRequest,
     OrderRequest,
     PaymentRequest,
     RefundRequest,
     SignInRequest,
+    WaitlistRequest,
 )
 from appliance.portal.api_calls import Answer, Call, UseCase, reading, run_asking, writing
 from appliance.portal.routes import Route, Table
-from appliance.services import booking, door, listing, payments, repairs, staff
+from appliance.services import booking, door, listing, payments, repairs, staff, waitlist
 from appliance.services.box import Unit
 from appliance.services.views import OrderView
 from appliance.web import bodies, clients
@@ -28,20 +30,36 @@ from mqtt_bridge.protocol.money import to_minor
 
 def place_hold(unit: Unit, call: Call[HoldRequest]) -> Answer:
     """Hold tickets, all or nothing."""
-    kinds = [each.ticket_type for each in call.body.items]
+    view = booking.place_hold(unit, call.caller.client, _items(call.body.items))
+    note(hold=view.code)
+    return 201, answers.hold(view)
+
+
+def _items(asked: tuple[HoldItem, ...]) -> tuple[booking.Item, ...]:
+    kinds = [each.ticket_type for each in asked]
     for index, kind in enumerate(kinds):
         if kind in kinds[:index]:
             msg = "This ticket type is asked for twice. Add the quantities."
             raise Invalid(msg, field=f"items[{index}].ticket_type")
-    items = tuple(booking.Item(each.ticket_type, each.quantity) for each in call.body.items)
-    view = booking.place_hold(unit, call.caller.client, items)
-    note(hold=view.code)
-    return 201, answers.hold(view)
+    return tuple(booking.Item(each.ticket_type, each.quantity) for each in asked)
 
 
 def release_hold(unit: Unit, call: Call[None]) -> Answer:
     """Give a hold back; a second time changes nothing."""
     booking.release_hold(unit, call.id)
+    return 204, None
+
+
+def join_waitlist(unit: Unit, call: Call[WaitlistRequest]) -> Answer:
+    """Wait for tickets of one quota."""
+    view = waitlist.join(unit, call.caller.client, _items(call.body.items), call.body.contact)
+    note(waitlist_position=view.position)
+    return 201, answers.entry(view)
+
+
+def leave_waitlist(unit: Unit, call: Call[None]) -> Answer:
+    """Leave a waitlist, or give its offer back; a second time changes nothing."""
+    waitlist.leave(unit, call.id)
     return 204, None
 
 
@@ -120,6 +138,9 @@ READS = (
      listing.availability, answers.availability),
     (Route("GET", "/orders/<order>", "show_order", "An order as it is now", {200: answers.Order}, refusals=(404,)),
      booking.find_order, answers.order),
+    (Route("GET", "/waitlist/<entry>", "show_entry", "A place on a waitlist as it is now", {200: answers.Entry},
+           refusals=(404,)),
+     waitlist.look, answers.entry),
 )
 # What claims stock asks the cloud before it refuses: an expired hold that is confirmed claims anew.
 CLAIMS: tuple[tuple[Route, UseCase], ...] = (
@@ -131,6 +152,10 @@ CLAIMS: tuple[tuple[Route, UseCase], ...] = (
 WRITES: tuple[tuple[Route, UseCase], ...] = (
     (Route("DELETE", "/holds/<hold>", "release_hold", "Give a hold back", {204: None}, None, (404, 422, 429), keyed=True),
      release_hold),
+    (Route("POST", "/waitlist", "join_waitlist", "Wait for tickets that are sold out, all of one quota, all or nothing",
+           {201: answers.Entry}, WaitlistRequest, (409, 422, 429), "guest", keyed=True), join_waitlist),
+    (Route("DELETE", "/waitlist/<entry>", "leave_waitlist", "Leave a waitlist, or give its offer back", {204: None}, None,
+           (404, 422, 429), keyed=True), leave_waitlist),
     (Route("DELETE", "/orders/<order>", "cancel", "Cancel; 202 while the host door has not spoken",
            {200: answers.Order, 202: answers.Order}, None, (404, 409, 422, 429), keyed=True), cancel),
     (Route("POST", "/orders/<order>/payments", "take_payment", "Take money for an order, or give it away",

@@ -13,6 +13,7 @@ from appliance.domain.sale import SaleState
 from appliance.services.views import (
     AvailabilityView,
     CheckInView,
+    EntryView,
     EventView,
     HoldView,
     ListingView,
@@ -23,6 +24,7 @@ from appliance.services.views import (
 )
 from mqtt_bridge.protocol.messages import Payment, Reason, Refusal, Verdict
 from mqtt_bridge.protocol.money import Money, from_minor
+from mqtt_bridge.protocol.waitlist import State as WaitlistState
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
@@ -110,6 +112,32 @@ class Hold(msgspec.Struct, frozen=True):
     expires_in: Count
     requested: bool
     total: Money
+
+
+class EntryItem(msgspec.Struct, frozen=True):
+    """So many tickets of one type."""
+
+    ticket_type: str
+    quantity: Count
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A place on a waitlist: keep the id, it is the right to see, take and leave it.
+
+    ``position`` counts from 1 among ``of`` who wait, as of ``as_of`` (null unless ``waiting``). When ``offered``, confirm ``hold``
+    within ``expires_in`` seconds; when ``taken``, ``order`` is what it became.
+    """
+
+    entry: str
+    state: WaitlistState
+    items: list[EntryItem]
+    position: Annotated[int, Meta(ge=1)] | None
+    of: Count
+    as_of: Time
+    hold: str | None
+    expires_at: Time | None
+    expires_in: Count | None
+    order: str | None
 
 
 class OrderTicket(msgspec.Struct, frozen=True):
@@ -242,6 +270,23 @@ def hold(view: HoldView) -> Hold:
     left_s = max(0, view.expires_in_ms // 1000)
     total = from_minor(view.total_minor, view.currency)
     return Hold(view.id, view.code, time_of(view.expires_at_ms), left_s, view.requested, total)
+
+
+def entry(view: EntryView) -> Entry:
+    """Return the wire form of a place on a waitlist."""
+    offer = view.hold if view.state == "offered" else None
+    return Entry(
+        entry=view.id,
+        state=view.state,
+        items=[EntryItem(each.type.id, each.quantity) for each in view.items],
+        position=view.position,
+        of=view.of,
+        as_of=time_of(view.as_of_ms),
+        hold=offer.id if offer is not None else None,
+        expires_at=time_of(offer.expires_at_ms) if offer is not None else None,
+        expires_in=max(0, offer.expires_in_ms // 1000) if offer is not None else None,
+        order=view.order,
+    )
 
 
 def order(view: OrderView) -> Order:

@@ -33,6 +33,13 @@ class HoldRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     items: Annotated[tuple[HoldItem, ...], Meta(min_length=1, max_length=MOST_LINES)]
 
 
+class WaitlistRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Tickets of one quota to wait for, all of them together; a contact may be left for the desk."""
+
+    items: Annotated[tuple[HoldItem, ...], Meta(min_length=1, max_length=MOST_LINES)]
+    contact: Text = ""
+
+
 class OrderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A hold to confirm; name and contact may be left out."""
 

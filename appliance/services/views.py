@@ -7,6 +7,7 @@ import msgspec
 from appliance.domain.sale import SaleState
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
 from mqtt_bridge.protocol.messages import Reason, Verdict
+from mqtt_bridge.protocol.waitlist import State as WaitlistState
 
 
 class TypeView(msgspec.Struct, frozen=True):
@@ -88,7 +89,7 @@ class EntryView(msgspec.Struct, frozen=True):
     """
 
     id: str
-    state: str
+    state: WaitlistState
     items: tuple[HoldLine, ...]
     position: int | None
     of: int

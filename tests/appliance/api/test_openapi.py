@@ -18,9 +18,9 @@ from appliance.portal import WebSettings, create_app
 from appliance.portal.app import programs
 from appliance.portal.openapi import document
 from appliance.portal.routes import Table
-from appliance.services import staff
+from appliance.services import booking, staff
 from tests.appliance.api.conftest import Api
-from tests.support.box import ADULT, BALCONY, HALL, OPEN_LIMITS, ROOM, example_catalogue, make_box
+from tests.support.box import ADULT, BALCONY, HALL, OPEN_LIMITS, ROOM, SEAT, desk, example_catalogue, make_box
 
 TOKEN = "a-token-of-the-tests"
 SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
@@ -59,7 +59,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     api = Api(SERVED.app.test_client(), dict(SIGNED_IN))
     order = api.book()
     scan = api("POST", "/api/v1/check-ins", {"code": order["tickets"][0]["code"]}).json
+    box.run(lambda unit: booking.place_hold(unit, desk(), [booking.Item(SEAT, 5)]))
+    joined = api("POST", "/api/v1/waitlist", {"items": [{"ticket_type": SEAT, "quantity": 1}]}).json
     SERVED.real = {"order": order["order"], "hold": api.hold().json["hold"], "check_in": scan["check_in"]}
+    SERVED.real["entry"] = joined["entry"]
     yield SERVED.app
     box.database.close()
 
@@ -74,7 +77,7 @@ def with_real_ids(case: Case) -> Case:
         items = case.body.get("items")
         for item in items if isinstance(items, list) else []:
             if isinstance(item, dict) and isinstance(item.get("ticket_type"), str):
-                item["ticket_type"] = ADULT
+                item["ticket_type"] = SEAT if case.path.endswith("/waitlist") else ADULT
     return case
 
 
