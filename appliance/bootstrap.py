@@ -135,11 +135,11 @@ def relay(settings: Settings, box: Box) -> Relay[Unit]:
 
 def run_reconciler(settings: Settings, stop: threading.Event) -> None:
     """Keep the one inventory until ``stop`` is set; any number of them may run."""
-    from mqtt_bridge.cloud import service
+    from mqtt_bridge.cloud import process
 
     transport = broker_client(settings, "cloud", ())
     org = settings.device.org
-    service.run_reconciler(cloud_database(settings), transport, cloud_key(settings), org, wall_ms, stop)
+    process.run_reconciler(cloud_database(settings), transport, cloud_key(settings), org, wall_ms, stop)
 
 
 def wall_ms() -> int:

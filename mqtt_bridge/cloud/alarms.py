@@ -2,56 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable
 
-import sqlalchemy as sa
-from sqlalchemy import Connection
-
-from mqtt_bridge.cloud import tables as t
+from mqtt_bridge.cloud.records import Alarm, Contradiction
+from mqtt_bridge.cloud.work import Sheet, Work
+from mqtt_bridge.protocol.remedies import Kind
 
 # Names in a topic are a stranger's choice: beyond this many subjects of one kind the rest is counted in one row.
 SUBJECTS_PER_KIND = 200
 OTHERS = "(others)"
 LONGEST_DETAIL = 2000
+LONGEST_SUBJECT = 200
+MOST_TICKETS = 500
 
 
-@dataclass(frozen=True)
-class Alarm:
-    """One thing that went wrong, how often, and when first and last (ms)."""
-
-    kind: str
-    subject: str
-    detail: str
-    count: int
-    first_at_ms: int
-    last_at_ms: int
-
-
-def raise_alarm(
-    db: Connection, kind: str, subject: str, detail: str, wall_ms: int, evidence: bytes | None = None
-) -> bool:
+def raise_alarm(work: Work, kind: str, subject: str, detail: str, wall_ms: int, evidence: bytes | None = None) -> bool:
     """Add the alarm, or count it again; tells whether this subject was not listed by name. The first evidence is kept."""
-    detail = detail[:LONGEST_DETAIL]
-    if _again(db, kind, subject, detail, wall_ms):
+    detail, sheet = detail[:LONGEST_DETAIL], work.of(Alarm)
+    if _again(sheet, kind, subject, detail, wall_ms):
         return False
-    known = db.execute(sa.select(sa.func.count()).where(t.alarm.c.kind == kind)).scalar_one()
+    known = work.rows.count(Alarm, "kind", kind) + sum(each.kind == kind for each in sheet.added())
     if known >= SUBJECTS_PER_KIND:
         subject, evidence = OTHERS, None
-        if _again(db, kind, subject, detail, wall_ms):
+        if _again(sheet, kind, subject, detail, wall_ms):
             return True
-    row = {"kind": kind, "subject": subject, "detail": detail, "evidence": evidence}
-    db.execute(sa.insert(t.alarm).values(**row, count=1, first_at_ms=wall_ms, last_at_ms=wall_ms))
+    sheet.add(Alarm(kind, subject, detail, evidence, 1, wall_ms, wall_ms))
     return True
 
 
-def _again(db: Connection, kind: str, subject: str, detail: str, wall_ms: int) -> bool:
-    same = (t.alarm.c.kind == kind) & (t.alarm.c.subject == subject)
-    again = sa.update(t.alarm).where(same).values(count=t.alarm.c.count + 1, last_at_ms=wall_ms, detail=detail)
-    return db.execute(again).rowcount > 0
+def contradict(
+    work: Work,
+    kind: Kind,
+    subject: str,
+    detail: str,
+    wall_ms: int,
+    *,
+    order: str = "",
+    event_session: str = "",
+    tickets: Iterable[str] = (),
+) -> bool:
+    """List a contradiction; tells whether it is new. Told again it is only counted, whatever became of it.
+
+    ``subject`` is what it is about (a ticket, an order, a session and an order ...), ``tickets`` are the ids a remedy would
+    change and ``order`` theirs.
+    """
+    sheet, subject = work.of(Contradiction), subject[:LONGEST_SUBJECT]
+    known = sheet.get(kind, subject)
+    if known is not None:
+        sheet.change(known, count=known.count + 1, last_at_ms=wall_ms)
+        return False
+    listed = json.dumps(sorted(tickets)[:MOST_TICKETS])
+    detail = detail[:LONGEST_DETAIL]
+    sheet.add(Contradiction(kind, subject, detail, order, event_session, listed, "open", 1, wall_ms, wall_ms))
+    return True
 
 
-def alarms(db: Connection, limit: int = 100) -> tuple[Alarm, ...]:
-    """The alarms, latest first."""
-    columns = [t.alarm.c[name] for name in ("kind", "subject", "detail", "count", "first_at_ms", "last_at_ms")]
-    rows = db.execute(sa.select(*columns).order_by(t.alarm.c.last_at_ms.desc(), t.alarm.c.id.desc()).limit(limit))
-    return tuple(Alarm(*row) for row in rows)
+def _again(sheet: Sheet[Alarm], kind: str, subject: str, detail: str, wall_ms: int) -> bool:
+    known = sheet.get(kind, subject)
+    if known is not None:
+        sheet.change(known, count=known.count + 1, last_at_ms=wall_ms, detail=detail)
+    return known is not None

@@ -10,8 +10,12 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.allocation import stepped_limit
+from mqtt_bridge.cloud.books import Book, all_books
 from mqtt_bridge.cloud.directory import audit, lock
-from mqtt_bridge.cloud.ledger import Book, Ledger
+from mqtt_bridge.cloud.records import Quota as QuotaRow
+from mqtt_bridge.cloud.rows import Lock
+from mqtt_bridge.cloud.sql import SqlRows
+from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.database import Database
 from mqtt_bridge.protocol.catalogue import EMPTY, Catalogue, Event, EventSession, Quota
 from mqtt_bridge.protocol.codec import decode, encode
@@ -53,10 +57,14 @@ class _Import:
     def __init__(self, db: Connection, catalogue: Catalogue, wall_ms: int) -> None:
         self.db = db
         self.wall_ms = wall_ms
-        self.cloud = lock(db)
+        lock(db)
+        self.work = Work(SqlRows(db))
         self.old = current_catalogue(db)
         self.new = msgspec.structs.replace(catalogue, version=self.old.version)
-        self.books = {each.id: each for each in Ledger(db, wall_ms).books()}
+        # Whoever plans a quota has its row: limits change when nobody does.
+        quotas = sorted(db.execute(sa.select(t.quota.c.id)).scalars())
+        self.work.of(QuotaRow).lock("id", quotas, Lock.ALONE)
+        self.books = {each.id: each for each in all_books(self.work)}
         self.changes: list[str] = []
         self.reasons: list[str] = []
 
@@ -128,8 +136,12 @@ class _Import:
             row = {"id": quota.id, "event_session": at.id, "name": quota.name, "limit": quota.limit}
             self.db.execute(sa.insert(t.quota).values(**row, extra=quota.extra))
             return
-        aimed = book.limit if book.target is None else book.target
-        if (quota.limit, quota.extra, quota.name) == (aimed, book.extra, book.name) and not book.retired:
+        aimed = book.quota.limit if book.quota.target is None else book.quota.target
+        if (quota.limit, quota.extra, quota.name) == (
+            aimed,
+            book.quota.extra,
+            book.quota.name,
+        ) and not book.quota.retired:
             return
         if quota.limit + quota.extra < book.known_sales:
             self.reasons.append(
@@ -148,16 +160,16 @@ class _Import:
         return words + (f", now {now} until {now - new} granted tickets come back" if now > new else "")
 
     def _retire(self, book: Book) -> None:
-        if book.retired:
+        if book.quota.retired:
             return
         if book.known_sales:
             self.reasons.append(
-                f"quota {book.name!r} has {book.known_sales} sold tickets and cannot be removed; "
+                f"quota {book.quota.name!r} has {book.known_sales} sold tickets and cannot be removed; "
                 "mark its session as cancelled instead"
             )
             return
         limit = book.committed
-        self.changes.append(f"quota {book.name!r} removed")
+        self.changes.append(f"quota {book.quota.name!r} removed")
         self._update(book, limit=limit, extra=0, target=0 if limit else None, retired=True)
 
     def _update(self, book: Book, **values: object) -> None:
@@ -170,7 +182,7 @@ class _Import:
             self.db.execute(sa.insert(t.asset).values(sha256=sha256, media_type=media_type, body=body))
 
     def _store(self) -> None:
-        version = self.cloud.catalogue_version + 1
+        version = self.old.version + 1
         document = encode(msgspec.structs.replace(self.new, version=version))
         row = {"version": version, "document": document, "imported_at_ms": self.wall_ms}
         self.db.execute(sa.insert(t.catalogue).values(**row))

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import sqlalchemy as sa
-
-from mqtt_bridge.cloud import tables as t
-from mqtt_bridge.database import Database
+from mqtt_bridge.cloud.rows import Rows, Store
 from mqtt_bridge.mailbox.pump import Pump
-from mqtt_bridge.mailbox.sql import SqlMail
-from mqtt_bridge.mailbox.tables import outbox
+from mqtt_bridge.mailbox.rows import Outgoing
 from mqtt_bridge.protocol import topics
 
 Publish = Callable[[str, bytes], bool]
@@ -19,8 +15,8 @@ Publish = Callable[[str, bytes], bool]
 class Downlinks:
     """One pump per device; what is sent and acknowledged is in the outbox, so any process may do it."""
 
-    def __init__(self, database: Database, publish: Publish, org: str) -> None:
-        self._database = database
+    def __init__(self, store: Store, publish: Publish, org: str) -> None:
+        self._store = store
         self._publish = publish
         self._org = org
         self._pumps: dict[str, Pump] = {}
@@ -30,18 +26,17 @@ class Downlinks:
         for name in list(self._pumps) if devices is None else devices:
             self._pumps.pop(name, None)
 
-    def pump(self, now_ms: int) -> None:
-        """Send what is due; ``now_ms`` is of a clock that only grows."""
-        waiting = (outbox.c.acked_at_ms.is_(None), t.device.c.link_up)
-        joined = outbox.join(t.device, t.device.c.name == outbox.c.peer)
-        with self._database.read() as db:
-            peers = db.execute(sa.select(outbox.c.peer).select_from(joined).where(*waiting).distinct()).scalars().all()
-            pumps = [self._of(name) for name in sorted(peers)]
-            rows = [(pump, row) for pump in pumps for row in pump.due(SqlMail(db), now_ms)]
-        for pump, row in rows:
+    def pump(self, now_ms: int, mine: Callable[[str], bool]) -> None:
+        """Send what is due to our devices; ``now_ms`` is of a clock that only grows."""
+
+        def due(rows: Rows) -> list[tuple[Pump, Outgoing]]:
+            waiting = [name for name in rows.waiting() if mine(name)]
+            for name in self._pumps.keys() - set(waiting):
+                del self._pumps[name]  # nothing is under way
+            pumps = [self._pumps.setdefault(name, Pump(name)) for name in waiting]
+            return [(pump, row) for pump in pumps for row in pump.due(rows.mail, now_ms)]
+
+        for pump, row in self._store.look(due):
             if not self._publish(topics.down(self._org, pump.peer, "msg"), row.envelope):
                 return
             pump.sent(row, now_ms)
-
-    def _of(self, name: str) -> Pump:
-        return self._pumps.setdefault(name, Pump(name))

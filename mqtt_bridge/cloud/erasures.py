@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -10,14 +9,15 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.catalogue import current_catalogue
-from mqtt_bridge.cloud.directory import CLOUD, audit
+from mqtt_bridge.cloud.directory import audit
+from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import sender
 from mqtt_bridge.mailbox.personal import forget_private
 from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.codec import Signer, decode
-from mqtt_bridge.protocol.messages import Content, ErasePersonalData, Private
+from mqtt_bridge.protocol.messages import Content, Downlink, ErasePersonalData, Private
 from mqtt_bridge.protocol.privacy import contact_digest, means
 
 
@@ -68,26 +68,6 @@ def erase(
     return database.run(run)
 
 
-def allowed(erasures: Iterable[ErasePersonalData], order: str, private: Private | None) -> Private | None:
-    """Return what may be passed on of a personal part: nothing of what was erased before."""
-    if private is None or any(means(each, order, private.contact) for each in erasures):
-        return None
-    return private
-
-
-def remembered(db: Connection) -> list[ErasePersonalData]:
-    """Return every erasure ever asked for."""
-    c = t.erasure.c
-    return [ErasePersonalData(*row) for row in db.execute(sa.select(c.id, c.order, c.salt, c.digest))]
-
-
-def done(db: Connection, device: str, erasure: str, orders: int, wall_ms: int) -> None:
-    """Note that a device has forgotten."""
-    c = t.erasure_device.c
-    row = (c.erasure == erasure, c.device == device)
-    db.execute(sa.update(t.erasure_device).where(*row).values(orders=orders, done_at_ms=wall_ms))
-
-
 def _order(db: Connection, text: str) -> str:
     """Return the id of the order with this id or code; an id that never arrived here may still arrive."""
     normal = ids.normal_code(text)
@@ -113,11 +93,12 @@ def _forget_here(db: Connection, wanted: ErasePersonalData) -> None:
         return means(wanted, getattr(content.body, "order", ""), private.contact)
 
     forget_private(db, None, concerned)
-    c = t.parked.c
-    for row in db.execute(sa.select(c.id, c.about, c.private).where(c.private.is_not(None))).all():
-        person = decode(row.private, Private)
-        if means(wanted, row.about.removeprefix("order:"), person.contact):
-            db.execute(sa.update(t.parked).where(c.id == row.id).values(private=None))
+    for table in (t.parked, t.letter):
+        c = table.c
+        for row in db.execute(sa.select(c.id, c.body, c.private).where(c.private.is_not(None))).all():
+            body: Downlink = decode(row.body, Downlink)  # type: ignore[arg-type]
+            if means(wanted, getattr(body, "order", ""), decode(row.private, Private).contact):
+                db.execute(sa.update(table).where(c.id == row.id).values(private=None))
 
 
 def _whom(db: Connection, wanted: ErasePersonalData) -> list[str]:

@@ -1,22 +1,18 @@
 """Orders, tickets, payments and check-ins as devices tell them: rows that repeat nothing and contradict loudly.
 
 Each fact may arrive before the one it is about (another device's outbox waits for its link), so nothing here demands order
-across devices; ids make every insert idempotent.
+across devices; ids make every fact idempotent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
-import sqlalchemy as sa
-from sqlalchemy import Connection, Table
-
-from mqtt_bridge.cloud import contradictions, routing
-from mqtt_bridge.cloud import tables as t
-from mqtt_bridge.cloud.alarms import raise_alarm
-from mqtt_bridge.cloud.routing import Sale
+from mqtt_bridge.cloud.alarms import contradict
+from mqtt_bridge.cloud.kinds import Telling, applies
+from mqtt_bridge.cloud.records import CheckIn, Order, Parked, Payment, Refund, Ticket
+from mqtt_bridge.cloud.routing import Fact, Sale
+from mqtt_bridge.cloud.work import Need, Work
 from mqtt_bridge.protocol.messages import (
     CancelRefused,
     CancelRequested,
@@ -30,183 +26,226 @@ from mqtt_bridge.protocol.messages import (
 )
 
 
-@dataclass(frozen=True)
-class Telling:
-    """Who tells a fact, and the transaction it is written in."""
-
-    db: Connection
-    device: str
-    wall_ms: int
-
-    def alarm(self, kind: str, subject: str, detail: str) -> None:
-        """List a contradiction."""
-        raise_alarm(self.db, kind, subject, detail, self.wall_ms)
-
-
-def record(by: Telling, body: routing.Fact) -> None:
-    """Write the rows of a fact; stock and keys are written elsewhere."""
-    _WRITERS[type(body)](by, body)
-
-
-def sale_of(db: Connection, body: routing.Fact, origin: str, venue_of: Callable[[str], str | None]) -> Sale | None:
+def sale_of(work: Work, body: Fact, origin: str, venue_of: Callable[[str], str | None]) -> Sale | None:
     """Return who issued the tickets of a fact and which venues host them, None while the sale is unknown."""
     if isinstance(body, OrderConfirmed | CancelRequested):
         return Sale(origin, _venues((each.event_session for each in body.tickets), venue_of))
     if isinstance(body, CheckedIn | CheckInUndone):
-        order = db.execute(sa.select(t.ticket.c.order_id).where(t.ticket.c.id == body.ticket)).scalar()
+        ticket = work.of(Ticket).get(body.ticket)
+        order = None if ticket is None else work.of(Order).get(ticket.order_id)
     else:
-        order = body.order
-    issuer = db.execute(sa.select(t.order.c.issuer).where(t.order.c.id == order)).scalar()
-    if issuer is None:
+        order = work.of(Order).get(body.order)
+    if order is None:
         return None
-    sessions = db.execute(sa.select(t.ticket.c.event_session).where(t.ticket.c.order_id == order).distinct())
-    return Sale(issuer, _venues(sessions.scalars(), venue_of))
+    sessions = (each.event_session for each in work.of(Ticket).where("order_id", order.id))
+    return Sale(order.issuer, _venues(sessions, venue_of))
 
 
 def _venues(sessions: Iterable[str], venue_of: Callable[[str], str | None]) -> frozenset[str]:
-    return frozenset(venue for each in sessions if (venue := venue_of(each)) is not None)
+    return frozenset(venue for each in set(sessions) if (venue := venue_of(each)) is not None)
 
 
-def _order_confirmed(by: Telling, body: OrderConfirmed) -> None:
-    known = by.db.execute(sa.select(t.order.c.issuer).where(t.order.c.id == body.order)).scalar()
+def _needs_of_a_sale(_work: Work, body: OrderConfirmed) -> Iterator[list[Need]]:
+    needs: list[Need] = [
+        (Order, "id", body.order),
+        (Payment, "order_id", body.order),
+        (Parked, "about", f"order:{body.order}"),
+    ]
+    for each in body.tickets:
+        needs += [
+            (Ticket, "id", each.ticket),
+            (CheckIn, "ticket", each.ticket),
+            (Parked, "about", f"ticket:{each.ticket}"),
+        ]
+    yield needs
+
+
+@applies(OrderConfirmed, _needs_of_a_sale)
+def _order_confirmed(at: Telling, body: OrderConfirmed) -> None:
+    known = at.work.of(Order).get(body.order)
     if known is not None:
-        if known != by.device:
-            by.alarm("order-twice", body.order, f"sold by {known} and by {by.device}")
+        if known.issuer != at.device:
+            at.alarm("order-twice", body.order, f"sold by {known.issuer} and by {at.device}")
         return
-    paid_early = (t.payment.c.order_id == body.order, t.payment.c.paid)
-    paid = body.payment == "paid" or by.db.execute(sa.select(t.payment.c.id).where(*paid_early)).first() is not None
-    row = {"id": body.order, "code": body.code, "issuer": by.device, "payment": "paid" if paid else "promised"}
-    by.db.execute(
-        sa.insert(t.order).values(**row, status="confirmed", sold_by=body.sold_by, confirmed_at_ms=body.confirmed_at_ms)
+    paid_early = any(each.paid for each in at.work.of(Payment).where("order_id", body.order))
+    at.work.of(Order).add(
+        Order(
+            id=body.order,
+            code=body.code,
+            issuer=at.device,
+            status="confirmed",
+            payment="paid" if body.payment == "paid" or paid_early else "promised",
+            sold_by=body.sold_by,
+            confirmed_at_ms=body.confirmed_at_ms,
+        )
     )
-    _add_tickets(by, body)
+    _add_tickets(at, body)
 
 
-def _add_tickets(by: Telling, body: OrderConfirmed) -> None:
-    ids = [each.ticket for each in body.tickets]
-    sold = {
-        row.id: row.order_id
-        for row in by.db.execute(sa.select(t.ticket.c.id, t.ticket.c.order_id).where(t.ticket.c.id.in_(ids)))
-    }
-    for ticket, order in sold.items():
-        by.alarm("ticket-twice", ticket, f"in order {order} and, by {by.device}, in order {body.order}")
-    admissions = _admissions(by.db, ids)
-    columns = ("code", "ticket_type", "event_session", "quota", "epoch", "price_minor", "currency")
-    rows = {
-        each.ticket: {
-            "id": each.ticket,
-            "order_id": body.order,
-            "state": "valid",
-            "check_in": admissions.get(each.ticket),
-        }
-        | {name: getattr(each, name) for name in columns}
-        for each in body.tickets
-        if each.ticket not in sold
-    }
-    if rows:
-        by.db.execute(sa.insert(t.ticket), list(rows.values()))
+def _add_tickets(at: Telling, body: OrderConfirmed) -> None:
+    tickets = at.work.of(Ticket)
+    for each in {ticket.ticket: ticket for ticket in body.tickets}.values():
+        sold = tickets.get(each.ticket)
+        if sold is not None:
+            at.alarm(
+                "ticket-twice", each.ticket, f"in order {sold.order_id} and, by {at.device}, in order {body.order}"
+            )
+            continue
+        tickets.add(
+            Ticket(
+                id=each.ticket,
+                order_id=body.order,
+                code=each.code,
+                ticket_type=each.ticket_type,
+                event_session=each.event_session,
+                quota=each.quota,
+                epoch=each.epoch,
+                price_minor=each.price_minor,
+                currency=each.currency,
+                state="valid",
+                check_in=_admission(at.work, each.ticket),
+            )
+        )
 
 
-def _admissions(db: Connection, tickets: list[str]) -> dict[str, str]:
-    """The first admission of each ticket that was scanned before its sale arrived here."""
-    c = t.check_in.c
-    counted = (c.ticket.in_(tickets), c.verdict == "admitted", c.undone.is_(False))
-    rows = db.execute(sa.select(c.ticket, c.id).where(*counted).order_by(c.at_ms.desc()))
-    return {row.ticket: row.id for row in rows}
+def _admission(work: Work, ticket: str) -> str | None:
+    """The first admission of a ticket that was scanned before its sale arrived here."""
+    scans = [
+        each for each in work.of(CheckIn).where("ticket", ticket) if each.verdict == "admitted" and not each.undone
+    ]
+    return min(scans, key=lambda each: each.at_ms).id if scans else None
 
 
-def _payment_taken(by: Telling, body: PaymentTaken) -> None:
-    columns = ("method", "amount_minor", "currency", "staff", "paid")
-    values: dict[str, Any] = {name: getattr(body, name) for name in columns}
-    if _insert(by.db, t.payment, body.payment, order_id=body.order, device=by.device, **values) and body.paid:
-        by.db.execute(sa.update(t.order).where(t.order.c.id == body.order).values(payment="paid"))
+def _needs_of_a_payment(_work: Work, body: PaymentTaken) -> Iterator[list[Need]]:
+    yield [(Payment, "id", body.payment), *_order_rows(body.order)]
 
 
-def _refund_paid(by: Telling, body: RefundPaid) -> None:
+def _order_rows(order: str) -> list[Need]:
+    return [(Order, "id", order), (Ticket, "order_id", order)]
+
+
+@applies(PaymentTaken, _needs_of_a_payment)
+def _payment_taken(at: Telling, body: PaymentTaken) -> None:
+    if at.work.of(Payment).get(body.payment) is not None:
+        return
+    at.work.of(Payment).add(
+        Payment(
+            id=body.payment,
+            order_id=body.order,
+            device=at.device,
+            method=body.method,
+            amount_minor=body.amount_minor,
+            currency=body.currency,
+            staff=body.staff,
+            paid=body.paid,
+        )
+    )
+    order = at.work.of(Order).get(body.order)
+    if body.paid and order is not None:
+        at.work.of(Order).change(order, payment="paid")
+
+
+def _needs_of_a_refund(_work: Work, body: RefundPaid) -> Iterator[list[Need]]:
+    yield [(Payment, "id", body.payment), (Payment, "order_id", body.order), (Refund, "order_id", body.order)]
+    yield _order_rows(body.order)
+
+
+@applies(RefundPaid, _needs_of_a_refund)
+def _refund_paid(at: Telling, body: RefundPaid) -> None:
     """Money that went back is a negative payment; more than was owed, at two desks that could not know, is listed."""
-    values: dict[str, Any] = {"method": body.method, "currency": body.currency, "staff": body.staff, "paid": False}
-    minor = -body.amount_minor
-    if not _insert(by.db, t.payment, body.payment, order_id=body.order, device=by.device, amount_minor=minor, **values):
+    payments = at.work.of(Payment)
+    if payments.get(body.payment) is not None:
         return
-    back = (t.payment.c.order_id == body.order, t.payment.c.amount_minor < 0)
-    paid = -int(
-        by.db.execute(sa.select(sa.func.coalesce(sa.func.sum(t.payment.c.amount_minor), 0)).where(*back)).scalar_one()
-    )
-    mine = (t.refund.c.order_id == body.order, t.refund.c.owed)
-    owed = int(
-        by.db.execute(sa.select(sa.func.coalesce(sa.func.sum(t.refund.c.amount_minor), 0)).where(*mine)).scalar_one()
-    )
+    back = -body.amount_minor
+    desk = (at.device, body.method, back, body.currency, body.staff)
+    payments.add(Payment(body.payment, body.order, *desk, paid=False))
+    paid = -sum(min(0, each.amount_minor) for each in payments.where("order_id", body.order))
+    owed = sum(each.amount_minor for each in at.work.of(Refund).where("order_id", body.order) if each.owed)
     if paid > owed:
-        detail = f"{paid} paid back, {owed} owed ({body.currency}, minor units); {by.device} paid last"
-        contradictions.add(by.db, "paid-back-twice", body.order, detail, by.wall_ms, order=body.order)
+        detail = f"{paid} paid back, {owed} owed ({body.currency}, minor units); {at.device} paid last"
+        contradict(at.work, "paid-back-twice", body.order, detail, at.wall_ms, order=body.order)
 
 
-def _cancel_requested(by: Telling, body: CancelRequested) -> None:
-    _set_status(by.db, body.order, "confirmed", "cancel_pending")
+@applies(CancelRequested, lambda _work, body: [_order_rows(body.order)])
+def _cancel_requested(at: Telling, body: CancelRequested) -> None:
+    _set_status(at.work, body.order, "confirmed", "cancel_pending")
 
 
-def _cancel_refused(by: Telling, body: CancelRefused) -> None:
-    _set_status(by.db, body.order, "cancel_pending", "confirmed")
+@applies(CancelRefused, lambda _work, body: [_order_rows(body.order)])
+def _cancel_refused(at: Telling, body: CancelRefused) -> None:
+    _set_status(at.work, body.order, "cancel_pending", "confirmed")
 
 
-def _set_status(db: Connection, order: str, old: str, new: str) -> None:
-    db.execute(sa.update(t.order).where(t.order.c.id == order, t.order.c.status == old).values(status=new))
+def _set_status(work: Work, order: str, old: str, new: str) -> None:
+    known = work.of(Order).get(order)
+    if known is not None and known.status == old:
+        work.of(Order).change(known, status=new)
 
 
-def _tickets_voided(by: Telling, body: TicketsVoided) -> None:
-    own = (t.ticket.c.id.in_(body.tickets), t.ticket.c.state == "valid")
-    by.db.execute(sa.update(t.ticket).where(*own).values(state="voided"))
+@applies(TicketsVoided, lambda _work, body: [[*_order_rows(body.order), *((Ticket, "id", x) for x in body.tickets)]])
+def _tickets_voided(at: Telling, body: TicketsVoided) -> None:
+    for each in body.tickets:
+        ticket = at.work.of(Ticket).get(each)
+        if ticket is not None and ticket.state == "valid":
+            at.work.of(Ticket).change(ticket, state="voided")
 
 
-def _order_cancelled(by: Telling, body: OrderCancelled) -> None:
-    mine = (t.ticket.c.id.in_(body.tickets), t.ticket.c.order_id == body.order)
-    admitted = by.db.execute(sa.select(t.ticket.c.id).where(*mine, t.ticket.c.check_in.is_not(None))).scalars().all()
-    for ticket in admitted:
-        by.alarm("cancelled-and-admitted", ticket, f"{by.device} cancelled a ticket that was admitted")
-    by.db.execute(sa.update(t.ticket).where(*mine).values(state="cancelled"))
-    left = (t.ticket.c.order_id == body.order, t.ticket.c.state != "cancelled")
-    if by.db.execute(sa.select(t.ticket.c.id).where(*left)).first() is None:
-        by.db.execute(sa.update(t.order).where(t.order.c.id == body.order).values(status="cancelled"))
+@applies(OrderCancelled, lambda _work, body: [_order_rows(body.order)])
+def _order_cancelled(at: Telling, body: OrderCancelled) -> None:
+    tickets = at.work.of(Ticket)
+    cancelled = set(body.tickets)
+    for ticket in tickets.where("order_id", body.order):
+        if ticket.id in cancelled:
+            if ticket.check_in is not None:
+                at.alarm("cancelled-and-admitted", ticket.id, f"{at.device} cancelled a ticket that was admitted")
+            tickets.change(ticket, state="cancelled")
+    order = at.work.of(Order).get(body.order)
+    if order is not None and all(each.state == "cancelled" for each in tickets.where("order_id", body.order)):
+        at.work.of(Order).change(order, status="cancelled")
 
 
-def _checked_in(by: Telling, body: CheckedIn) -> None:
-    columns = ("verdict", "reason", "ticket", "event_session", "staff", "at_ms")
-    values: dict[str, Any] = {name: getattr(body, name) for name in columns}
-    new = _insert(by.db, t.check_in, body.check_in, device=by.device, **values)
-    if not new or body.ticket is None or body.verdict != "admitted":
+def _needs_of_a_scan(work: Work, body: CheckedIn | CheckInUndone) -> Iterator[list[Need]]:
+    needs: list[Need] = [(CheckIn, "id", body.check_in)]
+    if body.ticket is not None:
+        needs.append((Ticket, "id", body.ticket))
+    yield needs
+    ticket = None if body.ticket is None else work.of(Ticket).get(body.ticket)
+    if ticket is not None:
+        yield _order_rows(ticket.order_id)
+
+
+@applies(CheckedIn, _needs_of_a_scan)
+def _checked_in(at: Telling, body: CheckedIn) -> None:
+    if at.work.of(CheckIn).get(body.check_in) is not None:
         return
-    row = by.db.execute(sa.select(t.ticket.c.state, t.ticket.c.check_in).where(t.ticket.c.id == body.ticket)).first()
-    if row is None:
+    at.work.of(CheckIn).add(
+        CheckIn(
+            id=body.check_in,
+            device=at.device,
+            verdict=body.verdict,
+            reason=body.reason,
+            ticket=body.ticket,
+            event_session=body.event_session,
+            staff=body.staff,
+            at_ms=body.at_ms,
+        )
+    )
+    ticket = None if body.ticket is None else at.work.of(Ticket).get(body.ticket)
+    if ticket is None or body.verdict != "admitted":
         return
-    if row.check_in is not None:
-        by.alarm("admitted-twice", body.ticket, f"check-ins {row.check_in} and, by {by.device}, {body.check_in}")
+    if ticket.check_in is not None:
+        at.alarm("admitted-twice", ticket.id, f"check-ins {ticket.check_in} and, by {at.device}, {body.check_in}")
         return
-    if row.state == "cancelled":
-        by.alarm("cancelled-and-admitted", body.ticket, f"{by.device} admitted a cancelled ticket")
-    by.db.execute(sa.update(t.ticket).where(t.ticket.c.id == body.ticket).values(check_in=body.check_in))
+    if ticket.state == "cancelled":
+        at.alarm("cancelled-and-admitted", ticket.id, f"{at.device} admitted a cancelled ticket")
+    at.work.of(Ticket).change(ticket, check_in=body.check_in)
 
 
-def _check_in_undone(by: Telling, body: CheckInUndone) -> None:
-    by.db.execute(sa.update(t.check_in).where(t.check_in.c.id == body.check_in).values(undone=True))
-    by.db.execute(sa.update(t.ticket).where(t.ticket.c.check_in == body.check_in).values(check_in=None))
-
-
-def _insert(db: Connection, table: Table, key: str, **values: Any) -> bool:
-    """Insert a row unless its id is there; tells whether it was new."""
-    if db.execute(sa.select(table.c.id).where(table.c.id == key)).first() is not None:
-        return False
-    db.execute(sa.insert(table).values(id=key, **values))
-    return True
-
-
-_WRITERS: dict[type, Callable[[Telling, Any], None]] = {
-    OrderConfirmed: _order_confirmed,
-    PaymentTaken: _payment_taken,
-    CancelRequested: _cancel_requested,
-    CancelRefused: _cancel_refused,
-    TicketsVoided: _tickets_voided,
-    OrderCancelled: _order_cancelled,
-    CheckedIn: _checked_in,
-    CheckInUndone: _check_in_undone,
-    RefundPaid: _refund_paid,
-}
+@applies(CheckInUndone, _needs_of_a_scan)
+def _check_in_undone(at: Telling, body: CheckInUndone) -> None:
+    scan = at.work.of(CheckIn).get(body.check_in)
+    if scan is not None:
+        at.work.of(CheckIn).change(scan, undone=True)
+    ticket = None if body.ticket is None else at.work.of(Ticket).get(body.ticket)
+    if ticket is not None and ticket.check_in == body.check_in:
+        at.work.of(Ticket).change(ticket, check_in=None)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
-from mqtt_bridge.protocol.codec import decode, encode
+from mqtt_bridge.protocol.codec import decode, encode, open_envelope, public_key
 from mqtt_bridge.protocol.errors import ProtocolError
-from mqtt_bridge.protocol.messages import Ack, Envelope
-from mqtt_bridge.protocol.topics import ROOT
+from mqtt_bridge.protocol.messages import Content, Envelope
+from mqtt_bridge.protocol.topics import ROOT, parse_up
 
 LONGEST_EVIDENCE = 64 * 1024
+MOST_OPENED = 4_000
 
 
 class NotIntroduced(ProtocolError):
@@ -20,20 +22,63 @@ class NotIntroduced(ProtocolError):
 
 @dataclass(frozen=True)
 class Incoming:
-    """One publication from the broker."""
+    """One publication from the broker: ``name`` and ``leaf`` are the device and the last part of its topic."""
 
-    topic: str
+    name: str
+    leaf: str
     payload: bytes
 
 
 @dataclass
 class Outcome:
-    """What has to be published after COMMIT; device states are added from the rows."""
+    """What is left to do after COMMIT; all of it is harmless to repeat and found again if it is lost."""
 
-    acks: dict[str, Ack] = field(default_factory=dict)  # by device: how far its stream was applied
+    acks: dict[tuple[str, str], int] = field(default_factory=dict)  # by (device, inc): how far its stream was applied
     answered: set[str] = field(default_factory=set)  # devices that wait for a state
     restarted: set[str] = field(default_factory=set)  # devices whose downlink begins at its first unacked message again
-    versions: tuple[int, int] | None = None  # catalogue and keys published with it
+    addressees: set[str] = field(default_factory=set)  # devices with letters to be numbered
+    waiting: set[str] = field(default_factory=set)  # quotas that somebody waits for
+    moved: set[str] = field(default_factory=set)  # quotas that changed enough for another look
+    keys_changed: bool = False
+    planned: dict[str, int] = field(default_factory=dict)  # how many allocations the quotas have that were planned
+
+    def add(self, other: Outcome) -> None:
+        """Take over what another transaction left."""
+        self.acks.update(other.acks)
+        self.answered |= other.answered
+        self.restarted |= other.restarted
+        self.addressees |= other.addressees
+        self.waiting |= other.waiting
+        self.moved |= other.moved
+        self.keys_changed |= other.keys_changed
+
+
+class Opened:
+    """Envelopes verified lately, so that a repeated transaction does not verify them again. Which key is right, rows say."""
+
+    def __init__(self) -> None:
+        self._contents: dict[tuple[Envelope, str], Content] = {}
+
+    def open(self, envelope: Envelope, public: str) -> Content:
+        """Return the content; raises as ``codec.open_envelope``."""
+        content = self._contents.get((envelope, public))
+        if content is None:
+            if len(self._contents) >= MOST_OPENED:
+                self._contents.clear()
+            content = self._contents[envelope, public] = open_envelope(envelope, public_key(public))
+        return content
+
+
+def incoming(topic: str, payload: bytes, org: str) -> Iterable[Incoming]:
+    """Return what a publication brings: a ``batch`` is a JSON list of envelopes, each as if it had come alone."""
+    name, leaf = parse_up(topic, org) or (whose_state(topic, org), "state")
+    if leaf != "batch":
+        return (Incoming(name, leaf, payload),)
+    try:
+        envelopes = msgspec.json.decode(payload, type=list[msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return (Incoming(name, "msg", payload),)  # listed as malformed there
+    return [Incoming(name, "msg", bytes(each)) for each in envelopes]
 
 
 def whose_state(topic: str, org: str) -> str:

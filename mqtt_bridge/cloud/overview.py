@@ -11,10 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from mqtt_bridge.cloud import tables as t
-from mqtt_bridge.cloud.alarms import Alarm, alarms
+from mqtt_bridge.cloud.alarm_list import Alarm, alarms
+from mqtt_bridge.cloud.books import Book, all_books
 from mqtt_bridge.cloud.catalogue import current_catalogue
-from mqtt_bridge.cloud.directory import Device, Devices
-from mqtt_bridge.cloud.ledger import Book, Ledger
+from mqtt_bridge.cloud.records import Device
+from mqtt_bridge.cloud.sql import SqlRows
+from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.mailbox.tables import outbox
 from mqtt_bridge.protocol.catalogue import Catalogue, Event, EventSession, Venue
 from mqtt_bridge.protocol.stock import Totals
@@ -99,16 +101,17 @@ class Overview:
 
 def overview(db: Connection, wall_ms: int) -> Overview:
     """Read the whole inventory."""
-    devices = Devices(db)
+    work = Work(SqlRows(db))
+    devices = work.of(Device).fetch_all()
     current = current_catalogue(db)
     frozen = db.execute(sa.select(t.cloud.c.frozen)).scalar_one()
-    quotas = [_quota(book, current, devices.values()) for book in Ledger(db, wall_ms).books() if _shown(book)]
+    quotas = [_quota(book, current, devices) for book in all_books(work) if _shown(book)]
     return Overview(
         as_of_ms=wall_ms,
         frozen=frozen,
         catalogue_version=current.version,
         quotas=tuple(sorted(quotas, key=_by_time)),
-        devices=tuple(sorted(devices.values(), key=lambda each: (each.venue, each.name))),
+        devices=tuple(sorted(devices, key=lambda each: (each.venue, each.name))),
         waiting=_waiting(db),
         keys=_keys(db),
         alarms=alarms(db),
@@ -117,7 +120,7 @@ def overview(db: Connection, wall_ms: int) -> Overview:
 
 def _shown(book: Book) -> bool:
     """A quota that left the catalogue is shown until all its stock came back."""
-    return not book.retired or book.committed > 0
+    return not book.quota.retired or book.committed > 0
 
 
 def _by_time(quota: QuotaView) -> tuple[int, str, str]:
@@ -128,16 +131,16 @@ def _quota(book: Book, current: Catalogue, devices: Iterable[Device]) -> QuotaVi
     event, at, _ = current.quota.get(book.id, (None, None, None))
     return QuotaView(
         id=book.id,
-        name=book.name,
+        name=book.quota.name,
         event=event,
         at=at,
         venue=current.venue.get(at.venue) if at else None,
         ticket_types=tuple(each.id for each in at.ticket_types if each.quota == book.id) if at else (),
-        limit=book.limit,
-        extra=book.extra,
-        target=book.target,
+        limit=book.quota.limit,
+        extra=book.quota.extra,
+        target=book.quota.target,
         pool=book.pool,
-        frozen=book.frozen,
+        frozen=book.quota.frozen,
         shares=tuple(_share(book, each) for each in sorted(devices, key=lambda one: (one.venue, one.name))),
     )
 

@@ -1,84 +1,86 @@
-"""Apply what devices say to the rows, in one transaction per batch.
+"""Apply what devices say to a working set: prefetch, decide, write; one transaction per batch and no lock but the devices' own.
 
 Nothing a device says can stop its stream: what is unknown, impossible or contradictory goes to the ``alarm`` table together with
 the message, and the next message is applied. Only failures of the database itself pass through, and then nothing counts.
+How a kind of message is applied, and how to add one: ``kinds``. Stock is granted elsewhere, in ``planning``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
-import sqlalchemy as sa
 import structlog
-from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from mqtt_bridge.cloud import directory, erasures, facts, publish
-from mqtt_bridge.cloud import tables as t
-from mqtt_bridge.cloud.alarms import raise_alarm
-from mqtt_bridge.cloud.catalogue import current_catalogue
-from mqtt_bridge.cloud.directory import CLOUD, Device, Devices
+from mqtt_bridge.cloud import facts, forgetting, kinds
+from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, raise_alarm
+from mqtt_bridge.cloud.catalogues import Catalogues
+from mqtt_bridge.cloud.counts import Counts
 from mqtt_bridge.cloud.forwarding import Forwarder
-from mqtt_bridge.cloud.incoming import Incoming, NotIntroduced, Outcome, whose_state, without_private
-from mqtt_bridge.cloud.ledger import Ledger
-from mqtt_bridge.cloud.publish import Publication
+from mqtt_bridge.cloud.incoming import Incoming, NotIntroduced, Opened, Outcome, without_private
+from mqtt_bridge.cloud.introductions import begin_life, keys_of, lives, pin_key, retire_key
+from mqtt_bridge.cloud.letterbox import WorkMail
+from mqtt_bridge.cloud.records import Applied, Cloud, Device, Early, Key, Life, Line, Quota, Stream
 from mqtt_bridge.cloud.routing import Fact
+from mqtt_bridge.cloud.rows import Lock, Rows
+from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.mailbox import receiver
-from mqtt_bridge.mailbox.sql import SqlMail
-from mqtt_bridge.protocol.catalogue import Catalogue
-from mqtt_bridge.protocol.codec import Signer, decode, encode, open_envelope, public_key
+from mqtt_bridge.protocol.codec import decode, encode
 from mqtt_bridge.protocol.errors import BadSignature, ProtocolError, UnknownIssuer
 from mqtt_bridge.protocol.messages import (
     Ack,
-    AllocationReturned,
     Content,
     DeviceState,
     Envelope,
-    ErasePersonalData,
     Hello,
     KeyPublished,
     Need,
-    OfferMade,
-    OfferWithdrawn,
     OrderConfirmed,
-    PersonalDataErased,
     Private,
     Status,
-    StockCount,
     Uplink,
-    WaitlistJoined,
-    WaitlistLeft,
 )
-from mqtt_bridge.protocol.topics import parse_up
 
 log = structlog.get_logger("marquee.reconciler")
 
 LARGEST_COUNT = 2**31 - 1
 LONGEST_HARDWARE = 4000
+# A hello may begin a life, which nobody may grant to meanwhile: these have their devices alone.
+INTRODUCTIONS = frozenset({"hello", "state"})
 
 
 class Batch:
-    """Messages applied within one transaction: ``take`` each, then ``settle`` once."""
+    """Messages applied within one transaction: ``run`` once, then do what ``outcome`` says after COMMIT.
+
+    ``indigestible`` are messages whose values the database refused: they are listed instead of applied.
+    """
 
     def __init__(
-        self, db: Connection, signer: Signer, org: str, wall_ms: int, catalogues: dict[int, Catalogue]
+        self,
+        rows: Rows,
+        org: str,
+        wall_ms: int,
+        catalogues: Catalogues,
+        opened: Opened,
+        failures: tuple[type[Exception], ...] = (),
+        *,
+        indigestible: bool = False,
     ) -> None:
-        self.db = db
-        self.mail = SqlMail(db)
+        self.work = Work(rows)
         self.org = org
         self.wall_ms = wall_ms
-        self.cloud = directory.lock(db)
-        self.devices = Devices(db)
-        self.ledger = Ledger(db, wall_ms, self.cloud.frozen)
         self.outcome = Outcome()
-        self.forwarder = Forwarder(db, signer, org, self.cloud.inc, wall_ms, self.devices.doors, self._venue_of)
+        self.mail = WorkMail(self.work)
+        self.counts = Counts(self.work, wall_ms)
+        self.forwarder = Forwarder(self.work, self._venue_of)
         self._catalogues = catalogues
-        self._keys: dict[str, dict[str, str]] = {}
-        self._lives: dict[str, dict[str, int]] = {}
+        self._opened = opened
+        self._failures = failures
+        self._indigestible = indigestible
+        self._acked: dict[tuple[str, str], int] = {}
+        self._frozen = False
         self._digests: dict[tuple[str, str, int], str] = {}
-        self._erased: list[ErasePersonalData] | None = None
         self._applied_now: set[tuple[str, str, int, str]] = set()
         self._handlers: dict[str, Callable[[Device, bytes], None]] = {
             "hello": self._hello,
@@ -90,63 +92,89 @@ class Batch:
             "state": self._own_state,
         }
 
-    @property
-    def catalogue(self) -> Catalogue:
-        """The current catalogue, decoded once per version."""
-        version = self.cloud.catalogue_version
-        if version not in self._catalogues:
-            self._catalogues.clear()
-            self._catalogues[version] = current_catalogue(self.db)
-        return self._catalogues[version]
+    def run(self, messages: Collection[Incoming], how: Lock) -> Outcome:
+        """Apply the messages in this order and write everything; ``how`` their devices are locked."""
+        self._read_ahead(messages, how)
+        for message in messages:
+            self._take(message)
+        self.work.write()
+        self._acknowledge()
+        if self.outcome.keys_changed:
+            self.work.rows.bump_keys()
+        if self._frozen:
+            self._freeze_everything()
+        self.outcome.waiting |= self.counts.waiting
+        self.outcome.moved |= self.counts.moved
+        self.outcome.addressees |= self.forwarder.addressees
+        return self.outcome
 
-    def take(self, incoming: Incoming) -> None:
+    @property
+    def cloud(self) -> Cloud:
+        """The cloud's row."""
+        found = self.work.of(Cloud).get(1)
+        if found is None:
+            raise LookupError("this database was never opened as a cloud")
+        return found
+
+    def _read_ahead(self, messages: Collection[Incoming], how: Lock) -> None:
+        names = sorted({each.name for each in messages})
+        self.work.of(Device).lock("name", names, how)
+        self.work.of(Key).fetch("device", names)
+        if how is Lock.ALONE:
+            self.work.of(Life).fetch("device", names)
+        told = [found for each in messages if each.leaf == "msg" and (found := self._glance(each)) is not None]
+        if not told:
+            return
+        self.work.of(Stream).fetch_keys({(each.sender, each.inc) for each in told})
+        self.work.of(Early).fetch("peer", names)
+        self.work.of(Applied).fetch_keys(
+            (each.sender, each.inc, each.seq) for each in told if each.seq <= self.mail.received(each.sender, each.inc)
+        )
+        if self._indigestible:
+            return  # not even looked up
+        fresh = [each for each in told if each.seq > self.mail.received(each.sender, each.inc)]
+        stock = {(count.quota, each.sender, count.epoch) for each in fresh for count in getattr(each.body, "stock", ())}
+        self.work.of(Line).lock_keys(stock, Lock.CHANGE)
+        self._read_doors(fresh)
+        kinds.read_ahead(self.work, (each.body for each in fresh))
+
+    def _read_doors(self, told: Iterable[Content]) -> None:
+        catalogue = self._catalogues.of(self.work)
+        sessions = {
+            ticket.event_session
+            for each in told
+            for ticket in getattr(each.body, "tickets", ())
+            if not isinstance(ticket, str)
+        }
+        known = (catalogue.event_session.get(each) for each in sessions)
+        self.work.of(Device).fetch("venue", {each[1].venue for each in known if each is not None})
+
+    def _glance(self, message: Incoming) -> Content | None:
+        """Open a message ahead; whatever is wrong with it is found again, and listed, when it is applied."""
+        try:
+            envelope = decode(message.payload, Envelope)
+            public = keys_of(self.work, message.name).get(envelope.kid)
+            content = None if public is None else self._opened.open(envelope, public)
+        except ProtocolError:
+            return None
+        return content if content is not None and content.sender == message.name else None
+
+    def _take(self, incoming: Incoming) -> None:
         """Apply one publication, or list why not."""
-        name, leaf = parse_up(incoming.topic, self.org) or (whose_state(incoming.topic, self.org), "state")
-        device = self.devices.get(name)
+        name, leaf, payload = incoming.name, incoming.leaf, incoming.payload
+        device = self.work.of(Device).get(name)
         if device is None or device.status == "sealed":
-            if leaf not in {"link", "state"} and incoming.payload:
+            if leaf not in {"link", "state"} and payload:
                 kind = "unregistered" if device is None else "sealed"
-                self._alarm(
-                    kind, name[:64], f"says {leaf!r} but may not speak; register it if it is yours", incoming.payload
-                )
+                self._alarm(kind, name[:64], f"says {leaf!r} but may not speak; register it if it is yours", payload)
             return
         handler = self._handlers.get(leaf)
         if handler is None:
-            self._alarm("malformed", name, f"unknown topic {leaf!r}", incoming.payload)
-            return
-        if incoming.payload or leaf == "link":
-            self._guarded(device, incoming.payload, lambda: handler(device, incoming.payload))
-
-    def touch_everything(self, *, introduce: bool) -> None:
-        """Have all quotas planned and doors opened; with ``introduce`` every device is told its state."""
-        self.ledger.touch(book.id for book in self.ledger.books())
-        self.forwarder.open_doors()
-        if introduce:
-            self.outcome.answered |= self.devices.keys()
-
-    def settle(self, *, everyone: bool) -> tuple[Outcome, list[Publication]]:
-        """Plan every touched quota, put recalls into outboxes, write all rows; return what to publish after COMMIT.
-
-        ``everyone`` looks at the state of each device, otherwise only of those that were granted or wait for an answer.
-        """
-        settled = self.ledger.settle(self.devices)
-        for name, recall in settled.recalls:
-            self.forwarder.send(name, CLOUD, recall)
-        self.outcome.answered |= settled.granted
-        told: list[Publication] = []
-        if everyone or self.outcome.answered:
-            told = list(
-                publish.states(self.db, self.org, self.devices, self.ledger, self.outcome.answered, self.wall_ms)
-            )
-        self.ledger.write()
-        if self.ledger.frozen != self.cloud.frozen:
-            self.db.execute(sa.update(t.cloud).values(frozen=self.ledger.frozen))
-        self.devices.write()
-        return self.outcome, told
-
-    def keys_revision(self) -> int:
-        """The directory's revision, changes of this batch included."""
-        return int(self.db.execute(sa.select(t.cloud.c.keys_revision)).scalar_one())
+            self._alarm("malformed", name, f"unknown topic {leaf!r}", payload)
+        elif self._indigestible and leaf != "msg":
+            self._alarm("indigestible", name, f"the database takes no such {leaf!r}", payload)
+        elif payload or leaf == "link":
+            self._guarded(name, payload, lambda: handler(device, payload))
 
     # --- what devices say
 
@@ -159,49 +187,48 @@ class Batch:
             detail = "said hello with a key that was never pinned; forget its keys if its card was replaced"
             self._alarm("strange-key", device.name, detail, payload)
             return
-        self._seen(device)
-        device.status = "live"
-        device.status_sent_ms = hello.sent_at_ms
+        device = self._seen(device, status="live", status_sent_ms=hello.sent_at_ms)
         self.outcome.answered.add(device.name)
-        if not self._welcome(device, hello):
-            return
-        for count in hello.stock:
-            self.ledger.report(device.name, count, now=count.epoch == device.epoch)
-        self.ledger.touch(self.catalogue.quota)
-        got = hello.downlink.upto if hello.downlink.inc == self.cloud.inc else 0
-        self.mail.rewind(device.name, Ack(self.cloud.inc, max(0, got)))
-        self._acknowledged(device, Ack(self.cloud.inc, got))
-        self.outcome.restarted.add(device.name)
-
-    def _welcome(self, device: Device, hello: Hello) -> bool:
-        """Decide which life this is; False if it may not go on as it is."""
         if hello.inc != device.inc:
-            if hello.inc in self._lives_of(device):
+            if hello.inc in lives(self.work, device.name):
                 self._alarm("old-life", device.name, f"a copy in the earlier incarnation {hello.inc} is running", None)
-                return False
-            directory.begin_life(self.db, device, hello.inc, self.cloud.generation, self.wall_ms)
-            self._lives.pop(device.name, None)
+                return
+            device = begin_life(self.work, device, hello.inc, self.cloud, self.wall_ms)
             log.info("device.life", device=device.name, inc=hello.inc, epoch=device.epoch)
+        self._welcome(device, hello)
+
+    def _welcome(self, device: Device, hello: Hello) -> None:
+        """Say how far this life got, merge what it counts and begin its downlink at the first message it does not have."""
         applied = self.mail.received(device.name, hello.inc)
         if hello.last_seq < applied:
-            self._stop(device, f"has sent {applied} messages but remembers {hello.last_seq}: an old copy of its card")
+            detail = f"has sent {applied} messages but remembers {hello.last_seq}: an old copy of its card"
+            device = self._stop(device, detail)
         if not device.stopped:
-            self.outcome.acks[device.name] = Ack(hello.inc, applied)
-        return True
+            self.outcome.acks[device.name, hello.inc] = applied
+        for count in hello.stock:
+            self.counts.report(device.name, count, now=count.epoch == device.epoch)
+        started = {each.quota for each in self.work.of(Line).where("device", device.name) if each.epoch == device.epoch}
+        self.outcome.waiting |= self._catalogues.of(self.work).quota.keys() - started
+        self.outcome.moved |= started
+        inc = self.cloud.inc
+        got = Ack(inc, max(0, hello.downlink.upto) if hello.downlink.inc == inc else 0)
+        self.mail.rewind(device.name, got)
+        self._acknowledged(device, got)
+        self.outcome.restarted.add(device.name)
 
-    def _stop(self, device: Device, detail: str) -> None:
+    def _stop(self, device: Device, detail: str) -> Device:
         """The device must begin a new life before it sells again; its present stock stays in doubt."""
-        device.told_to_stop = device.inc
         self.outcome.answered.add(device.name)
         self._alarm("went-back", f"{device.name} {device.inc}", detail, None)
+        return self.work.of(Device).change(device, told_to_stop=device.inc)
 
     def _known_key(self, device: Device, hello: Hello) -> bool:
         """The first key a registered device shows is its own from then on."""
-        keys = self._keys_of(device)
-        if not keys and directory.pin_key(self.db, device.name, hello.kid, hello.public, self.wall_ms):
-            self._keys.pop(device.name)
-            keys = self._keys_of(device)
-        return keys.get(hello.kid) == hello.public.lower()
+        if not keys_of(self.work, device.name) and pin_key(
+            self.work, device.name, hello.kid, hello.public, self.wall_ms
+        ):
+            self.outcome.keys_changed = True
+        return keys_of(self.work, device.name).get(hello.kid) == hello.public.lower()
 
     def _message(self, device: Device, payload: bytes) -> None:
         last: list[Content] = []
@@ -210,115 +237,101 @@ class Batch:
             last.append(self._open(device, envelope))
             return last[-1]
 
+        def apply(content: Content, private: Private | None) -> None:
+            self._apply(device.name, content, private)
+
         try:
-            ack = receiver.receive(
-                self.mail,
-                device.name,
-                payload,
-                verified,
-                lambda content, private: self._apply(device, content, private),
-                self.wall_ms,
-            )
+            ack = receiver.receive(self.mail, device.name, payload, verified, apply, self.wall_ms)
         except NotIntroduced:
             return
         except (UnknownIssuer, BadSignature) as error:
             self._alarm("strange-key", device.name, str(error), payload)
             return
-        self._seen(device)
+        device = self._seen(self._device(device.name))
         if last[0].seq <= ack.upto:
-            self._compare(device, last[0], payload)
+            device = self._compare(device, last[0], payload)
         if device.stopped and last[0].inc == device.inc:
             # An ack counts up to a number, whichever history has it; unacknowledged, all of it comes again in the next life.
-            self.outcome.acks.pop(device.name, None)
+            self.outcome.acks.pop((device.name, ack.inc), None)
         else:
-            self.outcome.acks[device.name] = ack
+            self.outcome.acks[device.name, ack.inc] = ack.upto
 
     def _open(self, device: Device, envelope: Envelope) -> Content:
-        public = self._keys_of(device).get(envelope.kid)
+        keys = keys_of(self.work, device.name)
+        public = keys.get(envelope.kid)
         if public is None:
-            if not self._keys_of(device):
+            if not keys:
                 raise NotIntroduced("no hello yet")
             raise UnknownIssuer(f"{envelope.kid[:32]!r} is no key of {device.name}")
-        content = open_envelope(envelope, public_key(public))
+        content = self._opened.open(envelope, public)
         if content.org != self.org or not isinstance(content.body, Uplink):
             raise ProtocolError(f"{type(content.body).__name__} for {content.org!r} is not for this cloud")
-        if content.inc not in self._lives_of(device):
+        if content.inc != device.inc and content.inc not in lives(self.work, device.name):
             raise NotIntroduced("no hello of this life yet")
         digest = hashlib.sha256(envelope.content.encode()).hexdigest()
         self._digests[device.name, content.inc, content.seq] = digest
         return content
 
-    def _compare(self, device: Device, content: Content, payload: bytes) -> None:
+    def _compare(self, device: Device, content: Content, payload: bytes) -> Device:
         """A second message under an applied number is another history: a copied or restored card."""
         digest = self._digests[device.name, content.inc, content.seq]
         if (device.name, content.inc, content.seq, digest) in self._applied_now:
-            return
-        c = t.applied.c
-        row = (c.device == device.name, c.inc == content.inc, c.seq == content.seq)
-        known = self.db.execute(sa.select(c.sha256).where(*row)).scalar()
-        if known is None or known == digest:
-            return
+            return device
+        known = self.work.of(Applied).get(device.name, content.inc, content.seq)
+        if known is None or known.sha256 == digest:
+            return device
         subject = f"{device.name} {content.inc} {content.seq}"
         self._alarm("second-history", subject, f"another {type(content.body).__name__} under the same number", payload)
         if content.inc == device.inc and not device.stopped:
-            self._stop(device, f"tells two histories from message {content.seq} on: copied or restored")
+            return self._stop(device, f"tells two histories from message {content.seq} on: copied or restored")
+        return device
 
-    def _apply(self, device: Device, content: Content, private: Private | None) -> None:
+    def _apply(self, device: str, content: Content, private: Private | None) -> None:
         """Apply one content; its failure is listed and its number counts as applied, so that the next one is not blocked."""
-        key = {"device": device.name, "inc": content.inc, "seq": content.seq}
-        digest = self._digests[device.name, content.inc, content.seq]
-        self._applied_now.add((device.name, content.inc, content.seq, digest))
+        digest = self._digests[device, content.inc, content.seq]
+        self._applied_now.add((device, content.inc, content.seq, digest))
         told = encode(content)
-        row = {"sha256": digest, "kind": type(content.body).__name__, "at_ms": self.wall_ms, "content": told}
-        self.db.execute(sa.insert(t.applied).values(**key, **row))
-        self._guarded(device, told, lambda: self._apply_body(device, content, private))
+        name = type(content.body).__name__
+        self.work.of(Applied).add(Applied(device, content.inc, content.seq, digest, name, self.wall_ms, told))
+        if self._indigestible:
+            self._alarm("indigestible", device, f"the database takes no such {name}", told)
+        else:
+            self._guarded(device, told, lambda: self._apply_body(device, content.body, private))
 
-    def _apply_body(self, device: Device, content: Content, private: Private | None) -> None:
-        body = content.body
+    def _apply_body(self, device: str, body: object, private: Private | None) -> None:
         if isinstance(body, KeyPublished):
             self._key_published(device, body)
-        elif isinstance(body, AllocationReturned | WaitlistJoined | OfferMade | OfferWithdrawn | WaitlistLeft):
-            self._report(device, getattr(body, "stock", ()))
-        elif isinstance(body, PersonalDataErased):
-            erasures.done(self.db, device.name, body.erasure, body.orders, self.wall_ms)
-        elif isinstance(body, Fact):
-            self._report(device, getattr(body, "stock", ()))
-            facts.record(facts.Telling(self.db, device.name, self.wall_ms), body)
+            return
+        kinds.apply(kinds.Telling(self.work, device, self.wall_ms, self.counts, private), body)
+        if isinstance(body, Fact):
             order = body.order if isinstance(body, OrderConfirmed) else ""
-            self.forwarder.forward(device.name, body, erasures.allowed(self._erasures(), order, private))
+            self.forwarder.forward(device, body, forgetting.allowed(self.work, order, private))
             if isinstance(body, OrderConfirmed):
                 self.forwarder.release(body.order, tuple(each.ticket for each in body.tickets))
 
-    def _erasures(self) -> list[ErasePersonalData]:
-        if self._erased is None:
-            self._erased = erasures.remembered(self.db)
-        return self._erased
-
-    def _report(self, device: Device, stock: tuple[StockCount, ...]) -> None:
-        for count in stock:
-            self.ledger.report(device.name, count)
-
-    def _key_published(self, device: Device, body: KeyPublished) -> None:
-        if not directory.pin_key(self.db, device.name, body.kid, body.public, self.wall_ms):
-            self._alarm("strange-key", device.name, f"announced an unusable key {body.kid[:32]!r}", encode(body))
+    def _key_published(self, device: str, body: KeyPublished) -> None:
+        if not pin_key(self.work, device, body.kid, body.public, self.wall_ms):
+            self._alarm("strange-key", device, f"announced an unusable key {body.kid[:32]!r}", encode(body))
             return
         if body.retires is not None:
-            directory.retire_key(self.db, device.name, body.retires)
-        self._keys.pop(device.name, None)
+            retire_key(self.work, device, body.retires)
+        self.outcome.keys_changed = True
 
     def _status(self, device: Device, payload: bytes) -> None:
         status = decode(payload, Status)
         if status.device != device.name or status.inc != device.inc or status.sent_at_ms < device.status_sent_ms:
             return
-        self._seen(device)
-        device.status_sent_ms = status.sent_at_ms
-        device.unsynced = min(max(0, status.unsynced), LARGEST_COUNT)
-        device.oldest_unsynced_ms = max(0, status.oldest_unsynced_ms)
-        device.clock_trusted = status.clock_trusted
         hardware = json.dumps(status.hardware, sort_keys=True)
-        device.hardware = hardware if len(hardware) <= LONGEST_HARDWARE else "{}"
+        self._seen(
+            device,
+            status_sent_ms=status.sent_at_ms,
+            unsynced=min(max(0, status.unsynced), LARGEST_COUNT),
+            oldest_unsynced_ms=max(0, status.oldest_unsynced_ms),
+            clock_trusted=status.clock_trusted,
+            hardware=hardware if len(hardware) <= LONGEST_HARDWARE else "{}",
+        )
         for count in status.stock:
-            self.ledger.report(device.name, count, now=True)
+            self.counts.report(device.name, count, now=True)
 
     def _need(self, device: Device, payload: bytes) -> None:
         need = decode(payload, Need)
@@ -326,7 +339,7 @@ class Batch:
             return
         self._seen(device)
         for each in need.needs:
-            self.ledger.ask(device.name, device.epoch, each)
+            self.counts.ask(device.name, device.epoch, each)
         self.outcome.answered.add(device.name)
 
     def _ack(self, device: Device, payload: bytes) -> None:
@@ -335,75 +348,73 @@ class Batch:
             self._acknowledged(device, ack)
 
     def _acknowledged(self, device: Device, ack: Ack) -> None:
-        ack = Ack(ack.inc, min(ack.upto, self.mail.last_seq(device.name, ack.inc)))
-        self.mail.acknowledge(device.name, ack, self.wall_ms)
+        self._acked[device.name, ack.inc] = max(ack.upto, self._acked.get((device.name, ack.inc), 0))
+
+    def _acknowledge(self) -> None:
+        for (name, inc), upto in sorted(self._acked.items()):
+            self.mail.acknowledge(name, Ack(inc, min(upto, self.mail.last_seq(name, inc))), self.wall_ms)
+
+    def _freeze_everything(self) -> None:
+        """Whoever plans a quota now ends before this commits, and whoever plans later sees it."""
+        quotas = {each.id for each in self.work.of(Quota).fetch_all()}
+        self.work.rows.lock(Quota, ("id",), [(each,) for each in quotas], Lock.ALONE)
 
     def _link(self, device: Device, payload: bytes) -> None:
-        device.link_up = bool(payload) and decode(payload, dict[str, bool]).get("up", False)
+        up = bool(payload) and decode(payload, dict[str, bool]).get("up", False)
+        if up != device.link_up:
+            self.work.of(Device).change(device, link_up=up)
 
     def _own_state(self, device: Device, payload: bytes) -> None:
         """A state that this cloud published: if it says more than our rows, the rows are an old copy."""
         state = decode(payload, DeviceState)
         ahead = state.revision > device.state_revision
         for grant in state.grants:
-            book = self.ledger.book(grant.quota)
-            line = book.line(device.name, grant.epoch) if book else None
-            ahead = ahead or (book is not None and grant.granted > (line.totals.granted if line else 0))
+            line = self.work.of(Line).get(grant.quota, device.name, grant.epoch)
+            ahead = ahead or grant.granted > (0 if line is None else line.granted)
         if ahead:
-            self.ledger.frozen = (
-                f"the broker holds a newer state of {device.name} than these rows: restored from an old copy?"
-            )
-            self._alarm("granted-ahead", device.name, self.ledger.frozen, payload)
+            reason = f"the broker holds a newer state of {device.name} than these rows: restored from an old copy?"
+            self._alarm("granted-ahead", device.name, reason, payload)
+            self.work.of(Cloud).change(self.cloud, frozen=reason)
+            self._frozen = True
 
     def _venue_of(self, event_session: str) -> str | None:
-        found = self.catalogue.event_session.get(event_session)
+        found = self._catalogues.of(self.work).event_session.get(event_session)
         if found is None:
-            self._alarm(
-                "unknown-session", event_session[:64], "tickets were sold for a session that no catalogue names", None
-            )
+            detail = "tickets were sold for a session that no catalogue names"
+            self._alarm("unknown-session", event_session[:64], detail, None)
             return None
         return found[1].venue
 
     # --- small things
 
-    def _seen(self, device: Device) -> None:
-        device.link_up = True
-        device.last_seen_ms = self.wall_ms
+    def _device(self, name: str) -> Device:
+        found = self.work.of(Device).get(name)
+        if found is None:
+            raise LookupError(name)
+        return found
 
-    def _keys_of(self, device: Device) -> dict[str, str]:
-        if device.name not in self._keys:
-            self._keys[device.name] = directory.keys_of(self.db, device.name)
-        return self._keys[device.name]
-
-    def _lives_of(self, device: Device) -> dict[str, int]:
-        if device.name not in self._lives:
-            self._lives[device.name] = directory.lives(self.db, device.name)
-        return self._lives[device.name]
+    def _seen(self, device: Device, **values: object) -> Device:
+        if not values and device.link_up and device.last_seen_ms == self.wall_ms:
+            return device
+        return self.work.of(Device).change(device, link_up=True, last_seen_ms=self.wall_ms, **values)
 
     def _alarm(self, kind: str, subject: str, detail: str, evidence: bytes | None) -> None:
         log.warning("alarm", kind=kind, subject=subject)
-        raise_alarm(self.db, kind, subject, detail, self.wall_ms, without_private(evidence) if evidence else None)
+        kept = without_private(evidence) if evidence else None
+        raise_alarm(self.work, kind, subject[:LONGEST_SUBJECT], detail, self.wall_ms, kept)
 
-    def _guarded(self, device: Device, evidence: bytes, action: Callable[[], None]) -> None:
-        """Run ``action`` in a savepoint; whatever it cannot digest becomes an alarm, a failing database does not."""
-        step, before = self.db.begin_nested(), dict(vars(device))
-
-        def undo() -> None:
-            step.rollback()
-            vars(device).update(before)
-            self._keys.pop(device.name, None)
-            self._lives.pop(device.name, None)
-
+    def _guarded(self, device: str, evidence: bytes, action: Callable[[], None]) -> None:
+        """Run ``action`` as a step; whatever it cannot digest becomes an alarm, a failing database does not."""
         try:
-            action()
+            with self.work.step():
+                action()
         except ProtocolError as error:
-            undo()
-            self._alarm("malformed", device.name, str(error), evidence)
-        except Exception as error:
-            undo()
-            if isinstance(error, DBAPIError) and not isinstance(error, DataError | IntegrityError):
-                raise
+            self._alarm("malformed", device, str(error), evidence)
+        except self._failures:
+            raise
+        except Exception as error:  # noqa: BLE001  one message must not stop a stream
             # An error's text may repeat the values of a person, so only its kind is kept.
-            self._alarm("indigestible", device.name, type(error).__name__, evidence)
-        else:
-            step.commit()
+            self._alarm("indigestible", device, type(error).__name__, evidence)
+
+
+_ = facts  # registers what is done with orders, tickets, payments and check-ins, as ``forgetting`` does for erasures

@@ -1,39 +1,48 @@
 """The reconciler's loop: queue -> batch -> one transaction -> publish what it decided.
 
 Several may run side by side: what one does, the others find in rows. In memory there is only what may be lost, such as which
-downlink messages were handed to the network a moment ago.
+downlink messages were handed to the network a moment ago. Nothing here reads a clock: ``clock`` and ``ticks_ms`` are given.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import structlog
-from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from mqtt_bridge.cloud import publish
+from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.downlink import Downlinks
-from mqtt_bridge.cloud.incoming import Incoming, Outcome
-from mqtt_bridge.cloud.publish import Publication
-from mqtt_bridge.cloud.reconcile import Batch
-from mqtt_bridge.database import Database
-from mqtt_bridge.filelock import LockTimeout
+from mqtt_bridge.cloud.incoming import Incoming, Opened, Outcome, incoming
+from mqtt_bridge.cloud.members import Membership, filters
+from mqtt_bridge.cloud.planning import Overtaken, plan_quotas
+from mqtt_bridge.cloud.reconcile import INTRODUCTIONS, Batch
+from mqtt_bridge.cloud.records import Cloud, Device, Quota
+from mqtt_bridge.cloud.rows import Lock, Rows, Store
+from mqtt_bridge.cloud.telling import Publication, Voice, tell
+from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol import topics
-from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import Signer, encode
+from mqtt_bridge.protocol.messages import Ack
 from mqtt_bridge.transport import Link, Message
 
 log = structlog.get_logger("marquee.reconciler")
 
-LARGEST_BATCH = 100
-TICK_S = 1.0
+LARGEST_BATCH = 500
+TICK_MS = 1_000
 # How long the broker gets to repeat the states it retained before anything is granted.
-MEMORY_S = 0.4
+MEMORY_MS = 400
 FIRST_RETRY_S, LAST_RETRY_S = 0.2, 5.0
+# What a tick looks at, whether or not anything happened there: a share of all that does not grow with it.
+DEVICES_PER_LOOK = 50
+LINES_PER_LOOK = 500
+QUOTAS_PER_PLAN = 16
+DEVICES_PER_TELLING = 100
+# Subscriptions that moved to another member are kept for so long, because overlaps harm nothing and gaps cost time.
+OVERLAP_MS = 2_500
+NAMES_EVERY_MS = 5_000
+CHORES_EVERY_MS = 60_000
 
 
 class Wire(Protocol):
@@ -47,155 +56,323 @@ class Wire(Protocol):
     def unsubscribe(self, topic_filter: str) -> None: ...  # noqa: D102
 
 
-def run_reconciler(
-    database: Database,
-    transport: Wire,
-    signer: Signer,
-    org: str,
-    clock: Callable[[], int],
-    stop_event: threading.Event,
-) -> None:
-    """Reconcile until ``stop_event``; starts and stops ``transport``. ``clock`` returns wall-clock ms since the Unix epoch."""
-    reconciler = Reconciler(database, transport, signer, org, clock)
-    transport.start()
-    try:
-        while not stop_event.is_set():
-            reconciler.step(stop_event)
-    finally:
-        transport.stop()
+class Stop(Protocol):
+    """What the loop needs of a ``threading.Event``."""
+
+    def is_set(self) -> bool: ...  # noqa: D102
+    def wait(self, timeout: float | None = None) -> bool: ...  # noqa: D102
 
 
 class Reconciler:
-    """One reconciler: ``step`` waits for messages, applies a batch of them and publishes."""
+    """One reconciler: ``step`` waits for messages, applies a batch of them and publishes.
 
-    def __init__(self, database: Database, transport: Wire, signer: Signer, org: str, clock: Callable[[], int]) -> None:
-        self.database = database
+    ``clock`` returns wall-clock ms since the Unix epoch, ``ticks_ms`` ms of a clock that only grows; ``name`` is this member's own.
+    ``chores`` are called once a minute by one of the members.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        transport: Wire,
+        signer: Signer,
+        org: str,
+        clock: Callable[[], int],
+        ticks_ms: Callable[[], int],
+        *,
+        name: str = "one",
+        chores: Sequence[Callable[[int], object]] = (),
+    ) -> None:
+        self.store = store
         self.transport = transport
-        self.signer = signer
         self.org = org
         self.clock = clock
-        self._catalogues: dict[int, Catalogue] = {}
+        self.ticks_ms = ticks_ms
+        self.membership = Membership(name)
+        self._voice = Voice(org, signer)
+        self._chores = chores
+        self._catalogues = Catalogues()
+        self._opened = Opened()
+        self._pending: list[Incoming] = []
+        self._todo = Outcome()
         self._published: tuple[int, int] | None = None
-        self._downlinks = Downlinks(database, transport.publish, org)
+        self._keys_at_ms = 0
+        self._keys_bytes = 0
+        self._planned: dict[str, tuple[int, int]] = {}  # when a quota was planned, and how many allocations it had
+        self._downlinks = Downlinks(store, transport.publish, org)
         self._memory = topics.down(org, "+", "state")
         self._listening = False
-        self._next_tick = 0.0
+        self._filters: frozenset[str] = frozenset()
+        self._dropping: dict[str, int] = {}
+        self._names_at_ms: int | None = None
+        self._listens_as: tuple[str, ...] = ()
+        self._introducing: str | None = None
+        self._device_cursor = ""
+        self._quota_cursor = ""
+        self._next_tick = 0
+        self._next_chores = 0
+        self._retry_s = FIRST_RETRY_S
         transport.subscribe(self._memory)
 
-    def step(self, stop: threading.Event) -> None:
-        """Do what is due, waiting at most until the next tick."""
-        messages, links = self._collect()
-        for link in links:
-            log.info("link", up=link.up, reason=link.reason)
-            if link.up:
-                self._introduce(stop)
-        if messages:
-            self._reconcile(messages, stop)
-        if time.monotonic() >= self._next_tick and self._listening:
-            self._next_tick = time.monotonic() + TICK_S
-            self._tick(stop)
-        if self._listening:
-            self._pump()
-
-    def _collect(self) -> tuple[list[Incoming], list[Link]]:
-        """Wait for the first event, then take what else is there."""
-        messages: list[Incoming] = []
-        links: list[Link] = []
-        event = self.transport.get(
-            max(0.0, min(TICK_S, self._next_tick - time.monotonic())) if self._listening else TICK_S
-        )
-        while event is not None:
-            if isinstance(event, Link):
-                links.append(event)
-                break
-            messages.append(Incoming(event.topic, event.payload))
-            event = self.transport.get(0.0) if len(messages) < LARGEST_BATCH else None
-        return messages, links
-
-    def _introduce(self, stop: threading.Event) -> None:
-        """After a connect: read what the broker still knows, then say everything, because it may know nothing."""
-        if not self._listening:
-            self._remember(stop)
-            self.transport.subscribe(topics.up(self.org, "+", "+"))
-            self._listening = True
-        self._published = None
-        self._downlinks.restart()
-        self._tick(stop)
-
-    def _remember(self, stop: threading.Event) -> None:
-        """Compare the retained states with our rows before the first grant: the rows may be an old copy."""
-        states: list[Incoming] = []
-        end = time.monotonic() + MEMORY_S
-        while (event := self.transport.get(max(0.0, end - time.monotonic()))) is not None:
-            if isinstance(event, Message):
-                states.append(Incoming(event.topic, event.payload))
-        self.transport.unsubscribe(self._memory)
-        if states:
-            self._reconcile(states, stop)
-
-    def _reconcile(self, messages: list[Incoming], stop: threading.Event) -> None:
-        def batch(db: Connection) -> tuple[Outcome, list[Publication]]:
-            return self._run(db, messages, every_quota=False)
-
-        self._carry_out(self._patiently(batch, stop))
-
-    def _tick(self, stop: threading.Event) -> None:
-        """Look at everything: what another process imported or registered, and what time has made due."""
-
-        def look(db: Connection) -> tuple[Outcome, list[Publication]]:
-            return self._run(db, [], every_quota=True)
-
-        self._carry_out(self._patiently(look, stop))
-
-    def _run(self, db: Connection, messages: list[Incoming], *, every_quota: bool) -> tuple[Outcome, list[Publication]]:
-        """One transaction; returns what to publish once it is committed."""
-        batch = Batch(db, self.signer, self.org, self.clock(), self._catalogues)
-        for message in messages:
-            batch.take(message)
-        news: list[Publication] = []
-        current = (batch.cloud.catalogue_version, batch.keys_revision())
-        if every_quota:
-            batch.touch_everything(introduce=self._published is None)
-        # A key that was just pinned is told at once: a door needs it for the first ticket that device sells.
-        telling = every_quota or self._published is not None
-        if telling and current != self._published:
-            news = [*publish.catalogue(db, self.org, batch.catalogue), publish.keys(db, self.org)]
-        outcome, states = batch.settle(everyone=every_quota)
-        if telling:
-            outcome.versions = current
-        return outcome, [*news, *states]
-
-    def _carry_out(self, done: tuple[Outcome, list[Publication]] | None) -> None:
-        """Publish; what does not leave is repeated at the next connect, or asked for again by its device."""
-        if done is None:
-            return
-        outcome, publications = done
-        left = [self.transport.publish(*each) for each in publications]
-        if outcome.versions is not None and all(left):
-            self._published = outcome.versions
-        for device, ack in outcome.acks.items():
-            self.transport.publish(topics.down(self.org, device, "ack"), encode(ack))
-        self._downlinks.restart(outcome.restarted)
-
-    def _pump(self) -> None:
+    def step(self, stop: Stop) -> None:
+        """Do what is due, waiting at most until the next tick; what the database refuses for now is done again later."""
         try:
-            self._downlinks.pump(int(time.monotonic() * 1000))
-        except (SQLAlchemyError, LockTimeout, OSError) as error:
+            if not self._pending:
+                self._collect()
+            self._apply_pending()
+            self._decide()
+            if self._listening:
+                if self.ticks_ms() >= self._next_tick:
+                    self._tick()
+                self._downlinks.pump(self.ticks_ms(), self.membership.mine)
+        except self.store.failures as error:
+            log.error("database.failed", error=type(error).__name__, retry_s=self._retry_s)
+            stop.wait(self._retry_s)
+            self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
+        else:
+            self._retry_s = FIRST_RETRY_S
+
+    def leave(self) -> None:
+        """Let the other members know that we go; without it they notice after some seconds."""
+        try:
+            self.store.run(self.membership.leave)
+        except self.store.failures as error:
             log.error("database.failed", error=type(error).__name__)
 
-    def _patiently(
-        self, action: Callable[[Connection], tuple[Outcome, list[Publication]]], stop: threading.Event
-    ) -> tuple[Outcome, list[Publication]] | None:
-        """Repeat a transaction until the database takes it: meanwhile devices keep selling what they have."""
-        wait_s = FIRST_RETRY_S
-        while True:
+    # --- what comes in
+
+    def _collect(self) -> None:
+        """Wait for the first event, then take what else is there."""
+        left_ms = min(TICK_MS, self._next_tick - self.ticks_ms()) if self._listening else TICK_MS
+        event = self.transport.get(0.0 if self._introducing is not None else max(0, left_ms) / 1000)
+        while event is not None:
+            if isinstance(event, Link):
+                log.info("link", up=event.up, reason=event.reason)
+                if event.up:
+                    self._introduce()
+                return
+            self._pending += incoming(event.topic, event.payload, self.org)
+            event = self.transport.get(0.0) if len(self._pending) < LARGEST_BATCH else None
+
+    def _introduce(self) -> None:
+        """After a connect: read what the broker still knows, then say everything, because it may know nothing."""
+        if not self._listening:
+            self._remember()
+            self._listening = True
+            self._listen()
+        self._published = None
+        self._downlinks.restart()
+        self._introducing = ""
+        self._next_tick = self.ticks_ms()
+
+    def _remember(self) -> None:
+        """Compare the retained states with our rows before the first grant: the rows may be an old copy."""
+        end = self.ticks_ms() + MEMORY_MS
+        while (event := self.transport.get(max(0, end - self.ticks_ms()) / 1000)) is not None:
+            if isinstance(event, Message):
+                self._pending += incoming(event.topic, event.payload, self.org)
+        self.transport.unsubscribe(self._memory)
+
+    def _apply_pending(self) -> None:
+        """Introductions first, then messages in the order of their devices, then the rest as it came."""
+        if not self._pending:
+            return
+        introductions = [each for each in self._pending if each.leaf in INTRODUCTIONS]
+        others = [each for each in self._pending if each.leaf not in INTRODUCTIONS]
+        if introductions:
+            self._apply(introductions, Lock.ALONE)
+            self._pending = others
+        if others:
+            self._apply(
+                sorted(others, key=lambda each: (each.leaf != "msg", each.leaf == "msg" and each.name)), Lock.CHANGE
+            )
+        self._pending = []
+
+    def _apply(self, messages: list[Incoming], how: Lock) -> None:
+        """Apply in one transaction; if a value cannot be stored, in halves, until the one that holds it stands alone."""
+        try:
+            self._done(self.store.run(lambda rows: self._batch(rows).run(messages, how)))
+        except self.store.indigestible as error:
+            log.warning("batch.refused", messages=len(messages), error=type(error).__name__)
+            if len(messages) > 1:
+                half = len(messages) // 2
+                self._apply(messages[:half], how)
+                self._apply(messages[half:], how)
+            else:
+                self._list(messages, how)
+
+    def _list(self, messages: list[Incoming], how: Lock) -> None:
+        try:
+            self._done(self.store.run(lambda rows: self._batch(rows, indigestible=True).run(messages, how)))
+        except self.store.indigestible as error:
+            log.error("message.refused", device=messages[0].name, error=type(error).__name__)
+
+    def _batch(self, rows: Rows, *, indigestible: bool = False) -> Batch:
+        return Batch(
+            rows,
+            self.org,
+            self.clock(),
+            self._catalogues,
+            self._opened,
+            self.store.failures,
+            indigestible=indigestible,
+        )
+
+    def _done(self, outcome: Outcome) -> None:
+        """What was committed is acknowledged at once; what does not leave, its device sends again."""
+        for (device, inc), upto in outcome.acks.items():
+            self.transport.publish(topics.down(self.org, device, "ack"), encode(Ack(inc, upto)))
+        self._downlinks.restart(outcome.restarted)
+        self._todo.add(outcome)
+
+    # --- what is decided
+
+    def _decide(self) -> None:
+        """Plan the quotas somebody waits for, tell those who wait, number letters."""
+        if not self._listening:
+            return
+        todo = self._todo
+        if todo.keys_changed and self.ticks_ms() - self._keys_at_ms >= self._keys_bytes // 100:
+            self._publish_news()
+        self._plan(todo.waiting | {each for each in todo.moved if self._calm(each)})
+        asked, others = set(todo.answered), todo.addressees - todo.answered
+        self._tell(asked, others)
+        todo.answered -= asked
+        todo.addressees -= asked | others
+
+    def _calm(self, quota: str) -> bool:
+        """Whether a look at a quota is due that nobody waits for: the more allocations it has, the rarer."""
+        planned_ms, lines = self._planned.get(quota, (None, 0))
+        return planned_ms is None or self.ticks_ms() - planned_ms >= 2 * max(0, lines - 20)
+
+    def _plan(self, quotas: set[str]) -> None:
+        ids = sorted(quotas)
+        for start in range(0, len(ids), QUOTAS_PER_PLAN):
+            part = ids[start : start + QUOTAS_PER_PLAN]
             try:
-                return self.database.run(action)
-            except (SQLAlchemyError, LockTimeout, OSError) as error:
-                log.error("database.failed", error=type(error).__name__, retry_s=wait_s)
-            if stop.wait(wait_s):
-                return None
-            wait_s = min(2 * wait_s, LAST_RETRY_S)
+                outcome = self.store.run(lambda rows, part=part: plan_quotas(rows, part, self.clock()))  # type: ignore[misc]
+            except Overtaken as overtaken:
+                log.info("plan.overtaken", device=str(overtaken))
+                continue  # the life that began has these quotas planned again
+            self._todo.add(outcome)
+            self._todo.waiting -= set(part)
+            self._todo.moved -= set(part)
+            for quota, lines in outcome.planned.items():
+                self._planned[quota] = (self.ticks_ms(), lines)
+
+    def _tell(self, asked: Iterable[str], others: Iterable[str]) -> None:
+        """Publish states and number letters, some devices per transaction."""
+        wanted = dict.fromkeys(sorted(others), False) | dict.fromkeys(sorted(asked), True)
+        names = sorted(wanted)
+        for start in range(0, len(names), DEVICES_PER_TELLING):
+            part = names[start : start + DEVICES_PER_TELLING]
+            asked_now = {each for each in part if wanted[each]}
+            self._publish(
+                self.store.run(
+                    lambda rows, part=part, now=asked_now: tell(rows, self._voice, now, part, self.clock())  # type: ignore[misc]
+                )
+            )
+
+    def _publish(self, publications: Iterable[Publication]) -> bool:
+        left = [
+            self.transport.publish(*each) for each in publications
+        ]  # all of them, also after one that did not leave
+        return all(left)
+
+    # --- what is due from time to time
+
+    def _tick(self) -> None:
+        now_ms = self.ticks_ms()
+        self.store.run(lambda rows: self.membership.beat(rows, now_ms))
+        self._listen()
+        self._publish_news()
+        self._look_at_quotas()
+        self._decide()
+        self._look_at_devices()
+        if self._introducing is None:
+            self._next_tick = now_ms + TICK_MS
+        if now_ms >= self._next_chores and self.membership.first:
+            self._next_chores = now_ms + CHORES_EVERY_MS
+            for chore in self._chores:
+                chore(self.clock())
+
+    def _listen(self) -> None:
+        """Subscribe to what is ours; what no longer is, a little later not any more."""
+        now_ms = self.ticks_ms()
+        if self._listens_as != self.membership.live or self._names_due(now_ms):
+            alone = self.membership.alone
+            names = () if alone else self.store.look(lambda rows: [each.name for each in rows.all(Device)])
+            wanted = filters(self.org, self.membership, names)
+            for each in sorted(wanted - self._filters):
+                if self._dropping.pop(each, None) is None:
+                    self.transport.subscribe(each)
+            self._dropping |= dict.fromkeys(self._filters - wanted, now_ms + OVERLAP_MS)
+            self._filters, self._listens_as, self._names_at_ms = wanted, self.membership.live, now_ms
+        for each in [name for name, at_ms in self._dropping.items() if at_ms <= now_ms]:
+            del self._dropping[each]
+            self.transport.unsubscribe(each)
+
+    def _names_due(self, now_ms: int) -> bool:
+        return not self.membership.alone and now_ms - (self._names_at_ms or 0) >= NAMES_EVERY_MS
+
+    def _publish_news(self) -> None:
+        """Catalogue and keys, if this broker does not have them yet; a door needs a new key for the first ticket it signs."""
+        self._todo.keys_changed = False
+
+        def news(rows: Rows) -> tuple[tuple[int, int], list[Publication]]:
+            work = Work(rows)
+            cloud = work.of(Cloud).get(1)
+            current = (cloud.catalogue_version, cloud.keys_revision) if cloud is not None else (0, 0)
+            if current == self._published:
+                return current, []
+            known = self._published or (-1, -1)
+            keys = [publish.keys(work, self.org)] if known[1] != current[1] else []
+            if known[0] == current[0]:
+                return current, keys
+            return current, [*publish.catalogue(work, self.org, self._catalogues.of(work)), *keys]
+
+        if not self.membership.first:
+            self._published = None
+            return
+        current, publications = self.store.look(news)
+        if publications:
+            self._keys_at_ms, self._keys_bytes = self.ticks_ms(), len(publications[-1].payload)
+        if self._publish(publications):
+            self._published = current
+
+    def _look_at_quotas(self) -> None:
+        """Plan some quotas that nobody asked about: what a process forgot when it died, limits that changed."""
+        rows = self.store.look(lambda rows: rows.after(Quota, (self._quota_cursor,), QUOTAS_PER_PLAN))
+        self._quota_cursor = ""
+        looked_at: set[str] = set()
+        lines = 0
+        for quota in rows:
+            lines += self._planned.get(quota.id, (0, 0))[1]
+            if looked_at and lines > LINES_PER_LOOK:
+                break
+            looked_at.add(quota.id)
+            self._quota_cursor = quota.id
+        if len(looked_at) == len(rows) < QUOTAS_PER_PLAN:
+            self._quota_cursor = ""
+        self._plan({each for each in looked_at if self.membership.mine(each)})
+
+    def _look_at_devices(self) -> None:
+        """Tell some devices their state if it is due, and those that must hear something soon."""
+        introducing = self._introducing is not None
+        cursor = self._introducing or "" if introducing else self._device_cursor
+
+        def look(rows: Rows) -> tuple[list[Device], list[str]]:
+            soon = {*rows.untold(DEVICES_PER_LOOK), *rows.addressees(DEVICES_PER_LOOK)}
+            return rows.after(Device, (cursor,), DEVICES_PER_LOOK), sorted(soon)
+
+        found, soon = self.store.look(look)
+        names = {each.name for each in found if self.membership.mine(each.name)}
+        urgent = {each for each in soon if self.membership.mine(each)}
+        self._tell(names if introducing else (), names | urgent)
+        last = found[-1].name if len(found) == DEVICES_PER_LOOK else ""
+        if introducing:
+            self._introducing = last or None
+        else:
+            self._device_cursor = last
 
 
 def subscriptions(org: str) -> Iterable[str]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.cloud import migrations
 from mqtt_bridge.cloud import tables as t
-from mqtt_bridge.cloud.alarms import Alarm, alarms
+from mqtt_bridge.cloud.alarm_list import Alarm, alarms
 from mqtt_bridge.cloud.catalogue import CatalogueRefused, apply_catalogue, current_catalogue
 from mqtt_bridge.cloud.directory import (
     DirectoryRefused,

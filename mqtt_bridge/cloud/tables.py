@@ -22,8 +22,8 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# Exactly one row (id = 1), locked by every transaction that changes stock. ``inc`` names this cloud as a sender;
-# ``frozen`` holds the reason why nothing is granted at all, or is empty.
+# Exactly one row (id = 1), locked by operators' changes only. ``inc`` names this cloud as a sender; ``frozen`` holds the
+# reason why nothing is granted at all, or is empty: whoever sets it locks every quota, so no grant is under way after that.
 cloud = Table(
     "cloud",
     metadata,
@@ -74,8 +74,9 @@ device = Table(
     Column("state_revision", Integer, nullable=False, default=0),
     Column("state_urgent", String, nullable=False, default=""),
     Column("state_digest", String, nullable=False, default=""),
-    Column("state_at_ms", BigInteger, nullable=False, default=0),
+    Column("state_at_ms", BigInteger, nullable=False, default=0),  # 0: to be told at the next look
 )
+Index("device_untold", device.c.state_at_ms)
 
 # Every life of every device; messages of an earlier life are still facts, about its epoch.
 incarnation = Table(
@@ -216,6 +217,25 @@ parked = Table(
     Column("device", String, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("private", LargeBinary),
+)
+
+# Messages for a device, committed with what caused them; they get their numbers, and go to its outbox, one device at a time.
+letter = Table(
+    "letter",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("device", String, nullable=False, index=True),
+    Column("origin", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("private", LargeBinary),
+)
+
+# Reconcilers that run; ``beat`` grows while one does, see ``members``.
+member = Table(
+    "member",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("beat", BigInteger, nullable=False),
 )
 
 # What a person has to look at. One row per (kind, subject), counted; ``evidence`` is the message itself.

@@ -21,7 +21,25 @@ def enqueue(
     private: Private | None = None,
 ) -> int:
     """Put a message into the outbox and return its number: 1, 2, 3 ... without gaps within (peer, inc)."""
-    seq = mail.next_seq(peer, inc)
+    names = {"org": org, "sender": sender, "origin": origin}
+    row = numbered(inc, mail.next_seq(peer, inc), body, signer=signer, wall_ms=wall_ms, private=private, **names)
+    mail.put(peer, row)
+    return row.seq
+
+
+def numbered(
+    inc: str,
+    seq: int,
+    body: Uplink | Downlink,
+    *,
+    signer: Signer,
+    org: str,
+    sender: str,
+    origin: str,
+    wall_ms: int,
+    private: Private | None = None,
+) -> Outgoing:
+    """Return the signed row of a message under its number."""
     content = Content(
         v=VERSION,
         org=org,
@@ -33,9 +51,7 @@ def enqueue(
         wall_ms=wall_ms,
         private_hash=None if private is None else private_hash(private),
     )
-    envelope = encode(seal_envelope(content, signer, private))
-    mail.put(peer, Outgoing(inc, seq, type(body).__name__, envelope, wall_ms))
-    return seq
+    return Outgoing(inc, seq, type(body).__name__, encode(seal_envelope(content, signer, private)), wall_ms)
 
 
 def carry_over(mail: Mail, peer: str, old_inc: str, new_inc: str, *, signer: Signer, wall_ms: int) -> int:

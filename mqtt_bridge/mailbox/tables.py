@@ -18,7 +18,15 @@ outbox = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("acked_at_ms", BigInteger),
 )
-Index("outbox_unacked", outbox.c.peer, outbox.c.inc, outbox.c.seq, sqlite_where=outbox.c.acked_at_ms.is_(None))
+_UNACKED = outbox.c.acked_at_ms.is_(None)
+Index(
+    "outbox_unacked",
+    outbox.c.peer,
+    outbox.c.inc,
+    outbox.c.seq,
+    sqlite_where=_UNACKED,
+    postgresql_where=_UNACKED,
+)
 
 # One row per stream we receive: everything of ``inc`` up to ``upto`` was applied and committed.
 inbox = Table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -12,12 +13,15 @@ from alembic.migration import MigrationContext
 from sqlalchemy import MetaData
 
 from mqtt_bridge.cloud import tables
-from mqtt_bridge.cloud.incoming import Incoming
+from mqtt_bridge.cloud.catalogues import Catalogues
+from mqtt_bridge.cloud.incoming import Incoming, Opened, Outcome
+from mqtt_bridge.cloud.planning import plan_quotas
 from mqtt_bridge.cloud.reconcile import Batch
+from mqtt_bridge.cloud.rows import Lock, Rows
+from mqtt_bridge.cloud.sql import SqlStore
 from mqtt_bridge.cloud.store import open_cloud, register_device
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import tables as mailbox
-from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.messages import Ack, CheckedIn, PaymentTaken
 from tests.mqtt_bridge.cloud.world import ORG, World, import_into
 from tests.support import postgresql
@@ -93,23 +97,20 @@ def test_reconcilers_in_parallel_count_every_message_once_and_grant_no_ticket_tw
     register_device(world.database, "yard-1", "yard", 0)
     devices = [world.add("hall-1", "hall"), world.add("yard-1", "yard")]
     messages = [
-        Incoming(topics.up(ORG, device.name, "msg"), device.sell(f"{device.name}-{k}"))
-        for device in devices
-        for k in range(11)
+        Incoming(device.name, "msg", device.sell(f"{device.name}-{k}")) for device in devices for k in range(11)
     ]
+
+    store = SqlStore(world.database)
+
+    def apply(part: list[Incoming], rows: Rows) -> Outcome:
+        return Batch(rows, ORG, world.now_ms, Catalogues(), Opened(), store.failures).run(part, Lock.CHANGE)
 
     def reconcile(seed: int) -> None:
         mine = list(messages)
         random.Random(seed).shuffle(mine)
         for start in range(0, len(mine), 4):
-
-            def batch(db, part=mine[start : start + 4]):
-                batch = Batch(db, world.key, ORG, world.now_ms, {})
-                for each in part:
-                    batch.take(each)
-                return batch.settle(everyone=False)
-
-            world.database.run(batch)
+            store.run(partial(apply, mine[start : start + 4]))
+            store.run(lambda rows: plan_quotas(rows, ["q"], world.now_ms))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(reconcile, range(4)))

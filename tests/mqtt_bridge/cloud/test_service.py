@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mqtt_bridge.broker import EmbeddedBroker
-from mqtt_bridge.cloud.service import run_reconciler
+from mqtt_bridge.cloud.process import run_reconciler
 from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
 from mqtt_bridge.database import Database
 from mqtt_bridge.protocol import topics

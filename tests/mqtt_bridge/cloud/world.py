@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mqtt_bridge.cloud.service import Reconciler
+from mqtt_bridge.cloud.sql import SqlStore
 from mqtt_bridge.cloud.store import apply_catalogue, register_device
 from mqtt_bridge.database import Database
 from mqtt_bridge.protocol import topics
@@ -179,7 +180,8 @@ class World:
 
     def another(self) -> Reconciler:
         """A reconciler process, with nothing in memory."""
-        return Reconciler(self.database, self.wire, self.key, ORG, lambda: self.now_ms)
+        store = SqlStore(self.database)
+        return Reconciler(store, self.wire, self.key, ORG, lambda: self.now_ms, lambda: self.now_ms)
 
     def connect(self) -> None:
         self.wire.incoming.append(Link(True))

@@ -1,0 +1,157 @@
+"""A quota and all its allocations, as the one place where stock is granted: only under the lock on the quota's row.
+
+What devices themselves count is merged elsewhere (``counts``), without that lock; whoever holds it reads the allocations anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, raise_alarm
+from mqtt_bridge.cloud.allocation import DeviceFacts, Grant, QuotaFacts, Recall, plan, stepped_limit
+from mqtt_bridge.cloud.records import Device, Line, Quota
+from mqtt_bridge.cloud.work import Work
+from mqtt_bridge.protocol.messages import ReturnAllocation
+from mqtt_bridge.protocol.stock import pool
+
+# How long a request is remembered, and how long a recall may take before it is asked again. Neither moves stock by itself.
+WANTED_FOR_MS = 10_000
+RECALL_PATIENCE_MS = 5_000
+
+
+class Book:
+    """A quota and its allocations, those of past epochs included; what changes here is written with the working set."""
+
+    def __init__(self, work: Work, quota: Quota, lines: Iterable[Line]) -> None:
+        self._work = work
+        self.quota = quota
+        self.lines = {(each.device, each.epoch): each for each in lines}
+
+    @property
+    def id(self) -> str:
+        """The quota's id."""
+        return self.quota.id
+
+    @property
+    def capacity(self) -> int:
+        """Tickets there can be."""
+        return self.quota.limit + self.quota.extra
+
+    @property
+    def pool(self) -> int:
+        """Tickets that may still be granted."""
+        return pool(self.quota.limit, self.quota.extra, [each.totals for each in self.lines.values()])
+
+    @property
+    def committed(self) -> int:
+        """Tickets that devices own or sold: sum(granted - returned + confirmed)."""
+        return self.capacity - self.pool
+
+    @property
+    def known_sales(self) -> int:
+        """Valid tickets the cloud has heard of."""
+        return sum(each.totals.valid for each in self.lines.values())
+
+    def line(self, device: str, epoch: int) -> Line | None:
+        """The allocation of a device at an epoch."""
+        return self.lines.get((device, epoch))
+
+    def change(self, **values: object) -> None:
+        """Change the quota's own row."""
+        self.quota = self._work.of(Quota).change(self.quota, **values)
+
+    def change_line(self, device: str, epoch: int, **values: object) -> Line:
+        """Change an allocation, or begin it."""
+        sheet, line = self._work.of(Line), self.lines.get((device, epoch))
+        if line is None:
+            line = sheet.add(Line(self.quota.id, device, epoch))
+        self.lines[device, epoch] = line = sheet.change(line, **values)
+        return line
+
+    def freeze(self, reason: str, wall_ms: int) -> None:
+        """Grant nothing more until a person has looked."""
+        freeze(self._work, self.quota, reason, wall_ms)
+        self.quota = self._work.of(Quota).get(self.quota.id) or self.quota
+
+
+def freeze(work: Work, quota: Quota, reason: str, wall_ms: int) -> bool:
+    """Freeze a quota; a reason that a person knows already freezes nothing again. Tells whether it was news."""
+    news = raise_alarm(work, "quota-frozen", f"{quota.id}: {reason}"[:LONGEST_SUBJECT], reason, wall_ms)
+    if news and not quota.frozen:
+        work.of(Quota).change(quota, frozen=reason)
+    return news
+
+
+def all_books(work: Work) -> list[Book]:
+    """Every quota's book."""
+    lines: dict[str, list[Line]] = {}
+    for line in work.of(Line).fetch_all():
+        lines.setdefault(line.quota, []).append(line)
+    return [Book(work, quota, lines.get(quota.id, ())) for quota in work.of(Quota).fetch_all()]
+
+
+@dataclass
+class Settled:
+    """What planning did: devices with new grants, and recalls to send."""
+
+    granted: dict[str, int] = field(default_factory=dict)  # epoch by device
+    recalls: list[tuple[str, ReturnAllocation]] = field(default_factory=list)
+
+
+def settle(book: Book, devices: Mapping[str, Device], wall_ms: int, settled: Settled) -> None:
+    """Check, plan and debit one quota; the caller holds its row's lock."""
+    if not _sound(book, wall_ms) or book.quota.frozen:
+        return
+    if book.quota.target is not None:
+        _step_down(book, book.quota.target)
+    _plan(book, devices, wall_ms, settled)
+    _sound(book, wall_ms)
+
+
+def _sound(book: Book, wall_ms: int) -> bool:
+    """Hold the invariant pool + sum(granted - returned + confirmed) = limit + extra with pool >= 0, or freeze."""
+    if book.pool < 0:
+        book.freeze(f"allocations exceed limit and extra by {-book.pool}", wall_ms)
+    return book.pool >= 0
+
+
+def _step_down(book: Book, target: int) -> None:
+    limit = min(book.quota.limit, stepped_limit(target, book.committed, book.quota.extra))
+    book.change(limit=limit, target=None if limit <= target else target)
+
+
+def _plan(book: Book, devices: Mapping[str, Device], wall_ms: int, settled: Settled) -> None:
+    facts = QuotaFacts(book.quota.limit, book.quota.extra, book.pool, book.quota.target)
+    able = [each for each in devices.values() if each.status != "sealed"]
+    for step in plan(facts, [_facts(book, each, wall_ms) for each in able]):
+        device = devices[step.device]
+        line = book.line(device.name, device.epoch) or Line(book.id, device.name, device.epoch)
+        if isinstance(step, Grant):
+            book.change_line(device.name, device.epoch, granted=line.granted + step.quantity)
+            settled.granted[device.name] = device.epoch
+        elif _must_ask(line, step, device, wall_ms):
+            to = max(line.recall_to, step.returned)
+            book.change_line(device.name, device.epoch, recall_to=to, recalled_at_ms=wall_ms)
+            settled.recalls.append((step.device, ReturnAllocation(book.id, device.epoch, to)))
+
+
+def _facts(book: Book, device: Device, wall_ms: int) -> DeviceFacts:
+    line = book.line(device.name, device.epoch) or Line(book.id, device.name, device.epoch)
+    live = device.live(wall_ms)
+    waiting = not live or wall_ms - line.recalled_at_ms < RECALL_PATIENCE_MS
+    asking = wall_ms - line.wanted_at_ms < WANTED_FOR_MS
+    return DeviceFacts(
+        name=device.name,
+        totals=line.totals,
+        held=line.held,
+        live=live,
+        started=line.granted > 0,
+        wanted=max(0, line.wanted_to - line.granted) if asking else 0,
+        recalled=max(0, line.recall_to - line.returned) if waiting else 0,
+    )
+
+
+def _must_ask(line: Line, step: Recall, device: Device, wall_ms: int) -> bool:
+    """A recall already under way to an absent device waits in its outbox; a present one may be asked again."""
+    return step.returned > line.recall_to or device.live(wall_ms)

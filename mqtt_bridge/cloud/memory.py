@@ -1,0 +1,204 @@
+"""The reconciler's rows in dictionaries: for the simulator and for tests of rules. A transaction is undone by its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from mqtt_bridge.cloud.records import KINDS, CatalogueVersion, Cloud, Device, Letter, Line, Quota, Record
+from mqtt_bridge.cloud.rows import Figures, Lock, Rows
+from mqtt_bridge.journal import Journal, Table
+from mqtt_bridge.mailbox.memory import MemoryMail
+from mqtt_bridge.mailbox.rows import Mail, Outgoing
+from mqtt_bridge.protocol.catalogue import Catalogue
+from mqtt_bridge.protocol.codec import encode
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+Key = tuple[Any, ...]
+
+# Columns that are asked for often; the rest is looked through.
+INDEXED = ("device", "about", "order_id", "ticket", "quota", "venue")
+
+
+class MemoryStore:
+    """A ``rows.Store`` without a database, for one thread. ``failing`` makes the next commit fail, as a database would."""
+
+    failures: tuple[type[Exception], ...] = (OSError,)
+    indigestible: tuple[type[Exception], ...] = ()
+
+    def __init__(self) -> None:
+        self.journal = Journal()
+        self.rows = MemoryRows(self.journal)
+        self.failing = False
+        self.commits = 0
+
+    def run(self, change: Callable[[Rows], T]) -> T:
+        try:
+            result = change(self.rows)
+            if self.failing:
+                raise OSError("the database does not take it")
+        except BaseException:
+            self.journal.roll_back()
+            raise
+        self.commits += self.journal.changed
+        self.journal.commit()
+        return result
+
+    def look(self, query: Callable[[Rows], T]) -> T:
+        return query(self.rows)
+
+    def found(self, catalogue: Catalogue, inc: str = "1.memory") -> None:
+        """Name the cloud and give it a catalogue with its quotas."""
+        document = encode(msgspec.structs.replace(catalogue, version=1))
+        quotas = [Quota(each.id, at.id, each.name, each.limit, each.extra) for _, at, each in catalogue.quota.values()]
+
+        def first(rows: Rows) -> None:
+            rows.insert([Cloud(1, 1, inc, 1, 0, "")])
+            rows.insert([CatalogueVersion(1, document)])
+            rows.insert(quotas)
+
+        self.run(first)
+
+    def register(self, name: str, venue: str, wall_ms: int) -> None:
+        """Let a device speak for a venue; the first one of a venue is its door."""
+
+        def register(rows: Rows) -> None:
+            door = not rows.find(Device, ("venue",), [(venue,)])
+            rows.insert([Device(name, venue, "registered", door, wall_ms)])
+
+        self.run(register)
+
+    def copy(self) -> MemoryStore:
+        """A backup, as of the last commit."""
+        twin = MemoryStore()
+        twin.rows = self.rows.copy(twin.journal)
+        return twin
+
+
+class MemoryRows:
+    """The rows of a ``MemoryStore``."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._mail = MemoryMail(journal)
+        self._tables: dict[type[Record], Table[Key, Any]] = {kind: Table(journal) for kind in KINDS}
+        self._indexes: dict[tuple[type[Record], str], Table[object, frozenset[Key]]] = {
+            (kind, column): Table(journal)
+            for kind in KINDS
+            for column in INDEXED
+            if column in kind.__struct_fields__ and (column,) != kind.KEY
+        }
+        self._serials: Table[str, int] = Table(journal)
+
+    def copy(self, journal: Journal) -> MemoryRows:
+        twin = MemoryRows(journal)
+        twin._mail = self._mail.copy(journal)
+        for kind, table in self._tables.items():
+            twin._tables[kind].rows.update(table.rows)
+        for index, entries in self._indexes.items():
+            twin._indexes[index].rows.update(entries.rows)
+        twin._serials.rows.update(self._serials.rows)
+        return twin
+
+    @property
+    def mail(self) -> Mail:
+        return self._mail
+
+    def find(self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]]) -> list[R]:
+        rows: dict[Key, R] = self._tables[kind].rows
+        if columns == kind.KEY:
+            return [rows[key] for key in sorted(values) if key in rows]
+        if len(columns) == 1 and (kind, columns[0]) in self._indexes:
+            index = self._indexes[kind, columns[0]].rows
+            return [rows[key] for key in sorted({key for each in values for key in index.get(each[0], ())})]
+        found = [key for key, row in rows.items() if tuple(getattr(row, each) for each in columns) in values]
+        return [rows[key] for key in sorted(found)]
+
+    def lock(self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]], how: Lock) -> list[R]:
+        return self.find(kind, columns, values)
+
+    def all(self, kind: type[R]) -> list[R]:
+        rows: dict[Key, R] = self._tables[kind].rows
+        return [rows[key] for key in sorted(rows)]
+
+    def after(self, kind: type[R], key: tuple[Any, ...], limit: int) -> list[R]:
+        rows: dict[Key, R] = self._tables[kind].rows
+        return [rows[each] for each in sorted(each for each in rows if each > key)[:limit]]
+
+    def insert(self, records: Sequence[Record]) -> None:
+        for record in records:
+            key = _key(self._numbered(record))
+            self._put(key, None, self._numbered_as(record, key))
+
+    def _numbered(self, record: Record) -> Record:
+        if record.SERIAL is None:
+            return record
+        number = self._serials.get(record.TABLE, 0) + 1
+        self._serials.put(record.TABLE, number)
+        return msgspec.structs.replace(record, **{record.SERIAL: number})
+
+    @staticmethod
+    def _numbered_as(record: Record, key: Key) -> Record:
+        return record if record.SERIAL is None else msgspec.structs.replace(record, **{record.SERIAL: key[0]})
+
+    def update(self, pairs: Sequence[tuple[R, R]]) -> None:
+        for before, after in pairs:
+            stored = self._tables[type(before)].rows[_key(before)]
+            names = [name for name in before.__struct_fields__ if getattr(before, name) != getattr(after, name)]
+            changed = {name: getattr(after, name) for name in names}
+            self._put(_key(before), stored, msgspec.structs.replace(stored, **changed))
+
+    def delete(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._put(_key(record), self._tables[type(record)].get(_key(record)), None)
+
+    def _put(self, key: Key, before: Record | None, after: Record | None) -> None:
+        kind = type(after if after is not None else before)
+        if after is None:
+            self._tables[kind].drop(key)  # type: ignore[index]
+        else:
+            if before is None and key in self._tables[type(after)].rows:
+                raise ValueError(f"{type(after).__name__} {key} is there already")
+            self._tables[type(after)].put(key, after)
+        for (of, column), index in self._indexes.items():
+            if of is kind:
+                if before is not None:
+                    value = getattr(before, column)
+                    index.put(value, index.get(value, frozenset()) - {key})
+                if after is not None:
+                    value = getattr(after, column)
+                    index.put(value, index.get(value, frozenset()) | {key})
+
+    def count(self, kind: type[Record], column: str, value: object) -> int:
+        return sum(getattr(row, column) == value for row in self._tables[kind].rows.values())
+
+    def figures(self) -> list[Figures]:
+        sums: dict[str, tuple[int, int]] = {}
+        for line in self.all(Line):
+            out, unsold = sums.get(line.quota, (0, 0))
+            sums[line.quota] = (out + line.granted - line.returned + line.confirmed, unsold + max(0, line.unsold))
+        return [Figures(quota, *sums[quota]) for quota in sorted(sums)]
+
+    def bump_keys(self) -> None:
+        (cloud,) = self.all(Cloud)
+        self.update([(cloud, msgspec.structs.replace(cloud, keys_revision=cloud.keys_revision + 1))])
+
+    def post(self, peer: str, rows: Sequence[Outgoing]) -> None:
+        for row in rows:
+            self._mail.put(peer, row)
+
+    def waiting(self) -> list[str]:
+        return [each.name for each in self.all(Device) if each.link_up and self._mail.streams(each.name)]
+
+    def untold(self, limit: int) -> list[str]:
+        return [each.name for each in self.all(Device) if each.state_at_ms == 0 and each.inc is not None][:limit]
+
+    def addressees(self, limit: int) -> list[str]:
+        return sorted({each.device for each in self.all(Letter)})[:limit]
+
+
+def _key(record: Record) -> Key:
+    return tuple(getattr(record, column) for column in record.KEY)

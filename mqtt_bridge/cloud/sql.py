@@ -1,0 +1,262 @@
+"""The reconciler's rows in tables: one statement for many records, on PostgreSQL with an array per column.
+
+Statements are plain text, made once per kind: on PostgreSQL all values of a column travel as one array parameter, on SQLite
+lists to look up travel as JSON. Both keep the text the same however many records there are, so it is prepared once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+
+from mqtt_bridge.cloud import tables as t
+from mqtt_bridge.cloud.records import Record
+from mqtt_bridge.cloud.rows import Figures, Lock, Rows
+from mqtt_bridge.database import Database
+from mqtt_bridge.filelock import LockTimeout
+from mqtt_bridge.mailbox import tables as mailbox
+from mqtt_bridge.mailbox.rows import Mail, Outgoing
+from mqtt_bridge.mailbox.sql import SqlMail
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+
+
+class SqlStore:
+    """A ``rows.Store`` over a database."""
+
+    failures: tuple[type[Exception], ...] = (SQLAlchemyError, LockTimeout, OSError)
+    # OverflowError is how SQLite's driver refuses a number over 64 bits, UnicodeError a text that is none.
+    indigestible: tuple[type[Exception], ...] = (DataError, IntegrityError, OverflowError, UnicodeError)
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def run(self, change: Callable[[Rows], T]) -> T:
+        return self.database.run(lambda db: change(SqlRows(db)))
+
+    def look(self, query: Callable[[Rows], T]) -> T:
+        with self.database.read() as db:
+            return query(SqlRows(db))
+
+
+class SqlRows:
+    """The rows of one transaction."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+        self._postgresql = db.dialect.name == "postgresql"
+
+    @property
+    def mail(self) -> Mail:
+        return SqlMail(self._db)
+
+    def find(self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]]) -> list[R]:
+        return self._select(kind, columns, values, "")
+
+    def lock(self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]], how: Lock) -> list[R]:
+        return self._select(kind, columns, values, f" {how.value} OF r" if self._postgresql else "")
+
+    def _select(
+        self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]], lock: str
+    ) -> list[R]:
+        if not values:
+            return []
+        rows = self._db.execute(_select(kind, columns, lock, self._postgresql), self._listed(columns, values))
+        return [kind(*row) for row in rows]
+
+    def _listed(self, columns: tuple[str, ...], values: Collection[tuple[Any, ...]]) -> dict[str, Any]:
+        if self._postgresql:
+            return {f"v{place}": [each[place] for each in values] for place in range(len(columns))}
+        return {"v": json.dumps([list(each) for each in values])}
+
+    def all(self, kind: type[R]) -> list[R]:
+        return [kind(*row) for row in self._db.execute(_select_all(kind))]
+
+    def after(self, kind: type[R], key: tuple[Any, ...], limit: int) -> list[R]:
+        values = {f"k{place}": each for place, each in enumerate(key)}
+        return [kind(*row) for row in self._db.execute(_select_after(kind), {**values, "most": limit})]
+
+    def insert(self, records: Sequence[Record]) -> None:
+        kind = type(records[0])
+        names = [name for name in kind.__struct_fields__ if name != kind.SERIAL]
+        self._write(_insert(kind, self._postgresql), names, [[getattr(each, n) for n in names] for each in records])
+
+    def update(self, pairs: Sequence[tuple[R, R]]) -> None:
+        kind = type(pairs[0][0])
+        same: dict[tuple[str, ...], list[R]] = {}
+        for before, after in pairs:
+            names = tuple(n for n in kind.__struct_fields__ if getattr(before, n) != getattr(after, n))
+            same.setdefault(names, []).append(after)
+        for names, records in same.items():
+            columns = [*kind.KEY, *names]
+            values = [[getattr(each, n) for n in columns] for each in records]
+            self._write(_update(kind, names, self._postgresql), columns, values)
+
+    def delete(self, records: Sequence[Record]) -> None:
+        kind = type(records[0])
+        values = [[getattr(each, n) for n in kind.KEY] for each in records]
+        self._write(_delete(kind, self._postgresql), list(kind.KEY), values)
+
+    def _write(self, statement: sa.TextClause, names: Sequence[str], values: list[list[Any]]) -> None:
+        if self._postgresql:
+            columns = zip(*values, strict=True)
+            self._db.execute(statement, {f"v{place}": list(column) for place, column in enumerate(columns)})
+        else:
+            self._db.execute(statement, [{f"v{p}": each for p, each in enumerate(row)} for row in values])
+
+    def count(self, kind: type[Record], column: str, value: object) -> int:
+        table = _table(kind)
+        counted = sa.select(sa.func.count()).select_from(table).where(table.c[column] == value)
+        return int(self._db.execute(counted).scalar_one())
+
+    def figures(self) -> list[Figures]:
+        return [Figures(*row) for row in self._db.execute(_FIGURES)]
+
+    def bump_keys(self) -> None:
+        self._db.execute(sa.update(t.cloud).values(keys_revision=t.cloud.c.keys_revision + 1))
+
+    def post(self, peer: str, rows: Sequence[Outgoing]) -> None:
+        if rows:
+            self._db.execute(sa.insert(mailbox.outbox), [{"peer": peer, **each._asdict()} for each in rows])
+
+    def waiting(self) -> list[str]:
+        return list(self._db.execute(_WAITING).scalars())
+
+    def untold(self, limit: int) -> list[str]:
+        c = t.device.c
+        untold = sa.select(c.name).where(c.state_at_ms == 0, c.inc.is_not(None)).order_by(c.name).limit(limit)
+        return list(self._db.execute(untold).scalars())
+
+    def addressees(self, limit: int) -> list[str]:
+        c = t.letter.c
+        return list(self._db.execute(sa.select(c.device).distinct().order_by(c.device).limit(limit)).scalars())
+
+
+_A = t.allocation.c
+_UNSOLD = _A.granted - _A.returned - _A.sold + _A.cancelled
+_FIGURES = (
+    sa.select(
+        _A.quota,
+        sa.cast(sa.func.sum(_A.granted - _A.returned + _A.confirmed), sa.BigInteger),
+        sa.cast(sa.func.sum(sa.case((_UNSOLD > 0, _UNSOLD), else_=0)), sa.BigInteger),
+    )
+    .group_by(_A.quota)
+    .order_by(_A.quota)
+)
+_OUT = mailbox.outbox
+_WAITING = (
+    sa.select(_OUT.c.peer)
+    .join_from(_OUT, t.device, t.device.c.name == _OUT.c.peer)
+    .where(_OUT.c.acked_at_ms.is_(None), t.device.c.link_up)
+    .distinct()
+    .order_by(_OUT.c.peer)
+)
+
+
+def _table(kind: type[Record]) -> sa.Table:
+    return t.metadata.tables.get(kind.TABLE, mailbox.metadata.tables.get(kind.TABLE))  # type: ignore[return-value]
+
+
+def _array(column: sa.Column[Any], place: int) -> str:
+    """The parameter of a column's values on PostgreSQL, as an array of its type."""
+    types: list[tuple[type, str]] = [
+        (sa.Boolean, "boolean"),
+        (sa.BigInteger, "bigint"),
+        (sa.Integer, "integer"),
+        (sa.LargeBinary, "bytea"),
+        (sa.String, "text"),
+    ]
+    name = next(name for type_, name in types if isinstance(column.type, type_))
+    return f"CAST(:v{place} AS {name}[])"
+
+
+def _columns(kind: type[Record], prefix: str = "r.") -> str:
+    return ", ".join(f'{prefix}"{name}"' for name in kind.__struct_fields__)
+
+
+def _unnest(kind: type[Record], names: Sequence[str]) -> str:
+    table = _table(kind)
+    arrays = ", ".join(_array(table.c[name], place) for place, name in enumerate(names))
+    return f"unnest({arrays}) AS v({', '.join(f'v{place}' for place in range(len(names)))})"
+
+
+def _matched(names: Sequence[str]) -> str:
+    return " AND ".join(f'r."{name}" = v.v{place}' for place, name in enumerate(names))
+
+
+def _order(kind: type[Record]) -> str:
+    return ", ".join(f'r."{name}"' for name in kind.KEY)
+
+
+def _typed(kind: type[Record], text: str) -> sa.TextClause:
+    """A query whose booleans come as such from SQLite too."""
+    table = _table(kind)
+    return sa.text(text).columns(*[table.c[name] for name in kind.__struct_fields__])  # type: ignore[return-value]
+
+
+@cache
+def _select(kind: type[Record], columns: tuple[str, ...], lock: str, postgresql: bool) -> sa.TextClause:
+    selected = f'SELECT {_columns(kind)} FROM "{kind.TABLE}" AS r'
+    if postgresql:
+        text = f"{selected} JOIN {_unnest(kind, columns)} ON {_matched(columns)}"
+    else:
+        one = len(columns) == 1
+        values = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(columns)))
+        left = f'r."{columns[0]}"' if one else "(" + ", ".join(f'r."{name}"' for name in columns) + ")"
+        text = f"{selected} WHERE {left} IN (SELECT {values} FROM json_each(:v))"
+    return _typed(kind, f"{text} ORDER BY {_order(kind)}{lock}")
+
+
+@cache
+def _select_all(kind: type[Record]) -> sa.TextClause:
+    return _typed(kind, f'SELECT {_columns(kind)} FROM "{kind.TABLE}" AS r ORDER BY {_order(kind)}')
+
+
+@cache
+def _select_after(kind: type[Record]) -> sa.TextClause:
+    key = ", ".join(f":k{place}" for place in range(len(kind.KEY)))
+    where = f"({_order(kind)}) > ({key}) ORDER BY {_order(kind)} LIMIT :most"
+    return _typed(kind, f'SELECT {_columns(kind)} FROM "{kind.TABLE}" AS r WHERE {where}')
+
+
+@cache
+def _insert(kind: type[Record], postgresql: bool) -> sa.TextClause:
+    names = [name for name in kind.__struct_fields__ if name != kind.SERIAL]
+    into = f'INSERT INTO "{kind.TABLE}" ({", ".join(_quoted(name) for name in names)})'
+    if not postgresql:
+        return sa.text(f"{into} VALUES ({', '.join(f':v{place}' for place in range(len(names)))})")
+    table = _table(kind)
+    arrays = ", ".join(_array(table.c[name], place) for place, name in enumerate(names))
+    given = ", ".join(f"v{place}" for place in range(len(names)))
+    return sa.text(f"{into} SELECT {given} FROM unnest({arrays}) WITH ORDINALITY AS v({given}, place) ORDER BY v.place")
+
+
+@cache
+def _update(kind: type[Record], names: tuple[str, ...], postgresql: bool) -> sa.TextClause:
+    first = len(kind.KEY)
+    if postgresql:
+        changes = ", ".join(f"{_quoted(name)} = v.v{first + place}" for place, name in enumerate(names))
+        source = f"FROM {_unnest(kind, [*kind.KEY, *names])} WHERE {_matched(kind.KEY)}"
+        return sa.text(f'UPDATE "{kind.TABLE}" AS r SET {changes} {source}')
+    changes = ", ".join(f"{_quoted(name)} = :v{first + place}" for place, name in enumerate(names))
+    where = " AND ".join(f"{_quoted(name)} = :v{place}" for place, name in enumerate(kind.KEY))
+    return sa.text(f'UPDATE "{kind.TABLE}" SET {changes} WHERE {where}')
+
+
+@cache
+def _delete(kind: type[Record], postgresql: bool) -> sa.TextClause:
+    if postgresql:
+        return sa.text(f'DELETE FROM "{kind.TABLE}" AS r USING {_unnest(kind, kind.KEY)} WHERE {_matched(kind.KEY)}')
+    where = " AND ".join(f"{_quoted(name)} = :v{place}" for place, name in enumerate(kind.KEY))
+    return sa.text(f'DELETE FROM "{kind.TABLE}" WHERE {where}')
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

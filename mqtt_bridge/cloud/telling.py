@@ -1,0 +1,162 @@
+"""Tell devices what was decided for them: number their letters and compose their states, one transaction for some devices."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from mqtt_bridge.cloud.introductions import CLOUD
+from mqtt_bridge.cloud.letterbox import WorkMail
+from mqtt_bridge.cloud.records import Cloud, Device, Letter, Line, Quota
+from mqtt_bridge.cloud.rows import Lock, Rows
+from mqtt_bridge.cloud.work import Work
+from mqtt_bridge.mailbox.rows import Outgoing
+from mqtt_bridge.mailbox.sender import numbered
+from mqtt_bridge.protocol import topics
+from mqtt_bridge.protocol.codec import Signer, decode, encode
+from mqtt_bridge.protocol.messages import DeviceState, Downlink, Granted, Private
+
+# Figures that decide nothing (what is left elsewhere) are told at most this often, and everything at least that often.
+CALM_MS = 1_000
+REFRESH_MS = 15_000
+
+
+class Publication(NamedTuple):
+    """One message for the broker."""
+
+    topic: str
+    payload: bytes
+    retain: bool = True
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Who speaks: the cloud's organisation and its key."""
+
+    org: str
+    signer: Signer
+
+
+def tell(rows: Rows, voice: Voice, asked: Collection[str], others: Collection[str], wall_ms: int) -> list[Publication]:
+    """Number the letters of all these devices and return the states to publish: of those ``asked`` always, of others when due."""
+    work = Work(rows)
+    names = sorted({*asked, *others})
+    work.of(Device).lock("name", names, Lock.CHANGE)
+    devices = [found for each in names if (found := work.of(Device).get(each)) is not None]
+    _number(work, voice, names, wall_ms)
+    told = list(_states(work, voice.org, devices, set(asked), wall_ms))
+    work.write()
+    return told
+
+
+def _number(work: Work, voice: Voice, names: list[str], wall_ms: int) -> None:
+    """Give each letter its place in its addressee's outbox; the lock on the device keeps others from doing the same."""
+    letters = work.of(Letter)
+    letters.fetch("device", names)
+    cloud = work.of(Cloud).get(1)
+    for name in names:
+        waiting = letters.where("device", name)
+        if not waiting or cloud is None:
+            continue
+        first = work.rows.mail.next_seq(name, cloud.inc)
+        work.rows.post(name, [_outgoing(voice, cloud.inc, first + k, each, wall_ms) for k, each in enumerate(waiting)])
+        for each in waiting:
+            letters.remove(each)
+
+
+def _outgoing(voice: Voice, inc: str, seq: int, letter: Letter, wall_ms: int) -> Outgoing:
+    body: Downlink = decode(letter.body, Downlink)  # type: ignore[arg-type]
+    private = decode(letter.private, Private) if letter.private is not None else None
+    names = {"org": voice.org, "sender": CLOUD, "origin": letter.origin}
+    return numbered(inc, seq, body, signer=voice.signer, wall_ms=wall_ms, private=private, **names)
+
+
+def _states(work: Work, org: str, devices: list[Device], asked: set[str], wall_ms: int) -> Iterable[Publication]:
+    devices = [each for each in devices if each.inc is not None and each.status != "sealed"]
+    if not devices:
+        return
+    names = [each.name for each in devices]
+    work.of(Line).fetch("device", names)
+    stock = _Stock(work)
+    mail = WorkMail(work)
+    for device in devices:
+        state = _state(device, stock, mail.received(device.name, device.inc or ""), wall_ms)
+        urgent, digest = _digests(state)
+        if device.name in asked or _due(device, urgent, digest, wall_ms):
+            work.of(Device).change(
+                device,
+                state_revision=state.revision,
+                state_urgent=urgent,
+                state_digest=digest,
+                state_at_ms=wall_ms,
+            )
+            yield Publication(topics.down(org, device.name, "state"), encode(state))
+
+
+class _Stock:
+    """What is left of every quota, and what a device has of it."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self.quotas = work.of(Quota).fetch_all()
+        self._figures = {each.quota: each for each in work.rows.figures()}
+
+    def lines(self, device: str) -> dict[str, list[Line]]:
+        found: dict[str, list[Line]] = {}
+        for line in self._work.of(Line).where("device", device):
+            found.setdefault(line.quota, []).append(line)
+        return found
+
+    def elsewhere(self, quota: Quota, own: list[Line]) -> int:
+        """Pool plus what all other devices still own: zero means sold out everywhere."""
+        figures = self._figures.get(quota.id)
+        pool = quota.limit + quota.extra - (figures.out if figures else 0)
+        unsold = (figures.unsold if figures else 0) - sum(max(0, each.unsold) for each in own)
+        return max(0, pool) + max(0, unsold)
+
+
+def _state(device: Device, stock: _Stock, upto: int, wall_ms: int) -> DeviceState:
+    lines = stock.lines(device.name)
+    grants = []
+    for quota in stock.quotas:
+        own = lines.get(quota.id, [])
+        line = next((each for each in own if each.epoch == device.epoch), None)
+        if line is not None or not quota.retired:
+            grants.append(_granted(quota, device.epoch, line, stock.elsewhere(quota, own)))
+    return DeviceState(
+        device=device.name,
+        inc=device.inc or "",
+        revision=device.state_revision + 1,
+        upto=upto,
+        grants=tuple(grants),
+        door=device.door,
+        stop=device.stopped,
+        as_of_ms=wall_ms,
+    )
+
+
+def _granted(quota: Quota, epoch: int, line: Line | None, elsewhere: int) -> Granted:
+    granted, confirmed = (line.granted, line.confirmed) if line is not None else (0, 0)
+    return Granted(quota.id, epoch, granted, confirmed, elsewhere, quota.limit)
+
+
+def _due(device: Device, urgent: str, digest: str, wall_ms: int) -> bool:
+    age_ms = wall_ms - device.state_at_ms
+    # An age below zero is a clock that was set back; then everything is told again.
+    old = not 0 <= age_ms < REFRESH_MS
+    return urgent != device.state_urgent or (digest != device.state_digest and age_ms >= CALM_MS) or old
+
+
+def _digests(state: DeviceState) -> tuple[str, str]:
+    """Return (what the device acts on, everything but the time and revision) as short hashes."""
+    acts_on = [(each.quota, each.epoch, each.granted, each.confirmed, each.limit) for each in state.grants]
+    urgent = _short((state.inc, state.stop, state.door, acts_on))
+    return urgent, _short((urgent, [each.elsewhere for each in state.grants]))
+
+
+def _short(value: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(value)).hexdigest()[:16]

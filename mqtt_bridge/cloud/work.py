@@ -1,0 +1,223 @@
+"""A working set: records read by need or ahead, changed in memory, written together at the end.
+
+``fetch`` reads ahead in one query; ``get`` and ``where`` read what is missing by themselves, so reading ahead is only ever a
+matter of speed. ``step`` undoes what happened inside if it raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from mqtt_bridge.cloud.records import KINDS, Record
+from mqtt_bridge.cloud.rows import Lock, Rows
+
+R = TypeVar("R", bound=Record)
+Key = tuple[Any, ...]
+Need = tuple[type[Record], str, object]
+"""Records to read ahead: kind, column, value."""
+
+
+class Work:
+    """The records of one transaction."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self._sheets: dict[type[Record], Sheet[Any]] = {}
+        self._undo: list[tuple[Sheet[Any], Key, Record | None]] = []
+
+    def of(self, kind: type[R]) -> Sheet[R]:
+        """The records of one kind."""
+        sheet = self._sheets.get(kind)
+        if sheet is None:
+            sheet = self._sheets[kind] = Sheet(kind, self.rows, self._undo)
+        return sheet
+
+    def fetch(self, needs: Iterable[Need]) -> None:
+        """Read ahead, with one query per kind and column."""
+        wanted: dict[tuple[type[Record], str], list[object]] = {}
+        for kind, column, value in needs:
+            wanted.setdefault((kind, column), []).append(value)
+        for (kind, column), values in wanted.items():
+            self.of(kind).fetch(column, values)
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Take back what changes inside if it raises."""
+        mark = len(self._undo)
+        try:
+            yield
+        except BaseException:
+            while len(self._undo) > mark:
+                sheet, key, before = self._undo.pop()
+                sheet.restore(key, before)
+            raise
+
+    def write(self) -> None:
+        """Write every change, kind by kind; the set is not used afterwards."""
+        for kind in KINDS:
+            if kind in self._sheets:
+                self._sheets[kind].write()
+
+
+class Sheet(Generic[R]):
+    """Records of one kind by key. Records of an index come in the order of their keys, new ones last."""
+
+    def __init__(self, kind: type[R], rows: Rows, undo: list[tuple[Sheet[Any], Key, Record | None]]) -> None:
+        self._kind = kind
+        self._rows = rows
+        self._undo = undo
+        self._now: dict[Key, R] = {}
+        self._then: dict[Key, R] = {}
+        self._dirty: dict[Key, None] = {}
+        self._known: dict[tuple[str, ...], set[Key]] = {}
+        self._index: dict[str, dict[object, dict[Key, None]]] = {}
+        self._serial = 0
+
+    # --- reading
+
+    def fetch(self, column: str, values: Iterable[object]) -> None:
+        """Read ahead what has one of these values."""
+        self._read((column,), [(each,) for each in values], None)
+
+    def fetch_keys(self, keys: Iterable[Key]) -> None:
+        """Read ahead by key."""
+        self._read(self._kind.KEY, list(keys), None)
+
+    def lock(self, column: str, values: Iterable[object], how: Lock) -> None:
+        """Read and lock; call it before anything else reads these records."""
+        self._read((column,), [(each,) for each in values], how)
+
+    def lock_keys(self, keys: Iterable[Key], how: Lock) -> None:
+        """Read and lock by key; call it before anything else reads these records."""
+        self._read(self._kind.KEY, list(keys), how)
+
+    def lock_changed(self) -> None:
+        """Lock what is about to be changed, in the order of keys; whoever changes several locks them in this order."""
+        keys = sorted(key for key in self._dirty if key in self._then)
+        self._rows.lock(self._kind, self._kind.KEY, keys, Lock.CHANGE)
+
+    def fetch_all(self) -> list[R]:
+        """Read and return everything."""
+        self._take(self._rows.all(self._kind))
+        return list(self._now.values())
+
+    def get(self, *key: Any) -> R | None:
+        """Return the record under a key, None if there is none."""
+        found = self._now.get(key)
+        if found is None and key not in self._then:
+            self._read(self._kind.KEY, [key], None)
+            found = self._now.get(key)
+        return found
+
+    def peek(self, *key: Any) -> R | None:
+        """Return the record under a key if it was read or made, without reading it."""
+        return self._now.get(key)
+
+    def where(self, column: str, value: object) -> list[R]:
+        """Return the records with this value."""
+        self._read((column,), [(value,)], None)
+        return [self._now[key] for key in self._indexed(column).get(value, ())]
+
+    def _read(self, columns: tuple[str, ...], values: list[Key], how: Lock | None) -> None:
+        known = self._known.setdefault(columns, set())
+        missing = {each for each in values if each not in known}
+        if not missing:
+            return
+        known |= missing
+        if how is None:
+            self._take(self._rows.find(self._kind, columns, missing))
+        else:
+            self._take(self._rows.lock(self._kind, columns, missing, how))
+
+    def _take(self, records: Iterable[R]) -> None:
+        """Add what was read; what is here already is newer."""
+        for record in records:
+            key = self._key(record)
+            if key not in self._then and key not in self._now:
+                self._then[key] = self._now[key] = record
+                self._note(key, None, record)
+
+    # --- changing
+
+    def add(self, record: R) -> R:
+        """Add a record that is not there."""
+        if self._kind.SERIAL is not None:
+            self._serial -= 1
+            record = msgspec.structs.replace(record, **{self._kind.SERIAL: self._serial})
+        self._set(self._key(record), record)
+        return record
+
+    def change(self, record: R, **values: Any) -> R:
+        """Return the next version of a record; its key does not change."""
+        changed = msgspec.structs.replace(record, **values)
+        self._set(self._key(record), changed)
+        return changed
+
+    def remove(self, record: R) -> None:
+        """Remove a record."""
+        self._set(self._key(record), None)
+
+    def restore(self, key: Key, before: R | None) -> None:
+        """Put back what was there before a change."""
+        now = self._now.get(key)
+        if before is None:
+            del self._now[key]
+        else:
+            self._now[key] = before
+        self._note(key, now, before)
+
+    def _set(self, key: Key, record: R | None) -> None:
+        before = self._now.get(key)
+        self._undo.append((self, key, before))
+        if record is None:
+            self._now.pop(key, None)
+        else:
+            self._now[key] = record
+        self._dirty[key] = None
+        self._note(key, before, record)
+
+    def _note(self, key: Key, before: R | None, after: R | None) -> None:
+        for column, index in self._index.items():
+            old = getattr(before, column) if before is not None else None
+            new = getattr(after, column) if after is not None else None
+            if before is not None and (after is None or old != new):
+                index.get(old, {}).pop(key, None)
+            if after is not None and (before is None or old != new):
+                index.setdefault(new, {})[key] = None
+
+    def _indexed(self, column: str) -> dict[object, dict[Key, None]]:
+        index = self._index.get(column)
+        if index is None:
+            index = self._index[column] = {}
+            for key, record in self._now.items():
+                index.setdefault(getattr(record, column), {})[key] = None
+        return index
+
+    def _key(self, record: R) -> Key:
+        return tuple(getattr(record, column) for column in self._kind.KEY)
+
+    def added(self) -> list[R]:
+        """The records that are new."""
+        return [self._now[key] for key in self._added()]
+
+    def _added(self) -> list[Key]:
+        keys = [key for key in self._dirty if key in self._now and key not in self._then]
+        return keys if self._kind.SERIAL else sorted(keys)
+
+    def write(self) -> None:
+        """Write what changed: what is gone, what is different and what is new, each in the order of keys."""
+        then, now = self._then, self._now
+        gone = [then[key] for key in self._dirty if key in then and key not in now]
+        new = [now[key] for key in self._added()]
+        changed = sorted(key for key in self._dirty if key in now and key in then and now[key] != then[key])
+        if gone:
+            self._rows.delete(gone)
+        if changed:
+            self._rows.update([(then[key], now[key]) for key in changed])
+        if new:
+            self._rows.insert(new)
+        self._dirty.clear()
