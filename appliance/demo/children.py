@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -114,6 +115,7 @@ class Family:
         self._announce = announce
         self._children: list[Child] = []
         self._lives: dict[int, _Life] = {}
+        self._doomed: set[str] = set()
 
     def add(self, child: Child) -> None:
         """Start a child and watch over it from now on."""
@@ -124,14 +126,25 @@ class Family:
         """Process ids by (venue, process)."""
         return {(child.venue, child.process): child.pid for child in self._children}
 
+    def crash(self, venue: str) -> None:
+        """Have ``watch`` kill all processes of a venue, or of the ``cloud``, and start them again; any thread may call it."""
+        self._doomed.add(venue)
+
     def watch(self) -> None:
         """Start again what has died; call it several times a second."""
         now_s = time.monotonic()
+        while self._doomed:
+            doomed = self._doomed.pop()
+            for child in self._children:
+                if child.venue == doomed:
+                    child.kill()
         for index, child in enumerate(self._children):
             life = self._lives.setdefault(index, _Life(now_s))
             if child.pid is None and now_s >= life.next_s:
                 life.again(now_s)
-                self._start(child)
+                # A port may not be free again yet; the next look tries once more.
+                with contextlib.suppress(OSError, RuntimeError):
+                    self._start(child)
 
     def stop(self) -> None:
         """Ask all to stop, then kill what is left."""

@@ -15,8 +15,10 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from appliance.demo import ports
 from appliance.demo.children import Family
+from appliance.demo.crowd import Crowd
 from appliance.demo.state import Reader, ScanState, scan_state
 from appliance.demo.town import Town
+from appliance.demo.truth import Auditor
 from appliance.demo.venue import DemoVenue
 from appliance.domain.errors import Invalid, NotFound
 from appliance.services import door
@@ -49,13 +51,25 @@ class PrinterSwitch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fault: str | None
 
 
+class CrowdSwitch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Let visitors book everywhere, or send them home."""
+
+    on: bool
+
+
+class Crashed(msgspec.Struct, frozen=True):
+    """Whose processes were killed."""
+
+    crashed: str
+
+
 class Scanned(msgspec.Struct, frozen=True):
     """What came of a scan; None if the desk did not answer in time (it may be starting again)."""
 
     scan: ScanState | None
 
 
-def create_app(town: Town, family: Family) -> Flask:
+def create_app(town: Town, family: Family, crowd: Crowd, auditor: Auditor) -> Flask:
     """Return the demo page of a town."""
     app = Flask("appliance.demo", static_url_path="/static")
     app.config["MAX_CONTENT_LENGTH"] = bodies.LARGEST_BODY
@@ -63,7 +77,9 @@ def create_app(town: Town, family: Family) -> Flask:
     problems.register(app)
     security.register(app)
     app.before_request(_only_from_here)
-    _add_api(app, town, family, reader := Reader(town.venues))
+    reader = Reader(town.venues, crowd, auditor)
+    _add_api(app, town, family, reader)
+    _add_trouble(app, town, family, crowd, reader)
     _add_forms(app, town, family, reader)
     return app
 
@@ -109,6 +125,44 @@ def _add_api(app: Flask, town: Town, family: Family, reader: Reader) -> None:
         if picture is None:
             raise NotFound("Nothing has been printed here yet.")
         return Response(picture, content_type="image/png")
+
+
+def _add_trouble(app: Flask, town: Town, family: Family, crowd: Crowd, reader: Reader) -> None:
+    """What a long evening brings: visitors without end, and somebody who pulls the plug."""
+
+    @app.post("/demo/v1/venues/<int:k>/crash")
+    def crash(k: int) -> Response:
+        name = _venue(town, k).venue.id
+        family.crash(name)
+        return bodies.answer(Crashed(name))
+
+    @app.post("/demo/v1/cloud/crash")
+    def crash_cloud() -> Response:
+        family.crash("cloud")
+        return bodies.answer(Crashed("cloud"))
+
+    @app.post("/demo/v1/crowd")
+    def crowd_switch() -> Response:
+        switch = bodies.read(CrowdSwitch)
+        crowd.let_in(on=switch.on)
+        reader.forget()
+        return bodies.answer(switch)
+
+    @app.post("/venues/<int:k>/crash")
+    def crash_form(k: int) -> Any:
+        family.crash(_venue(town, k).venue.id)
+        return _back(reader, k)
+
+    @app.post("/cloud/crash")
+    def crash_cloud_form() -> Any:
+        family.crash("cloud")
+        return redirect(url_for("page"), 303)
+
+    @app.post("/crowd")
+    def crowd_form() -> Any:
+        crowd.let_in(on=request.form.get("on") == "true")
+        reader.forget()
+        return redirect(url_for("page"), 303)
 
 
 def _add_forms(app: Flask, town: Town, family: Family, reader: Reader) -> None:
@@ -202,7 +256,8 @@ class PageServer:
 
     def __init__(self, town: Town, family: Family, port: int) -> None:
         self.url = f"http://{ports.HOST}:{port}/"
-        self._app = create_app(town, family)
+        self._crowd = Crowd(town.venues)
+        self._app = create_app(town, family, self._crowd, Auditor(town.venues, town.cloud))
         self._port = port
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
@@ -214,6 +269,7 @@ class PageServer:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self._crowd.close()
         if self._server is not None and self._thread is not None:
             self._server.shutdown()
             self._thread.join(_STOP_S)

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from appliance.demo.crowd import Crowd, CrowdState
+from appliance.demo.truth import Auditor, Truth
 from appliance.demo.venue import DemoVenue
 from appliance.domain.clock import Now
 from appliance.domain.inventory import Shelf
@@ -88,17 +90,21 @@ class VenueState(msgspec.Struct, frozen=True):
 
 
 class TownState(msgspec.Struct, frozen=True):
-    """All venues."""
+    """All venues, the crowd, and whether any number is wrong."""
 
     as_of_ms: int
     venues: tuple[VenueState, ...]
+    crowd: CrowdState | None = None
+    truth: Truth | None = None
 
 
 class Reader:
     """Reads a town at most every ``FRESH_S`` seconds, however many pages ask."""
 
-    def __init__(self, venues: list[DemoVenue]) -> None:
+    def __init__(self, venues: list[DemoVenue], crowd: Crowd, auditor: Auditor) -> None:
         self._venues = venues
+        self._crowd = crowd
+        self._auditor = auditor
         self._lock = threading.Lock()
         self._read_s = 0.0
         self._state = TownState(0, ())
@@ -108,7 +114,8 @@ class Reader:
         with self._lock:
             if time.monotonic() - self._read_s > FRESH_S or not self._state.venues:
                 states = tuple(_venue(each, pids) for each in self._venues)
-                self._state = TownState(time.time_ns() // 1_000_000, states)
+                now_ms = time.time_ns() // 1_000_000
+                self._state = TownState(now_ms, states, self._crowd.state, self._auditor.look())
                 self._read_s = time.monotonic()
             return self._state
 

@@ -58,6 +58,7 @@ class Town:
         self._broker = (
             _address(broker) if broker else (ports.HOST, self._broker_child.port if self._broker_child else 0)
         )
+        self._cloud: Database | None = None
         self._cloud_config = folder / "cloud" / "settings.toml"
 
     def prepare(self, catalogue: Path | None, venues: int | None) -> None:
@@ -80,7 +81,14 @@ class Town:
             self.venues.append(venue)
             store.register_device(database, venue.device, each.id, now_ms)
             venue.prepare(self._kept.org, key, self.staff_token)
-        database.close()
+        self._cloud = database
+
+    @property
+    def cloud(self) -> Database:
+        """The cloud's rows, for looking; known once prepared."""
+        if self._cloud is None:
+            raise RuntimeError("the town is not prepared yet")
+        return self._cloud
 
     def start(self, family: Family) -> None:
         """Start broker, cloud and venues."""
@@ -99,6 +107,8 @@ class Town:
         """Put hardware and links away."""
         for venue in self.venues:
             venue.close()
+        if self._cloud is not None:
+            self._cloud.close()
 
     def _prepare_cloud(self) -> Settings:
         bootstrap.make_private(self._cloud_config.parent)

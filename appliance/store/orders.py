@@ -155,3 +155,15 @@ def sold_and_admitted(db: Connection, sessions: Iterable[str]) -> dict[str, tupl
         .group_by(ticket.c.event_session)
     )
     return {row.event_session: (row.sold, row.admitted) for row in db.execute(query)}
+
+
+def issued_by_quota(db: Connection, issuer: str) -> dict[str, int]:
+    """Return how many valid tickets this device issued and has not counted cancelled, by quota."""
+    query = (
+        select(ticket.c.quota, func.count())
+        .join(order, order.c.id == ticket.c.order)
+        .where(ticket.c.issuer == issuer, ticket.c.counted_cancelled.is_(False))
+        .where(order.c.status.in_(("confirmed", "pending", "cancel_pending")))
+        .group_by(ticket.c.quota)
+    )
+    return {row[0]: row[1] for row in db.execute(query)}

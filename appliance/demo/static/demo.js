@@ -85,20 +85,60 @@ function printer(card, venue) {
   paper.replaceChildren(picture);
 }
 
+const inTown = (name) => document.querySelector(`[data-t="${name}"]`);
+
+function town({ crowd, truth }) {
+  const wrong = truth.wrong.length > 0;
+  const banner = inTown("truth");
+  banner.className = wrong ? "truth wrong" : "truth";
+  put(banner.firstElementChild, wrong ? "A number is wrong" : "No number is wrong");
+  put(banner.lastElementChild, `${truth.looks} looks into every file while somebody watched`);
+  put(inTown("crowd"), `${crowd.booked} booked, ${crowd.cancelled} cancelled, ${crowd.refused} refused, ${crowd.unanswered} without an answer, ${crowd.lost} lost`);
+  const form = document.querySelector("[data-town=crowd]");
+  form.on.value = String(!crowd.on);
+  put(form.querySelector("button"), crowd.on ? "Send the crowd home" : "Let a crowd book");
+  inTown("quotas").replaceChildren(...truth.quotas.map((each) => {
+    const row = element("tr");
+    const name = row.appendChild(element("th", each.name));
+    name.scope = "row";
+    row.append(...[each.issued, each.known, each.capacity, each.pool].map((figure) => element("td", String(figure))));
+    return row;
+  }));
+  inTown("wrong").replaceChildren(...truth.wrong.map((each) => element("li", each)));
+}
+
 async function refresh() {
   try {
     const answer = await fetch("/demo/v1/state");
-    if (answer.ok) (await answer.json()).venues.forEach(draw);
+    if (!answer.ok) return;
+    const state = await answer.json();
+    state.venues.forEach(draw);
+    town(state);
   } catch {
     // The demo was stopped; the next poll finds out whether it is back.
   }
 }
 
 const bodies = {
+  crash: () => null,
   link: (form) => ({ up: form.up.value === "true" }),
   scan: (form) => ({ code: form.code.value.trim() }),
   printer: (form) => ({ fault: form.fault.value || null }),
 };
+
+const townBodies = { crowd: (form) => ({ on: form.on.value === "true" }), "cloud/crash": () => null };
+
+function post(path, body) {
+  return fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+}
+
+async function actInTown(event) {
+  const form = event.target.closest("form[data-town]");
+  if (!form) return;
+  event.preventDefault();
+  await post(`/demo/v1/${form.dataset.town}`, townBodies[form.dataset.town](form));
+  await refresh();
+}
 
 async function act(event) {
   const form = event.target.closest("form[data-act]");
@@ -106,11 +146,7 @@ async function act(event) {
   event.preventDefault();
   const k = form.closest("[data-k]").dataset.k;
   const { act: what } = form.dataset;
-  const answer = await fetch(`/demo/v1/venues/${k}/${what}`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(bodies[what](form)),
-  });
+  const answer = await post(`/demo/v1/venues/${k}/${what}`, bodies[what](form));
   if (!answer.ok) {
     const problem = await answer.json();
     const node = part(form.closest("[data-k]"), "verdict");
@@ -123,6 +159,7 @@ async function act(event) {
 }
 
 document.addEventListener("submit", act);
+document.addEventListener("submit", actInTown);
 document.addEventListener("change", (event) => event.target.closest("[data-act=printer]")?.requestSubmit());
 (async () => {
   for (;;) {

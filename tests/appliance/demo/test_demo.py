@@ -109,6 +109,40 @@ def test_a_scan_goes_through_the_serial_scanner_and_paper_comes_out(demo: Demo) 
     assert picture.width > 500
 
 
+def town_switch(demo: Demo, what: str, body: object) -> None:
+    answer = request("POST", f"http://127.0.0.1:{demo.base_port + 11}/demo/v1/{what}", body)
+    assert answer.status == 200, answer
+
+
+def whole(demo: Demo) -> dict:
+    return request("GET", f"http://127.0.0.1:{demo.base_port + 11}/demo/v1/state").json
+
+
+def test_a_crowd_books_through_crashes_and_cuts_and_no_number_is_ever_wrong(demo: Demo) -> None:
+    """Plug pulled at a venue, cloud crashed, link cut and healed: what was answered stays, in the files and in the cloud."""
+    town_switch(demo, "crowd", {"on": True})
+    wait_for(lambda: whole(demo)["crowd"]["booked"] >= 3, "the first bookings")
+    demo.link(2, up=False)
+    assert demo.control(1, "crash", {}).json == {"crashed": VENUES[0]}
+    town_switch(demo, "cloud/crash", {})
+    booked = whole(demo)["crowd"]["booked"]
+    wait_for(lambda: whole(demo)["crowd"]["booked"] >= booked + 4, "bookings after the crash", 40)
+    demo.link(2, up=True)
+    town_switch(demo, "crowd", {"on": False})
+
+    def settled() -> bool:
+        state = whole(demo)
+        quiet = all(each["unsynced"] == 0 and each["cloud"] for each in state["venues"])
+        return quiet and all(each["issued"] == each["known"] for each in state["truth"]["quotas"])
+
+    wait_for(settled, "the cloud to know every ticket", 60)
+    state = whole(demo)
+    assert state["truth"]["wrong"] == []
+    assert state["truth"]["looks"] > 5
+    assert state["crowd"]["lost"] == 0
+    assert sum(each["issued"] for each in state["truth"]["quotas"]) > 0
+
+
 @pytest.mark.parametrize(
     ("what", "body", "status"),
     [
