@@ -110,6 +110,7 @@ class Relay(Generic[U]):
         self._asset_topics: set[str] = set()
         self._failing: dict[str, str] = {}
         self._rejected = 0
+        self._refused = 0
 
     @property
     def health(self) -> Health:
@@ -159,6 +160,7 @@ class Relay(Generic[U]):
                 self._on_event(event)
         self._again()
         self._commit_acks()
+        self._notice_refusals()
         self._tell_link()
         if self._transport.connected:
             self._say_hello()
@@ -345,6 +347,12 @@ class Relay(Generic[U]):
         if now_ms >= self._status_due_ms:
             self._status_due_ms = now_ms + STATUS_EVERY_MS
             self._guard("status", lambda: self._publish("status", encode(self._look(self._handlers.status))))
+
+    def _notice_refusals(self) -> None:
+        """A broker that refuses what we say, behind the success of a PUBACK, is no link to the cloud: hello until it is taken."""
+        refused = self._transport.refused
+        if refused != self._refused:
+            self._refused, self._answered = refused, False
 
     def _tell_link(self) -> None:
         """Let the device know whether the cloud answers; repeated until that is written down."""

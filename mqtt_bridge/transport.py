@@ -320,8 +320,9 @@ class _Connection:
             if self._unanswered.pop(mid, None) is None:
                 self._answered.add(mid)
         if code.is_failure:
-            self._owner.refused += 1
-            log.error("transport.refused", reason=str(code), total=self._owner.refused)
+            self._owner.refused = total = self._owner.refused + 1
+            if total & (total - 1) == 0:  # the first, second, fourth ...: who is shut out is refused all the time
+                log.error("transport.refused", reason=str(code), total=total)
 
     def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
         if not self._owner._arrived(Message(message.topic, bytes(message.payload), message.retain)):  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""A cable between a client and a broker that can be cut, or go silent while both ends believe that it is there."""
+"""A cable between a client and a server that can be cut, or swallow what one or both ends say while they believe in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ class Wire:
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._peer: dict[socket.socket, socket.socket] = {}
+        self._clients: set[socket.socket] = set()
         self._silent = threading.Event()
+        self._swallowed = {True: False, False: False}
         self._cut = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._forward, daemon=True)
@@ -29,9 +31,14 @@ class Wire:
         """Swallow everything from now on; no connection is closed."""
         self._silent.set()
 
+    def swallow(self, *, of_client: bool) -> None:
+        """Swallow what the client says (or what the server answers) from now on; the other direction works."""
+        self._swallowed[of_client] = True
+
     def heal(self) -> None:
         """Work again; connections that were silenced stay dead."""
         self._silent.clear()
+        self._swallowed = {True: False, False: False}
 
     def cut(self) -> None:
         """Close all connections once."""
@@ -64,6 +71,7 @@ class Wire:
         except OSError:
             client.close()
             return
+        self._clients.add(client)
         for one, other in ((client, server), (server, client)):
             self._peer[one] = other
             self._selector.register(one, selectors.EVENT_READ)
@@ -72,7 +80,7 @@ class Wire:
         data = b""
         with contextlib.suppress(OSError):
             data = sock.recv(65536)
-        if data and self._silent.is_set():
+        if data and (self._silent.is_set() or self._swallowed[sock in self._clients]):
             return
         with contextlib.suppress(OSError):
             if data:
@@ -83,6 +91,7 @@ class Wire:
     def _end(self, sock: socket.socket) -> None:
         for each in (sock, self._peer[sock]):
             del self._peer[each]
+            self._clients.discard(each)
             self._selector.unregister(each)
             each.close()
 

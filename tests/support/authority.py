@@ -44,6 +44,14 @@ class Authority:
     def revoke(self, *common_names: str) -> None:
         """Write the revocation list anew, with the newest certificate of each name added."""
         self._gone |= {self._numbers[each] for each in common_names}
+        self._list()
+
+    def pardon(self, *common_names: str) -> None:
+        """Take the newest certificate of each name off the list again."""
+        self._gone -= {self._numbers[each] for each in common_names}
+        self._list()
+
+    def _list(self) -> None:
         now = dt.datetime.now(dt.UTC)
         made = x509.CertificateRevocationListBuilder().issuer_name(self._subject)
         made = made.last_update(now - _LIFE).next_update(now + _LIFE)

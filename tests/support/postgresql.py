@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -30,43 +31,57 @@ def _as_nobody() -> list[str]:
     return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.getuid() == 0 else []
 
 
+class Server:
+    """A server in a temporary folder; ``stop`` and ``start`` as often as you like. Nothing is synced: speed, not safety."""
+
+    def __init__(self) -> None:
+        self._programs = _programs()
+        self.folder = Path(tempfile.mkdtemp(prefix="marquee-pg-"))
+        if os.getuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
+        self.url = f"postgresql+psycopg://marquee@/postgres?host={self.folder}"
+        make = [*_as_nobody(), str(self._programs / "initdb"), "-D", str(self.folder / "data")]
+        make += ["-U", "marquee", "-A", "trust", "--no-sync", "-E", "UTF8"]
+        subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Server:
+        """Listen on a socket in the folder."""
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.folder),
+            "fsync": "off",
+            "shared_buffers": "16MB",
+        }
+        flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
+        command = [*_as_nobody(), str(self._programs / "postgres"), "-D", str(self.folder / "data"), *flags]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stderr=log, cwd=self.folder)
+        _wait(self._process, self.folder)
+        return self
+
+    def stop(self) -> None:
+        """Hang up on everybody and end."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGINT)  # its fast shutdown; SIGTERM would wait for clients
+            process.wait(START_S)
+
+    def close(self) -> None:
+        """Stop and delete everything."""
+        self.stop()
+        shutil.rmtree(self.folder)
+
+
 @contextlib.contextmanager
 def running() -> Iterator[str]:
-    """Start a server, give its SQLAlchemy URL, stop and delete it. Nothing is synced to the disk: speed, not safety."""
-    programs = _programs()
-    folder = Path(tempfile.mkdtemp(prefix="marquee-pg-"))
-    if os.getuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    data = folder / "data"
-    make = [
-        *_as_nobody(),
-        str(programs / "initdb"),
-        "-D",
-        str(data),
-        "-U",
-        "marquee",
-        "-A",
-        "trust",
-        "--no-sync",
-        "-E",
-        "UTF8",
-    ]
-    subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder)
-    options = {"listen_addresses": "", "unix_socket_directories": str(folder), "fsync": "off", "shared_buffers": "16MB"}
-    flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
-    server = subprocess.Popen(
-        [*_as_nobody(), str(programs / "postgres"), "-D", str(data), *flags],
-        stderr=subprocess.PIPE,
-        cwd=folder,
-    )
+    """Start a server, give its SQLAlchemy URL, stop and delete it."""
+    server = Server()
     try:
-        _wait(server, folder)
-        yield f"postgresql+psycopg://marquee@/postgres?host={folder}"
+        yield server.start().url
     finally:
-        server.terminate()
-        server.communicate(timeout=START_S)
-        shutil.rmtree(folder)
+        server.close()
 
 
 def _wait(server: subprocess.Popen[bytes], folder: Path) -> None:

@@ -1,0 +1,305 @@
+"""Venues and their cloud as real processes on the production parts: Mosquitto with TLS and access list, PostgreSQL or SQLite.
+
+Every process is a ``marquee`` command with settings of its own; between each of them and the broker runs a ``Wire`` that can be
+cut or fall silent. Nothing is restarted by itself: a test kills and starts what it likes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from appliance import bootstrap
+from appliance.catalogue import keeping, read_catalogue
+from appliance.demo.children import MarqueeProcess
+from appliance.demo.venue import write_settings
+from appliance.settings import PREFIX, read_settings
+from mqtt_bridge.broker.mosquitto import RECONCILER
+from mqtt_bridge.cloud import store
+from mqtt_bridge.transport import Tls
+from tests.mqtt_bridge.wire import Wire
+from tests.support import postgresql
+from tests.support.demo import wait_for
+from tests.support.http import Answer, request
+from tests.support.mosquitto import SecureBroker
+from tests.support.ports import free_port
+
+ORG = "town"
+VENUES = ("hall", "yard")
+PROCESSES = ("portal", "bridge")
+CATALOGUE = """
+venues:
+  - {{id: hall, name: The Hall, address: 1 North Street}}
+  - {{id: yard, name: The Yard, address: 2 South Street}}
+events:
+  - slug: night
+    title: One Night
+    summary: One room.
+    sessions:
+      - key: only
+        venue: hall
+        starts_at: "{starts}"
+        ends_at: "{ends}"
+        timezone: Europe/Berlin
+        quotas: {{seats: {seats}}}
+        ticket_types:
+          - {{name: Seat, price: {{amount: "12.50", currency: EUR}}, quota: seats, policy: strict}}
+limits: {{new_clients_per_minute: 100000}}
+"""
+
+
+class Venue:
+    """Device ``<name>-1`` of venue ``name``: its folder, settings, cable and processes."""
+
+    def __init__(self, town: Town, name: str, folder: Path | None = None, board: str = "board") -> None:
+        self.name, self.device = name, f"{name}-1"
+        self.folder = folder or town.folder / name
+        bootstrap.make_private(self.folder)
+        self.wire = Wire(town.broker.port)
+        self.port = free_port()
+        self.config = self.folder / "settings.toml"
+        tls = town.broker.client(self.device)
+        device = {"org": ORG, "venue": name, "name": self.device, "data": str(self.folder), "board": board}
+        write_settings(
+            self.config,
+            {
+                "device": {**device},
+                "portal": {"bind": f"127.0.0.1:{self.port}"},
+                "broker": {**_broker(f"mqtts://127.0.0.1:{self.wire.port}", tls), "cloud_key": town.cloud_key},
+                "clock": {"mode": "trusted"},
+            },
+        )
+        self.processes = {each: town.process(name, each, self.config) for each in PROCESSES}
+        town.stack.callback(self.close)
+
+    def start(self) -> Venue:
+        """Start what does not run and wait until the portal answers."""
+        for each in self.processes.values():
+            if each.pid is None:
+                each.start()
+        return self
+
+    def ready(self) -> Venue:
+        """Wait until the device can sell."""
+        wait_for(lambda: self.get("/readyz").status == 200, f"the portal of {self.name}", 40)
+        return self
+
+    def kill(self) -> None:
+        """kill -9 of all of it at once: the plug."""
+        for each in self.processes.values():
+            each.kill()
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.kill()
+        self.wire.close()
+
+    def get(self, path: str) -> Answer:
+        """Ask the portal."""
+        return request("GET", f"http://127.0.0.1:{self.port}{path}", timeout_s=5)
+
+    def post(self, path: str, body: object, **headers: str) -> Answer:
+        """Ask the portal to do something; ``Idempotency_Key`` becomes the header of that name."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return request("POST", f"http://127.0.0.1:{self.port}{path}", body, headers=sent, timeout_s=10)
+
+    def ticket_type(self) -> str:
+        """The only type on sale."""
+        events = self.get("/api/v1/events").json["events"]
+        return str(events[0]["sessions"][0]["ticket_types"][0]["id"]) if events else ""
+
+    def available(self) -> int:
+        """Tickets this device can sell now."""
+        items = self.get("/api/v1/availability").json["items"]
+        return int(items[0]["available"]) if items else 0
+
+    def hold(self, quantity: int = 1) -> Answer:
+        """Claim tickets as a new client."""
+        return self.post("/api/v1/holds", {"items": [{"ticket_type": self.ticket_type(), "quantity": quantity}]})
+
+    def buy(self, quantity: int = 1) -> dict[str, Any]:
+        """Book and return the order."""
+        held = self.hold(quantity)
+        assert held.status == 201, held
+        order = self.post("/api/v1/orders", {"hold": held.json["hold"]})
+        assert order.status == 201, order
+        return dict(order.json)
+
+    def refusal(self) -> str:
+        """Why a hold for one ticket is refused (last word of the problem's type); empty if it is granted."""
+        answer = self.hold()
+        return "" if answer.status == 201 else str(answer.json["type"]).rsplit("/", 1)[-1]
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Read the device's own rows without the product's help."""
+        with closing(sqlite3.connect(f"file:{self.folder / 'marquee.db'}?mode=ro", uri=True)) as db:
+            return db.execute(query, values).fetchall()
+
+    def unsynced(self) -> int:
+        """Messages in the outbox that the cloud has not acknowledged."""
+        return int(self.rows("SELECT count(*) FROM outbox WHERE acked_at_ms IS NULL")[0][0])
+
+    def linked(self) -> bool:
+        """Whether the device believes that the cloud answers."""
+        return bool(self.rows("SELECT link_up FROM device")[0][0])
+
+    def issued(self) -> set[str]:
+        """Tickets this device sold."""
+        return {str(row[0]) for row in self.rows("SELECT id FROM ticket WHERE issuer = ?", self.device)}
+
+    def log(self, process: str = "bridge") -> str:
+        """What a process wrote."""
+        return self.processes[process].log.read_text(errors="replace")
+
+
+class Town:
+    """A broker, a cloud and two venues; made by ``running``."""
+
+    def __init__(self, folder: Path, stack: ExitStack, *, seats: int, server: postgresql.Server | None) -> None:
+        self.folder, self.stack, self.seats = folder, stack, seats
+        self.logs = folder / "logs"
+        bootstrap.make_private(self.logs)
+        self.broker = SecureBroker(ORG).start()
+        stack.callback(self.broker.close)
+        self.server = server
+        self.operator = secrets.token_urlsafe(24)
+        self.console_port = free_port()
+        self.wire = Wire(self.broker.port)
+        stack.callback(self.wire.close)
+        self.config = self._cloud_settings()
+        settings = read_settings(self.config, {})
+        self.cloud_key = bootstrap.cloud_key(settings).public_hex
+        opened = bootstrap.cloud_database(settings)
+        catalogue = read_catalogue(self._catalogue(), keeping((), secrets.token_bytes)).catalogue
+        now_ms = bootstrap.wall_ms()
+        store.apply_catalogue(opened, catalogue, {}, now_ms)
+        for name in VENUES:
+            store.register_device(opened, f"{name}-1", name, now_ms)
+        store.create_operator_token(opened, self.operator, now_ms)
+        opened.close()
+        self.cloud = {each: self.process("cloud", each, self.config) for each in ("reconciler", "console")}
+        stack.callback(lambda: [each.kill() for each in self.cloud.values()])
+        self.hall, self.yard = (Venue(self, name) for name in VENUES)
+
+    @property
+    def venues(self) -> tuple[Venue, Venue]:
+        """Both venues; the hall is the door."""
+        return self.hall, self.yard
+
+    def process(self, place: str, name: str, config: Path, log: str = "") -> MarqueeProcess:
+        """Return a (not started) command whose log is ``<place>-<name>.log``."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
+        logs = self.logs / log if log else self.logs
+        bootstrap.make_private(logs)
+        return MarqueeProcess(place, name, config, {**environment, "MALLOC_ARENA_MAX": "2"}, logs)
+
+    def start(self) -> Town:
+        """Start cloud and venues and wait until both venues have stock."""
+        for each in self.cloud.values():
+            each.start()
+        for venue in self.venues:
+            venue.start()
+        for venue in self.venues:
+            wait_for(venue.ready().available, f"stock at {venue.name}", 40)
+        wait_for(self.stock, "the console", 20)
+        return self
+
+    def stock(self) -> dict[str, Any]:
+        """The one quota as the console tells it."""
+        url = f"http://127.0.0.1:{self.console_port}/api/v1/stock"
+        answer = request("GET", url, headers={"Authorization": f"Bearer {self.operator}"})
+        assert answer.status == 200, answer
+        return dict(answer.json[0])
+
+    def share(self, venue: Venue) -> dict[str, Any]:
+        """One device's part of the quota."""
+        return next(dict(each) for each in self.stock()["devices"] if each["device"] == venue.device)
+
+    def sold(self) -> int:
+        """Tickets sold and not cancelled that the cloud knows of."""
+        return sum(int(each["sold"]) - int(each["cancelled"]) for each in self.stock()["devices"])
+
+    def page(self, path: str) -> str:
+        """An operator's page as text."""
+        url = f"http://127.0.0.1:{self.console_port}{path}"
+        return request("GET", url, headers={"Authorization": f"Bearer {self.operator}"}).body.decode()
+
+    def alarms(self) -> set[str]:
+        """Kinds of alarms in the cloud's rows."""
+        opened = bootstrap.cloud_database(read_settings(self.config, {}))
+        try:
+            with opened.read() as db:
+                return {each.kind for each in store.alarms(db)}
+        finally:
+            opened.close()
+
+    def settled(self) -> bool:
+        """Whether the cloud has counted everything that the venues sold, and says so to them."""
+        issued = sum(len(venue.issued()) for venue in self.venues)
+        return self.sold() == issued and not any(venue.unsynced() for venue in self.venues)
+
+    def check(self) -> None:
+        """Nothing is lost, nothing counted twice, nothing oversold, and the books balance."""
+        wait_for(self.settled, "every sale in the cloud and empty outboxes", 60)
+        stock = self.stock()
+        out = sum(each["granted"] - each["returned"] + each["confirmed"] for each in stock["devices"])
+        assert stock["pool"] + out == stock["limit"] + stock["extra"]
+        tickets = [ticket for venue in self.venues for ticket in venue.issued()]
+        assert len(tickets) == len(set(tickets))
+        assert len(tickets) <= stock["limit"] + stock["extra"]
+
+    def _catalogue(self) -> Path:
+        now = datetime.now(UTC)
+        starts, ends = (now + timedelta(hours=hours) for hours in (1, 4))
+        path = self.folder / "catalogue.yaml"
+        times = {"starts": starts.isoformat(timespec="seconds"), "ends": ends.isoformat(timespec="seconds")}
+        path.write_text(CATALOGUE.format(seats=self.seats, **times))
+        return path
+
+    def _cloud_settings(self) -> Path:
+        path = self.folder / "cloud" / "settings.toml"
+        bootstrap.make_private(path.parent)
+        write_settings(
+            path,
+            {
+                "device": {"org": ORG, "data": str(path.parent)},
+                "broker": _broker(f"mqtts://127.0.0.1:{self.wire.port}", self.broker.client(RECONCILER)),
+                "console": {"bind": f"127.0.0.1:{self.console_port}"},
+                "cloud": {"database": self.server.url if self.server else ""},
+            },
+        )
+        return path
+
+
+def _broker(url: str, tls: Tls) -> dict[str, object]:
+    return {"url": url, "ca": tls.ca, "certificate": tls.certificate, "key": tls.key}
+
+
+@contextlib.contextmanager
+def running(folder: Path, *, seats: int = 60, server: bool = False) -> Iterator[Town]:
+    """A town that has stock at both venues; ``server`` gives its cloud PostgreSQL instead of SQLite."""
+    began = time.monotonic()
+    with ExitStack() as stack:
+        database = postgresql.Server() if server else None
+        if database is not None:
+            stack.callback(database.close)
+            database.start()
+        town = Town(folder, stack, seats=seats, server=database)
+        town.start()
+        print(f"the town was ready after {time.monotonic() - began:.1f} s")
+        yield town
+
+
+def copy_card(venue: Venue, to: Path) -> Path:
+    """Copy a device's data folder as it is now, as an image of its card would be."""
+    shutil.copytree(venue.folder, to, ignore=shutil.ignore_patterns("run"))
+    return to
