@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from appliance.portal import api, attendee, captive, health, metrics, openapi, problem_pages, staff
+from appliance.portal import api, attendee, captive, health, metrics, openapi, problem_pages, staff, waiting_pages
 from appliance.portal.routes import Table
 from appliance.services.box import Box
 from appliance.web import bodies, pages, problems, request_log, screens, security, site
@@ -30,7 +30,13 @@ def create_app(box: Box, web: WebSettings) -> Flask:
     screens.install(app)
     security.register(app)
     problems.register(app, pages.render_problem)
-    for blueprint in (*programs(Table()), problem_pages.blueprint, attendee.blueprint, staff.blueprint):
+    for blueprint in (
+        *programs(Table()),
+        problem_pages.blueprint,
+        attendee.blueprint,
+        waiting_pages.blueprint,
+        staff.blueprint,
+    ):
         app.register_blueprint(blueprint)
     request_log.register(app)
     return app

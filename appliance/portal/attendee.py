@@ -9,15 +9,27 @@ from flask import Blueprint, Response, g, make_response, redirect, render_templa
 from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.client import Client
-from appliance.domain.errors import Invalid, LimitReached, NotFound, Refusal, SaleClosed, SoldOut, SoldOutHere
+from appliance.domain.errors import (
+    HoldExpired,
+    Invalid,
+    LimitReached,
+    NotFound,
+    Refusal,
+    SaleClosed,
+    SoldOut,
+    SoldOutHere,
+)
 from appliance.portal import cards, forms, order_words
-from appliance.services import asking, booking, idempotency, listing
+from appliance.portal.waiting_pages import url_of
+from appliance.portal.waits import waits
+from appliance.services import asking, booking, idempotency, listing, waitlist
 from appliance.services.box import Unit
-from appliance.services.views import EventView, HoldView, ListingView, OrderView
+from appliance.services.views import EntryView, EventView, HoldView, ListingView, OrderView
 from appliance.web import clients, csrf
 from appliance.web.site import site
 from appliance.web.texts import _
 from appliance.web.tokens import Purpose
+from mqtt_bridge.protocol.catalogue import Limits
 from mqtt_bridge.protocol.ids import shown
 
 blueprint = Blueprint("attendee", __name__, template_folder="templates")
@@ -49,10 +61,13 @@ def show_event(slug: str) -> AnyResponse:
 
 
 def _event_page(slug: str, wanted: str | None, notice: str = "") -> str:
-    def query(unit: Unit) -> tuple[EventView, float, int]:
-        return listing.event_page(unit, slug), unit.catalogue.limits.hold_minutes, unit.now.wall_ms
+    guest = clients.identify(site(), request.form.get(clients.FIELD))
 
-    view, hold_minutes, as_of_ms = site().box.look(query)
+    def query(unit: Unit) -> tuple[EventView, Limits, int, tuple[EntryView, ...]]:
+        mine = waitlist.open_entries(unit, guest.client)
+        return listing.event_page(unit, slug), unit.catalogue.limits, unit.now.wall_ms, mine
+
+    view, limits, as_of_ms, mine = site().box.look(query)
     current = next((each for each in view.sessions if each.at.id == wanted), None)
     if current is None and view.sessions:
         current = cards.lead_session(view.sessions)
@@ -64,7 +79,8 @@ def _event_page(slug: str, wanted: str | None, notice: str = "") -> str:
         few=None if current is None else cards.few_left(current),
         first=None if current is None else cards.first_choice(current),
         notice=notice,
-        hold_minutes=hold_minutes,
+        hold_minutes=limits.hold_minutes,
+        waits=waits(current, limits, {each.items[0].type.quota: url_of(each.id) for each in mine}),
         as_of_ms=as_of_ms,
         zone="UTC" if current is None else current.at.timezone,
         **_form_fields(),
@@ -172,6 +188,8 @@ def show_hold(token: str) -> AnyResponse:
 def _hold_page(found: HoldView, token: str, notice: str = "", status: int = 200) -> AnyResponse:
     if found.order is not None:
         return redirect(url_for("attendee.order", token=site().tokens.mint("order-manage", found.order)), SEE_OTHER)
+    if found.state != "open" and found.entry is not None:
+        return redirect(url_of(found.entry), SEE_OTHER)
     if found.state != "open":
         return make_response(_hold_over(found, notice), status)
     page = render_template(
@@ -213,6 +231,9 @@ def confirm(token: str) -> AnyResponse:
     except Invalid as refusal:
         found = site().box.look(lambda unit: booking.find_hold(unit, hold_id))
         return _hold_page(found, token, _field_notice(refusal), refusal.status)
+    except HoldExpired:
+        # A waitlist offer whose time is over leads to its place in line, which says so; a hold given back, to itself.
+        return redirect(url_for("attendee.hold", token=token), SEE_OTHER)
     except (SoldOut, SoldOutHere) as refusal:
         found = site().box.look(lambda unit: booking.find_hold(unit, hold_id))
         gone = _("Your time was up, and meanwhile others took the tickets. Try again soon, or choose others.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from appliance.services import turns
 from appliance.services.box import Unit
 from appliance.services.stock import end_hold
 from appliance.store import allocations, device, holds
@@ -14,6 +15,8 @@ def close(unit: Unit, state: DeviceState) -> None:
     Stock of earlier lives is not returned: another copy of this database may have sold it.
     """
     if not unit.device.sealed:
+        # Whoever waits here keeps their place; the replacement makes the next offer.
+        turns.withdraw_all(unit)
         for hold_id in holds.open_ids(unit.db):
             end_hold(unit, hold_id, "release")
         emptied = [shelf.give_back_all() for shelf in allocations.shelves(unit.db).values() if shelf.available]

@@ -8,7 +8,7 @@ from appliance.services import hardware, printing
 from appliance.services.box import CLOUD, Unit
 from appliance.services.stock import sale_window
 from appliance.services.views import DoorSession, DoorView
-from appliance.store import orders, records
+from appliance.store import orders, records, waiting
 from mqtt_bridge.protocol.catalogue import Event, EventSession
 
 JOBS_SHOWN = 10
@@ -21,7 +21,8 @@ def door_view(unit: Unit) -> DoorView:
     hosted = [(event, at) for event in unit.catalogue.events for at in event.sessions if _shown(unit, at)]
     hosted.sort(key=lambda pair: (pair[1].starts_at_ms, pair[1].id))
     known = orders.sold_and_admitted(unit.db, [at.id for _, at in hosted])
-    sessions = tuple(_session(unit, event, at, switches, known.get(at.id, (0, 0))) for event, at in hosted)
+    lines = waiting.open_per_quota(unit.db)
+    sessions = tuple(_session(unit, event, at, switches, known.get(at.id, (0, 0)), lines) for event, at in hosted)
     unsynced, oldest_at_ms = unit.mail.backlog(CLOUD)
     return DoorView(
         sessions=sessions,
@@ -46,7 +47,7 @@ def _shown(unit: Unit, at: EventSession) -> bool:
 
 
 def _session(
-    unit: Unit, event: Event, at: EventSession, switches: dict[str, str], known: tuple[int, int]
+    unit: Unit, event: Event, at: EventSession, switches: dict[str, str], known: tuple[int, int], lines: dict[str, int]
 ) -> DoorSession:
     door_switch = switches.get(f"door:{at.id}")
     return DoorSession(
@@ -58,4 +59,5 @@ def _session(
         sale_switch=switches.get(f"sale:{at.id}"),
         admitted=known[1],
         sold=known[0],
+        waiting=sum(lines.get(each.id, 0) for each in at.quotas),
     )

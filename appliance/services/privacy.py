@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from appliance.domain.clock import DAY_MS
 from appliance.services.box import CLOUD, Unit
-from appliance.store import personal
+from appliance.store import personal, waiting
 from mqtt_bridge.mailbox.personal import forget_private
 from mqtt_bridge.protocol.messages import Content, ErasePersonalData, PersonalDataErased, Private
 from mqtt_bridge.protocol.privacy import means
@@ -16,6 +16,9 @@ def on_erase(unit: Unit, message: ErasePersonalData) -> None:
     """Forget whom the erasure means, now and in whatever arrives later, and say so."""
     personal.remember_erasure(unit.db, message, unit.now.wall_ms)
     found = {order for order, contact in personal.orders_with_personal_data(unit.db) if means(message, order, contact)}
+    for row in waiting.rows_open(unit.db):
+        if means(message, row.entry, row.contact):
+            waiting.change(unit.db, row.number, contact="")
     _forget(unit, found | ({message.order} if message.order else set()))
     unit.audit("operator", "erase", message.erasure, f"{len(found)} orders")
     unit.emit(PersonalDataErased(message.erasure, len(found)))

@@ -156,6 +156,13 @@ def withdraw(unit: Unit, row: Row[Any]) -> None:
     unit.emit(OfferWithdrawn(row.entry, row.quota))
 
 
+def withdraw_all(unit: Unit) -> None:
+    """Let everybody who has an offer wait again: this device will not sell any more."""
+    for row in waiting.rows_open(unit.db):
+        if row.state == "offered":
+            withdraw(unit, row)
+
+
 def offer_over(unit: Unit, entry: str, how: Literal["take", "lapse", "leave"]) -> None:
     """Note how an offer ended; one that ended before stays as it is."""
     row = waiting.find(unit.db, entry)

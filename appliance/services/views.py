@@ -193,7 +193,7 @@ class CheckInView(msgspec.Struct, frozen=True):
 
 
 class DoorSession(msgspec.Struct, frozen=True):
-    """A session hosted here; switches are ``open``, ``closed`` or None (the clock decides)."""
+    """A session hosted here; switches are ``open``, ``closed`` or None (the clock decides), ``waiting`` entries are open here."""
 
     event: Event
     at: EventSession
@@ -203,6 +203,7 @@ class DoorSession(msgspec.Struct, frozen=True):
     sale_switch: str | None
     admitted: int
     sold: int
+    waiting: int = 0
 
 
 class HardwareView(msgspec.Struct, frozen=True):

@@ -165,6 +165,8 @@ def open_entries(unit: Unit, client: Client) -> tuple[EntryView, ...]:
 
 def tidy(unit: Unit) -> None:
     """Close entries whose session is over, cancelled or gone, and tell a new life's cloud who waits; run every few seconds."""
+    if unit.device.sealed:
+        return
     for row in waiting.rows_open(unit.db):
         if _over(unit, row.quota):
             turns.end(unit, row, "close")

@@ -19,7 +19,7 @@ from typing import Literal, Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-Purpose = Literal["client", "hold", "order-view", "order-manage", "form", "csrf", "operator"]
+Purpose = Literal["client", "hold", "waitlist", "order-view", "order-manage", "form", "csrf", "operator"]
 KEY_BYTES = 64
 LONGEST = 1024
 

@@ -1,0 +1,128 @@
+"""Waiting for tickets, for guests: join with one tap, look at your place, take the offer or leave. No cookies, no JavaScript.
+
+``/waitlist/<token>`` is the place in line itself: its address carries the right to it, like a hold's.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from appliance.domain.errors import Invalid, LimitReached, NotFound, Refusal, SaleClosed
+from appliance.portal import forms
+from appliance.services import idempotency, waitlist
+from appliance.services.box import Unit
+from appliance.services.views import EntryView
+from appliance.web import clients, csrf
+from appliance.web.site import site
+from appliance.web.texts import _
+
+blueprint = Blueprint("waiting", __name__, template_folder="templates")
+SEE_OTHER = 303
+
+
+@blueprint.post("/waitlist", endpoint="join")
+def join() -> AnyResponse:
+    """Join the line for what the form says; sent twice, it leads to the same place."""
+    guest = clients.identify(site(), request.form.get(clients.FIELD))
+    csrf.check(site(), guest.client.id)
+    back = request.form.get("event", "")[:200]
+    g.ways = _ways(back)
+    chosen = forms.items(request.form)
+    fingerprint = forms.fingerprint(chosen)
+    key = forms.key(request.form, f"wait {fingerprint}")
+
+    def use_case(unit: Unit) -> tuple[int, bytes, bool]:
+        def wait() -> tuple[int, bytes]:
+            return 201, waitlist.join(unit, guest.client, chosen).id.encode()
+
+        return idempotency.once(unit, f"form:{guest.client.id}", key, fingerprint, wait)
+
+    try:
+        _status, entry, _replayed = site().box.run(use_case)
+    except (Invalid, SaleClosed) as refusal:
+        return _refused(refusal)
+    except LimitReached:
+        waits = site().box.look(lambda unit: waitlist.open_entries(unit, guest.client))
+        places = tuple((url_of(each.id), _("Your place on the waitlist")) for each in waits)
+        g.ways = (*places, *g.ways)
+        raise
+    return redirect(url_of(entry.decode()), SEE_OTHER)
+
+
+def url_of(entry: str) -> str:
+    """Return the address of a place in line."""
+    return url_for("waiting.entry", token=site().tokens.mint("waitlist", entry))
+
+
+def _ways(slug: str) -> tuple[tuple[str, str], ...]:
+    known = bool(slug) and site().box.look(lambda unit: slug in unit.catalogue.event)
+    event = ((url_for("attendee.event", slug=slug), _("Back to the tickets")),) if known else ()
+    return (*event, (url_for("attendee.listing"), _("All events")))
+
+
+def _refused(refusal: Refusal) -> AnyResponse:
+    """Lead back to the event, where what is on sale by now can be booked; other refusals say so themselves."""
+    if refusal.facts.get("field") == "items" and len(g.ways) > 1:
+        return redirect(g.ways[0][0], SEE_OTHER)
+    raise refusal
+
+
+@blueprint.get("/waitlist/<token>", endpoint="entry")
+def show(token: str) -> AnyResponse:
+    """A place in line: waiting, offered, over, or the way to the tickets it became."""
+    entry = _opened(token)
+
+    def query(unit: Unit) -> tuple[EntryView, float]:
+        return waitlist.look(unit, entry), unit.catalogue.limits.offer_minutes
+
+    found, minutes = site().box.look(query)
+    if found.order is not None:
+        return redirect(url_for("attendee.order", token=site().tokens.mint("order-manage", found.order)), SEE_OTHER)
+    left_ms = found.hold.expires_in_ms if found.hold is not None else 0
+    page = render_template(
+        "attendee/waiting.html",
+        entry=found,
+        token=token,
+        offer=None if found.hold is None else site().tokens.mint("hold", found.hold.id),
+        zone=found.items[0].at.timezone,
+        offer_minutes=minutes,
+        minutes=max(1, round(left_ms / 60_000)),
+        over=_over(found),
+    )
+    answer = make_response(page)
+    # Going back shows the place as it is now.
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer
+
+
+def _over(found: EntryView) -> tuple[str, str]:
+    """Return (title, words) for a place that has come to its end."""
+    texts = {
+        "lapsed": (
+            _("Your offer is over"),
+            _("Its time ran out, and the tickets went to the next in line. You may join again, at the end."),
+        ),
+        "left": (_("You left the waitlist"), _("Nothing is kept for you. You may join again, at the end.")),
+        "closed": (_("This waitlist is closed"), _("No more tickets can come free for this date.")),
+    }
+    return texts.get(found.state, ("", ""))
+
+
+@blueprint.post("/waitlist/<token>/leave", endpoint="leave")
+def leave(token: str) -> AnyResponse:
+    """Leave the line, or give the offer back."""
+    csrf.require_own_origin()
+    entry = _opened(token)
+    try:
+        site().box.run(lambda unit: waitlist.leave(unit, entry))
+    except Invalid:
+        pass  # it has become an order meanwhile: the page leads there
+    return redirect(url_for("waiting.entry", token=token), SEE_OTHER)
+
+
+def _opened(token: str) -> str:
+    found = site().tokens.open("waitlist", token)
+    if found is None:
+        raise NotFound("This link is not one of ours, or was cut off. Use the whole address.")
+    return found

@@ -1,0 +1,40 @@
+"""What a guest may wait for on the page of an event: pure choices over views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from appliance.services.views import SessionView
+from mqtt_bridge.protocol.catalogue import Limits, TicketType
+
+# A request is a place in a line of its own, so its page offers no second one.
+JOINABLE = ("sold_out_here", "sold_out")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A ticket type and the most one phone may wait for."""
+
+    type: TicketType
+    most: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The line of one quota: what to choose from, or the address of the ``place`` this phone has in it already."""
+
+    choices: tuple[Choice, ...]
+    place: str | None = None
+
+
+def waits(session: SessionView | None, limits: Limits, places: Mapping[str, str]) -> tuple[Wait, ...]:
+    """Return the lines a guest may join at a session; ``places`` maps a quota to the place this phone has in its line."""
+    if session is None:
+        return ()
+    per_quota: dict[str, list[Choice]] = {}
+    for each in session.types:
+        if each.state in JOINABLE:
+            per_client = limits.unpaid_per_client if each.type.price_minor else limits.free_per_client
+            per_quota.setdefault(each.type.quota, []).append(Choice(each.type, min(limits.per_hold, per_client)))
+    return tuple(Wait(tuple(choices), places.get(quota)) for quota, choices in per_quota.items())
