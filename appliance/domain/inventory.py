@@ -97,6 +97,10 @@ class Shelf:
         )
         return replace(after, wanted=0, refused_boot_ms=None) if told.granted > self.totals.granted else after
 
+    def hear_confirmed(self, confirmed: int) -> Shelf:
+        """Take the cloud's total of confirmed requests; it makes nothing available."""
+        return replace(self, totals=self.totals.merge(Totals(confirmed=confirmed)))
+
     def old_life(self) -> Shelf:
         """Leave the shelf to the life that ended: nothing may be sold from it any more."""
         return replace(self, current=False, wanted=0, refused_boot_ms=None)

@@ -22,12 +22,20 @@ NO_STOCK = 0
 def may_request(shelves: Mapping[str, Shelf], lines: Collection[Line], provisional: Collection[str]) -> bool:
     """Return whether what is short here may be requested; ``provisional`` are the ticket types sold that way.
 
-    A quota known to be gone everywhere takes no requests: the answer would be no.
+    Strict lines come first to what is here; each quota that is short must take requests.
     """
     short = shortages(shelves, lines)
     strict = [each for each in lines if each.ticket_type not in provisional]
-    hopeless = any(quota in shelves and shelves[quota].elsewhere == 0 for quota in short)
-    return bool(short) and not hopeless and not shortages(shelves, strict)
+    taken = all(takes_requests(shelves.get(quota)) for quota in short)
+    return bool(short) and taken and not shortages(shelves, strict)
+
+
+def takes_requests(shelf: Shelf | None) -> bool:
+    """Return whether asking for more of a quota makes sense.
+
+    Not where it is known to be gone everywhere, since the answer would be no, nor past people who wait in line for it here.
+    """
+    return shelf is None or not (shelf.elsewhere == 0 or shelf.waited_for)
 
 
 def cap(limits: Limits, quota_limit: int) -> int:

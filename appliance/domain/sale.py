@@ -7,6 +7,7 @@ from typing import Literal
 from appliance.domain.clock import Now
 from appliance.domain.errors import SaleClosed
 from appliance.domain.inventory import Shelf
+from appliance.domain.requests import takes_requests
 from mqtt_bridge.protocol.catalogue import EventSession
 
 SaleState = Literal["not_yet", "on_sale", "on_request", "sold_out_here", "sold_out", "closed", "cancelled"]
@@ -36,9 +37,9 @@ def state(sale: Window, shelf: Shelf | None, *, on_request: bool = False) -> Sal
         return sale
     if shelf is not None and shelf.available > 0:
         return "on_sale"
-    if shelf is not None and shelf.elsewhere == 0:
-        return "sold_out" if shelf.gone_everywhere else "sold_out_here"
-    return "on_request" if on_request else "sold_out_here"
+    if shelf is not None and shelf.gone_everywhere:
+        return "sold_out"
+    return "on_request" if on_request and takes_requests(shelf) else "sold_out_here"
 
 
 def require_open(sale: Window, *, frozen: bool, sealed: bool = False) -> None:

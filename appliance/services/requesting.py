@@ -5,6 +5,7 @@ No stock is claimed here: a confirmed request comes from the pool and is counted
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row
@@ -12,7 +13,7 @@ from sqlalchemy import Row
 from appliance.domain import requests as rules
 from appliance.domain.booking import next_order
 from appliance.domain.errors import AskFirst, SoldOutHere
-from appliance.domain.inventory import Line, per_quota
+from appliance.domain.inventory import Line, Shelf, per_quota
 from appliance.services.box import Unit
 from appliance.services.cancelling import cancel_own
 from appliance.services.foreign import order_values, ticket_values
@@ -22,7 +23,7 @@ from appliance.store import allocations, orders, requests
 from mqtt_bridge.protocol.messages import OrderConfirmed, OrderRefused, OrderRequested, Private, RequestWithdrawn
 
 
-def claim_or_request(unit: Unit, client_id: str, lines: tuple[Line, ...]) -> dict[str, Any] | None:
+def claim_or_request(unit: Unit, client_id: str, lines: tuple[Line, ...]) -> dict[str, Shelf] | None:
     """Return the shelves that can meet all lines, or None if the hold is to be a request.
 
     Raises ``AskFirst`` where a request is possible and the cloud was not asked yet, ``SoldOut``, ``SoldOutHere`` or
@@ -84,7 +85,9 @@ def withdraw(unit: Unit, row: Row[Any]) -> None:
 def on_confirmed(unit: Unit, message: OrderConfirmed, private: Private | None) -> None:
     """The cloud met a request of ours: sign its tickets; where nobody wants them any more, cancel them by the usual rule."""
     for count in message.stock:
-        allocations.merge_confirmed(unit.db, count.quota, count.epoch, count.totals.confirmed)
+        allocations.ensure(unit.db, count.quota, count.epoch)
+        told = partial(Shelf.hear_confirmed, confirmed=count.totals.confirmed)
+        allocations.change(unit.db, count.quota, count.epoch, told)
     row = orders.find(unit.db, message.order)
     if row is None:
         row = _rebuild(unit, message, private)

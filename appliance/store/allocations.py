@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.domain.inventory import Shelf
@@ -102,13 +102,6 @@ def ensure(db: Connection, quota: str, epoch: int) -> None:
     """Have a row to count in, also for an epoch whose grants have not arrived yet."""
     row = insert(allocation).values(quota=quota, epoch=epoch, current=False)
     db.execute(row.on_conflict_do_nothing())
-
-
-def merge_confirmed(db: Connection, quota: str, epoch: int, confirmed: int) -> None:
-    """Take the cloud's total of confirmed requests, also of an epoch that was granted nothing (yet)."""
-    row = insert(allocation).values(quota=quota, epoch=epoch, current=False, confirmed=confirmed)
-    larger = {"confirmed": func.max(allocation.c.confirmed, row.excluded.confirmed)}
-    db.execute(row.on_conflict_do_update(index_elements=[allocation.c.quota, allocation.c.epoch], set_=larger))
 
 
 def forget_current(db: Connection) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,12 @@ def test_what_is_gone_everywhere_is_not_requested_and_what_is_unknown_is():
     assert not requests.may_request({"q": shelf(0, elsewhere=0)}, [PROVISIONAL], {"p"})
     assert requests.may_request({"q": shelf(0, elsewhere=None)}, [PROVISIONAL], {"p"})
     assert requests.may_request({}, [PROVISIONAL], {"p"})
+
+
+def test_nobody_asks_past_people_who_wait_in_line():
+    waited_for = replace(shelf(0), waited_for=True)
+    assert not requests.may_request({"q": waited_for}, [PROVISIONAL], {"p"})
+    assert state("open", waited_for, on_request=True) == "sold_out_here"
 
 
 @given(st.integers(0, 9), st.lists(st.tuples(st.sampled_from("ps"), st.integers(1, 4)), min_size=1, max_size=4))
