@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from mqtt_bridge.cloud import samples
 from mqtt_bridge.cloud.service import Reconciler, Wire
 from mqtt_bridge.cloud.sql import SqlStore
 from mqtt_bridge.database import Database
@@ -23,7 +24,9 @@ def run_reconciler(
 ) -> None:
     """Reconcile until ``stop_event``; starts and stops ``transport``. ``clock`` returns wall-clock ms since the Unix epoch."""
     name = secrets.token_hex(4)
-    reconciler = Reconciler(SqlStore(database), transport, signer, org, clock, ticks_ms, name=name)
+    reconciler = Reconciler(
+        SqlStore(database), transport, signer, org, clock, ticks_ms, name=name, chores=chores_of(database)
+    )
     transport.start()
     try:
         while not stop_event.is_set():
@@ -31,6 +34,11 @@ def run_reconciler(
     finally:
         reconciler.leave()
         transport.stop()
+
+
+def chores_of(database: Database) -> tuple[Callable[[int], object], ...]:
+    """Return what is done once a minute beside reconciling; each takes the wall clock in ms."""
+    return (lambda wall_ms: database.run(lambda db: samples.take(db, wall_ms)),)
 
 
 def ticks_ms() -> int:

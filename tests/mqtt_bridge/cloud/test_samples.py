@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mqtt_bridge.cloud import samples
+from mqtt_bridge.cloud.process import chores_of
 from mqtt_bridge.cloud.samples import KEPT_MS, of_device, of_quota
 from mqtt_bridge.cloud.store import open_cloud
 from tests.mqtt_bridge.cloud.world import START_MS, World, import_into
@@ -89,3 +90,10 @@ def test_old_samples_go_but_never_the_newest_of_a_series(world: World) -> None:
     take(world, NOON_MS + MINUTE_MS)
     take(world, NOON_MS + MINUTE_MS + KEPT_MS + MINUTE_MS)
     assert [each.sold for each in read(world, of_quota("q"))] == [3]
+
+
+def test_a_reconciler_takes_them_by_itself(world: World) -> None:
+    world.add("hall-1", "hall")
+    for chore in chores_of(world.database):
+        chore(world.now_ms)
+    assert read(world, of_quota("q"))
