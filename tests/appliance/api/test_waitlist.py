@@ -17,7 +17,7 @@ OFFER_S = 20 * 60
 def sold_out(box: TestBox) -> str:
     """The balcony's five seats are one order; returns its id."""
 
-    def buy(unit):  # type: ignore[no-untyped-def]
+    def buy(unit):
         held = booking.place_hold(unit, desk(), [Item(SEAT, 5)], channel="desk")
         return booking.confirm(unit, held.id, client=desk(), staff="A7").id
 
@@ -31,7 +31,7 @@ def join(api: Api, quantity: int = 1, kind: str = SEAT, **headers: str) -> Answe
 def entry(api: Api, joined: Answer) -> dict[str, object]:
     answer = api("GET", f"/api/v1/waitlist/{joined.json['entry']}")
     assert answer.status_code == 200, answer.text
-    return answer.json  # type: ignore[no-any-return]
+    return answer.json
 
 
 def test_joining_a_sold_out_list_says_where_one_stands(api: Api, sold_out: str) -> None:

@@ -20,7 +20,7 @@ def orders(box: TestBox) -> list[str]:
     made = []
     for kind, quantity in ((ADULT, 10), (SEAT, 5)):
 
-        def buy(unit, kind=kind, quantity=quantity):  # type: ignore[no-untyped-def]
+        def buy(unit, kind=kind, quantity=quantity):
             held = booking.place_hold(unit, desk(), [Item(kind, quantity)], channel="desk")
             return booking.confirm(unit, held.id, client=desk(), staff="A7").id
 

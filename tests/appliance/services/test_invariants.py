@@ -20,12 +20,13 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import func, select
 
-from appliance.domain.clock import MINUTE_MS
-from appliance.domain.errors import HoldExpired, SoldOut, SoldOutHere
-from appliance.services import booking, door, payments, sweep, sync
+from appliance.domain.clock import HOUR_MS, MINUTE_MS
+from appliance.domain.errors import HoldExpired, Invalid, SaleClosed, SoldOut, SoldOutHere
+from appliance.services import booking, door, payments, sweep, sync, turns, waitlist
 from appliance.services.booking import Item
-from appliance.store import tables
-from mqtt_bridge.protocol.messages import Content, ReturnAllocation, TicketsVoided
+from appliance.store import allocations, tables
+from mqtt_bridge.protocol.messages import Content, Granted, InLine, ReturnAllocation, TicketsVoided
+from mqtt_bridge.protocol.waitlist import serve
 from tests.support.box import (
     ADULT,
     BADGE,
@@ -34,9 +35,11 @@ from tests.support.box import (
     HALL,
     OPEN_LIMITS,
     ROOM,
+    START_MS,
     desk,
     example_catalogue,
     make_box,
+    state,
 )
 
 TYPES = st.sampled_from([ADULT, CHILD, ELSEWHERE])
@@ -44,16 +47,18 @@ SHORT = (SoldOut, SoldOutHere)
 
 
 class BoxOffice(RuleBasedStateMachine):
-    """Holds, sales, cancels, grants, returns, reboots and new epochs in any order."""
+    """Holds, sales, cancels, waiting, grants, returns, reboots and new epochs in any order."""
 
     holds: Bundle[str] = Bundle("holds")
     orders: Bundle[str] = Bundle("orders")
+    entries: Bundle[str] = Bundle("entries")
 
     @initialize()
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.epoch, self.granted = 1, {ROOM: 6, HALL: 4}
         self.fenced: dict[tuple[str, int], int] = {}
+        self.ended: dict[str, str] = {}
         self.box = make_box(
             Path(self.folder.name), catalogue=example_catalogue(OPEN_LIMITS), grants=self.granted, elsewhere=3
         )
@@ -82,6 +87,39 @@ class BoxOffice(RuleBasedStateMachine):
     def release(self, hold):
         if self.box.look(lambda unit: booking.find_hold(unit, hold)).state != "confirmed":
             self.box.run(lambda unit: booking.release_hold(unit, hold))
+
+    @rule(target=entries, kind=TYPES, quantity=st.integers(1, 4))
+    def join(self, kind, quantity):
+        try:
+            return self.box.run(lambda unit: waitlist.join(unit, desk(), [Item(kind, quantity)])).id
+        except (Invalid, SaleClosed):
+            return multiple()
+
+    @rule(entry=entries)
+    def leave(self, entry):
+        if self.box.look(lambda unit: waitlist.look(unit, entry)).state != "taken":
+            self.box.run(lambda unit: waitlist.leave(unit, entry))
+
+    @rule(target=orders, entry=entries)
+    def take(self, entry):
+        with self.box.database.read() as db:
+            offers = db.execute(select(tables.hold.c.id).where(tables.hold.c.entry == entry)).scalars().all()
+        taken = multiple()
+        for hold in offers:
+            try:
+                taken = self.box.run(lambda unit, hold=hold: booking.confirm(unit, hold)).id
+            except HoldExpired:
+                continue
+        return taken
+
+    @rule(before=st.lists(st.integers(1, 3), max_size=2), linked=st.booleans())
+    def the_cloud_tells_the_line(self, before, linked):
+        def work(unit):
+            sync.link_changed(unit, linked)
+            grant = Granted(ROOM, self.epoch, self.granted[ROOM], 0, 3, 25, tuple(InLine(0, each) for each in before))
+            sync.apply_state(unit, state(unit, (grant,), revision=unit.device.state_revision + 1))
+
+        self.box.run(work)
 
     @rule(minutes=st.sampled_from([1, 5, 11]), swept=st.booleans())
     def wait(self, minutes, swept):
@@ -151,6 +189,30 @@ class BoxOffice(RuleBasedStateMachine):
                 cancelled = sold.where(tables.ticket.c.counted_cancelled)
                 assert db.execute(cancelled).scalar_one() == row.cancelled
                 assert db.execute(_held(row.quota, row.epoch)).scalar_one() == row.held
+
+    @invariant()
+    def an_offer_is_one_open_hold_and_an_end_is_for_good(self):
+        if not hasattr(self, "box"):
+            return
+        with self.box.database.read() as db:
+            held = {row.entry: row.id for row in db.execute(select(tables.hold).where(tables.hold.c.state == "open"))}
+            for row in db.execute(select(tables.waiting)):
+                assert (row.state == "offered") == (row.entry in held), (row.state, held)
+                assert row.state != "offered" or row.hold == held[row.entry]
+                assert self.ended.get(row.entry, row.state) == row.state
+                if row.ended_at_ms is not None:
+                    self.ended[row.entry] = row.state
+
+    @invariant()
+    def nobody_who_is_due_waits(self):
+        if not hasattr(self, "box") or self.box.turn.now.wall_ms >= START_MS + 3 * HOUR_MS:
+            return
+
+        def due(unit):
+            shelves = allocations.shelves(unit.db)
+            return [serve(queue, shelves[quota].free).offers for quota, queue in turns.queues(unit, shelves).items()]
+
+        assert not any(self.box.look(due))
 
     @invariant()
     def nobody_is_inside_on_a_cancelled_ticket(self):

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from appliance.domain.errors import SaleClosed
-from appliance.services import booking, cancelling, door, payments, show, sync
+from appliance.services import booking, cancelling, door, payments, show, sync, waitlist
 from appliance.services.booking import Item
 from appliance.services.overview import door_view
+from appliance.services.sweep import sweep
 from appliance.store import allocations, orders
 from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol import ids, receipts
@@ -22,6 +23,7 @@ from mqtt_bridge.protocol.messages import (
     DeviceKey,
     Envelope,
     KeyDirectory,
+    OfferWithdrawn,
     OrderCancelled,
     OrderConfirmed,
     PaymentTaken,
@@ -30,7 +32,8 @@ from mqtt_bridge.protocol.messages import (
     TicketsVoided,
     VenueRetold,
 )
-from tests.support.box import ADULT, BADGE, ELSEWHERE, ROOM, TestBox, guest, make_box, state
+from tests.appliance.services.outbox import bodies
+from tests.support.box import ADULT, BADGE, ELSEWHERE, ROOM, TestBox, desk, guest, make_box, state
 
 
 def book(box: TestBox, kind: str = ADULT, quantity: int = 1):
@@ -225,3 +228,15 @@ def test_a_stolen_cards_receipts_are_good_only_for_tickets_we_were_told_of(box, 
 
 def _content(body, origin: str = "cloud") -> Content:
     return Content(1, "org", "cloud", origin, "1.x", 1, body, 1)
+
+
+def test_a_sealed_device_withdraws_its_offers_so_that_its_replacement_makes_them(box):
+    """Whoever waits keeps the place; nothing is left, lapsed or told again by the sealed device."""
+    held = box.run(lambda unit: booking.place_hold(unit, desk(), [Item(ADULT, 10)]))
+    entry = box.run(lambda unit: waitlist.join(unit, guest(), [Item(ADULT, 1)])).id
+    box.run(lambda unit: booking.release_hold(unit, held.id))
+    assert box.look(lambda unit: waitlist.look(unit, entry)).state == "offered"
+    hear(box, sealed=True)
+    box.run(sweep)
+    assert box.look(lambda unit: waitlist.look(unit, entry)).state == "waiting"
+    assert [type(each) for each in bodies(box)[-2:]] == [OfferWithdrawn, AllocationReturned]

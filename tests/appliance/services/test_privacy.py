@@ -7,13 +7,14 @@ from functools import partial
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from appliance.domain.clock import DAY_MS, HOUR_MS
-from appliance.services import booking, privacy, sync
+from appliance.services import booking, privacy, sync, waitlist
 from appliance.services.booking import Item
 from appliance.services.sweep import sweep
+from appliance.store import waiting
 from mqtt_bridge.protocol.codec import decode, open_envelope
 from mqtt_bridge.protocol.messages import Content, Envelope, ErasePersonalData, PersonalDataErased
 from mqtt_bridge.protocol.privacy import contact_digest
-from tests.support.box import ADULT, TestBox, desk
+from tests.support.box import ADULT, SEAT, TestBox, desk, guest
 
 SALT = "salt"
 
@@ -104,3 +105,12 @@ def test_an_untrusted_clock_forgets_nobody(box: TestBox):
     box.turn.advance(60 * DAY_MS + HOUR_MS)
     box.run(sweep)
     assert person(box, anna.id) == ("Anna", "anna@example.org")
+
+
+def test_who_waits_is_forgotten_by_contact_and_keeps_the_place(box: TestBox):
+    """A waitlist keeps a contact only as long as its entry is open."""
+    box.run(lambda unit: booking.place_hold(unit, desk(), [Item(SEAT, 5)]))
+    entry = box.run(lambda unit: waitlist.join(unit, guest(), [Item(SEAT, 1)], "anna@example.org")).id
+    erase(box, **by_contact("Anna@example.org"))
+    row = box.look(lambda unit: waiting.find(unit.db, entry))
+    assert (row.contact, row.state) == ("", "waiting")
