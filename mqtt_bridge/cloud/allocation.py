@@ -1,25 +1,48 @@
 """Who may sell how much of a quota: a pure plan from figures, the same whichever process makes it.
 
-First grants split nine tenths of the capacity evenly among registered devices, so that each can go offline at once; the last
-tenth stays in the pool for whoever runs dry first. Refills and requests draw on the pool; only then is surplus recalled.
+1. A device's first grant of an epoch is its even part of most of the quota: it must be able to go offline at once.
+2. Who asks is served first, the smallest request first.
+3. Every device that can be reached is given its *cover*: ``COVER`` times what it will probably sell during its next outage,
+   at most what it will probably sell until the sale ends. Where all covers together exceed what can be reached (the pool and
+   what reachable devices have free), all shrink alike; so grants shrink near sell-out.
+4. What is missing then is recalled: from those that have more than their cover, and for requests from whoever has most.
+
+Until enough is sold to know any demand, a device's cover is its even part, and without a request nothing is recalled.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from mqtt_bridge.protocol.stock import Totals
 
+# Of the capacity, what first grants split evenly; the rest stays in the pool for whoever runs dry first.
+FIRST_TENTHS = 9
+# Outages vary: five times the expected demand outlasts 99 of 100 (exponentially distributed) outages.
+COVER = 5.0
+# Refill below this part of the cover; take back above that one. Between them nothing moves, so that plans do not oscillate.
+LOW_WATER = 0.9
+HIGH_WATER = 1.1
+# The low-water mark of a device of which nothing is known.
+UNKNOWN_LOW_WATER = 0.25
+# A recall that nobody's request needs leaves a device this part of an even split of what can be reached.
+FLOOR = 0.25
+
 
 @dataclass(frozen=True)
 class QuotaFacts:
-    """Figures of a quota in tickets; ``target`` is a lower limit still to be reached, ``frozen`` stops everything."""
+    """Figures of a quota in tickets; ``target`` is a lower limit still to be reached, ``frozen`` stops everything.
+
+    ``hours_left`` is the time until its sale ends, None if that is not known.
+    """
 
     limit: int
     extra: int
     pool: int
     target: int | None = None
     frozen: bool = False
+    hours_left: float | None = None
 
 
 @dataclass(frozen=True)
@@ -27,7 +50,8 @@ class DeviceFacts:
     """A registered device at its current epoch.
 
     ``live``: it said hello and its link is up. ``started``: it has had its first grant of this epoch. ``wanted``: what it
-    asked for and has not got. ``recalled``: what it was asked to return a moment ago and has not.
+    asked for and has not got. ``recalled``: what it was asked to return a moment ago and has not. ``rate`` (tickets per hour)
+    and ``outage_h`` (hours) are what its demand and its next outage are expected to be; a ``rate`` of None is not known.
     """
 
     name: str
@@ -37,6 +61,8 @@ class DeviceFacts:
     started: bool = False
     wanted: int = 0
     recalled: int = 0
+    rate: float | None = None
+    outage_h: float = 0.0
 
     @property
     def free(self) -> int:
@@ -68,12 +94,29 @@ class Recall:
 def fair_share(quota: QuotaFacts, devices: int) -> int:
     """First grant of each of ``devices`` registered devices; at least one ticket while the quota has any."""
     capacity = quota.limit + quota.extra
-    return min(capacity, max(1, capacity * 9 // (10 * max(1, devices))))
+    return min(capacity, max(1, capacity * FIRST_TENTHS // (10 * max(1, devices))))
 
 
 def stepped_limit(target: int, committed: int, extra: int) -> int:
     """The limit nearest to ``target`` that still covers ``committed`` = sum(granted - returned + confirmed)."""
     return max(target, committed - extra)
+
+
+def covers(quota: QuotaFacts, devices: list[DeviceFacts]) -> dict[str, int]:
+    """Return what each live device should have free, in tickets; together never more than can be reached."""
+    live = sorted((each for each in devices if each.live), key=lambda each: each.name)
+    full = [_full_cover(quota, each, len(devices)) for each in live]
+    reach = max(0, quota.pool) + sum(each.free for each in live)
+    needed = max(math.fsum(full), float(reach), 1.0)
+    return {each.name: int(cover * reach / needed) for each, cover in zip(live, full, strict=True)}
+
+
+def _full_cover(quota: QuotaFacts, device: DeviceFacts, devices: int) -> float:
+    if device.rate is None:
+        return float(fair_share(quota, devices))
+    hours = COVER * device.outage_h
+    # A sale that should be over and still sells has no known end.
+    return device.rate * (min(hours, quota.hours_left) if quota.hours_left and quota.hours_left > 0 else hours)
 
 
 def plan(quota: QuotaFacts, devices: list[DeviceFacts]) -> list[Grant | Recall]:
@@ -82,65 +125,87 @@ def plan(quota: QuotaFacts, devices: list[DeviceFacts]) -> list[Grant | Recall]:
         return []
     ranked = sorted(devices, key=lambda each: each.name)
     if quota.target is not None and quota.target < quota.limit:
-        return _recall(ranked, quota.limit - quota.target - sum(each.returning for each in ranked), halves=False)
-    granting = _Granting(quota, ranked)
-    granting.first_grants()
-    granting.requests()
-    granting.refills()
-    unmet = sum(granting.unmet(each) for each in ranked if each.live)
-    on_its_way = sum(each.returning for each in ranked if each.live)
-    donors = [each for each in ranked if each.live and not each.wanted]
-    grants: list[Grant | Recall] = [Grant(name, given) for name, given in granting.given.items() if given]
-    return grants + _recall(donors, unmet - on_its_way, halves=True)
+        needed = quota.limit - quota.target - sum(each.returning for each in ranked)
+        return _recalls(_take({each.name: each.free for each in ranked}, needed, halves=False), ranked)
+    planning = _Planning(quota, ranked)
+    planning.first_grants()
+    planning.requests()
+    planning.refills()
+    grants: list[Grant | Recall] = [Grant(name, given) for name, given in planning.given.items() if given]
+    return grants + planning.recalls()
 
 
-class _Granting:
+class _Planning:
     """What is left of the pool while one plan is made."""
 
     def __init__(self, quota: QuotaFacts, devices: list[DeviceFacts]) -> None:
         self.left = quota.pool
         self.share = fair_share(quota, len(devices))
-        self.devices = [each for each in devices if each.live]
+        self.live = [each for each in devices if each.live]
+        self.cover = covers(quota, devices)
         self.given: dict[str, int] = {}
+        reach = quota.pool + sum(each.free for each in self.live)
+        self.floor = int(FLOOR * reach / max(1, len(devices)))
 
     def _give(self, device: DeviceFacts, asked: int) -> None:
         given = max(0, min(asked, self.left))
         self.left -= given
         self.given[device.name] = self.given.get(device.name, 0) + given
 
-    def unmet(self, device: DeviceFacts) -> int:
+    def _unmet(self, device: DeviceFacts) -> int:
         """Tickets a device asked for that this plan does not give it."""
         return max(0, device.wanted - self.given.get(device.name, 0))
 
+    def _lacks(self, device: DeviceFacts) -> int:
+        """Tickets a device is short of its cover, 0 above its low-water mark; what it asked for it will sell at once."""
+        cover = self.cover[device.name]
+        has = device.free + self.given.get(device.name, 0) - device.wanted
+        low = UNKNOWN_LOW_WATER if device.rate is None else LOW_WATER
+        return cover - max(0, has) if has < low * cover else 0
+
     def first_grants(self) -> None:
         """A device's first grant of an epoch is its fair share."""
-        for each in self.devices:
+        for each in self.live:
             if not each.started:
                 self._give(each, self.share)
 
     def requests(self) -> None:
         """Small requests first: the most clients are served when stock is short."""
-        for each in sorted(self.devices, key=lambda device: (device.wanted, device.name)):
-            self._give(each, self.unmet(each))
+        for each in sorted(self.live, key=lambda device: (device.wanted, device.name)):
+            self._give(each, self._unmet(each))
 
     def refills(self) -> None:
-        """Below a quarter of its share a device gets its part of the pool, up to the share: grants shrink near sell-out."""
-        low = [each for each in self.devices if each.started and 4 * self._free(each) < self.share]
-        part = -(-self.left // max(1, len(self.devices)))
-        for each in low:
-            self._give(each, min(self.share - self._free(each), part))
+        """Those below the low-water mark are filled up to their cover, all to the same part if the pool does not suffice."""
+        lacking = [(each, self._lacks(each)) for each in self.live if each.started]
+        needed, pool = sum(lack for _, lack in lacking), self.left
+        for each, lack in lacking:
+            self._give(each, lack if needed <= pool else -(-lack * pool // needed))
 
-    def _free(self, device: DeviceFacts) -> int:
-        return device.free + self.given.get(device.name, 0)
+    def recalls(self) -> list[Grant | Recall]:
+        """Take back what requests and covers still miss, less what is on its way."""
+        coming = sum(each.returning for each in self.live)
+        donors = [each for each in self.live if not each.wanted]
+        unmet = sum(self._unmet(each) for each in self.live)
+        lacking = sum(self._lacks(each) for each in self.live if each.rate is not None and each.started)
+        rich = [each for each in donors if each.rate is not None and each.free > HIGH_WATER * self.cover[each.name]]
+        above = {each.name: each.free - max(self.floor, self.cover[each.name]) for each in rich}
+        taken = _take(above, max(unmet, lacking) - coming, halves=False)
+        rest = {each.name: each.free - taken.get(each.name, 0) for each in donors}
+        more = _take(rest, unmet - coming - sum(taken.values()), halves=True)
+        return _recalls({name: taken.get(name, 0) + more.get(name, 0) for name in taken | more}, donors)
 
 
-def _recall(donors: list[DeviceFacts], needed: int, *, halves: bool) -> list[Grant | Recall]:
-    """Ask those with most free stock first; with ``halves`` about half of it, so that the next request needs no recall."""
-    recalls: list[Grant | Recall] = []
-    for each in sorted(donors, key=lambda device: (-device.free, device.name)):
-        if needed <= 0 or each.free == 0:
+def _take(above: dict[str, int], needed: int, *, halves: bool) -> dict[str, int]:
+    """Take from those that have most; with ``halves`` about half of it, so that the next request needs no recall."""
+    taken: dict[str, int] = {}
+    for name in sorted(above, key=lambda each: (-above[each], each)):
+        if needed <= 0 or above[name] <= 0:
             break
-        asked = min(each.free, max(needed, each.free // 2) if halves else needed)
-        recalls.append(Recall(each.name, each.totals.returned + each.returning + asked))
-        needed -= asked
-    return recalls
+        taken[name] = min(above[name], max(needed, above[name] // 2) if halves else needed)
+        needed -= taken[name]
+    return taken
+
+
+def _recalls(taken: dict[str, int], devices: list[DeviceFacts]) -> list[Grant | Recall]:
+    known = {each.name: each for each in devices}
+    return [Recall(name, known[name].totals.returned + known[name].returning + asked) for name, asked in taken.items()]

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mqtt_bridge.cloud.allocation import DeviceFacts, Grant, QuotaFacts, Recall, fair_share, plan, stepped_limit
+from mqtt_bridge.cloud.allocation import DeviceFacts, Grant, QuotaFacts, Recall, covers, fair_share, plan, stepped_limit
 from mqtt_bridge.protocol.stock import Totals, pool
 
 counts = st.integers(0, 400)
@@ -30,6 +30,8 @@ def device_facts(draw: st.DrawFn, name: str) -> DeviceFacts:
         started=granted > 0,
         wanted=draw(st.integers(0, 30)),
         recalled=draw(st.integers(0, 30)),
+        rate=draw(st.none() | st.floats(0.001, 500)),
+        outage_h=draw(st.floats(0, 24)),
     )
 
 
@@ -39,8 +41,9 @@ def situations(draw: st.DrawFn) -> tuple[QuotaFacts, list[DeviceFacts]]:
     out = sum(each.totals.granted - each.totals.returned for each in devices)
     limit, extra = out + draw(counts), draw(st.integers(0, 20))
     target = draw(st.none() | st.integers(0, limit))
-    facts = QuotaFacts(limit, extra, pool(limit, extra, [each.totals for each in devices]), target, draw(st.booleans()))
-    return facts, devices
+    left = pool(limit, extra, [each.totals for each in devices])
+    hours = draw(st.none() | st.floats(-10, 1000))
+    return QuotaFacts(limit, extra, left, target, draw(st.booleans()), hours), devices
 
 
 def granted(steps: list[Grant | Recall]) -> dict[str, int]:
@@ -77,6 +80,55 @@ def test_the_order_in_which_devices_are_listed_changes_nothing(
     mixed = list(devices)
     shuffle.shuffle(mixed)
     assert plan(quota, mixed) == plan(quota, devices)
+
+
+@given(situations())
+def test_the_same_figures_give_the_same_plan(situation: tuple[QuotaFacts, list[DeviceFacts]]) -> None:
+    quota, devices = situation
+    assert plan(quota, devices) == plan(quota, [replace(each) for each in devices])
+
+
+@given(situations(), st.integers(0, 200))
+def test_a_larger_pool_never_gives_less(situation: tuple[QuotaFacts, list[DeviceFacts]], more: int) -> None:
+    quota, devices = situation
+    richer = replace(quota, limit=quota.limit + more, pool=quota.pool + more, target=None)
+    quota = replace(quota, target=None)
+    # First grants follow the capacity; here only the pool is larger.
+    devices = [replace(each, started=True, rate=each.rate or 1.0) for each in devices]
+    assert sum(granted(plan(richer, devices)).values()) >= sum(granted(plan(quota, devices)).values())
+
+
+@given(situations(), st.integers(0, 5), st.floats(1, 10))
+def test_more_demand_never_means_less_cover(
+    situation: tuple[QuotaFacts, list[DeviceFacts]], index: int, times: float
+) -> None:
+    quota, devices = situation
+    if index >= len(devices) or devices[index].rate is None:
+        return
+    busier = [replace(each, rate=(each.rate or 0) * times) if k == index else each for k, each in enumerate(devices)]
+    name = devices[index].name
+    assert covers(quota, busier).get(name, 0) >= covers(quota, devices).get(name, 0)
+
+
+@given(situations())
+def test_covers_never_promise_more_than_can_be_reached(situation: tuple[QuotaFacts, list[DeviceFacts]]) -> None:
+    quota, devices = situation
+    reach = max(0, quota.pool) + sum(each.free for each in devices if each.live)
+    promised = covers(quota, devices)
+    assert sum(promised.values()) <= reach
+    assert all(cover >= 0 for cover in promised.values())
+
+
+@given(situations())
+def test_plans_come_to_rest(situation: tuple[QuotaFacts, list[DeviceFacts]]) -> None:
+    """With recalls answered at once and no sales meanwhile, a few plans later nothing moves."""
+    quota, facts = situation
+    quota = replace(quota, target=None, frozen=False)
+    devices = {each.name: replace(each, recalled=0) for each in facts}
+    for _ in range(12):
+        _settle(quota, devices)
+    left = pool(quota.limit, quota.extra, [each.totals for each in devices.values()])
+    assert plan(replace(quota, pool=left), list(devices.values())) == []
 
 
 @given(situations())
@@ -136,10 +188,45 @@ def test_every_device_starts_with_a_ticket_while_there_are_any(limit: int, devic
     assert len(given_out) == min(limit, devices)
 
 
-def test_a_device_that_runs_low_gets_its_part_of_the_pool() -> None:
-    low = DeviceFacts("a", Totals(granted=11, sold=9), started=True)
+def test_while_nothing_is_known_a_device_that_runs_low_gets_the_pool_and_nobody_gives_back() -> None:
+    low = DeviceFacts("a", Totals(granted=11, sold=10), started=True)
     full = DeviceFacts("b", Totals(granted=11), started=True)
-    assert granted(plan(QuotaFacts(25, 0, 3), [low, full])) == {"a": 2}
+    assert plan(QuotaFacts(25, 0, 3), [low, full]) == [Grant("a", 3)]
+    assert plan(QuotaFacts(25, 0, 3), [replace(low, totals=Totals(granted=11, sold=5)), full]) == []
+
+
+def test_known_demand_moves_stock_before_anybody_asks() -> None:
+    """The busy one is to have four times what the quiet one has, of 100 that can be reached; a floor remains."""
+    busy = DeviceFacts("a", Totals(granted=50, sold=10), started=True, rate=40.0, outage_h=2.0)
+    quiet = DeviceFacts("b", Totals(granted=50), started=True, rate=10.0, outage_h=2.0)
+    assert covers(QuotaFacts(110, 0, 10), [busy, quiet]) == {"a": 80, "b": 20}
+    assert plan(QuotaFacts(110, 0, 10), [busy, quiet]) == [Grant("a", 10), Recall("b", 30)]
+    idle = replace(quiet, rate=0.001)
+    assert plan(QuotaFacts(110, 0, 10), [busy, idle]) == [Grant("a", 10), Recall("b", 38)]
+
+
+def test_a_longer_expected_outage_means_more_cover() -> None:
+    steady = DeviceFacts("a", Totals(granted=10), started=True, rate=2.0, outage_h=1.0)
+    shaky = DeviceFacts("b", Totals(granted=10), started=True, rate=2.0, outage_h=4.0)
+    assert covers(QuotaFacts(1000, 0, 980), [steady, shaky]) == {"a": 10, "b": 40}
+
+
+def test_before_the_end_of_a_sale_a_device_is_given_only_what_it_may_still_sell() -> None:
+    device = DeviceFacts("a", Totals(granted=10, sold=10), started=True, rate=6.0, outage_h=4.0)
+    given_out = [granted(plan(QuotaFacts(1000, 0, 990, hours_left=hours), [device])) for hours in (None, 100, 2, -1)]
+    assert given_out == [{"a": 120}, {"a": 120}, {"a": 12}, {"a": 120}]
+
+
+def test_grants_shrink_near_sell_out() -> None:
+    """Four equal devices that each could sell 40 in an outage: with 20 left for all of them, each has five."""
+    devices = [DeviceFacts(each, Totals(10, 0, 0, 10, 0), started=True, rate=4.0, outage_h=2.0) for each in "abcd"]
+    assert granted(plan(QuotaFacts(60, 0, 20), devices)) == dict.fromkeys("abcd", 5)
+
+
+def test_requests_come_before_covers() -> None:
+    asker = DeviceFacts("a", Totals(granted=9, sold=9), started=True, wanted=3, rate=1.0, outage_h=1.0)
+    hungry = DeviceFacts("b", Totals(granted=9, sold=9), started=True, rate=100.0, outage_h=9.0)
+    assert granted(plan(QuotaFacts(21, 0, 3), [asker, hungry])) == {"a": 3}
 
 
 def test_surplus_is_recalled_from_whoever_has_most_and_half_of_it_at_once() -> None:
@@ -175,7 +262,7 @@ def test_a_connected_house_sells_out_and_never_oversells(limit: int, count: int,
         wanted_in_all += quantity
         devices[name] = replace(devices[name], wanted=max(0, quantity - devices[name].free))
         for _ in range(8):
-            _settle(limit, devices)
+            _settle(QuotaFacts(limit, 0, 0), devices)
         sold = min(quantity, devices[name].free)
         totals = devices[name].totals
         devices[name] = replace(
@@ -186,9 +273,9 @@ def test_a_connected_house_sells_out_and_never_oversells(limit: int, count: int,
     assert pool(limit, 0, [each.totals for each in devices.values()]) >= 0
 
 
-def _settle(limit: int, devices: dict[str, DeviceFacts]) -> None:
-    facts = QuotaFacts(limit, 0, pool(limit, 0, [each.totals for each in devices.values()]))
-    for step in plan(facts, list(devices.values())):
+def _settle(quota: QuotaFacts, devices: dict[str, DeviceFacts]) -> None:
+    left = pool(quota.limit, quota.extra, [each.totals for each in devices.values()])
+    for step in plan(replace(quota, pool=left), list(devices.values())):
         old = devices[step.device]
         if isinstance(step, Grant):
             totals = msgspec.structs.replace(old.totals, granted=old.totals.granted + step.quantity)
