@@ -12,6 +12,7 @@ from pathlib import Path
 
 from appliance import logs
 from bench import disk, door, edge, load, memory, orders, venue
+from bench.policies import report as policies
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
@@ -29,10 +30,13 @@ def main() -> None:
     """Measure for about a minute and a half, or ``--seconds`` per step."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=8, help="length of each timed step")
-    parser.add_argument("part", nargs="?", choices=["edge"], help="measure and print only this part")
+    parser.add_argument("part", nargs="?", choices=["edge", "policies"], help="measure and print only this part")
     parser.add_argument("--no-write", action="store_true", help="print only")
     given = parser.parse_args()
     logs.configure("warning", "text", "bench")
+    if given.part == "policies":
+        print(policies.run(_say, write=not given.no_write))
+        return
     rows = (at_the_edge if given.part == "edge" else measure)(given.seconds, _say)
     page = render(rows)
     print(page)

@@ -27,6 +27,23 @@ ALL_UP_MINUTES = 60.0
 SHORTEST_OUTAGE, LONGEST_OUTAGE = 120.0, 480.0
 DOWN_SHARES = (0.2, 0.5, 0.8)
 
+
+@dataclass(frozen=True)
+class Shape:
+    """What a trace may also look like, to see how much hangs on it; the default is the published one.
+
+    Times in minutes; ``late`` above 1 moves demand towards the end: its part of time t is t to the power of ``late``.
+    """
+
+    zipf: float = ZIPF
+    all_up: float = ALL_UP_MINUTES
+    shortest: float = SHORTEST_OUTAGE
+    longest: float = LONGEST_OUTAGE
+    late: float = 1.0
+
+
+PUBLISHED = Shape()
+
 TUNING_SEEDS = range(1000, 1020)
 HELD_OUT_SEEDS = range(9000, 9040)
 
@@ -71,28 +88,32 @@ class Trace:
         return min(self.seats, self.demand)
 
 
-def make(seed: int, down: float) -> Trace:
+def make(seed: int, down: float, shape: Shape = PUBLISHED) -> Trace:
     """Return the trace of ``seed`` in which each link is down for the share ``down`` of the time, on average."""
     rng = random.Random(f"marquee policies 1 {seed} {down}")
-    events: list[Arrival | LinkChange] = [*_arrivals(rng), *_changes(rng, down)]
+    events: list[Arrival | LinkChange] = [*_arrivals(rng, shape), *_changes(rng, down, shape)]
     events.sort(key=lambda each: (each.minute, each.venue))
     return Trace(seed, down, SEATS, VENUES, MINUTES, tuple(events))
 
 
-def _arrivals(rng: random.Random) -> list[Arrival]:
-    """Poisson arrivals, each venue at its own constant rate."""
+def _arrivals(rng: random.Random, shape: Shape) -> list[Arrival]:
+    """Poisson arrivals, each venue at its own rate."""
     ranks = list(range(1, VENUES + 1))
     rng.shuffle(ranks)
-    weights = [rank**-ZIPF for rank in ranks]
+    weights = [rank**-shape.zipf for rank in ranks]
     mean_size = sum(size * chance for size, chance in PARTIES)
     parties_per_minute = LOAD * SEATS / mean_size / MINUTES / sum(weights)
     found = []
     for venue, weight in enumerate(weights):
         minute = _exponential(rng, 1 / (parties_per_minute * weight))
         while minute < MINUTES:
-            found.append(Arrival(minute, venue, _party(rng)))
+            found.append(Arrival(_moved(minute, shape.late), venue, _party(rng)))
             minute += _exponential(rng, 1 / (parties_per_minute * weight))
     return found
+
+
+def _moved(minute: float, late: float) -> float:
+    return minute if late == 1.0 else MINUTES * (minute / MINUTES) ** (1 / late)
 
 
 def _party(rng: random.Random) -> int:
@@ -104,14 +125,14 @@ def _party(rng: random.Random) -> int:
     return PARTIES[-1][0]
 
 
-def _changes(rng: random.Random, down: float) -> list[LinkChange]:
-    """Alternating exponential times online and offline, stationary from ``ALL_UP_MINUTES`` on."""
+def _changes(rng: random.Random, down: float, shape: Shape) -> list[LinkChange]:
+    """Alternating exponential times online and offline, stationary from ``shape.all_up`` on."""
     found = []
     for venue in range(VENUES):
-        mean_down = SHORTEST_OUTAGE * (LONGEST_OUTAGE / SHORTEST_OUTAGE) ** rng.random()
+        mean_down = shape.shortest * (shape.longest / shape.shortest) ** rng.random()
         mean_up = mean_down * (1 - down) / down
         up = rng.random() >= down
-        minute = ALL_UP_MINUTES
+        minute = shape.all_up
         if not up:
             found.append(LinkChange(minute, venue, up=False))
         while True:
