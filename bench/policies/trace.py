@@ -1,6 +1,7 @@
 """The published trace generator: one sale of 2,000 seats at 20 venues, with demand and outages, from a seed alone.
 
-Fixed before anything was tuned. A change here is a new benchmark: the digests in docs/policies.md change with it.
+Fixed before anything was tuned on it. A change here is a new benchmark: the digests in docs/policies.md change with it. (A first
+version kept every link up for an hour, which no sale promises: ``Shape(all_up=60)`` is it, under other seeds.)
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ ZIPF = 1.0
 MINUTES = 720.0
 # People come as parties: (size, probability), sold all or nothing.
 PARTIES = ((1, 0.35), (2, 0.45), (3, 0.10), (4, 0.10))
-# The first hour of the sale every link is up (devices are set up where there is one); then outages begin at once.
-ALL_UP_MINUTES = 60.0
+# For so long after the sale opened every link would be up; then outages begin.
+ALL_UP_MINUTES = 0.0
 # Each venue's own mean outage is drawn between these (log-uniform), in minutes; its mean time online follows from the share down.
 SHORTEST_OUTAGE, LONGEST_OUTAGE = 120.0, 480.0
 DOWN_SHARES = (0.2, 0.5, 0.8)
@@ -44,8 +45,8 @@ class Shape:
 
 PUBLISHED = Shape()
 
-TUNING_SEEDS = range(1000, 1020)
-HELD_OUT_SEEDS = range(9000, 9040)
+TUNING_SEEDS = range(1100, 1120)
+HELD_OUT_SEEDS = range(9100, 9140)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Trace:
 
 def make(seed: int, down: float, shape: Shape = PUBLISHED) -> Trace:
     """Return the trace of ``seed`` in which each link is down for the share ``down`` of the time, on average."""
-    rng = random.Random(f"marquee policies 1 {seed} {down}")
+    rng = random.Random(f"marquee policies 2 {seed} {down}")
     events: list[Arrival | LinkChange] = [*_arrivals(rng, shape), *_changes(rng, down, shape)]
     events.sort(key=lambda each: (each.minute, each.venue))
     return Trace(seed, down, SEATS, VENUES, MINUTES, tuple(events))
