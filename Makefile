@@ -1,7 +1,7 @@
 # What a person types. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench lock fmt clean setup setup-dev
+.PHONY: help demo test test-slow storm soak check bench lock fmt clean setup setup-dev
 
 PYTHON ?=
 export PYTHON
@@ -23,6 +23,12 @@ test: setup-dev ## the fast suite; ARGS="tests/drivers -k printer" for a part, W
 
 test-slow: setup-dev ## long kill cycles, byte and request budgets in the browser
 	$(PYTEST) -m slow -n 0 --timeout 600 $(ARGS)
+
+storm: setup-dev ## 500 cycles of kill -9 under booking load; ARGS="--cycles 50 --seed 1"
+	$(VENV)/python -m tests.flows.storm $(ARGS)
+
+soak: setup-dev ## twenty minutes of steady load, nothing may grow; ARGS="--minutes 5"
+	$(VENV)/python -m tests.flows.soak $(ARGS)
 
 check: setup-dev ## ruff, mypy strict, import contracts, documentation
 	$(VENV)/ruff check .

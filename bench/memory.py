@@ -34,12 +34,13 @@ def per_process_mb() -> dict[str, float]:
 
 def family_mb(pid: int) -> float:
     """Return proportional set size in MB of a process and those it started."""
-    return sum(_pss_mb(each) for each in _family(pid))
+    return sum(_pss_mb(each) for each in family(pid))
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """Return a process and those it started."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(member for child in children for member in _family(int(child)))]
+    return [pid, *(member for child in children for member in family(int(child)))]
 
 
 def _pss_mb(pid: int) -> float:

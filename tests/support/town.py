@@ -53,7 +53,7 @@ events:
         quotas: {{seats: {seats}}}
         ticket_types:
           - {{name: Seat, price: {{amount: "12.50", currency: EUR}}, quota: seats, policy: strict}}
-limits: {{new_clients_per_minute: 100000}}
+limits: {{new_clients_per_minute: 100000, share_per_client: 1}}
 """
 
 
@@ -61,6 +61,7 @@ class Venue:
     """Device ``<name>-1`` of venue ``name``: its folder, settings, cable and processes."""
 
     def __init__(self, town: Town, name: str, folder: Path | None = None, board: str = "board") -> None:
+        self.town = town
         self.name, self.device = name, f"{name}-1"
         self.folder = folder or town.folder / name
         bootstrap.make_private(self.folder)
@@ -78,7 +79,8 @@ class Venue:
                 "clock": {"mode": "trusted"},
             },
         )
-        self.processes = {each: town.process(name, each, self.config) for each in PROCESSES}
+        names = (*PROCESSES, "desk") if town.full else PROCESSES
+        self.processes = {each: town.process(name, each, self.config, self.folder.name) for each in names}
         town.stack.callback(self.close)
 
     def start(self) -> Venue:
@@ -98,6 +100,23 @@ class Venue:
         for each in self.processes.values():
             each.kill()
 
+    def image(self, to: Path) -> Path:
+        """Copy the data folder as it is now, as an image of the card would be; nothing of it may run."""
+        return Path(shutil.copytree(self.folder, to, ignore=shutil.ignore_patterns("run")))
+
+    def restore(self, image: Path) -> None:
+        """Put an earlier image in the place of the data folder."""
+        shutil.rmtree(self.folder)
+        shutil.copytree(image, self.folder)
+
+    def twin(self, image: Path, board: str) -> Venue:
+        """Return a second device that came up from an image, on the board given; it has a cable of its own."""
+        return Venue(self.town, self.name, image, board)
+
+    def life(self) -> str:
+        """The incarnation of the database."""
+        return str(self.rows("SELECT inc FROM device")[0][0])
+
     def close(self) -> None:
         """Stop for good."""
         self.kill()
@@ -111,6 +130,10 @@ class Venue:
         """Ask the portal to do something; ``Idempotency_Key`` becomes the header of that name."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         return request("POST", f"http://127.0.0.1:{self.port}{path}", body, headers=sent, timeout_s=10)
+
+    def delete(self, path: str) -> Answer:
+        """Ask the portal to undo something."""
+        return request("DELETE", f"http://127.0.0.1:{self.port}{path}", timeout_s=10)
 
     def ticket_type(self) -> str:
         """The only type on sale."""
@@ -164,8 +187,10 @@ class Venue:
 class Town:
     """A broker, a cloud and two venues; made by ``running``."""
 
-    def __init__(self, folder: Path, stack: ExitStack, *, seats: int, server: postgresql.Server | None) -> None:
-        self.folder, self.stack, self.seats = folder, stack, seats
+    def __init__(
+        self, folder: Path, stack: ExitStack, *, seats: int, server: postgresql.Server | None, full: bool = False
+    ) -> None:
+        self.folder, self.stack, self.seats, self.full = folder, stack, seats, full
         self.logs = folder / "logs"
         bootstrap.make_private(self.logs)
         self.broker = SecureBroker(ORG).start()
@@ -187,7 +212,10 @@ class Town:
         store.create_operator_token(opened, self.operator, now_ms)
         opened.close()
         self.cloud = {each: self.process("cloud", each, self.config) for each in ("reconciler", "console")}
-        stack.callback(lambda: [each.kill() for each in self.cloud.values()])
+        if full:
+            self.cloud["second reconciler"] = self.process("cloud", "reconciler", self.config, "second")
+        for each in self.cloud.values():
+            stack.callback(each.kill)
         self.hall, self.yard = (Venue(self, name) for name in VENUES)
 
     @property
@@ -201,6 +229,34 @@ class Town:
         logs = self.logs / log if log else self.logs
         bootstrap.make_private(logs)
         return MarqueeProcess(place, name, config, {**environment, "MALLOC_ARENA_MAX": "2"}, logs)
+
+    @property
+    def cloud_file(self) -> Path:
+        """The cloud's database where it is SQLite."""
+        return self.config.parent / "cloud.db"
+
+    def kill_cloud(self) -> None:
+        """kill -9 of reconciler and console; with SQLite its file then holds everything."""
+        for each in self.cloud.values():
+            each.kill()
+        opened = bootstrap.cloud_database(read_settings(self.config, {}))
+        opened.checkpoint()
+        opened.close()
+
+    def start_cloud(self) -> None:
+        """Start reconciler and console and wait until the console answers."""
+        for each in self.cloud.values():
+            each.start()
+        wait_for(self.stock, "the console", 30)
+
+    def cloud_rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Read the cloud's rows without the product's help."""
+        opened = bootstrap.cloud_database(read_settings(self.config, {}))
+        try:
+            with opened.read() as db:
+                return [tuple(row) for row in db.exec_driver_sql(query)]
+        finally:
+            opened.close()
 
     def start(self) -> Town:
         """Start cloud and venues and wait until both venues have stock."""
@@ -285,21 +341,18 @@ def _broker(url: str, tls: Tls) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, seats: int = 60, server: bool = False) -> Iterator[Town]:
-    """A town that has stock at both venues; ``server`` gives its cloud PostgreSQL instead of SQLite."""
+def running(folder: Path, *, seats: int = 60, server: bool = False, full: bool = False) -> Iterator[Town]:
+    """A town that has stock at both venues; ``server`` gives its cloud PostgreSQL instead of SQLite.
+
+    ``full`` adds a second reconciler and the venues' desks.
+    """
     began = time.monotonic()
     with ExitStack() as stack:
         database = postgresql.Server() if server else None
         if database is not None:
             stack.callback(database.close)
             database.start()
-        town = Town(folder, stack, seats=seats, server=database)
+        town = Town(folder, stack, seats=seats, server=database, full=full)
         town.start()
         print(f"the town was ready after {time.monotonic() - began:.1f} s")
         yield town
-
-
-def copy_card(venue: Venue, to: Path) -> Path:
-    """Copy a device's data folder as it is now, as an image of its card would be."""
-    shutil.copytree(venue.folder, to, ignore=shutil.ignore_patterns("run"))
-    return to
