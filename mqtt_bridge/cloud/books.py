@@ -43,6 +43,10 @@ class Book:
         """Tickets that may still be granted."""
         return pool(self.quota.limit, self.quota.extra, [each.totals for each in self.lines.values()])
 
+    def reserved(self, wall_ms: int) -> int:
+        """Tickets of the pool that are kept for rebooking."""
+        return self.quota.reserved if wall_ms < self.quota.reserved_until_ms else 0
+
     @property
     def committed(self) -> int:
         """Tickets that devices own or sold: sum(granted - returned + confirmed)."""
@@ -122,7 +126,8 @@ def _step_down(book: Book, target: int) -> None:
 
 
 def _plan(book: Book, devices: Mapping[str, Device], wall_ms: int, settled: Settled) -> None:
-    facts = QuotaFacts(book.quota.limit, book.quota.extra, book.pool, book.quota.target)
+    spare = max(0, book.pool - book.reserved(wall_ms))
+    facts = QuotaFacts(book.quota.limit, book.quota.extra, spare, book.quota.target)
     able = [each for each in devices.values() if each.status != "sealed"]
     for step in plan(facts, [_facts(book, each, wall_ms) for each in able]):
         device = devices[step.device]

@@ -12,7 +12,9 @@ from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.allocation import stepped_limit
 from mqtt_bridge.cloud.books import Book, all_books
 from mqtt_bridge.cloud.directory import audit, lock
+from mqtt_bridge.cloud.overrides import laid_over
 from mqtt_bridge.cloud.records import Quota as QuotaRow
+from mqtt_bridge.cloud.records import SessionChange
 from mqtt_bridge.cloud.rows import Lock
 from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.work import Work
@@ -60,7 +62,8 @@ class _Import:
         lock(db)
         self.work = Work(SqlRows(db))
         self.old = current_catalogue(db)
-        self.new = msgspec.structs.replace(catalogue, version=self.old.version)
+        changes = self.work.of(SessionChange).fetch_all()
+        self.new = laid_over(msgspec.structs.replace(catalogue, version=self.old.version), changes)
         # Whoever plans a quota has its row: limits change when nobody does.
         quotas = sorted(db.execute(sa.select(t.quota.c.id)).scalars())
         self.work.of(QuotaRow).lock("id", quotas, Lock.ALONE)
@@ -121,7 +124,7 @@ class _Import:
             if sold.get(session_id) and moved is not None and moved[1].venue != at.venue:
                 self.reasons.append(
                     f"{_session_name(event, at)} has {sold[session_id]} sold tickets, whose door is at {at.venue!r}; "
-                    f"it cannot move to {moved[1].venue!r}"
+                    f"it cannot move to {moved[1].venue!r} by this file; `marquee session move` takes its tickets along"
                 )
 
     def _sold_by(self, column: str) -> dict[str, int]:
@@ -136,6 +139,10 @@ class _Import:
             row = {"id": quota.id, "event_session": at.id, "name": quota.name, "limit": quota.limit}
             self.db.execute(sa.insert(t.quota).values(**row, extra=quota.extra))
             return
+        # What an operator bought by overbooking stays on top of what the file allows.
+        known = self.old.quota.get(quota.id)
+        bought = 0 if known is None else max(0, book.quota.extra - known[2].extra)
+        quota = msgspec.structs.replace(quota, extra=quota.extra + bought)
         aimed = book.quota.limit if book.quota.target is None else book.quota.target
         if (quota.limit, quota.extra, quota.name) == (
             aimed,
@@ -165,7 +172,7 @@ class _Import:
         if book.known_sales:
             self.reasons.append(
                 f"quota {book.quota.name!r} has {book.known_sales} sold tickets and cannot be removed; "
-                "mark its session as cancelled instead"
+                "cancel its session instead (`marquee session cancel`)"
             )
             return
         limit = book.committed
@@ -182,12 +189,17 @@ class _Import:
             self.db.execute(sa.insert(t.asset).values(sha256=sha256, media_type=media_type, body=body))
 
     def _store(self) -> None:
-        version = self.old.version + 1
-        document = encode(msgspec.structs.replace(self.new, version=version))
-        row = {"version": version, "document": document, "imported_at_ms": self.wall_ms}
-        self.db.execute(sa.insert(t.catalogue).values(**row))
-        self.db.execute(sa.update(t.cloud).values(catalogue_version=version))
+        version = store_version(self.db, self.new, self.wall_ms)
         audit(self.db, self.wall_ms, "operator", "catalogue imported", str(version), "; ".join(self.changes)[:2000])
+
+
+def store_version(db: Connection, catalogue: Catalogue, wall_ms: int) -> int:
+    """Make a catalogue the current one under the next version, which is returned; the caller holds the cloud's row."""
+    version = int(db.execute(sa.select(t.cloud.c.catalogue_version)).scalar_one()) + 1
+    document = encode(msgspec.structs.replace(catalogue, version=version))
+    db.execute(sa.insert(t.catalogue).values(version=version, document=document, imported_at_ms=wall_ms))
+    db.execute(sa.update(t.cloud).values(catalogue_version=version))
+    return version
 
 
 def _session_name(event: Event, at: EventSession) -> str:

@@ -1,7 +1,4 @@
-"""Tickets and orders that cannot all be right: listed once per (kind, subject), then resolved or dismissed by a person.
-
-``add`` is all that other modules need; what is done about a contradiction is decided in ``repair``.
-"""
+"""The list of contradictions as people read and decide it; rules add to it with ``alarms.contradict``, ``repair`` resolves."""
 
 from __future__ import annotations
 
@@ -11,14 +8,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
-from sqlalchemy.dialects import postgresql, sqlite
 
 from mqtt_bridge.cloud import tables as t
-from mqtt_bridge.protocol.remedies import Kind
-
-LONGEST_DETAIL = 2000
-LONGEST_SUBJECT = 200
-MOST_TICKETS = 500
 
 
 @dataclass(frozen=True)
@@ -42,41 +33,6 @@ class Contradiction:
     last_at_ms: int
 
 
-def add(
-    db: Connection,
-    kind: Kind,
-    subject: str,
-    detail: str,
-    wall_ms: int,
-    *,
-    order: str = "",
-    event_session: str = "",
-    tickets: Iterable[str] = (),
-) -> bool:
-    """List a contradiction; tells whether it is new. Told again it is only counted, whatever became of it.
-
-    ``subject`` is what it is about (a ticket, an order, a session and an order ...), ``tickets`` are the ids a remedy would
-    change and ``order`` theirs.
-    """
-    insert = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
-    row = {
-        "kind": kind,
-        "subject": subject[:LONGEST_SUBJECT],
-        "detail": detail[:LONGEST_DETAIL],
-        "order_id": order,
-        "event_session": event_session,
-        "tickets": json.dumps(sorted(tickets)[:MOST_TICKETS]),
-        "state": "open",
-        "count": 1,
-        "first_at_ms": wall_ms,
-        "last_at_ms": wall_ms,
-    }
-    again = {"count": t.contradiction.c.count + 1, "last_at_ms": wall_ms}
-    statement = insert(t.contradiction).values(**row)
-    counted = statement.on_conflict_do_update(index_elements=["kind", "subject"], set_=again)
-    return bool(db.execute(counted.returning(t.contradiction.c.count)).scalar_one() == 1)
-
-
 def find(db: Connection, number: int) -> Contradiction | None:
     """Return one contradiction."""
     row = db.execute(sa.select(t.contradiction).where(t.contradiction.c.id == number)).first()
@@ -95,6 +51,13 @@ def open_count(db: Connection) -> int:
     """Return how many wait for a decision."""
     query = sa.select(sa.func.count()).select_from(t.contradiction).where(t.contradiction.c.state == "open")
     return int(db.execute(query).scalar_one())
+
+
+def undecided(db: Connection, kinds: Iterable[str], limit: int) -> list[int]:
+    """Return open ones that a rule for these kinds may decide, or that wait for stock; oldest first."""
+    c = t.contradiction.c
+    waiting = (c.state == "open", c.kind.in_(list(kinds)) | (c.remedy != ""))
+    return list(db.execute(sa.select(c.id).where(*waiting).order_by(c.first_at_ms, c.id).limit(limit)).scalars())
 
 
 def decide(db: Connection, number: int, state: str, remedy: str, outcome: str, who: str, wall_ms: int) -> bool:

@@ -24,6 +24,7 @@ from mqtt_bridge.protocol.messages import (
     RefundPaid,
     TicketsVoided,
 )
+from mqtt_bridge.protocol.remedies import Kind
 
 
 def sale_of(work: Work, body: Fact, origin: str, venue_of: Callable[[str], str | None]) -> Sale | None:
@@ -65,7 +66,8 @@ def _order_confirmed(at: Telling, body: OrderConfirmed) -> None:
     known = at.work.of(Order).get(body.order)
     if known is not None:
         if known.issuer != at.device:
-            at.alarm("order-twice", body.order, f"sold by {known.issuer} and by {at.device}")
+            detail = f"sold by {known.issuer} and by {at.device}"
+            contradict(at.work, "order-twice", body.order, detail, at.wall_ms, order=body.order)
         return
     paid_early = any(each.paid for each in at.work.of(Payment).where("order_id", body.order))
     at.work.of(Order).add(
@@ -87,9 +89,8 @@ def _add_tickets(at: Telling, body: OrderConfirmed) -> None:
     for each in {ticket.ticket: ticket for ticket in body.tickets}.values():
         sold = tickets.get(each.ticket)
         if sold is not None:
-            at.alarm(
-                "ticket-twice", each.ticket, f"in order {sold.order_id} and, by {at.device}, in order {body.order}"
-            )
+            detail = f"in order {sold.order_id} and, by {at.device}, in order {body.order}"
+            _contradict(at, "ticket-twice", sold, detail)
             continue
         tickets.add(
             Ticket(
@@ -106,6 +107,11 @@ def _add_tickets(at: Telling, body: OrderConfirmed) -> None:
                 check_in=_admission(at.work, each.ticket),
             )
         )
+
+
+def _contradict(at: Telling, kind: Kind, ticket: Ticket, detail: str) -> None:
+    where = {"order": ticket.order_id, "event_session": ticket.event_session}
+    contradict(at.work, kind, ticket.id, detail, at.wall_ms, tickets=[ticket.id], **where)
 
 
 def _admission(work: Work, ticket: str) -> str | None:
@@ -171,7 +177,7 @@ def _cancel_requested(at: Telling, body: CancelRequested) -> None:
     _set_status(at.work, body.order, "confirmed", "cancel_pending")
 
 
-@applies(CancelRefused, lambda _work, body: [_order_rows(body.order)])
+@applies(CancelRefused, lambda _work, body: [[*_order_rows(body.order), (Refund, "order_id", body.order)]])
 def _cancel_refused(at: Telling, body: CancelRefused) -> None:
     _set_status(at.work, body.order, "cancel_pending", "confirmed")
 
@@ -182,7 +188,12 @@ def _set_status(work: Work, order: str, old: str, new: str) -> None:
         work.of(Order).change(known, status=new)
 
 
-@applies(TicketsVoided, lambda _work, body: [[*_order_rows(body.order), *((Ticket, "id", x) for x in body.tickets)]])
+def _needs_of_a_void(_work: Work, body: TicketsVoided) -> Iterator[list[Need]]:
+    refunds: Need = (Refund, "order_id", body.order)
+    yield [*_order_rows(body.order), refunds, *((Ticket, "id", each) for each in body.tickets)]
+
+
+@applies(TicketsVoided, _needs_of_a_void)
 def _tickets_voided(at: Telling, body: TicketsVoided) -> None:
     for each in body.tickets:
         ticket = at.work.of(Ticket).get(each)
@@ -190,14 +201,14 @@ def _tickets_voided(at: Telling, body: TicketsVoided) -> None:
             at.work.of(Ticket).change(ticket, state="voided")
 
 
-@applies(OrderCancelled, lambda _work, body: [_order_rows(body.order)])
+@applies(OrderCancelled, lambda _work, body: [[*_order_rows(body.order), (Refund, "order_id", body.order)]])
 def _order_cancelled(at: Telling, body: OrderCancelled) -> None:
     tickets = at.work.of(Ticket)
     cancelled = set(body.tickets)
     for ticket in tickets.where("order_id", body.order):
         if ticket.id in cancelled:
             if ticket.check_in is not None:
-                at.alarm("cancelled-and-admitted", ticket.id, f"{at.device} cancelled a ticket that was admitted")
+                _contradict(at, "cancelled-and-admitted", ticket, f"{at.device} cancelled a ticket that was admitted")
             tickets.change(ticket, state="cancelled")
     order = at.work.of(Order).get(body.order)
     if order is not None and all(each.state == "cancelled" for each in tickets.where("order_id", body.order)):
@@ -234,10 +245,11 @@ def _checked_in(at: Telling, body: CheckedIn) -> None:
     if ticket is None or body.verdict != "admitted":
         return
     if ticket.check_in is not None:
-        at.alarm("admitted-twice", ticket.id, f"check-ins {ticket.check_in} and, by {at.device}, {body.check_in}")
+        detail = f"check-ins {ticket.check_in} and, by {at.device}, {body.check_in}"
+        _contradict(at, "admitted-twice", ticket, detail)
         return
     if ticket.state == "cancelled":
-        at.alarm("cancelled-and-admitted", ticket.id, f"{at.device} admitted a cancelled ticket")
+        _contradict(at, "cancelled-and-admitted", ticket, f"{at.device} admitted a cancelled ticket")
     at.work.of(Ticket).change(ticket, check_in=body.check_in)
 
 

@@ -34,6 +34,14 @@ class Forwarder:
         doors = [each.name for each in self._work.of(Device).where("venue", venue) if each.door]
         return doors[0] if doors else None
 
+    def to_door(self, venue: str, origin: str, body: Downlink) -> None:
+        """Write a letter to the door of a venue, or park the message until it has one."""
+        door = self.door(venue)
+        if door is None:
+            self._work.of(Parked).add(Parked(f"venue:{venue}", origin, encode(body), None, 0))
+        elif door != origin:
+            self.send(door, origin, body)
+
     def forward(self, origin: str, body: Fact, private: Private | None) -> None:
         """Send a fact to whom it concerns, or park it until its sale or its door is known."""
         sale = sale_of(self._work, body, origin, self._venue_of)
@@ -48,7 +56,8 @@ class Forwarder:
     def release(self, order: str, tickets: tuple[str, ...]) -> None:
         """Pass on what waited for a sale that has now arrived."""
         for origin, body, private in self._unpark(f"order:{order}", *(f"ticket:{each}" for each in tickets)):
-            self.forward(origin, body, private)
+            if isinstance(body, Fact):
+                self.forward(origin, body, private)
 
     def open_door(self, venue: str) -> None:
         """Send the door of a venue, if there is one by now, what waited for it."""
@@ -58,11 +67,11 @@ class Forwarder:
                 if origin != door:
                     self.send(door, origin, body, private)
 
-    def _unpark(self, *subjects: str) -> list[tuple[str, Fact, Private | None]]:
+    def _unpark(self, *subjects: str) -> list[tuple[str, Downlink, Private | None]]:
         rows = [row for about in subjects for row in self._work.of(Parked).where("about", about)]
         for row in rows:
             self._work.of(Parked).remove(row)
         return [
-            (row.device, decode(row.body, Fact), decode(row.private, Private) if row.private else None)  # type: ignore[arg-type]
+            (row.device, decode(row.body, Downlink), decode(row.private, Private) if row.private else None)  # type: ignore[arg-type]
             for row in sorted(rows, key=lambda row: (row.id < 0, abs(row.id)))  # as they came, those of today last
         ]

@@ -14,6 +14,7 @@ from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.alarm_list import Alarm, alarms
 from mqtt_bridge.cloud.books import Book, all_books
 from mqtt_bridge.cloud.catalogue import current_catalogue
+from mqtt_bridge.cloud.contradictions import open_count
 from mqtt_bridge.cloud.records import Device
 from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.work import Work
@@ -82,7 +83,10 @@ class QuotaView:
 
 @dataclass(frozen=True)
 class Overview:
-    """Everything at one moment; ``keys`` counts public keys by device, ``frozen`` is why nothing is granted, or empty."""
+    """Everything at one moment; ``keys`` counts public keys by device, ``frozen`` is why nothing is granted, or empty.
+
+    ``undecided`` counts the contradictions that wait for a person.
+    """
 
     as_of_ms: int
     frozen: str
@@ -92,6 +96,7 @@ class Overview:
     waiting: dict[str, int]
     keys: dict[str, tuple[str, ...]]
     alarms: tuple[Alarm, ...]
+    undecided: int = 0
 
     @property
     def sessions(self) -> list[list[QuotaView]]:
@@ -115,6 +120,7 @@ def overview(db: Connection, wall_ms: int) -> Overview:
         waiting=_waiting(db),
         keys=_keys(db),
         alarms=alarms(db),
+        undecided=open_count(db),
     )
 
 

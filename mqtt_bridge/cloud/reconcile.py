@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
-from mqtt_bridge.cloud import facts, forgetting, kinds
+from mqtt_bridge.cloud import aftermath, facts, forgetting, kinds
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.counts import Counts
@@ -306,7 +306,9 @@ class Batch:
         if isinstance(body, Fact):
             order = body.order if isinstance(body, OrderConfirmed) else ""
             self.forwarder.forward(device, body, forgetting.allowed(self.work, order, private))
+            aftermath.follow(self.work, body)
             if isinstance(body, OrderConfirmed):
+                aftermath.sold(self.work, self._catalogues.of(self.work), device, body, self.wall_ms)
                 self.forwarder.release(body.order, tuple(each.ticket for each in body.tickets))
 
     def _key_published(self, device: str, body: KeyPublished) -> None:

@@ -143,6 +143,8 @@ class Quota(Record, frozen=True):
     target: int | None = None
     retired: bool = False
     frozen: str = ""
+    reserved: int = 0
+    reserved_until_ms: int = 0
 
 
 class Line(Record, frozen=True):
@@ -356,6 +358,20 @@ class Refund(Record, frozen=True):
     since_ms: int
 
 
+class SessionChange(Record, frozen=True):
+    """A session that an operator cancelled or moved."""
+
+    TABLE: ClassVar[str] = "session_change"
+    KEY: ClassVar[tuple[str, ...]] = ("event_session",)
+
+    event_session: str
+    cancelled: bool
+    notice: str
+    document: bytes | None
+    changed_at_ms: int
+    changed_by: str
+
+
 class Erasure(Record, frozen=True):
     """A request to forget a person."""
 
@@ -411,6 +427,7 @@ KINDS: tuple[type[Record], ...] = (
     Alarm,
     Contradiction,
     Refund,
+    SessionChange,
     Erasure,
     ErasureDevice,
     Member,

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from mqtt_bridge.cloud import contradictions
+from mqtt_bridge.cloud.alarms import contradict
+from mqtt_bridge.cloud.sql import SqlRows
+from mqtt_bridge.cloud.work import Work
 from tests.mqtt_bridge.cloud.world import World
 
 
 def test_told_twice_it_is_one_row_counted_and_a_decision_stays(world: World) -> None:
-    """Two reconcilers, or a message that comes again, list it once; nobody decides it twice."""
+    """A message that comes again lists nothing new; nobody decides it twice."""
 
     def add(at_ms: int) -> bool:
-        return world.database.run(
-            lambda db: contradictions.add(db, "oversold", "t1", "one too many", at_ms, order="o1", tickets=["t1"])
-        )
+        def run(db: Connection) -> bool:
+            work = Work(SqlRows(db))
+            new = contradict(work, "oversold", "t1", "one too many", at_ms, order="o1", tickets=["t1"])
+            work.write()
+            return new
+
+        return world.database.run(run)
 
     assert add(5)
     assert not add(7)

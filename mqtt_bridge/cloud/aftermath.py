@@ -1,0 +1,96 @@
+"""What follows when doors have spoken about tickets that an operator withdrew or rebooked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mqtt_bridge.cloud.alarms import contradict
+from mqtt_bridge.cloud.concerned import owe, tell
+from mqtt_bridge.cloud.records import Contradiction, Order, Refund, Ticket
+from mqtt_bridge.cloud.work import Work
+from mqtt_bridge.protocol.catalogue import Catalogue
+from mqtt_bridge.protocol.messages import (
+    CancelRefused,
+    OrderCancelled,
+    OrderConfirmed,
+    Payment,
+    TicketFact,
+    TicketsVoided,
+    TicketsWithdrawn,
+)
+
+
+def follow(work: Work, body: object) -> None:
+    """Do what follows from a message that was applied just now."""
+    if isinstance(body, TicketsVoided | OrderCancelled):
+        voided(work, body.order, body.tickets)
+    elif isinstance(body, CancelRefused):
+        refused(work, body.order, body.tickets)
+
+
+def voided(work: Work, order_id: str, tickets: Iterable[str]) -> None:
+    """Their door will not admit these tickets: what was to be paid back for them is owed from now on."""
+    order = work.of(Order).get(order_id)
+    known = {each.ticket: each for each in work.of(Refund).where("order_id", order_id)}
+    due = [known[each] for each in tickets if each in known and not known[each].owed]
+    for each in due:
+        work.of(Refund).change(each, owed=True)
+    if order is not None and any(each.amount_minor for each in due):
+        owe(work, order, "voided")
+
+
+def refused(work: Work, order_id: str, tickets: Iterable[str]) -> None:
+    """Somebody had come in on these: no money goes back for them, and new tickets that should replace them are withdrawn."""
+    order = work.of(Order).get(order_id)
+    if order is None:
+        return
+    refunds = work.of(Refund)
+    refunds.fetch("order_id", [order_id])
+    new = []
+    for each in tickets:
+        refund, ticket = refunds.get(each), work.of(Ticket).get(each)
+        if refund is not None and not refund.owed:
+            refunds.remove(refund)
+        if ticket is not None and ticket.replaced_by is not None:
+            replacement = work.of(Ticket).get(ticket.replaced_by)
+            work.of(Ticket).change(ticket, replaced_by=None)
+            if replacement is not None and replacement.state == "valid":
+                new.append(replacement)
+    if new:
+        facts = tuple(fact_of(each) for each in new)
+        body = TicketsWithdrawn(order.id, order.code, order.issuer, payment_of(order), facts, "admitted-twice")
+        tell(work, order, {each.event_session for each in new}, body)
+
+
+def sold(work: Work, catalogue: Catalogue, device: str, body: OrderConfirmed, wall_ms: int) -> None:
+    """A sale told late, made before its device knew that the date was cancelled, is listed like those known before."""
+    late: dict[str, list[str]] = {}
+    for each in body.tickets:
+        found = catalogue.event_session.get(each.event_session)
+        if found is not None and found[1].cancelled:
+            late.setdefault(each.event_session, []).append(each.ticket)
+    for session, tickets in late.items():
+        detail = f"{len(tickets)} of booking {body.code}, sold by {device}: its date was cancelled"
+        where = {"order": body.order, "event_session": session}
+        subject = f"{session} {body.order}"
+        if work.of(Contradiction).get("session-cancelled", subject) is None:
+            contradict(work, "session-cancelled", subject, detail, wall_ms, tickets=tickets, **where)
+
+
+def payment_of(order: Order) -> Payment:
+    """Whether an order is paid, as messages say it."""
+    return "paid" if order.payment == "paid" else "promised"
+
+
+def fact_of(ticket: Ticket) -> TicketFact:
+    """What a message says of a ticket."""
+    return TicketFact(
+        ticket.id,
+        ticket.code,
+        ticket.ticket_type,
+        ticket.event_session,
+        ticket.quota,
+        ticket.epoch,
+        ticket.price_minor,
+        ticket.currency,
+    )

@@ -1,0 +1,168 @@
+"""From the rows of a contradiction to the facts its remedies are chosen by."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from mqtt_bridge.cloud.books import Book
+from mqtt_bridge.cloud.records import Contradiction, Line, Order, Payment, Quota, Refund, Ticket
+from mqtt_bridge.cloud.work import Work
+from mqtt_bridge.protocol.catalogue import Catalogue, EventSession
+from mqtt_bridge.protocol.remedies import Alternative, Case, Draw, Kind
+
+MONEY = frozenset({"cash", "terminal"})
+
+
+@dataclass(frozen=True)
+class Found:
+    """The rows behind a contradiction: tickets a remedy may change (``open``), those somebody came in on, all of the order.
+
+    ``types`` maps, per session to rebook to, old ticket type to new.
+    """
+
+    row: Contradiction
+    order: Order | None
+    open: tuple[Ticket, ...]
+    admitted: tuple[Ticket, ...]
+    case: Case
+    types: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def gather(work: Work, catalogue: Catalogue, row: Contradiction, wall_ms: int) -> Found:
+    """Read what a contradiction is about, as it is now."""
+    order = work.of(Order).get(row.order_id) if row.order_id else None
+    named = set(json.loads(row.tickets))
+    all_tickets = work.of(Ticket).where("order_id", row.order_id) if row.order_id else []
+    tickets = [each for each in all_tickets if each.id in named] if named else list(all_tickets)
+    if named and not all_tickets:
+        tickets = [found for each in sorted(named) if (found := work.of(Ticket).get(each)) is not None]
+    withdrawn = {each.ticket for each in work.of(Refund).where("order_id", row.order_id)} if row.order_id else set()
+    free = [each for each in tickets if each.state == "valid" and each.replaced_by is None and each.id not in withdrawn]
+    opened = tuple(each for each in free if each.check_in is None)
+    admitted = tuple(each for each in tickets if each.check_in is not None)
+    at = _session(catalogue, row.event_session or next((each.event_session for each in tickets), ""))
+    types: dict[str, dict[str, str]] = {}
+    case = Case(
+        kind=cast("Kind", row.kind),
+        open=len(opened),
+        admitted=len(admitted),
+        short=_short(row.kind, tickets),
+        pool=min((Pools(work, wall_ms).free(each) for each in {one.quota for one in tickets}), default=0),
+        refund_minor=_refund(work, row.order_id, all_tickets, opened, withdrawn),
+        currency=next((each.currency for each in tickets), ""),
+        cancelled=at is not None and at.cancelled,
+        elapsed=at is not None and wall_ms >= at.ends_at_ms,
+        alternatives=_alternatives(work, catalogue, opened, at, wall_ms, types, row.remedy),
+    )
+    return Found(row, order, opened, admitted, case, types)
+
+
+def _session(catalogue: Catalogue, event_session: str) -> EventSession | None:
+    found = catalogue.event_session.get(event_session)
+    return None if found is None else found[1]
+
+
+def _short(kind: str, tickets: list[Ticket]) -> int:
+    """Tickets that people have and no stock stands behind: sold beyond the limit, or used after their stock was given back."""
+    if kind == "oversold":
+        return sum(each.state == "valid" for each in tickets)
+    if kind == "cancelled-and-admitted":
+        return sum(each.state == "cancelled" and each.check_in is not None for each in tickets)
+    return 0
+
+
+def _refund(
+    work: Work, order_id: str, all_tickets: list[Ticket], opened: tuple[Ticket, ...], withdrawn: set[str]
+) -> int:
+    """What was paid for the open tickets: money taken and not promised back, less what the rest of the order costs."""
+    if not order_id:
+        return 0
+    paid = sum(
+        each.amount_minor
+        for each in work.of(Payment).where("order_id", order_id)
+        if each.method in MONEY and each.amount_minor > 0
+    )
+    promised = sum(each.amount_minor for each in work.of(Refund).where("order_id", order_id))
+    concerned = {each.id for each in opened} | withdrawn
+    kept = sum(
+        each.price_minor
+        for each in all_tickets
+        if each.id not in concerned and each.replaced_by is None and (each.state == "valid" or each.check_in)
+    )
+    return max(0, min(sum(each.price_minor for each in opened), paid - promised - kept))
+
+
+class Pools:
+    """What quotas have left at a moment; what is kept there for others who are being rebooked is not free."""
+
+    def __init__(self, work: Work, wall_ms: int) -> None:
+        self._work = work
+        self._wall_ms = wall_ms
+
+    def book(self, quota: str) -> Book | None:
+        """The book of a quota."""
+        found = self._work.of(Quota).get(quota)
+        return None if found is None else Book(self._work, found, self._work.of(Line).where("quota", quota))
+
+    def free(self, quota: str, mine: int = 0) -> int:
+        """Tickets in the pool; ``mine`` of those that are kept are kept for whoever asks."""
+        book = self.book(quota)
+        if book is None or book.quota.frozen:
+            return 0
+        return max(0, book.pool - max(0, book.reserved(self._wall_ms) - mine))
+
+    def draw(self, quota: str, number: int, *, waits: bool) -> Draw:
+        """What taking ``number`` tickets means; ``waits`` says that they are kept there already."""
+        book = self.book(quota)
+        name = book.quota.name if book else quota
+        elsewhere = sum(max(0, each.unsold - each.held) for each in book.lines.values()) if book else 0
+        return Draw(quota, name, number, self.free(quota, number if waits else 0), elsewhere)
+
+
+def _alternatives(
+    work: Work,
+    catalogue: Catalogue,
+    opened: tuple[Ticket, ...],
+    at: EventSession | None,
+    wall_ms: int,
+    types: dict[str, dict[str, str]],
+    waits_for: str,
+) -> tuple[Alternative, ...]:
+    """Sessions of the same event still to come that have ticket types of the same names; fills ``types``."""
+    if at is None or not opened:
+        return ()
+    event, _ = catalogue.event_session[at.id]
+    names = {each.ticket_type: _type_name(catalogue, each.ticket_type) for each in opened}
+    found = []
+    for other in event.sessions:
+        if other.id == at.id or other.cancelled or wall_ms >= other.ends_at_ms:
+            continue
+        kinds = {each.name: each for each in other.ticket_types}
+        if not all(name in kinds for name in names.values()):
+            continue
+        types[other.id] = {old: kinds[name].id for old, name in names.items()}
+        wanted: dict[str, int] = {}
+        for each in opened:
+            quota = kinds[names[each.ticket_type]].quota
+            wanted[quota] = wanted.get(quota, 0) + 1
+        pools, waits = Pools(work, wall_ms), waits_for == f"rebook:{other.id}"
+        draws = tuple(pools.draw(quota, number, waits=waits) for quota, number in sorted(wanted.items()))
+        venue = catalogue.venue.get(other.venue)
+        found.append(
+            Alternative(other.id, venue.name if venue else other.venue, moment(other), other.starts_at_ms, draws)
+        )
+    return tuple(found)
+
+
+def _type_name(catalogue: Catalogue, ticket_type: str) -> str:
+    known = catalogue.ticket_type.get(ticket_type)
+    return known[2].name if known is not None else ""
+
+
+def moment(at: EventSession) -> str:
+    """When a session begins, at its own place: ``Fri 24 Nov, 19:30``."""
+    return datetime.fromtimestamp(at.starts_at_ms / 1000, ZoneInfo(at.timezone)).strftime("%a %-d %b, %H:%M")

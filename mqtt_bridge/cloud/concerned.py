@@ -1,0 +1,46 @@
+"""Who has to hear what an operator decided about an order: the device that answers for it and the doors of its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mqtt_bridge.cloud.catalogues import Catalogues
+from mqtt_bridge.cloud.forwarding import Forwarder
+from mqtt_bridge.cloud.introductions import CLOUD
+from mqtt_bridge.cloud.records import Device, Order, Refund, Ticket
+from mqtt_bridge.cloud.work import Work
+from mqtt_bridge.protocol.messages import Downlink, RefundOwed
+
+
+def answers_for(work: Work, issuer: str) -> Device | None:
+    """The device that acts as issuer of an order: who sold it or, once that is sealed, the door of its venue; None without one."""
+    device = work.of(Device).get(issuer)
+    if device is None or device.status != "sealed":
+        return device
+    doors = [each for each in work.of(Device).where("venue", device.venue) if each.door and each.status != "sealed"]
+    return doors[0] if doors else None
+
+
+def tell(work: Work, order: Order, sessions: Iterable[str], body: Downlink) -> None:
+    """Write to the device that answers for an order and to the doors of these sessions, once to each."""
+    catalogue = Catalogues().of(work)
+    post = Forwarder(work, lambda _session: None)
+    issuer = answers_for(work, order.issuer)
+    told = set() if issuer is None else {issuer.name}
+    venues = {catalogue.event_session[each][1].venue for each in sessions if each in catalogue.event_session}
+    for venue in sorted(venues):
+        door = post.door(venue)
+        if door is None:
+            post.to_door(venue, CLOUD, body)
+        else:
+            told.add(door)
+    for name in sorted(told):
+        post.send(name, CLOUD, body)
+
+
+def owe(work: Work, order: Order, why: str) -> None:
+    """Tell everybody concerned what is to be paid back for an order in all."""
+    refunds = [each for each in work.of(Refund).where("order_id", order.id) if each.owed]
+    sessions = {each.event_session for each in work.of(Ticket).where("order_id", order.id)}
+    currency = refunds[0].currency if refunds else ""
+    tell(work, order, sessions, RefundOwed(order.id, sum(each.amount_minor for each in refunds), currency, why))
