@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Flask, g
 from jinja2 import ChoiceLoader, FileSystemLoader
 
-from appliance.console import api, device_page, machines, shown, signing_in, stock
+from appliance.console import api, device_page, machines, repair, sessions, shown, signing_in, stock
 from appliance.console.desk import Console
 from appliance.web import bodies, pages, problems, request_log, screens, security
 from appliance.web.languages import ENGLISH
@@ -41,7 +41,15 @@ def create_app(
     security.register(app)
     problems.register(app, pages.render_problem)
     app.before_request(_in_english)
-    for blueprint in (signing_in.blueprint, stock.blueprint, api.blueprint, machines.blueprint, device_page.blueprint):
+    for blueprint in (
+        signing_in.blueprint,
+        stock.blueprint,
+        api.blueprint,
+        machines.blueprint,
+        device_page.blueprint,
+        repair.blueprint,
+        sessions.blueprint,
+    ):
         app.register_blueprint(blueprint)
     request_log.register(app)
     return app

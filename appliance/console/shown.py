@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from mqtt_bridge.cloud.overview import QuotaView, Share
+from mqtt_bridge.protocol.ids import shown
+from mqtt_bridge.protocol.money import from_minor
 
 BAR_UNITS = 1000
 
@@ -25,7 +27,9 @@ class Piece:
 
 def install(app: Flask) -> None:
     """Give templates these formats."""
-    app.jinja_env.filters.update(age=age, moment=moment, clock_utc=clock_utc, clock_minute=clock_minute)
+    app.jinja_env.filters.update(
+        age=age, amount=amount, shown=shown, moment=moment, clock_utc=clock_utc, clock_minute=clock_minute
+    )
     app.jinja_env.globals.update(device_bar=device_bar, quota_bar=quota_bar, words=words)
 
 
@@ -38,6 +42,12 @@ def age(then_ms: int | None, now_ms: int) -> str:
         if seconds >= 2 * size:
             return f"{seconds // size} {unit} ago"
     return f"{seconds} s ago"
+
+
+def amount(minor: int, currency: str) -> str:
+    """Return money: ``24.00 EUR``."""
+    money = from_minor(minor, currency)
+    return f"{money.amount} {money.currency}"
 
 
 def moment(at_ms: int, timezone: str = "UTC") -> str:

@@ -1,0 +1,110 @@
+"""The operator's list of contradictions: what happened, what can be done at which price, one click each, or all of a kind."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from appliance.console.desk import console
+from appliance.web.csrf import require_own_origin
+from mqtt_bridge.cloud import repair
+from mqtt_bridge.cloud.repair import RepairRefused
+from mqtt_bridge.cloud.repair_view import RepairView, repairs
+
+blueprint = Blueprint("repair", __name__)
+LARGEST_NUMBER = 2**31 - 1
+_NUMBER = f"<int(max={LARGEST_NUMBER}):number>"
+
+
+@blueprint.get("/repair")
+def page() -> str | Response:
+    """What waits for a decision, or what was decided."""
+    return _page()
+
+
+def _page(notice: str = "", good: str = "") -> str | Response:
+    here = console()
+    if not here.signed_in():
+        return redirect(url_for("signing_in.form"), 303)
+    decided = request.args.get("state") == "decided"
+    with here.database.read() as db:
+        found: RepairView = repairs(db, here.clock(), decided=decided)
+    return render_template(
+        "console/repair.html",
+        view=here.overview(),
+        tab="repair.page",
+        repair=found,
+        decided=decided,
+        notice=notice,
+        good=good or request.args.get("done", "")[:200],
+    )
+
+
+@blueprint.post(f"/repair/{_NUMBER}")
+def apply(number: int) -> str | Response:
+    """Apply one remedy at the price that was shown, or leave things as they are."""
+    require_own_origin(strict=True)
+    here = console()
+    who = here.signed_in()
+    if not who:
+        return redirect(url_for("signing_in.form"), 303)
+    remedy, target = request.form.get("remedy", ""), request.form.get("target", "")
+    try:
+        if remedy == "dismiss":
+            repair.dismiss(here.database, number, who, here.clock())
+            return redirect(url_for("repair.page", done="Left as it is."), 303)
+        seen = (_figure("oversell"), _figure("amount"))
+        done = repair.apply_remedy(here.database, number, remedy, who, here.clock(), target=target, seen=seen)
+    except RepairRefused as refusal:
+        return _page(f"Nothing was changed: {refusal}.")
+    return redirect(url_for("repair.page", done=done), 303)
+
+
+@blueprint.post("/repair/all")
+def apply_all() -> str | Response:
+    """Apply one remedy to every shown entry of a kind and session that offers it, each in its own transaction."""
+    require_own_origin(strict=True)
+    here = console()
+    who = here.signed_in()
+    if not who:
+        return redirect(url_for("signing_in.form"), 303)
+    kind, session = request.form.get("kind", ""), request.form.get("session", "")
+    remedy, target = request.form.get("remedy", ""), request.form.get("target", "")
+    with here.database.read() as db:
+        groups = repairs(db, here.clock()).groups
+    group = next((each for each in groups if (each.kind, each.at.id if each.at else "") == (kind, session)), None)
+    done, refused = 0, 0
+    for entry in group.entries if group else ():
+        try:
+            if remedy == "dismiss":
+                repair.dismiss(here.database, entry.row.id, who, here.clock())
+            elif any((each.remedy, each.target) == (remedy, target) for each in entry.offers):
+                repair.apply_remedy(here.database, entry.row.id, remedy, who, here.clock(), target=target)
+            else:
+                continue
+            done += 1
+        except RepairRefused:
+            refused += 1
+    words = f"{done} decided." + (f" {refused} could not be: they are still listed." if refused else "")
+    return redirect(url_for("repair.page", done=words), 303)
+
+
+@blueprint.post("/repair/rules")
+def rule() -> str | Response:
+    """Choose, or stop choosing, a remedy for every entry of a kind; those that wait are decided at once."""
+    require_own_origin(strict=True)
+    here = console()
+    who = here.signed_in()
+    if not who:
+        return redirect(url_for("signing_in.form"), 303)
+    try:
+        repair.set_rule(here.database, request.form.get("kind", ""), request.form.get("remedy", ""), who, here.clock())
+    except RepairRefused as refusal:
+        return _page(f"Nothing was changed: {refusal}.")
+    done = repair.apply_rules(here.database, here.clock())
+    return redirect(url_for("repair.page", done=f"Rule set. {done} decided by rule."), 303)
+
+
+def _figure(name: str) -> int:
+    text = request.form.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else 0

@@ -1,0 +1,100 @@
+"""Cancel a date or move it: what depends on it first, then the forms."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from appliance.console.desk import console
+from appliance.domain.errors import NotFound
+from appliance.web.csrf import require_own_origin
+from mqtt_bridge.cloud import repair
+from mqtt_bridge.cloud.repair_view import SessionFacts, all_sessions, session_facts
+from mqtt_bridge.cloud.session_changes import ChangeRefused, cancel_session, move_session, restore_session
+
+blueprint = Blueprint("sessions", __name__)
+# What <input type=datetime-local> sends and shows (HTML, section 4.10.5.1.11).
+LOCAL = "%Y-%m-%dT%H:%M"
+
+
+@blueprint.get("/sessions")
+def listing() -> str | Response:
+    """Every date, next first."""
+    here = console()
+    if not here.signed_in():
+        return redirect(url_for("signing_in.form"), 303)
+    with here.database.read() as db:
+        found = all_sessions(db)
+    return render_template("console/sessions.html", view=here.overview(), tab="sessions.listing", sessions=found)
+
+
+@blueprint.get("/sessions/<event_session>")
+def page(event_session: str) -> str | Response:
+    """One date, what depends on it, and how to cancel or move it."""
+    return _page(event_session)
+
+
+def _page(event_session: str, notice: str = "") -> str | Response:
+    here = console()
+    if not here.signed_in():
+        return redirect(url_for("signing_in.form"), 303)
+    found = _facts(event_session)
+    return render_template(
+        "console/session.html",
+        view=here.overview(),
+        tab="sessions.listing",
+        found=found,
+        starts=_local(found.at.starts_at_ms, found.at.timezone),
+        ends=_local(found.at.ends_at_ms, found.at.timezone),
+        notice=notice,
+        good=request.args.get("done", "")[:300],
+    )
+
+
+def _facts(event_session: str) -> SessionFacts:
+    with console().database.read() as db:
+        found = session_facts(db, event_session)
+    if found is None:
+        raise NotFound("This date is not in the catalogue (any more).")
+    return found
+
+
+@blueprint.post("/sessions/<event_session>/<action>")
+def change(event_session: str, action: str) -> str | Response:
+    """Cancel, move or restore a date."""
+    require_own_origin(strict=True)
+    here = console()
+    who = here.signed_in()
+    if not who:
+        return redirect(url_for("signing_in.form"), 303)
+    found, notice, now_ms = _facts(event_session), request.form.get("notice", "").strip(), here.clock()
+    try:
+        if action == "cancel":
+            words = cancel_session(here.database, event_session, who, now_ms, notice)
+        elif action == "restore":
+            words = restore_session(here.database, event_session, who, now_ms)
+        elif action == "move":
+            starts, ends = (_ms(request.form.get(name, ""), found.at.timezone) for name in ("starts", "ends"))
+            to = {"venue": request.form.get("venue"), "starts_at_ms": starts, "ends_at_ms": ends, "notice": notice}
+            words = move_session(here.database, event_session, who, now_ms, **to)  # type: ignore[arg-type]
+        else:
+            raise NotFound("A date can be cancelled, moved or restored.")
+    except ChangeRefused as refusal:
+        return _page(event_session, f"Nothing was changed: {refusal}.")
+    repair.apply_rules(here.database, now_ms)
+    return redirect(url_for("sessions.page", event_session=event_session, done=". ".join(words) + "."), 303)
+
+
+def _local(at_ms: int, timezone: str) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, ZoneInfo(timezone)).strftime(LOCAL)
+
+
+def _ms(text: str, timezone: str) -> int | None:
+    try:
+        local = datetime.strptime(text, LOCAL).replace(tzinfo=ZoneInfo(timezone))
+    except ValueError:
+        return None
+    return int(local.timestamp() * 1000)
