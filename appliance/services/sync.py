@@ -17,6 +17,7 @@ from appliance.services import (
     requesting,
     takeover,
     turns,
+    waitlist,
 )
 from appliance.services.box import CLOUD, Unit
 from appliance.services.stock import free_lapsed
@@ -51,6 +52,7 @@ from mqtt_bridge.protocol.messages import (
     TicketsVoided,
     TicketsWithdrawn,
     VenueRetold,
+    WaitlistEntrusted,
 )
 
 
@@ -205,6 +207,8 @@ def _order_confirmed(unit: Unit, message: OrderConfirmed, origin: str, private: 
 def _return_allocation(unit: Unit, message: ReturnAllocation) -> None:
     """Give back what is free, up to the total asked for; debited here before the cloud hears of it."""
     free_lapsed(unit)
+    # What has just come free here is offered to those who are due before it may go elsewhere.
+    turns.serve(unit)
     before = allocations.find(unit.db, message.quota, message.epoch)
     if before is None:
         return
@@ -234,5 +238,6 @@ _HANDLERS: dict[type, Handler] = {
     RefundPaid: lambda unit, body, _origin, _private: repairs.on_refund_paid(unit, body),
     VenueRetold: lambda unit, body, _origin, _private: takeover.on_retold(unit, body),
     ReturnAllocation: lambda unit, body, _origin, _private: _return_allocation(unit, body),
+    WaitlistEntrusted: lambda unit, body, _origin, _private: waitlist.on_entrusted(unit, body),
     ErasePersonalData: lambda unit, body, _origin, _private: privacy.on_erase(unit, body),
 }

@@ -19,8 +19,8 @@ from appliance.services.stock import end_hold, free_lapsed, require_on_sale, sal
 from appliance.services.views import EntryView, HoldLine
 from appliance.store import records, waiting
 from mqtt_bridge.protocol.catalogue import EventSession
-from mqtt_bridge.protocol.messages import WaitlistJoined, Wish
-from mqtt_bridge.protocol.waitlist import MOST_PER_QUOTA
+from mqtt_bridge.protocol.messages import WaitlistEntrusted, WaitlistJoined, WaitlistLeft, Wish
+from mqtt_bridge.protocol.waitlist import MOST_PER_QUOTA, OPEN
 
 # A crowd behind one address may fill a quarter of a list; one phone that pretends to be many gets no further either.
 MOST_PER_ADDRESS = MOST_PER_QUOTA // 4
@@ -163,6 +163,34 @@ def open_entries(unit: Unit, client: Client) -> tuple[EntryView, ...]:
     return tuple(look(unit, row.entry) for row in waiting.open_of(unit.db, client.id))
 
 
+def on_entrusted(unit: Unit, message: WaitlistEntrusted) -> None:
+    """Answer for an entry that another device, or an earlier life of this one, took in; an end known here is told again."""
+    row = waiting.find(unit.db, message.entry)
+    if row is None:
+        values = {
+            "number": message.number,
+            "entry": message.entry,
+            "quota": message.quota,
+            "quantity": sum(each.quantity for each in message.wishes),
+            "client": "",
+            "address": "",
+            "told_inc": "",
+            "joined_at_ms": message.joined_at_ms,
+        }
+        waiting.add(unit.db, values, message.wishes)
+        tidy(unit)
+    elif row.state not in OPEN:
+        unit.emit(WaitlistLeft(row.entry, row.quota, row.state, ()))
+    elif row.told_inc == unit.inc:
+        _tell(unit, row)
+
+
+def _tell(unit: Unit, row: Row[Any]) -> None:
+    wishes = waiting.wishes(unit.db, row.number)
+    unit.emit(WaitlistJoined(row.entry, row.quota, row.number, wishes, row.joined_at_ms))
+    waiting.change(unit.db, row.number, told_inc=unit.inc)
+
+
 def tidy(unit: Unit) -> None:
     """Close entries whose session is over, cancelled or gone, and tell a new life's cloud who waits; run every few seconds."""
     if unit.device.sealed:
@@ -173,16 +201,14 @@ def tidy(unit: Unit) -> None:
             if row.hold is not None:
                 end_hold(unit, row.hold, "expire")
         elif row.told_inc != unit.inc:
-            wishes = waiting.wishes(unit.db, row.number)
-            unit.emit(WaitlistJoined(row.entry, row.quota, row.number, wishes, row.joined_at_ms))
-            waiting.change(unit.db, row.number, told_inc=unit.inc)
+            _tell(unit, row)
     unit.at_end(turns.serve)
 
 
 def _over(unit: Unit, quota: str) -> bool:
     known = unit.catalogue.quota.get(quota)
     if known is None:
-        return True
+        return unit.catalogue.version > 0  # a fresh device may answer for entries before it has a catalogue
     at = known[1]
     return at.cancelled or (unit.now.trusted and unit.now.wall_ms >= at.ends_at_ms)
 

@@ -6,13 +6,14 @@ What devices themselves count is merged elsewhere (``counts``), without that loc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, raise_alarm
 from mqtt_bridge.cloud.allocation import DeviceFacts, Grant, QuotaFacts, Recall, plan, stepped_limit
+from mqtt_bridge.cloud.lineup import Lineup, line_of, plan_line, walked_past
 from mqtt_bridge.cloud.records import Device, Line, Quota
 from mqtt_bridge.cloud.work import Work
-from mqtt_bridge.protocol.messages import ReturnAllocation
+from mqtt_bridge.protocol.messages import ReturnAllocation, WaitlistEntrusted
 from mqtt_bridge.protocol.stock import pool
 
 # How long a request is remembered, and how long a recall may take before it is asked again. Neither moves stock by itself.
@@ -73,6 +74,10 @@ class Book:
         self.lines[device, epoch] = line = sheet.change(line, **values)
         return line
 
+    def waitlist(self, devices: Mapping[str, Device], wall_ms: int) -> Lineup:
+        """Who waits for it."""
+        return line_of(self._work, self.id, devices, wall_ms)
+
     def freeze(self, reason: str, wall_ms: int) -> None:
         """Grant nothing more until a person has looked."""
         freeze(self._work, self.quota, reason, wall_ms)
@@ -97,10 +102,10 @@ def all_books(work: Work) -> list[Book]:
 
 @dataclass
 class Settled:
-    """What planning did: devices with new grants, and recalls to send."""
+    """What planning did: devices with new grants, and letters to send."""
 
     granted: dict[str, int] = field(default_factory=dict)  # epoch by device
-    recalls: list[tuple[str, ReturnAllocation]] = field(default_factory=list)
+    letters: list[tuple[str, ReturnAllocation | WaitlistEntrusted]] = field(default_factory=list)
 
 
 def settle(book: Book, devices: Mapping[str, Device], wall_ms: int, settled: Settled) -> None:
@@ -128,8 +133,23 @@ def _step_down(book: Book, target: int) -> None:
 def _plan(book: Book, devices: Mapping[str, Device], wall_ms: int, settled: Settled) -> None:
     spare = max(0, book.pool - book.reserved(wall_ms))
     facts = QuotaFacts(book.quota.limit, book.quota.extra, spare, book.quota.target)
-    able = [each for each in devices.values() if each.status != "sealed"]
-    for step in plan(facts, [_facts(book, each, wall_ms) for each in able]):
+    able = [_facts(book, each, wall_ms) for each in devices.values() if each.status != "sealed"]
+    line = book.waitlist(devices, wall_ms)
+    settled.letters += line.letters
+    if line.entries and book.quota.target is None:
+        planned = plan_line(line, facts.pool, able)
+        _carry_out(book, planned.steps, devices, wall_ms, settled)
+        steps = plan(replace(facts, pool=planned.pool), planned.devices)
+        walked_past(line, planned, sum(each.quantity for each in steps if isinstance(each, Grant)))
+    else:
+        steps = plan(facts, able)
+    _carry_out(book, steps, devices, wall_ms, settled)
+
+
+def _carry_out(
+    book: Book, steps: Iterable[Grant | Recall], devices: Mapping[str, Device], wall_ms: int, settled: Settled
+) -> None:
+    for step in steps:
         device = devices[step.device]
         line = book.line(device.name, device.epoch) or Line(book.id, device.name, device.epoch)
         if isinstance(step, Grant):
@@ -138,7 +158,7 @@ def _plan(book: Book, devices: Mapping[str, Device], wall_ms: int, settled: Sett
         elif _must_ask(line, step, device, wall_ms):
             to = max(line.recall_to, step.returned)
             book.change_line(device.name, device.epoch, recall_to=to, recalled_at_ms=wall_ms)
-            settled.recalls.append((step.device, ReturnAllocation(book.id, device.epoch, to)))
+            settled.letters.append((step.device, ReturnAllocation(book.id, device.epoch, to)))
 
 
 def _facts(book: Book, device: Device, wall_ms: int) -> DeviceFacts:

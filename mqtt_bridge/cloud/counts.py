@@ -49,8 +49,8 @@ class Counts:
         self._look_at(line, changed)
 
     def _look_at(self, before: Line, after: Line) -> None:
-        """A return may serve who waits; each time its stock halved a device may be due for more."""
-        if after.returned > before.returned:
+        """What came free may serve who waits; each time its stock halved a device may be due for more."""
+        if after.returned > before.returned or after.cancelled > before.cancelled:
             self.waiting.add(after.quota)
         elif max(0, after.unsold - after.held).bit_length() < max(0, before.unsold - before.held).bit_length():
             self.moved.add(after.quota)

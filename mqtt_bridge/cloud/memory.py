@@ -20,7 +20,7 @@ T = TypeVar("T")
 Key = tuple[Any, ...]
 
 # Columns that are asked for often; the rest is looked through.
-INDEXED = ("device", "about", "order_id", "ticket", "quota", "venue")
+INDEXED = ("device", "about", "order_id", "ticket", "quota", "venue", "entry")
 
 
 class MemoryStore:

@@ -114,5 +114,8 @@ _DETAILS: dict[type, Callable[[Any], str]] = {
     m.CheckedIn: lambda body: body.verdict.replace("_", " ") + (f", {body.reason}" if body.reason else ""),
     m.AllocationReturned: _stock,
     m.ReturnAllocation: lambda body: f"until {body.returned} are returned in all",
+    m.WaitlistJoined: lambda body: _tickets(sum(each.quantity for each in body.wishes)),
+    m.WaitlistLeft: lambda body: body.why,
+    m.WaitlistEntrusted: lambda body: _tickets(sum(each.quantity for each in body.wishes)),
     m.KeyPublished: lambda body: body.kid,
 }

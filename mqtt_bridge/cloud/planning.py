@@ -42,8 +42,8 @@ def plan_quotas(rows: Rows, quotas: Iterable[str], wall_ms: int) -> Outcome:
     _fence(rows, settled)
     work.of(Line).lock_changed()
     forwarder = Forwarder(work, lambda _: None)
-    for name, recall in settled.recalls:
-        forwarder.send(name, CLOUD, recall)
+    for name, letter in settled.letters:
+        forwarder.send(name, CLOUD, letter)
     work.write()
     return Outcome(answered=set(settled.granted), addressees=forwarder.addressees, planned=planned)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
-from mqtt_bridge.cloud import aftermath, facts, forgetting, kinds
+from mqtt_bridge.cloud import aftermath, facts, forgetting, kinds, waiting
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.counts import Counts
@@ -419,4 +419,5 @@ class Batch:
             self._alarm("indigestible", device, type(error).__name__, evidence)
 
 
-_ = facts  # registers what is done with orders, tickets, payments and check-ins, as ``forgetting`` does for erasures
+# Registers what is done with each kind of message, as ``aftermath`` and ``forgetting`` do.
+_ = (facts, waiting)

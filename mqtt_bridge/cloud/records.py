@@ -294,6 +294,31 @@ class Parked(Record, frozen=True):
     id: int
 
 
+class Entry(Record, frozen=True):
+    """Somebody who waits for tickets; ``place`` is the order of receipt. See ``tables``."""
+
+    TABLE: ClassVar[str] = "waitlist"
+    KEY: ClassVar[tuple[str, ...]] = ("place",)
+    SERIAL: ClassVar[str | None] = "place"
+
+    entry: str
+    quota: str
+    device: str
+    inc: str
+    number: int
+    quantity: int
+    wishes: str
+    joined_at_ms: int
+    state: str = "waiting"
+    offered: bool = False
+    counted: bool = False
+    passed: int = 0
+    rounds: int = 0
+    since_ms: int = 0
+    entrusted: str = ""
+    place: int = 0
+
+
 class Letter(Record, frozen=True):
     """A message to a device, committed with what caused it and not numbered yet."""
 
@@ -423,6 +448,7 @@ KINDS: tuple[type[Record], ...] = (
     Payment,
     CheckIn,
     Parked,
+    Entry,
     Letter,
     Alarm,
     Contradiction,

@@ -241,6 +241,31 @@ member = Table(
     Column("beat", BigInteger, nullable=False),
 )
 
+# Everybody who waits or waited: ``place`` is the order of receipt and thus of the line, ``number`` the join sequence at the
+# device that answers for the entry, ``inc`` the life in which that device last told of it, ``entrusted`` the life it was told to
+# take it over in. ``wishes`` is JSON. ``offered`` and ``counted``: an offer is counted once past those before it. ``passed``,
+# ``rounds``: see protocol.waitlist; ``since_ms`` is since when stock is saved for it, or its round is open.
+waitlist = Table(
+    "waitlist",
+    metadata,
+    Column("place", Integer, primary_key=True),
+    Column("entry", String, nullable=False, unique=True),
+    Column("quota", String, nullable=False, index=True),
+    Column("device", String, nullable=False),
+    Column("inc", String, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("wishes", Text, nullable=False),
+    Column("state", String, nullable=False, index=True),  # waiting | offered | taken | lapsed | left | closed
+    Column("offered", Boolean, nullable=False),
+    Column("counted", Boolean, nullable=False),
+    Column("passed", Integer, nullable=False),
+    Column("rounds", Integer, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("entrusted", String, nullable=False),
+    Column("joined_at_ms", BigInteger, nullable=False),  # the device's clock
+)
+
 # What a person has to look at. One row per (kind, subject), counted; ``evidence`` is the message itself.
 alarm = Table(
     "alarm",

@@ -11,14 +11,15 @@ import msgspec
 
 from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.letterbox import WorkMail
-from mqtt_bridge.cloud.records import Cloud, Device, Letter, Line, Quota
+from mqtt_bridge.cloud.lineup import cut, told_line
+from mqtt_bridge.cloud.records import Cloud, Device, Entry, Letter, Line, Quota
 from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.mailbox.rows import Outgoing
 from mqtt_bridge.mailbox.sender import numbered
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.codec import Signer, decode, encode
-from mqtt_bridge.protocol.messages import DeviceState, Downlink, Granted, Private
+from mqtt_bridge.protocol.messages import DeviceState, Downlink, Granted, InLine, Private
 
 # Figures that decide nothing (what is left elsewhere) are told at most this often, and everything at least that often.
 CALM_MS = 1_000
@@ -81,7 +82,7 @@ def _states(work: Work, org: str, devices: list[Device], asked: set[str], wall_m
         return
     names = [each.name for each in devices]
     work.of(Line).fetch("device", names)
-    stock = _Stock(work)
+    stock = _Stock(work, wall_ms)
     mail = WorkMail(work)
     for device in devices:
         state = _state(device, stock, mail.received(device.name, device.inc or ""), wall_ms)
@@ -100,10 +101,21 @@ def _states(work: Work, org: str, devices: list[Device], asked: set[str], wall_m
 class _Stock:
     """What is left of every quota, and what a device has of it."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, wall_ms: int) -> None:
         self._work = work
         self.quotas = work.of(Quota).fetch_all()
         self._figures = {each.quota: each for each in work.rows.figures()}
+        self._entries: dict[str, list[Entry]] = {}
+        for entry in work.of(Entry).where("state", "waiting"):
+            self._entries.setdefault(entry.quota, []).append(entry)
+        joined = {each.device for entries in self._entries.values() for each in entries}
+        work.of(Device).fetch("name", joined)
+        self._devices = {name: device for name in joined if (device := work.of(Device).get(name)) is not None}
+        self._wall_ms = wall_ms
+
+    def line(self, quota: str, device: str) -> tuple[InLine, ...]:
+        """The waitlist of a quota as a device is told it."""
+        return told_line(self._entries.get(quota, ()), self._devices, device, self._wall_ms)
 
     def lines(self, device: str) -> dict[str, list[Line]]:
         found: dict[str, list[Line]] = {}
@@ -126,7 +138,8 @@ def _state(device: Device, stock: _Stock, upto: int, wall_ms: int) -> DeviceStat
         own = lines.get(quota.id, [])
         line = next((each for each in own if each.epoch == device.epoch), None)
         if line is not None or not quota.retired:
-            grants.append(_granted(quota, device.epoch, line, stock.elsewhere(quota, own)))
+            waits = stock.line(quota.id, device.name)
+            grants.append(_granted(quota, device.epoch, line, stock.elsewhere(quota, own), waits))
     return DeviceState(
         device=device.name,
         inc=device.inc or "",
@@ -139,9 +152,9 @@ def _state(device: Device, stock: _Stock, upto: int, wall_ms: int) -> DeviceStat
     )
 
 
-def _granted(quota: Quota, epoch: int, line: Line | None, elsewhere: int) -> Granted:
+def _granted(quota: Quota, epoch: int, line: Line | None, elsewhere: int, waits: tuple[InLine, ...]) -> Granted:
     granted, confirmed = (line.granted, line.confirmed) if line is not None else (0, 0)
-    return Granted(quota.id, epoch, granted, confirmed, elsewhere, quota.limit)
+    return Granted(quota.id, epoch, granted, confirmed, elsewhere, quota.limit, *cut(waits))
 
 
 def _due(device: Device, urgent: str, digest: str, wall_ms: int) -> bool:
@@ -155,7 +168,7 @@ def _digests(state: DeviceState) -> tuple[str, str]:
     """Return (what the device acts on, everything but the time and revision) as short hashes."""
     acts_on = [(each.quota, each.epoch, each.granted, each.confirmed, each.limit) for each in state.grants]
     urgent = _short((state.inc, state.stop, state.door, acts_on))
-    return urgent, _short((urgent, [each.elsewhere for each in state.grants]))
+    return urgent, _short((urgent, [(each.elsewhere, each.line, each.longer) for each in state.grants]))
 
 
 def _short(value: object) -> str:

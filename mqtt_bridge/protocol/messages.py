@@ -297,6 +297,19 @@ class PersonalDataErased(_Body, frozen=True):
     orders: int
 
 
+class WaitlistEntrusted(_Body, frozen=True):
+    """Please answer for this entry from now on: its device was sealed, or you began a new life without it.
+
+    ``number`` is its place among your entries (negative: before all that joined with you). You tell of it as if it had joined.
+    """
+
+    entry: str
+    quota: str
+    number: int
+    wishes: tuple[Wish, ...]
+    joined_at_ms: int
+
+
 class ReturnAllocation(_Body, frozen=True):
     """Please return stock until your ``returned`` total of this epoch reaches ``returned`` (or you have none free)."""
 
@@ -363,6 +376,7 @@ Downlink = (
     | CheckedIn
     | CheckInUndone
     | ReturnAllocation
+    | WaitlistEntrusted
     | TicketsWithdrawn
     | OrderRebooked
     | RefundOwed
