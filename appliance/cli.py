@@ -75,6 +75,13 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     command.add_argument("order", metavar="ORDER", nargs="?", default="", help="an order's code or id")
     command.add_argument("--contact", metavar="TEXT", default="", help="whoever gave this contact, in any order")
+    command = add("session", "Cancel or move a date, or take that back; holders and doors hear of it.", _session)
+    command.add_argument("action", choices=("cancel", "move", "restore"))
+    command.add_argument("session", metavar="SESSION", help="EVENT/KEY as in the catalogue file, or the session's id")
+    command.add_argument("--venue", metavar="VENUE", help="move it to this venue")
+    command.add_argument("--starts-at", metavar="TIME", help="its new time, like 2026-12-04T20:00, at its own place")
+    command.add_argument("--ends-at", metavar="TIME", help="its new end; default: it stays as long as it was")
+    command.add_argument("--notice", metavar="TEXT", default="", help="what holders read about it")
     add("operator-token", "Make a token that opens the console, and print it once.", _operator_token)
     _add_broker_config(
         add("broker-config", "Write the configuration of a Mosquitto for this organisation.", _broker_config)
@@ -235,6 +242,29 @@ def _erase(given: argparse.Namespace, settings: Settings) -> int:
         print(f"  {device}: " + ("not reached yet" if orders is None else f"forgotten, in {orders} orders"))
     for device in asked.sealed:
         print(f"  {device}: sealed, it cannot be asked; destroy its card")
+    return 0
+
+
+def _session(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.bootstrap import cloud_database, wall_ms
+    from mqtt_bridge.cloud.repair import apply_rules
+    from mqtt_bridge.cloud.session_changes import ChangeRefused, cancel_session, local_ms, move_session, restore_session
+
+    database, now_ms = cloud_database(settings), wall_ms()
+    try:
+        if given.action == "cancel":
+            words = cancel_session(database, given.session, "operator", now_ms, given.notice)
+        elif given.action == "restore":
+            words = restore_session(database, given.session, "operator", now_ms)
+        else:
+            starts, ends = (local_ms(database, given.session, text) for text in (given.starts_at, given.ends_at))
+            to = {"venue": given.venue, "starts_at_ms": starts, "ends_at_ms": ends}
+            words = move_session(database, given.session, "operator", now_ms, notice=given.notice, **to)
+    except ChangeRefused as error:
+        return _complain("session", [str(error)])
+    print("\n".join(words))
+    if done := apply_rules(database, now_ms):
+        print(f"{done} of them decided by rule")
     return 0
 
 

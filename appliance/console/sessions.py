@@ -13,7 +13,7 @@ from appliance.domain.errors import NotFound
 from appliance.web.csrf import require_own_origin
 from mqtt_bridge.cloud import repair
 from mqtt_bridge.cloud.repair_view import SessionFacts, all_sessions, session_facts
-from mqtt_bridge.cloud.session_changes import ChangeRefused, cancel_session, move_session, restore_session
+from mqtt_bridge.cloud.session_changes import ChangeRefused, cancel_session, local_ms, move_session, restore_session
 
 blueprint = Blueprint("sessions", __name__)
 # What <input type=datetime-local> sends and shows (HTML, section 4.10.5.1.11).
@@ -70,14 +70,16 @@ def change(event_session: str, action: str) -> str | Response:
     who = here.signed_in()
     if not who:
         return redirect(url_for("signing_in.form"), 303)
-    found, notice, now_ms = _facts(event_session), request.form.get("notice", "").strip(), here.clock()
+    _facts(event_session)
+    notice, now_ms = request.form.get("notice", "").strip(), here.clock()
     try:
         if action == "cancel":
             words = cancel_session(here.database, event_session, who, now_ms, notice)
         elif action == "restore":
             words = restore_session(here.database, event_session, who, now_ms)
         elif action == "move":
-            starts, ends = (_ms(request.form.get(name, ""), found.at.timezone) for name in ("starts", "ends"))
+            given = (request.form.get(name) or None for name in ("starts", "ends"))
+            starts, ends = (local_ms(here.database, event_session, text) for text in given)
             to = {"venue": request.form.get("venue"), "starts_at_ms": starts, "ends_at_ms": ends, "notice": notice}
             words = move_session(here.database, event_session, who, now_ms, **to)  # type: ignore[arg-type]
         else:
@@ -90,11 +92,3 @@ def change(event_session: str, action: str) -> str | Response:
 
 def _local(at_ms: int, timezone: str) -> str:
     return datetime.fromtimestamp(at_ms / 1000, ZoneInfo(timezone)).strftime(LOCAL)
-
-
-def _ms(text: str, timezone: str) -> int | None:
-    try:
-        local = datetime.strptime(text, LOCAL).replace(tzinfo=ZoneInfo(timezone))
-    except ValueError:
-        return None
-    return int(local.timestamp() * 1000)

@@ -81,6 +81,8 @@ def take_order(unit: Unit, message: OrderConfirmed, origin: str, private: Privat
         if before.status != "requested":
             del values["status"]
         del values["id"]
+        if private is None:  # told again by the cloud, which keeps no names
+            del values["name"], values["contact"]
         orders.change(unit.db, message.order, **values)
     for fact in message.tickets:
         _take_in(unit, message.order, origin, fact)

@@ -8,6 +8,8 @@ sold; a file that says the same makes no difference. ``restore`` takes the chang
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 import sqlalchemy as sa
@@ -56,6 +58,22 @@ def find_session(catalogue: Catalogue, name: str) -> tuple[Event, EventSession]:
         if event is not None and at.key == key:
             return event, at
     raise ChangeRefused(f"no session {name!r}; name it EVENT/KEY as in the catalogue file, or by its id")
+
+
+def local_ms(database: Database, name: str, text: str | None) -> int | None:
+    """Return a local time of a session's place, like ``2026-12-04T20:00``, in ms since the Unix epoch; None for none.
+
+    Raises ``ChangeRefused`` for anything else, and for a session that does not exist.
+    """
+    if text is None:
+        return None
+    with database.read() as db:
+        _, at = find_session(current_catalogue(db), name)
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError:
+        raise ChangeRefused(f"{text!r} is no time; write it like 2026-12-04T20:00") from None
+    return int((local if local.tzinfo else local.replace(tzinfo=ZoneInfo(at.timezone))).timestamp() * 1000)
 
 
 def cancel_session(database: Database, name: str, who: str, wall_ms: int, notice: str = "") -> list[str]:

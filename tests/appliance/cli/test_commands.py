@@ -137,3 +137,28 @@ def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -
         cli.main(["sell"])
     assert caught.value.code == 2
     assert "usage: marquee" in capsys.readouterr().err
+
+
+def test_a_date_is_cancelled_moved_and_restored_by_command(
+    config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """By the names of the file, at the place's own time; what cannot be says why and changes nothing."""
+    assert cli.main(["--config", config, "import", str(EXAMPLE)]) == 0
+    with rows(tmp_path).read() as db:
+        event = store.current_catalogue(db).events[0]
+    name = f"{event.slug}/{event.sessions[0].key}"
+    capsys.readouterr()
+    assert cli.main(["--config", config, "session", "move", name, "--starts-at", "2031-12-04T20:00"]) == 0
+    assert "is moved" in capsys.readouterr().out
+    assert cli.main(["--config", config, "session", "cancel", name, "--notice", "Storm."]) == 0
+    assert "0 tickets of 0 bookings listed for repair" in capsys.readouterr().out
+    with rows(tmp_path).read() as db:
+        at = store.current_catalogue(db).events[0].sessions[0]
+    assert (at.cancelled, at.notice, at.moved is not None) == (True, "Storm.", True)
+    assert cli.main(["--config", config, "session", "move", name, "--venue", "moon"]) == 1
+    assert "restore it first" in capsys.readouterr().err
+    assert cli.main(["--config", config, "session", "restore", name]) == 0
+    assert cli.main(["--config", config, "session", "move", name, "--starts-at", "soon"]) == 1
+    assert "write it like" in capsys.readouterr().err
+    with rows(tmp_path).read() as db:
+        assert store.current_catalogue(db).events[0] == event
