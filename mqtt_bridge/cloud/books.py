@@ -44,9 +44,9 @@ class Book:
         """Tickets that may still be granted."""
         return pool(self.quota.limit, self.quota.extra, [each.totals for each in self.lines.values()])
 
-    def reserved(self, wall_ms: int) -> int:
+    def kept(self, wall_ms: int) -> int:
         """Tickets of the pool that are kept for rebooking."""
-        return self.quota.reserved if wall_ms < self.quota.reserved_until_ms else 0
+        return self.quota.kept if wall_ms < self.quota.kept_until_ms else 0
 
     @property
     def committed(self) -> int:
@@ -131,7 +131,7 @@ def _step_down(book: Book, target: int) -> None:
 
 
 def _plan(book: Book, devices: Mapping[str, Device], wall_ms: int, settled: Settled) -> None:
-    spare = max(0, book.pool - book.reserved(wall_ms))
+    spare = max(0, book.pool - book.kept(wall_ms))
     facts = QuotaFacts(book.quota.limit, book.quota.extra, spare, book.quota.target)
     able = [_facts(book, each, wall_ms) for each in devices.values() if each.status != "sealed"]
     line = book.waitlist(devices, wall_ms)

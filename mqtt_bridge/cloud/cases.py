@@ -51,7 +51,7 @@ def gather(work: Work, catalogue: Catalogue, row: Contradiction, wall_ms: int) -
         open=len(opened),
         admitted=len(admitted),
         short=_short(row.kind, tickets),
-        pool=min((Pools(work, wall_ms).free(each) for each in {one.quota for one in tickets}), default=0),
+        pool=_pool(work, row.kind, tickets, wall_ms),
         refund_minor=_refund(work, row.order_id, all_tickets, opened, withdrawn),
         currency=next((each.currency for each in tickets), ""),
         cancelled=at is not None and at.cancelled,
@@ -59,6 +59,12 @@ def gather(work: Work, catalogue: Catalogue, row: Contradiction, wall_ms: int) -
         alternatives=_alternatives(work, catalogue, opened, at, wall_ms, types, row.remedy),
     )
     return Found(row, order, opened, admitted, case, types)
+
+
+def _pool(work: Work, kind: str, tickets: list[Ticket], wall_ms: int) -> int:
+    """What could stand behind short tickets; the stock of oversold ones was bought already when it was released."""
+    quotas = {each.quota for each in tickets} if kind == "cancelled-and-admitted" else set()
+    return min((Pools(work, wall_ms).free(each) for each in quotas), default=0)
 
 
 def _session(catalogue: Catalogue, event_session: str) -> EventSession | None:
@@ -113,7 +119,7 @@ class Pools:
         book = self.book(quota)
         if book is None or book.quota.frozen:
             return 0
-        return max(0, book.pool - max(0, book.reserved(self._wall_ms) - mine))
+        return max(0, book.pool - max(0, book.kept(self._wall_ms) - mine))
 
     def draw(self, quota: str, number: int, *, waits: bool) -> Draw:
         """What taking ``number`` tickets means; ``waits`` says that they are kept there already."""

@@ -143,8 +143,8 @@ class Quota(Record, frozen=True):
     target: int | None = None
     retired: bool = False
     frozen: str = ""
-    reserved: int = 0
-    reserved_until_ms: int = 0
+    kept: int = 0
+    kept_until_ms: int = 0
 
 
 class Line(Record, frozen=True):

@@ -35,7 +35,7 @@ from mqtt_bridge.protocol.messages import OrderRebooked, ReturnAllocation, Swap,
 from mqtt_bridge.protocol.remedies import Suggestion, by_rule, may_be_automatic, suggestions
 
 # How long stock that was called back waits in the pool for tickets to be rebooked, before it is granted again.
-RESERVED_FOR_MS = 5 * 60 * 1000
+KEPT_FOR_MS = 5 * 60 * 1000
 Random = Callable[[int], bytes]
 
 
@@ -297,7 +297,7 @@ class _Step:
             raise RepairRefused("the pool has not enough any more")
         line = book.line(holder.name, holder.epoch)
         book.change_line(holder.name, holder.epoch, confirmed=(line.confirmed if line else 0) + number)
-        book.change(reserved=max(0, book.quota.reserved - number))
+        book.change(kept=max(0, book.quota.kept - number))
 
 
 def _ask_back(work: Work, quota: str, number: int, wall_ms: int) -> int:
@@ -308,9 +308,9 @@ def _ask_back(work: Work, quota: str, number: int, wall_ms: int) -> int:
     book, post = Pools(work, wall_ms).book(quota), Forwarder(work, lambda _session: None)
     if book is None:
         return number
-    book.change(reserved=book.reserved(wall_ms) + number, reserved_until_ms=wall_ms + RESERVED_FOR_MS)
+    book.change(kept=book.kept(wall_ms) + number, kept_until_ms=wall_ms + KEPT_FOR_MS)
     coming = sum(max(0, each.recall_to - each.returned) for each in book.lines.values())
-    missing = max(0, book.quota.reserved - max(0, book.pool) - coming)
+    missing = max(0, book.quota.kept - max(0, book.pool) - coming)
     for line in sorted(book.lines.values(), key=lambda each: (each.held - each.unsold, each.device)):
         device = work.of(Device).get(line.device)
         asked = max(line.recall_to, line.returned)

@@ -101,7 +101,7 @@ device_key = Table(
 )
 
 # ``target`` is a lower limit that returning stock has yet to allow; ``retired`` quotas are no longer in the catalogue;
-# ``frozen`` is the reason why this one grants nothing, or empty. ``reserved`` tickets of the pool wait for a while for tickets that
+# ``frozen`` is the reason why this one grants nothing, or empty. ``kept`` tickets of the pool wait for a while for tickets that
 # are being rebooked to this quota: they are not granted, and nothing else is promised by them.
 quota = Table(
     "quota",
@@ -114,8 +114,8 @@ quota = Table(
     Column("target", Integer),
     Column("retired", Boolean, nullable=False, default=False),
     Column("frozen", Text, nullable=False, default=""),
-    Column("reserved", Integer, nullable=False, server_default="0"),
-    Column("reserved_until_ms", BigInteger, nullable=False, server_default="0"),
+    Column("kept", Integer, nullable=False, server_default="0"),
+    Column("kept_until_ms", BigInteger, nullable=False, server_default="0"),
 )
 
 # The five totals, plus what was last asked of the device: ``recall_to`` is the ``returned`` total we asked for,

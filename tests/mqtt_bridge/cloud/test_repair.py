@@ -217,7 +217,7 @@ def test_what_the_pool_lacks_is_called_back_kept_and_then_rebooked(town: Town) -
         words = apply_remedy(town.database, number, "rebook", "ada", town.now_ms, target="s2")
         assert words.startswith("waits for")
     assert apply_remedy(town.database, first, "rebook", "bob", town.now_ms, target="s2").startswith("waits for")
-    assert town.rows("SELECT reserved FROM quota WHERE id = 'q2'") == [(7,)]
+    assert town.rows("SELECT kept FROM quota WHERE id = 'q2'") == [(7,)]
     town.tick()
     for device in (town.hall, town.yard):
         asked = [each for each in town.bodies(device.name) if isinstance(each, ReturnAllocation) and each.quota == "q2"]
@@ -228,7 +228,7 @@ def test_what_the_pool_lacks_is_called_back_kept_and_then_rebooked(town: Town) -
     town.tick(5_000)
     assert apply_rules(town.database, town.now_ms) == 2
     assert {(each.remedy, each.decided_by) for each in town.listed("decided")} == {("rebook", "ada")}
-    assert town.rows("SELECT reserved FROM quota WHERE id = 'q2'") == [(0,)]
+    assert town.rows("SELECT kept FROM quota WHERE id = 'q2'") == [(0,)]
     town.check_stock()
 
 

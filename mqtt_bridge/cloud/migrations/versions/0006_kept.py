@@ -10,5 +10,5 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    op.add_column("quota", sa.Column("reserved", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("quota", sa.Column("reserved_until_ms", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("quota", sa.Column("kept", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("quota", sa.Column("kept_until_ms", sa.BigInteger(), nullable=False, server_default="0"))
