@@ -30,7 +30,7 @@ class DeviceStock(msgspec.Struct, frozen=True):
 
 
 class QuotaStock(msgspec.Struct, frozen=True):
-    """A quota: ``pool`` + sum(granted - returned + confirmed) = ``limit`` + ``extra``."""
+    """A quota: ``pool`` + sum(granted - returned + confirmed) = ``limit`` + ``extra``; ``waiting`` entries on its waitlist."""
 
     ticket_types: tuple[str, ...]
     quota: str
@@ -38,6 +38,7 @@ class QuotaStock(msgspec.Struct, frozen=True):
     extra: int
     pool: int
     devices: tuple[DeviceStock, ...]
+    waiting: int
 
 
 @blueprint.get("/api/v1/stock")
@@ -49,7 +50,7 @@ def stock() -> Response:
 
 def _quota(view: QuotaView) -> QuotaStock:
     devices = tuple(_device(each) for each in view.shares)
-    return QuotaStock(view.ticket_types, view.id, view.limit, view.extra, view.pool, devices)
+    return QuotaStock(view.ticket_types, view.id, view.limit, view.extra, view.pool, devices, view.waitlist.entries)
 
 
 def _device(share: Share) -> DeviceStock:

@@ -13,7 +13,7 @@ from appliance.domain.limits import Usage
 from appliance.services import rates
 from appliance.services.box import Unit
 from appliance.services.stock import end_hold, shelves_of
-from appliance.store import allocations, holds, orders
+from appliance.store import holds, orders
 
 
 def admit(unit: Unit, client: Client) -> None:
@@ -64,7 +64,7 @@ def check(unit: Unit, client: Client, lines: tuple[Line, ...]) -> None:
     limits.check_holding(rules, used)
     check_orders(unit, used, lines)
     own = holds.held_by(unit.db, client.id)
-    shelves = allocations.shelves(unit.db, per_quota(lines))
+    shelves = shelves_of(unit, per_quota(lines))
     for quota, wanted in per_quota(lines).items():
         # Where stock is simply short, the honest answer is "sold out here", not "your share".
         if quota in shelves and wanted <= shelves[quota].available:

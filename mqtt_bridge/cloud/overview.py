@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import msgspec
@@ -21,6 +21,7 @@ from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.mailbox.tables import outbox
 from mqtt_bridge.protocol.catalogue import Catalogue, Event, EventSession, Venue
 from mqtt_bridge.protocol.stock import Totals
+from mqtt_bridge.protocol.waitlist import OPEN
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,15 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Waitlist:
+    """Who is in the line of a quota: ``entries`` that wait for ``tickets``, and ``offers`` being made right now."""
+
+    entries: int = 0
+    tickets: int = 0
+    offers: int = 0
+
+
+@dataclass(frozen=True)
 class QuotaView:
     """A quota with all its shares; ``event`` and ``at`` are None when the catalogue no longer names it."""
 
@@ -54,6 +64,7 @@ class QuotaView:
     pool: int
     frozen: str
     shares: tuple[Share, ...]
+    waitlist: Waitlist
 
     @property
     def capacity(self) -> int:
@@ -110,7 +121,10 @@ def overview(db: Connection, wall_ms: int) -> Overview:
     devices = work.of(Device).fetch_all()
     current = current_catalogue(db)
     frozen = db.execute(sa.select(t.cloud.c.frozen)).scalar_one()
-    quotas = [_quota(book, current, devices) for book in all_books(work) if _shown(book)]
+    lines = _lines(db)
+    quotas = [
+        _quota(book, current, devices, lines.get(book.id, Waitlist())) for book in all_books(work) if _shown(book)
+    ]
     return Overview(
         as_of_ms=wall_ms,
         frozen=frozen,
@@ -133,7 +147,7 @@ def _by_time(quota: QuotaView) -> tuple[int, str, str]:
     return (quota.at.starts_at_ms if quota.at else 0, quota.at.id if quota.at else "", quota.name)
 
 
-def _quota(book: Book, current: Catalogue, devices: Iterable[Device]) -> QuotaView:
+def _quota(book: Book, current: Catalogue, devices: Iterable[Device], line: Waitlist) -> QuotaView:
     event, at, _ = current.quota.get(book.id, (None, None, None))
     return QuotaView(
         id=book.id,
@@ -148,7 +162,22 @@ def _quota(book: Book, current: Catalogue, devices: Iterable[Device]) -> QuotaVi
         pool=book.pool,
         frozen=book.quota.frozen,
         shares=tuple(_share(book, each) for each in sorted(devices, key=lambda one: (one.venue, one.name))),
+        waitlist=line,
     )
+
+
+def _lines(db: Connection) -> dict[str, Waitlist]:
+    """The waitlist of every quota that has one."""
+    c = t.waitlist.c
+    counted = sa.select(c.quota, c.state, sa.func.count().label("entries"), sa.func.sum(c.quantity).label("tickets"))
+    found: dict[str, Waitlist] = {}
+    for row in db.execute(counted.where(c.state.in_(OPEN)).group_by(c.quota, c.state)):
+        line = found.get(row.quota, Waitlist())
+        if row.state == "waiting":
+            found[row.quota] = replace(line, entries=row.entries, tickets=int(row.tickets))
+        else:
+            found[row.quota] = replace(line, offers=row.entries)
+    return found
 
 
 def _share(book: Book, device: Device) -> Share:
