@@ -5,7 +5,8 @@
 3. Every device that can be reached is given its *cover*: ``COVER`` times what it will probably sell during its next outage,
    at most what it will probably sell until the sale ends. Where all covers together exceed what can be reached (the pool and
    what reachable devices have free), all shrink alike; so grants shrink near sell-out.
-4. What is missing then is recalled: from those that have more than their cover, and for requests from whoever has most.
+4. What is missing then is recalled: from those that have more than their cover, and for requests (also those of orders on
+   request) from whoever has most.
 
 Until enough is sold to know any demand, a device's cover is its even part, and without a request nothing is recalled.
 """
@@ -34,7 +35,8 @@ FLOOR = 0.25
 class QuotaFacts:
     """Figures of a quota in tickets; ``target`` is a lower limit still to be reached, ``frozen`` stops everything.
 
-    ``hours_left`` is the time until its sale ends, None if that is not known.
+    ``hours_left`` is the time until its sale ends, None if that is not known. ``asked`` tickets are wanted back by orders on
+    request that the pool could not meet.
     """
 
     limit: int
@@ -43,6 +45,7 @@ class QuotaFacts:
     target: int | None = None
     frozen: bool = False
     hours_left: float | None = None
+    asked: int = 0
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,7 @@ class _Planning:
 
     def __init__(self, quota: QuotaFacts, devices: list[DeviceFacts]) -> None:
         self.left = quota.pool
+        self.asked = quota.asked
         self.share = fair_share(quota, len(devices))
         self.live = [each for each in devices if each.live]
         self.cover = covers(quota, devices)
@@ -185,7 +189,7 @@ class _Planning:
         """Take back what requests and covers still miss, less what is on its way."""
         coming = sum(each.returning for each in self.live)
         donors = [each for each in self.live if not each.wanted]
-        unmet = sum(self._unmet(each) for each in self.live)
+        unmet = self.asked + sum(self._unmet(each) for each in self.live)
         lacking = sum(self._lacks(each) for each in self.live if each.rate is not None and each.started)
         rich = [each for each in donors if each.rate is not None and each.free > HIGH_WATER * self.cover[each.name]]
         above = {each.name: each.free - max(self.floor, self.cover[each.name]) for each in rich}

@@ -44,14 +44,15 @@ class Stock:
 
 @dataclass
 class Answers:
-    """The decision: order ids in the order of the queue, and what of each quota is kept for those who wait.
+    """The decision: order ids in the order of the queue, and what of each quota is taken and kept.
 
-    ``kept`` tickets of the pool must not be granted to anybody, ``missing`` ones have to come back first.
+    ``met`` tickets of the pool go to confirmed orders. ``kept`` more must not be granted to anybody, ``missing`` ones have to come back first.
     """
 
     confirmed: list[str] = field(default_factory=list)
     refused: list[tuple[str, Refusal]] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
+    met: dict[str, int] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
 
@@ -74,6 +75,7 @@ def decide(asks: Iterable[Ask], stock: Mapping[str, Stock]) -> Answers:
             answers.confirmed.append(ask.order)
             for quota, number in ask.needs.items():
                 pool[quota] -= number
+                answers.met[quota] = answers.met.get(quota, 0) + number
         elif ask.answerable and ask.last_call:
             answers.refused.append((ask.order, "closed"))
         elif ask.answerable and not _fits(ask, {quota: pool[quota] + coming[quota] for quota in pool}):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, raise_alarm
 from mqtt_bridge.cloud.allocation import DeviceFacts, Grant, QuotaFacts, Recall, plan, stepped_limit
+from mqtt_bridge.cloud.lines import LinePlan
 from mqtt_bridge.cloud.lineup import Lineup, line_of, plan_line, walked_past
 from mqtt_bridge.cloud.records import Device, Line, Quota
 from mqtt_bridge.cloud.work import Work
@@ -108,14 +109,64 @@ class Settled:
     letters: list[tuple[str, ReturnAllocation | WaitlistEntrusted]] = field(default_factory=list)
 
 
-def settle(book: Book, devices: Mapping[str, Device], wall_ms: int, settled: Settled) -> None:
-    """Check, plan and debit one quota; the caller holds its row's lock."""
+@dataclass
+class Round:
+    """One quota while it is planned: after its waitlist, ``left`` tickets of the pool are for everybody else.
+
+    ``coming`` may come back from devices and is due to nobody in line.
+    """
+
+    book: Book
+    facts: QuotaFacts
+    line: Lineup
+    served: LinePlan | None
+    devices: list[DeviceFacts]
+    left: int
+    coming: int
+
+
+def serve_waitlist(book: Book, devices: Mapping[str, Device], wall_ms: int, settled: Settled) -> Round | None:
+    """Check a quota, step it down and grant what is due to people in line; the caller holds its row's lock.
+
+    None where nothing may be decided about it.
+    """
     if not _sound(book, wall_ms) or book.quota.frozen:
-        return
+        return None
     if book.quota.target is not None:
         _step_down(book, book.quota.target)
-    _plan(book, devices, wall_ms, settled)
-    _sound(book, wall_ms)
+    spare = max(0, book.pool - book.kept(wall_ms))
+    facts = QuotaFacts(book.quota.limit, book.quota.extra, spare, book.quota.target)
+    able = [_facts(book, each, wall_ms) for each in devices.values() if each.status != "sealed"]
+    line = book.waitlist(devices, wall_ms)
+    settled.letters += line.letters
+    waited_for = sum(each.quantity for each in line.entries)
+    if book.quota.target is not None:
+        # Whatever comes back lowers the limit first.
+        coming = book.quota.target + book.quota.extra - book.known_sales - waited_for
+        return Round(book, facts, line, None, able, 0, coming)
+    coming = book.capacity - book.known_sales - book.kept(wall_ms) - waited_for
+    if not line.entries:
+        return Round(book, facts, line, None, able, spare, coming - spare)
+    served = plan_line(line, spare, able)
+    _carry_out(book, served.steps, devices, wall_ms, settled)
+    return Round(book, facts, line, served, served.devices, served.pool, coming - served.pool)
+
+
+def grant(
+    at: Round, devices: Mapping[str, Device], wall_ms: int, settled: Settled, *, requested: int, kept: int, missing: int
+) -> None:
+    """Plan and debit what is left of a quota.
+
+    ``requested`` tickets of what was left went to orders on request meanwhile; those that wait keep ``kept`` more of it from
+    everybody and want ``missing`` ones back.
+    """
+    left = max(0, at.left - requested - kept) if at.facts.target is None else at.facts.pool
+    steps = plan(replace(at.facts, pool=left, asked=missing), at.devices)
+    if at.served is not None:
+        granted = sum(each.quantity for each in steps if isinstance(each, Grant))
+        walked_past(at.line, at.served, granted + requested)
+    _carry_out(at.book, steps, devices, wall_ms, settled)
+    _sound(at.book, wall_ms)
 
 
 def _sound(book: Book, wall_ms: int) -> bool:
@@ -128,22 +179,6 @@ def _sound(book: Book, wall_ms: int) -> bool:
 def _step_down(book: Book, target: int) -> None:
     limit = min(book.quota.limit, stepped_limit(target, book.committed, book.quota.extra))
     book.change(limit=limit, target=None if limit <= target else target)
-
-
-def _plan(book: Book, devices: Mapping[str, Device], wall_ms: int, settled: Settled) -> None:
-    spare = max(0, book.pool - book.kept(wall_ms))
-    facts = QuotaFacts(book.quota.limit, book.quota.extra, spare, book.quota.target)
-    able = [_facts(book, each, wall_ms) for each in devices.values() if each.status != "sealed"]
-    line = book.waitlist(devices, wall_ms)
-    settled.letters += line.letters
-    if line.entries and book.quota.target is None:
-        planned = plan_line(line, facts.pool, able)
-        _carry_out(book, planned.steps, devices, wall_ms, settled)
-        steps = plan(replace(facts, pool=planned.pool), planned.devices)
-        walked_past(line, planned, sum(each.quantity for each in steps if isinstance(each, Grant)))
-    else:
-        steps = plan(facts, able)
-    _carry_out(book, steps, devices, wall_ms, settled)
 
 
 def _carry_out(

@@ -93,12 +93,12 @@ def _forget_here(db: Connection, wanted: ErasePersonalData) -> None:
         return means(wanted, getattr(content.body, "order", ""), private.contact)
 
     forget_private(db, None, concerned)
-    for table in (t.parked, t.letter):
-        c = table.c
-        for row in db.execute(sa.select(c.id, c.body, c.private).where(c.private.is_not(None))).all():
+    for table in (t.parked, t.letter, t.request):
+        c, (key,) = table.c, table.primary_key
+        for row in db.execute(sa.select(key.label("id"), c.body, c.private).where(c.private.is_not(None))).all():
             body: Downlink = decode(row.body, Downlink)  # type: ignore[arg-type]
             if means(wanted, getattr(body, "order", ""), decode(row.private, Private).contact):
-                db.execute(sa.update(table).where(c.id == row.id).values(private=None))
+                db.execute(sa.update(table).where(key == row.id).values(private=None))
 
 
 def _whom(db: Connection, wanted: ErasePersonalData) -> list[str]:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from mqtt_bridge.cloud.alarms import contradict
 from mqtt_bridge.cloud.kinds import Telling, applies
-from mqtt_bridge.cloud.records import CheckIn, Order, Parked, Payment, Refund, Ticket
+from mqtt_bridge.cloud.records import CheckIn, Order, Parked, Payment, Refund, Request, Ticket
 from mqtt_bridge.cloud.routing import Fact, Sale
 from mqtt_bridge.cloud.work import Need, Work
+from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import (
     CancelRefused,
     CancelRequested,
@@ -20,8 +21,11 @@ from mqtt_bridge.protocol.messages import (
     CheckInUndone,
     OrderCancelled,
     OrderConfirmed,
+    OrderRefused,
+    OrderRequested,
     PaymentTaken,
     RefundPaid,
+    RequestWithdrawn,
     TicketsVoided,
 )
 from mqtt_bridge.protocol.remedies import Kind
@@ -29,7 +33,7 @@ from mqtt_bridge.protocol.remedies import Kind
 
 def sale_of(work: Work, body: Fact, origin: str, venue_of: Callable[[str], str | None]) -> Sale | None:
     """Return who issued the tickets of a fact and which venues host them, None while the sale is unknown."""
-    if isinstance(body, OrderConfirmed | CancelRequested):
+    if isinstance(body, OrderConfirmed | CancelRequested | OrderRequested):
         return Sale(origin, _venues((each.event_session for each in body.tickets), venue_of))
     if isinstance(body, CheckedIn | CheckInUndone):
         ticket = work.of(Ticket).get(body.ticket)
@@ -37,9 +41,18 @@ def sale_of(work: Work, body: Fact, origin: str, venue_of: Callable[[str], str |
     else:
         order = work.of(Order).get(body.order)
     if order is None:
-        return None
+        return _request_of(work, body, origin, venue_of)
     sessions = (each.event_session for each in work.of(Ticket).where("order_id", order.id))
     return Sale(order.issuer, _venues(sessions, venue_of))
+
+
+def _request_of(work: Work, body: Fact, origin: str, venue_of: Callable[[str], str | None]) -> Sale | None:
+    """Return the same of what was only asked for; nobody else need hear of a request that never arrived."""
+    if not isinstance(body, OrderRefused | RequestWithdrawn):
+        return None
+    asked = next(iter(work.of(Request).where("order_id", body.order)), None)
+    tickets = decode(asked.body, OrderRequested).tickets if asked is not None else ()
+    return Sale(origin, _venues((each.event_session for each in tickets), venue_of))
 
 
 def _venues(sessions: Iterable[str], venue_of: Callable[[str], str | None]) -> frozenset[str]:
@@ -62,7 +75,8 @@ def _needs_of_a_sale(_work: Work, body: OrderConfirmed) -> Iterator[list[Need]]:
 
 
 @applies(OrderConfirmed, _needs_of_a_sale)
-def _order_confirmed(at: Telling, body: OrderConfirmed) -> None:
+def record_sale(at: Telling, body: OrderConfirmed) -> None:
+    """Write an order and its tickets down, sold by a device or confirmed here."""
     known = at.work.of(Order).get(body.order)
     if known is not None:
         if known.issuer != at.device:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mqtt_bridge.cloud.records import KINDS, CatalogueVersion, Cloud, Device, Letter, Line, Quota, Record
+from mqtt_bridge.cloud.records import KINDS, Asked, CatalogueVersion, Cloud, Device, Letter, Line, Quota, Record
 from mqtt_bridge.cloud.rows import Figures, Lock, Rows
 from mqtt_bridge.journal import Journal, Table
 from mqtt_bridge.mailbox.memory import MemoryMail
@@ -180,7 +180,10 @@ class MemoryRows:
         for line in self.all(Line):
             out, unsold = sums.get(line.quota, (0, 0))
             sums[line.quota] = (out + line.granted - line.returned + line.confirmed, unsold + max(0, line.unsold))
-        return [Figures(quota, *sums[quota]) for quota in sorted(sums)]
+        asked: dict[str, int] = {}
+        for each in self.all(Asked):
+            asked[each.quota] = asked.get(each.quota, 0) + each.quantity
+        return [Figures(quota, *sums[quota], asked.get(quota, 0)) for quota in sorted(sums)]
 
     def bump_keys(self) -> None:
         (cloud,) = self.all(Cloud)

@@ -7,45 +7,65 @@ pool larger. A device whose life begins meanwhile is not granted to.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
-from mqtt_bridge.cloud.books import Book, Settled, settle
+from mqtt_bridge.cloud import requests
+from mqtt_bridge.cloud.books import Book, Settled, grant, serve_waitlist
+from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.incoming import Outcome
 from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.records import Cloud, Device, Line, Quota
+from mqtt_bridge.cloud.requests import Desk
 from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.work import Work
+from mqtt_bridge.protocol.catalogue import Catalogue
 
 
 class Overtaken(Exception):
     """A device began another life while a grant to the old one was planned; plan again."""
 
 
-def plan_quotas(rows: Rows, quotas: Iterable[str], wall_ms: int) -> Outcome:
-    """Plan these quotas in one transaction; raises ``Overtaken`` with nothing to be kept.
+def plan_quotas(rows: Rows, quotas: Iterable[str], wall_ms: int, catalogues: Catalogues) -> Outcome:
+    """Plan these quotas, and those that orders on request need with them, in one transaction.
 
-    Returns who is to be told: devices with new grants, and those with letters.
+    The waitlist comes first, then requests, then grants to devices. Raises ``Overtaken`` with nothing to be kept. Returns who
+    is to be told: devices with new grants, and those with letters.
     """
+    ids = sorted(requests.concerned(rows, quotas))
     work = Work(rows)
-    ids = sorted(set(quotas))
     work.of(Quota).lock("id", ids, Lock.ALONE)
     cloud = work.of(Cloud).get(1)
     if cloud is None or cloud.frozen:
         return Outcome()
     devices = {each.name: each for each in work.of(Device).fetch_all()}
     work.of(Line).fetch("quota", ids)
-    settled, planned = Settled(), {}
-    for quota in [found for each in ids if (found := work.of(Quota).get(each)) is not None]:
-        book = Book(work, quota, work.of(Line).where("quota", quota.id))
-        settle(book, devices, wall_ms, settled)
-        planned[quota.id] = len(book.lines)
+    locked = [found for each in ids if (found := work.of(Quota).get(each)) is not None]
+    books = {each.id: Book(work, each, work.of(Line).where("quota", each.id)) for each in locked}
+    catalogue = catalogues.of(work)
+    forwarder = Forwarder(work, partial(_venue_of, catalogue))
+    settled = Settled()
+    begun = {quota: serve_waitlist(book, devices, wall_ms, settled) for quota, book in books.items()}
+    rounds = {quota: each for quota, each in begun.items() if each is not None}
+    waiting = requests.answer(Desk(work, rounds, devices, catalogue, forwarder, wall_ms), settled)
+    for quota, each in rounds.items():
+        met, kept, missing = (figures.get(quota, 0) for figures in (waiting.met, waiting.kept, waiting.missing))
+        grant(each, devices, wall_ms, settled, requested=met, kept=kept, missing=missing)
     _fence(rows, settled)
     work.of(Line).lock_changed()
-    forwarder = Forwarder(work, lambda _: None)
     for name, letter in settled.letters:
         forwarder.send(name, CLOUD, letter)
     work.write()
-    return Outcome(answered=set(settled.granted), addressees=forwarder.addressees, planned=planned)
+    return Outcome(
+        answered=set(settled.granted),
+        addressees=forwarder.addressees,
+        planned={each.id: len(each.lines) for each in books.values()},
+    )
+
+
+def _venue_of(catalogue: Catalogue, event_session: str) -> str | None:
+    found = catalogue.event_session.get(event_session)
+    return None if found is None else found[1].venue
 
 
 def _fence(rows: Rows, settled: Settled) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
-from mqtt_bridge.cloud import aftermath, facts, forgetting, kinds, waiting
+from mqtt_bridge.cloud import aftermath, facts, forgetting, kinds, requests, waiting
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.counts import Counts
@@ -37,6 +37,7 @@ from mqtt_bridge.protocol.messages import (
     KeyPublished,
     Need,
     OrderConfirmed,
+    OrderRequested,
     Private,
     Status,
     Uplink,
@@ -304,7 +305,7 @@ class Batch:
             return
         kinds.apply(kinds.Telling(self.work, device, self.wall_ms, self.counts, private), body)
         if isinstance(body, Fact):
-            order = body.order if isinstance(body, OrderConfirmed) else ""
+            order = body.order if isinstance(body, OrderConfirmed | OrderRequested) else ""
             self.forwarder.forward(device, body, forgetting.allowed(self.work, order, private))
             aftermath.follow(self.work, body)
             if isinstance(body, OrderConfirmed):
@@ -420,4 +421,4 @@ class Batch:
 
 
 # Registers what is done with each kind of message, as ``aftermath`` and ``forgetting`` do.
-_ = (facts, waiting)
+_ = (facts, requests, waiting)

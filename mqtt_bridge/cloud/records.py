@@ -281,6 +281,46 @@ class CheckIn(Record, frozen=True):
     undone: bool = False
 
 
+class Request(Record, frozen=True):
+    """An order asked for past its device's allocation; ``place`` is its number in the queue."""
+
+    TABLE: ClassVar[str] = "request"
+    KEY: ClassVar[tuple[str, ...]] = ("place",)
+    SERIAL: ClassVar[str | None] = "place"
+
+    order_id: str
+    device: str
+    state: str
+    refusal: str
+    body: bytes
+    private: bytes | None
+    received_at_ms: int
+    answered_at_ms: int | None
+    place: int
+
+
+class Asked(Record, frozen=True):
+    """Tickets of a quota that an open request waits for."""
+
+    TABLE: ClassVar[str] = "asked"
+    KEY: ClassVar[tuple[str, ...]] = ("quota", "order_id")
+
+    quota: str
+    order_id: str
+    quantity: int
+
+
+class RequestWish(Record, frozen=True):
+    """What the guest (withdraw) or an operator (confirm, refuse) wants of an open request."""
+
+    TABLE: ClassVar[str] = "request_wish"
+    KEY: ClassVar[tuple[str, ...]] = ("order_id", "wish")
+
+    order_id: str
+    wish: str
+    at_ms: int
+
+
 class Parked(Record, frozen=True):
     """A fact that cannot be forwarded yet."""
 
@@ -447,6 +487,9 @@ KINDS: tuple[type[Record], ...] = (
     Ticket,
     Payment,
     CheckIn,
+    Request,
+    Asked,
+    RequestWish,
     Parked,
     Entry,
     Letter,

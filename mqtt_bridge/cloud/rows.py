@@ -22,11 +22,15 @@ class Lock(Enum):
 
 
 class Figures(NamedTuple):
-    """Sums over all allocations of a quota: ``out`` is granted - returned + confirmed, ``unsold`` what devices still own."""
+    """Sums over all allocations of a quota: ``out`` is granted - returned + confirmed, ``unsold`` what devices still own.
+
+    ``asked`` is what open requests wait for.
+    """
 
     quota: str
     out: int
     unsold: int
+    asked: int
 
 
 class Rows(Protocol):

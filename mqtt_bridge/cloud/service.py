@@ -7,6 +7,7 @@ downlink messages were handed to the network a moment ago. Nothing here reads a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -249,7 +250,7 @@ class Reconciler:
         for start in range(0, len(ids), QUOTAS_PER_PLAN):
             part = ids[start : start + QUOTAS_PER_PLAN]
             try:
-                outcome = self.store.run(lambda rows, part=part: plan_quotas(rows, part, self.clock()))  # type: ignore[misc]
+                outcome = self.store.run(partial(self._plan_part, part))
             except Overtaken as overtaken:
                 log.info("plan.overtaken", device=str(overtaken))
                 continue  # the life that began has these quotas planned again
@@ -258,6 +259,9 @@ class Reconciler:
             self._todo.moved -= set(part)
             for quota, lines in outcome.planned.items():
                 self._planned[quota] = (self.ticks_ms(), lines)
+
+    def _plan_part(self, quotas: list[str], rows: Rows) -> Outcome:
+        return plan_quotas(rows, quotas, self.clock(), self._catalogues)
 
     def _tell(self, asked: Iterable[str], others: Iterable[str]) -> None:
         """Publish states and number letters, some devices per transaction."""

@@ -141,11 +141,13 @@ class SqlRows:
 
 _A = t.allocation.c
 _UNSOLD = _A.granted - _A.returned - _A.sold + _A.cancelled
+_ASKED = sa.select(sa.func.sum(t.asked.c.quantity)).where(t.asked.c.quota == _A.quota).scalar_subquery()
 _FIGURES = (
     sa.select(
         _A.quota,
         sa.cast(sa.func.sum(_A.granted - _A.returned + _A.confirmed), sa.BigInteger),
         sa.cast(sa.func.sum(sa.case((_UNSOLD > 0, _UNSOLD), else_=0)), sa.BigInteger),
+        sa.cast(sa.func.coalesce(_ASKED, 0), sa.BigInteger),
     )
     .group_by(_A.quota)
     .order_by(_A.quota)

@@ -210,6 +210,38 @@ check_in = Table(
     Column("undone", Boolean, nullable=False, default=False),
 )
 
+# Orders asked for past a device's allocation, in the order in which they arrived. ``body`` is the OrderRequested, ``private`` its
+# personal part while it waits. Open ones have a row in ``asked`` per quota; what guest or operator want of them is a ``request_wish``.
+request = Table(
+    "request",
+    metadata,
+    Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("order_id", String, nullable=False, unique=True),
+    Column("device", String, nullable=False),
+    Column("state", String, nullable=False),  # waiting | confirmed | refused | withdrawn
+    Column("refusal", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("private", LargeBinary),
+    Column("received_at_ms", BigInteger, nullable=False),
+    Column("answered_at_ms", BigInteger),
+)
+
+asked = Table(
+    "asked",
+    metadata,
+    Column("quota", String, primary_key=True),
+    Column("order_id", String, primary_key=True, index=True),
+    Column("quantity", Integer, nullable=False),
+)
+
+request_wish = Table(
+    "request_wish",
+    metadata,
+    Column("order_id", String, primary_key=True),
+    Column("wish", String, primary_key=True),  # withdraw | confirm | refuse
+    Column("at_ms", BigInteger, nullable=False),
+)
+
 # Facts that cannot be forwarded yet: ``about`` is "order:{id}" or "ticket:{id}" whose sale has not arrived,
 # or "venue:{id}" that has no door.
 parked = Table(

@@ -124,11 +124,11 @@ class _Stock:
         return found
 
     def elsewhere(self, quota: Quota, own: list[Line]) -> int:
-        """Pool plus what all other devices still own: zero means sold out everywhere."""
+        """Pool plus what all other devices still own, less what requests wait for: zero means sold out everywhere."""
         figures = self._figures.get(quota.id)
         pool = quota.limit + quota.extra - (figures.out if figures else 0)
         unsold = (figures.unsold if figures else 0) - sum(max(0, each.unsold) for each in own)
-        return max(0, pool) + max(0, unsold)
+        return max(0, max(0, pool) + max(0, unsold) - (figures.asked if figures else 0))
 
 
 def _state(device: Device, stock: _Stock, upto: int, wall_ms: int) -> DeviceState:

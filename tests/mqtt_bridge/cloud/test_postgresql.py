@@ -110,7 +110,7 @@ def test_reconcilers_in_parallel_count_every_message_once_and_grant_no_ticket_tw
         random.Random(seed).shuffle(mine)
         for start in range(0, len(mine), 4):
             store.run(partial(apply, mine[start : start + 4]))
-            store.run(lambda rows: plan_quotas(rows, ["q"], world.now_ms))
+            store.run(lambda rows: plan_quotas(rows, ["q"], world.now_ms, Catalogues()))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(reconcile, range(4)))
