@@ -26,7 +26,14 @@ HOUR_MS = 3_600_000
 TYPE = ids.ticket_type_id("bench", "now", "Seat")
 _QUOTA = ids.quota_id("bench", "now", "seats")
 # Guests' limits protect guests from each other; here every client is ours.
-_LIMITS = Limits(1000, 100, 1000, 1000, 1.0, 10, 100_000)
+_LIMITS = Limits(
+    per_hold=1000,
+    holds_per_client=100,
+    unpaid_per_client=1000,
+    free_per_client=1000,
+    share_per_client=1.0,
+    new_clients_per_minute=100_000,
+)
 
 
 def variables(folder: Path, port: int) -> dict[str, str]:

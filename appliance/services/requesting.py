@@ -98,7 +98,7 @@ def on_confirmed(unit: Unit, message: OrderConfirmed, private: Private | None) -
     requests.close(unit.db, row.id, confirmed=True)
     epochs = {each.ticket: each.epoch for each in message.tickets}
     for ticket in orders.tickets(unit.db, row.id):
-        counted = dict(ticket._mapping) | {"epoch": epochs[ticket.id]}
+        counted = ticket._asdict() | {"epoch": epochs[ticket.id]}
         receipt = sign(unit, counted, paid=row.payment == "paid", inc=asked.inc, seq=asked.seq)
         orders.change_tickets(unit.db, [ticket.id], epoch=counted["epoch"], receipt=receipt, voided=False)
     if row.status != "requested":

@@ -133,7 +133,7 @@ def sign(unit: Unit, ticket: Mapping[str, Any], *, paid: bool, inc: str, seq: in
 
 def fact(ticket: Any) -> TicketFact:
     """Return what a message says of a ticket row."""
-    row = ticket if isinstance(ticket, dict) else dict(ticket._mapping)
+    row = ticket if isinstance(ticket, dict) else ticket._asdict()
     return TicketFact(
         ticket=row["id"],
         code=row["code"],

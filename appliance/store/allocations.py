@@ -10,15 +10,19 @@ from sqlalchemy.dialects.sqlite import insert
 
 from appliance.domain.inventory import Shelf
 from appliance.store.tables import allocation
+from mqtt_bridge.prepared import Prepared
 from mqtt_bridge.protocol.messages import StockCount
 from mqtt_bridge.protocol.stock import Totals
 
 # Statements of the hot path are built once: building one costs as much as running it.
-_ALL = select(allocation).order_by(allocation.c.quota, allocation.c.epoch)
-_SHELVES = select(allocation).where(allocation.c.current)
-_SHELVES_OF = _SHELVES.where(allocation.c.quota.in_(bindparam("quotas", expanding=True)))
-_OF_QUOTA = select(allocation).where(allocation.c.quota == bindparam("of")).order_by(allocation.c.epoch)
-_FIND = select(allocation).where(allocation.c.quota == bindparam("of"), allocation.c.epoch == bindparam("in_epoch"))
+_ALL = Prepared(select(allocation).order_by(allocation.c.quota, allocation.c.epoch))
+_CURRENT = select(allocation).where(allocation.c.current)
+_SHELVES = Prepared(_CURRENT)
+_SHELVES_OF = Prepared(_CURRENT.where(allocation.c.quota.in_(bindparam("quotas", expanding=True))))
+_OF_QUOTA = Prepared(select(allocation).where(allocation.c.quota == bindparam("of")).order_by(allocation.c.epoch))
+_FIND = Prepared(
+    select(allocation).where(allocation.c.quota == bindparam("of"), allocation.c.epoch == bindparam("in_epoch"))
+)
 _ROW = insert(allocation)
 _PUT = _ROW.on_conflict_do_update(
     index_elements=[allocation.c.quota, allocation.c.epoch],
@@ -43,19 +47,19 @@ def _shelf(row: Row[Any]) -> Shelf:
 
 def shelves(db: Connection, quotas: Iterable[str] | None = None) -> dict[str, Shelf]:
     """Return the current shelf per quota (all, or those asked for); a quota never granted here has none."""
-    rows = db.execute(_SHELVES) if quotas is None else db.execute(_SHELVES_OF, {"quotas": list(quotas)})
+    rows = _SHELVES.all(db) if quotas is None else _SHELVES_OF.all(db, quotas=list(quotas))
     return {row.quota: _shelf(row) for row in rows}
 
 
 def every(db: Connection, quota: str | None = None) -> list[Shelf]:
     """Return the shelves of all epochs, of one quota or of all."""
-    rows = db.execute(_ALL) if quota is None else db.execute(_OF_QUOTA, {"of": quota})
+    rows = _ALL.all(db) if quota is None else _OF_QUOTA.all(db, of=quota)
     return [_shelf(row) for row in rows]
 
 
 def find(db: Connection, quota: str, epoch: int) -> Shelf | None:
     """Return the shelf of one quota and epoch; None if this device never had any."""
-    row = db.execute(_FIND, {"of": quota, "in_epoch": epoch}).first()
+    row = _FIND.first(db, of=quota, in_epoch=epoch)
     return None if row is None else _shelf(row)
 
 

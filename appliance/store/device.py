@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select, update
 
 from appliance.store.allocations import forget_current
 from appliance.store.tables import catalogue, device
+from mqtt_bridge.prepared import Prepared
 
 
 class NotProvisioned(RuntimeError):
@@ -37,9 +38,11 @@ class DeviceRow:
     catalogue_version: int
 
 
-_QUERY = select(
-    *(column for column in device.c if column.name != "id"), catalogue.c.version.label("catalogue_version")
-).select_from(device.outerjoin(catalogue, catalogue.c.id == device.c.id))
+_QUERY = Prepared(
+    select(
+        *(column for column in device.c if column.name != "id"), catalogue.c.version.label("catalogue_version")
+    ).select_from(device.outerjoin(catalogue, catalogue.c.id == device.c.id))
+)
 
 
 def load(db: Connection) -> DeviceRow:
@@ -53,10 +56,10 @@ def load(db: Connection) -> DeviceRow:
 
 def find(db: Connection) -> DeviceRow | None:
     """Return the device row, or None in an empty database."""
-    row = db.execute(_QUERY).first()
+    row = _QUERY.first(db)
     if row is None:
         return None
-    facts = dict(row._mapping)
+    facts = row._asdict()
     return DeviceRow(**facts | {"catalogue_version": facts["catalogue_version"] or 0})
 
 

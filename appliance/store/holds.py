@@ -11,6 +11,7 @@ from appliance.domain.clock import Now
 from appliance.domain.inventory import Line
 from appliance.domain.requests import NO_STOCK
 from appliance.store.tables import client, hold, hold_item, order
+from mqtt_bridge.prepared import Prepared
 
 # Statements of the hot path are built once: building one costs as much as running it.
 _ID: BindParameter[str] = bindparam("id_")
@@ -22,33 +23,35 @@ _LAPSED = and_(hold.c.state == "open", hold.c.boot_id == _BOOT, hold.c.expires_b
 _PLACED = hold.c.entry.is_(None)
 _ADD = hold.insert()
 _ADD_ITEMS = hold_item.insert()
-_FIND = select(hold).where(hold.c.id == _ID)
-_ITEMS = select(hold_item).where(hold_item.c.hold == _ID).order_by(hold_item.c.ticket_type)
+_FIND = Prepared(select(hold).where(hold.c.id == _ID))
+_ITEMS = Prepared(select(hold_item).where(hold_item.c.hold == _ID).order_by(hold_item.c.ticket_type))
 _SET_STATE = update(hold).where(hold.c.id == _ID).values(state=bindparam("after"))
 _END = _SET_STATE.where(hold.c.state == "open").returning(hold.c.entry)
-_LAPSED_IDS = select(hold.c.id).where(_LAPSED).order_by(hold.c.expires_boot_ms)
-_OPEN_AND_LAPSED = (
+_LAPSED_IDS = Prepared(select(hold.c.id).where(_LAPSED).order_by(hold.c.expires_boot_ms))
+_OPEN_AND_LAPSED = Prepared(
     select(hold_item.c.quota, hold_item.c.epoch, func.sum(hold_item.c.quantity).label("quantity"))
     .join(hold, hold.c.id == hold_item.c.hold)
     .where(_LAPSED)
     .group_by(hold_item.c.quota, hold_item.c.epoch)
 )
 _OF_EARLIER_BOOTS = and_(hold.c.state == "open", hold.c.boot_id != _BOOT)
-_ANY_OF_EARLIER_BOOTS = select(hold.c.id).where(_OF_EARLIER_BOOTS).limit(1)
-_OPEN_OF = select(func.count()).select_from(hold).where(hold.c.client == _CLIENT, hold.c.state == "open", _PLACED)
-_UNCONFIRMED = (
-    select(func.count(), func.min(hold.c.placed_boot_ms))
+_ANY_OF_EARLIER_BOOTS = Prepared(select(hold.c.id).where(_OF_EARLIER_BOOTS).limit(1))
+_OPEN_OF = Prepared(
+    select(func.count()).select_from(hold).where(hold.c.client == _CLIENT, hold.c.state == "open", _PLACED)
+)
+_UNCONFIRMED = Prepared(
+    select(func.count().label("number"), func.min(hold.c.placed_boot_ms).label("since"))
     .select_from(hold.outerjoin(order, order.c.hold == hold.c.id))
     .where(hold.c.client == _CLIENT, hold.c.boot_id == _BOOT, hold.c.placed_boot_ms > _AT, _PLACED)
     .where(or_(order.c.id.is_(None), order.c.status == "cancelled"))
 )
-_HELD_BY = (
+_HELD_BY = Prepared(
     select(hold_item.c.quota, func.sum(hold_item.c.quantity).label("quantity"))
     .join(hold, hold.c.id == hold_item.c.hold)
     .where(hold.c.client == _CLIENT, hold.c.state == "open", hold_item.c.epoch != NO_STOCK)
     .group_by(hold_item.c.quota)
 )
-_KNOWN = select(client.c.id).where(client.c.id == _CLIENT)
+_KNOWN = Prepared(select(client.c.id).where(client.c.id == _CLIENT))
 _ADD_CLIENT = client.insert()
 
 
@@ -70,12 +73,12 @@ def add(db: Connection, values: dict[str, Any], lines: Iterable[Line], epochs: d
 
 def find(db: Connection, hold_id: str) -> Row[Any] | None:
     """Return the hold row."""
-    return db.execute(_FIND, {"id_": hold_id}).first()
+    return _FIND.first(db, id_=hold_id)
 
 
 def items(db: Connection, hold_id: str) -> list[Row[Any]]:
     """Return the item rows in a stable order."""
-    return list(db.execute(_ITEMS, {"id_": hold_id}))
+    return _ITEMS.all(db, id_=hold_id)
 
 
 def set_state(db: Connection, hold_id: str, state: str) -> None:
@@ -90,18 +93,18 @@ def end(db: Connection, hold_id: str, state: str) -> Row[Any] | None:
 
 def lapsed(db: Connection, now: Now) -> list[str]:
     """Return ids of open holds whose life is over."""
-    return list(db.execute(_LAPSED_IDS, {"boot": now.boot_id, "at": now.boot_ms}).scalars())
+    return _LAPSED_IDS.scalars(db, boot=now.boot_id, at=now.boot_ms)
 
 
 def lapsed_stock(db: Connection, now: Now) -> dict[tuple[str, int], int]:
     """Return tickets per (quota, epoch) in holds whose life is over but which nobody freed yet."""
-    rows = db.execute(_OPEN_AND_LAPSED, {"boot": now.boot_id, "at": now.boot_ms})
+    rows = _OPEN_AND_LAPSED.all(db, boot=now.boot_id, at=now.boot_ms)
     return {(row.quota, row.epoch): row.quantity for row in rows}
 
 
 def adopt(db: Connection, now: Now) -> None:
     """Restart the life of open holds from an earlier boot."""
-    if db.execute(_ANY_OF_EARLIER_BOOTS, {"boot": now.boot_id}).first() is None:
+    if _ANY_OF_EARLIER_BOOTS.first(db, boot=now.boot_id) is None:
         return
     restarted = update(hold).where(hold.c.state == "open", hold.c.boot_id != now.boot_id)
     db.execute(
@@ -121,7 +124,7 @@ def open_ids(db: Connection) -> list[str]:
 
 def open_of(db: Connection, client_id: str) -> int:
     """Return how many holds a client has open."""
-    return db.execute(_OPEN_OF, {"client_": client_id}).scalar_one()
+    return int(_OPEN_OF.scalar(db, client_=client_id))
 
 
 def open_ids_of(db: Connection, client_id: str) -> list[str]:
@@ -135,13 +138,13 @@ def unconfirmed_since(db: Connection, client_id: str, boot_id: str, since_boot_m
 
     An order that was cancelled counts like a hold that was given back: both kept tickets from others for nothing.
     """
-    number, first = db.execute(_UNCONFIRMED, {"client_": client_id, "boot": boot_id, "at": since_boot_ms}).one()
-    return number, first
+    row = _UNCONFIRMED.all(db, client_=client_id, boot=boot_id, at=since_boot_ms)[0]
+    return row.number, row.since
 
 
 def held_by(db: Connection, client_id: str) -> dict[str, int]:
     """Return tickets per quota in a client's open holds."""
-    return {row.quota: row.quantity for row in db.execute(_HELD_BY, {"client_": client_id})}
+    return {row.quota: row.quantity for row in _HELD_BY.all(db, client_=client_id)}
 
 
 def open_by_address(db: Connection, quota: str) -> list[Row[Any]]:
@@ -174,7 +177,7 @@ def old_ends(db: Connection, before_ms: int) -> int:
 
 def client_known(db: Connection, client_id: str) -> bool:
     """Return whether this client was seen before."""
-    return db.execute(_KNOWN, {"client_": client_id}).first() is not None
+    return _KNOWN.first(db, client_=client_id) is not None
 
 
 def add_client(db: Connection, client_id: str, address: str, now: Now) -> None:

@@ -9,26 +9,27 @@ from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select, 
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.store.tables import check_in, order, payment, ticket
+from mqtt_bridge.prepared import Prepared
 
 # Statements of the hot path are built once: building one costs as much as running it.
 _ID: BindParameter[str] = bindparam("id_")
 _ADD = order.insert()
 _ADD_TICKETS = ticket.insert()
-_FIND = select(order).where(order.c.id == _ID)
-_BY_HOLD = select(order.c.id).where(order.c.hold == _ID)
-_TICKETS = (
+_FIND = Prepared(select(order).where(order.c.id == _ID))
+_BY_HOLD = Prepared(select(order.c.id).where(order.c.hold == _ID))
+_TICKETS = Prepared(
     select(ticket, check_in.c.at_ms.label("admitted_at_ms"))
     .outerjoin(check_in, check_in.c.id == ticket.c.checked_in_by)
     .where(ticket.c.order == _ID)
     .order_by(ticket.c.event_session, ticket.c.ticket_type, ticket.c.id)
 )
-_TICKET = select(ticket).where(ticket.c.id == _ID)
-_TICKETS_BY_CODE = select(ticket).where(ticket.c.code == bindparam("code"))
+_TICKET = Prepared(select(ticket).where(ticket.c.id == _ID))
+_TICKETS_BY_CODE = Prepared(select(ticket).where(ticket.c.code == bindparam("code")))
 _SUM = select(func.coalesce(func.sum(payment.c.amount_minor), 0)).where(payment.c.order == _ID)
-_PAID = _SUM.where(payment.c.amount_minor > 0)
-_PAID_BACK = _SUM.where(payment.c.amount_minor < 0)
-_BEFORE = select(ticket).where(ticket.c.replaced_by == _ID).limit(1)
-_OF_CLIENT = (
+_PAID = Prepared(_SUM.where(payment.c.amount_minor > 0))
+_PAID_BACK = Prepared(_SUM.where(payment.c.amount_minor < 0))
+_BEFORE = Prepared(select(ticket).where(ticket.c.replaced_by == _ID).limit(1))
+_OF_CLIENT = Prepared(
     select(ticket.c.event_session, ticket.c.price_minor, order.c.payment, func.count().label("number"))
     .join(order, order.c.id == ticket.c.order)
     .where(
@@ -49,12 +50,13 @@ def add(db: Connection, values: dict[str, Any], tickets: list[dict[str, Any]]) -
 
 def find(db: Connection, order_id: str) -> Row[Any] | None:
     """Return the order row."""
-    return db.execute(_FIND, {"id_": order_id}).first()
+    return _FIND.first(db, id_=order_id)
 
 
 def find_by_hold(db: Connection, hold_id: str) -> str | None:
     """Return the id of the order a hold became."""
-    return db.execute(_BY_HOLD, {"id_": hold_id}).scalar()
+    found: str | None = _BY_HOLD.scalar(db, id_=hold_id)
+    return found
 
 
 def by_code(db: Connection, code: str) -> list[str]:
@@ -70,17 +72,17 @@ def change(db: Connection, order_id: str, **values: Any) -> None:
 
 def tickets(db: Connection, order_id: str) -> list[Row[Any]]:
     """Return ticket rows of an order with ``admitted_at_ms`` of the check-in that counts, in a stable order."""
-    return list(db.execute(_TICKETS, {"id_": order_id}))
+    return _TICKETS.all(db, id_=order_id)
 
 
 def find_ticket(db: Connection, ticket_id: str) -> Row[Any] | None:
     """Return a ticket row."""
-    return db.execute(_TICKET, {"id_": ticket_id}).first()
+    return _TICKET.first(db, id_=ticket_id)
 
 
 def tickets_by_code(db: Connection, code: str) -> list[Row[Any]]:
     """Return ticket rows with this code."""
-    return list(db.execute(_TICKETS_BY_CODE, {"code": code}))
+    return _TICKETS_BY_CODE.all(db, code=code)
 
 
 def orders_of_tickets(db: Connection, ticket_ids: Iterable[str]) -> list[str]:
@@ -116,22 +118,22 @@ def add_payment(db: Connection, values: dict[str, Any]) -> bool:
 
 def paid_minor(db: Connection, order_id: str) -> int:
     """Return the sum of an order's payments, not counting what was paid back."""
-    return int(db.execute(_PAID, {"id_": order_id}).scalar_one())
+    return int(_PAID.scalar(db, id_=order_id))
 
 
 def paid_back_minor(db: Connection, order_id: str) -> int:
     """Return how much was paid back for an order, a positive sum."""
-    return -int(db.execute(_PAID_BACK, {"id_": order_id}).scalar_one())
+    return -int(_PAID_BACK.scalar(db, id_=order_id))
 
 
 def replaced(db: Connection, ticket_id: str) -> Row[Any] | None:
     """Return the ticket that this one took the place of."""
-    return db.execute(_BEFORE, {"id_": ticket_id}).first()
+    return _BEFORE.first(db, id_=ticket_id)
 
 
 def tickets_of_client(db: Connection, client_id: str, statuses: Iterable[str]) -> list[Row[Any]]:
     """Return (event_session, price_minor, payment, number) of a client's valid tickets, grouped."""
-    return list(db.execute(_OF_CLIENT, {"client_": client_id, "statuses": list(statuses)}))
+    return _OF_CLIENT.all(db, client_=client_id, statuses=list(statuses))
 
 
 def unpaid_in(db: Connection, event_session: str, issuers: Iterable[str]) -> list[str]:

@@ -10,21 +10,24 @@ from sqlalchemy.dialects.sqlite import insert
 
 from appliance.domain.clock import Now
 from appliance.store.tables import audit, hardware, idempotency, issuer_key, print_job, rate, staff_token, switch
+from mqtt_bridge.prepared import Prepared
 
 # Statements of the hot path are built once: building one costs as much as running it.
 _ADD_AUDIT = audit.insert()
-_SWITCHES = select(switch.c.name, switch.c.value)
+_SWITCHES = Prepared(select(switch.c.name, switch.c.value))
 _RATE_KEY = and_(
     rate.c.bucket == bindparam("bucket_"), rate.c.window == bindparam("window_"), rate.c.boot_id == bindparam("boot")
 )
-_RATE = select(rate.c.count).where(_RATE_KEY)
+_RATE = Prepared(select(rate.c.count).where(_RATE_KEY))
 _COUNT_ONCE = insert(rate).values(count=1)
 _COUNT = _COUNT_ONCE.on_conflict_do_update(
     index_elements=["bucket", "window", "boot_id"], set_={"count": rate.c.count + 1}
 )
 _UNCOUNT = update(rate).where(_RATE_KEY, rate.c.count > 0).values(count=rate.c.count - 1)
-_REPLY = select(idempotency).where(idempotency.c.scope == bindparam("scope_"), idempotency.c.key == bindparam("key_"))
-_STAFF_TOKEN = select(staff_token).where(staff_token.c.sha256 == bindparam("hash"))
+_REPLY = Prepared(
+    select(idempotency).where(idempotency.c.scope == bindparam("scope_"), idempotency.c.key == bindparam("key_"))
+)
+_STAFF_TOKEN = Prepared(select(staff_token).where(staff_token.c.sha256 == bindparam("hash")))
 
 
 def add_audit(db: Connection, at_ms: int, who: str, action: str, subject: str, detail: str) -> None:
@@ -79,7 +82,7 @@ def put_hardware(db: Connection, name: str, state: str, reason: str, since_ms: i
 
 def switches(db: Connection) -> dict[str, str]:
     """Return every staff switch that is set."""
-    return {row.name: row.value for row in db.execute(_SWITCHES)}
+    return {row.name: row.value for row in _SWITCHES.all(db)}
 
 
 def put_switch(db: Connection, name: str, value: str | None, at_ms: int, who: str) -> None:
@@ -93,7 +96,7 @@ def put_switch(db: Connection, name: str, value: str | None, at_ms: int, who: st
 
 def rate_count(db: Connection, bucket: str, window: int, boot_id: str) -> int:
     """Return how often ``bucket`` was counted in the window that began at ``window`` (boot-time in ms) of this boot."""
-    return db.execute(_RATE, {"bucket_": bucket, "window_": window, "boot": boot_id}).scalar() or 0
+    return _RATE.scalar(db, bucket_=bucket, window_=window, boot=boot_id) or 0
 
 
 def rate_add(db: Connection, bucket: str, window: int, boot_id: str) -> None:
@@ -108,7 +111,7 @@ def rate_take(db: Connection, bucket: str, window: int, boot_id: str) -> None:
 
 def find_reply(db: Connection, scope: str, key: str) -> Row[Any] | None:
     """Return the remembered answer under a key."""
-    return db.execute(_REPLY, {"scope_": scope, "key_": key}).first()
+    return _REPLY.first(db, scope_=scope, key_=key)
 
 
 def add_reply(db: Connection, values: dict[str, Any]) -> None:
@@ -123,7 +126,7 @@ def add_staff_token(db: Connection, values: dict[str, Any]) -> None:
 
 def find_staff_token(db: Connection, sha256: str) -> Row[Any] | None:
     """Return a staff token."""
-    return db.execute(_STAFF_TOKEN, {"hash": sha256}).first()
+    return _STAFF_TOKEN.first(db, hash=sha256)
 
 
 def drop_staff_token(db: Connection, sha256: str) -> None:

@@ -11,17 +11,19 @@ from sqlalchemy import Connection, Row, bindparam, exists, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.store.tables import allocation, hold_item, waiting, waitlist_line, wish
+from mqtt_bridge.prepared import Prepared
 from mqtt_bridge.protocol.messages import InLine, Wish
 from mqtt_bridge.protocol.waitlist import OPEN, Waiting
 
 _LINE = msgspec.json.Decoder(tuple[InLine, ...])
 
 # Statements of the hot path are built once: building one costs as much as running it.
-_WAITING = select(waiting).where(waiting.c.state == "waiting").order_by(waiting.c.number)
-_WAITING_FOR = _WAITING.where(waiting.c.quota.in_(bindparam("quotas", expanding=True)))
-_LINES = select(waitlist_line)
-_LINES_OF = _LINES.where(waitlist_line.c.quota.in_(bindparam("quotas", expanding=True)))
-_FIND = select(waiting).where(waiting.c.entry == bindparam("entry_"))
+_ALL_WAITING = select(waiting).where(waiting.c.state == "waiting").order_by(waiting.c.number)
+_WAITING = Prepared(_ALL_WAITING)
+_WAITING_FOR = Prepared(_ALL_WAITING.where(waiting.c.quota.in_(bindparam("quotas", expanding=True))))
+_LINES = Prepared(select(waitlist_line))
+_LINES_OF = Prepared(select(waitlist_line).where(waitlist_line.c.quota.in_(bindparam("quotas", expanding=True))))
+_FIND = Prepared(select(waiting).where(waiting.c.entry == bindparam("entry_")))
 _IS_OPEN = waiting.c.state.in_(OPEN)
 
 
@@ -42,7 +44,7 @@ def add(db: Connection, values: dict[str, Any], wishes: Iterable[Wish]) -> int:
 
 def find(db: Connection, entry: str) -> Row[Any] | None:
     """Return an entry."""
-    return db.execute(_FIND, {"entry_": entry}).first()
+    return _FIND.first(db, entry_=entry)
 
 
 def wishes(db: Connection, number: int) -> tuple[Wish, ...]:
@@ -59,8 +61,8 @@ def change(db: Connection, number: int, **values: Any) -> None:
 def rows_waiting(db: Connection, quotas: Iterable[str] | None = None) -> list[Row[Any]]:
     """Return the entries that wait (for these quotas), in the order they joined."""
     if quotas is None:
-        return list(db.execute(_WAITING))
-    return list(db.execute(_WAITING_FOR, {"quotas": list(quotas)}))
+        return _WAITING.all(db)
+    return _WAITING_FOR.all(db, quotas=list(quotas))
 
 
 def entry_of(row: Row[Any]) -> Waiting:
@@ -104,7 +106,7 @@ def offers_without_stock(db: Connection) -> list[Row[Any]]:
 
 def told(db: Connection, quotas: Iterable[str] | None = None) -> dict[str, Told]:
     """Return the lines the cloud told, of these quotas or all; a quota nobody waits for has none."""
-    rows = db.execute(_LINES) if quotas is None else db.execute(_LINES_OF, {"quotas": list(quotas)})
+    rows = _LINES.all(db) if quotas is None else _LINES_OF.all(db, quotas=list(quotas))
     return {row.quota: Told(_LINE.decode(row.line), row.longer) for row in rows}
 
 

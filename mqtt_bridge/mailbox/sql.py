@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mqtt_bridge.mailbox.rows import Outgoing
 from mqtt_bridge.mailbox.tables import inbox, inbox_early, outbox
+from mqtt_bridge.prepared import Prepared
 from mqtt_bridge.protocol.messages import Ack
 
 # Statements are built once: building one costs as much as running it.
@@ -20,7 +21,7 @@ _AT: BindParameter[int] = bindparam("at_ms")
 _OURS = and_(outbox.c.peer == _PEER, outbox.c.inc == _INC)
 _WAITING = and_(outbox.c.peer == _PEER, outbox.c.acked_at_ms.is_(None))
 _PUT = insert(outbox)
-_LAST = select(func.max(outbox.c.seq)).where(_OURS)
+_LAST = Prepared(select(func.max(outbox.c.seq)).where(_OURS))
 _FIRST = func.min(outbox.c.seq)
 _STREAMS = (
     select(outbox.c.inc, _FIRST)
@@ -80,7 +81,7 @@ class SqlMail:
         return self.last_seq(peer, inc) + 1
 
     def last_seq(self, peer: str, inc: str) -> int:
-        return self._scalar(_LAST, peer_=peer, inc_=inc) or 0
+        return _LAST.scalar(self._db, peer_=peer, inc_=inc) or 0
 
     def put(self, peer: str, row: Outgoing) -> None:
         self._db.execute(_PUT, {"peer": peer, **row._asdict()})
