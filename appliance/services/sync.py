@@ -120,8 +120,8 @@ def apply_state(unit: Unit, state: DeviceState) -> None:
     for grant in state.grants:
         for shelf in take_grant(allocations.every(unit.db, grant.quota), grant, state.as_of_ms):
             allocations.put(unit.db, shelf)
-        if lines.get(grant.quota, waiting.Told()) != (grant.line, grant.longer):
-            waiting.put_told(unit.db, grant.quota, grant.line, grant.longer)
+        if grant.line or grant.quota in lines:
+            waiting.put_told(unit.db, grant.quota, grant.line, grant.longer, unit.now)
     unit.at_end(turns.serve)
     unit.mail.acknowledge(CLOUD, Ack(state.inc, state.upto), unit.now.wall_ms)
     told = {"state_revision": state.revision, "state_as_of_ms": state.as_of_ms, "generation": state.generation}

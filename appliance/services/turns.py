@@ -22,8 +22,6 @@ from mqtt_bridge.protocol import waitlist
 from mqtt_bridge.protocol.messages import OfferMade, OfferWithdrawn, StockCount, WaitlistLeft
 from mqtt_bridge.protocol.waitlist import Served, State, Waiting, next_state
 
-Quantities = Mapping[tuple[str, int], int]
-
 
 def queues(unit: Unit, quotas: Iterable[str] | None = None) -> dict[str, list[Waiting]]:
     """Return the line of each quota somebody waits for: the cloud's, and behind it what the cloud does not know yet."""
@@ -33,11 +31,13 @@ def queues(unit: Unit, quotas: Iterable[str] | None = None) -> dict[str, list[Wa
         own.setdefault(row.quota, {})[row.number] = waiting.entry_of(row)
     told = waiting.told(unit.db, wanted)
     return {
-        quota: waitlist.merged(
-            own.get(quota, {}), told[quota].line if quota in told else (), linked=unit.device.link_up
-        )
-        for quota in sorted({*own, *told})
+        quota: _merged(unit, own.get(quota, {}), told.get(quota, waiting.Told())) for quota in sorted({*own, *told})
     }
+
+
+def _merged(unit: Unit, own: dict[int, Waiting], told: waiting.Told) -> list[Waiting]:
+    # A cloud that fell silent would not fetch what is kept for people elsewhere, whatever the link says.
+    return waitlist.merged(own, told.line, linked=unit.device.link_up and told.fresh(unit.now))
 
 
 def kept(unit: Unit, shelves: dict[str, Shelf]) -> dict[str, Shelf]:

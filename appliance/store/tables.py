@@ -158,13 +158,15 @@ wish = Table(
     Column("quantity", Integer, nullable=False),
 )
 
-# The waitlist of a quota as the cloud last told it: ``line`` is JSON of messages.InLine; no row where nobody waits.
+# The waitlist of a quota as the cloud last told it: ``line`` is JSON of messages.InLine; no row where nobody waits. ``heard_*``: when.
 waitlist_line = Table(
     "waitlist_line",
     metadata,
     Column("quota", String, primary_key=True),
     Column("line", LargeBinary, nullable=False),
     Column("longer", Integer, nullable=False),
+    Column("heard_boot_id", String, nullable=False),
+    Column("heard_boot_ms", BigInteger, nullable=False),
 )
 
 order = Table(

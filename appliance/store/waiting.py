@@ -10,11 +10,13 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, exists, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from appliance.domain.clock import Now
 from appliance.store.tables import allocation, hold_item, waiting, waitlist_line, wish
 from mqtt_bridge.prepared import Prepared
 from mqtt_bridge.protocol.messages import InLine, Wish
 from mqtt_bridge.protocol.waitlist import OPEN, Waiting
 
+FRESH_MS = 60_000
 _LINE = msgspec.json.Decoder(tuple[InLine, ...])
 
 # Statements of the hot path are built once: building one costs as much as running it.
@@ -32,6 +34,12 @@ class Told(NamedTuple):
 
     line: tuple[InLine, ...] = ()
     longer: int = 0
+    heard_boot_id: str = ""
+    heard_boot_ms: int = 0
+
+    def fresh(self, now: Now) -> bool:
+        """Tell whether it was heard a moment ago, in this boot: the cloud repeats itself several times a minute."""
+        return self.heard_boot_id == now.boot_id and now.boot_ms - self.heard_boot_ms < FRESH_MS
 
 
 def add(db: Connection, values: dict[str, Any], wishes: Iterable[Wish]) -> int:
@@ -107,15 +115,16 @@ def offers_without_stock(db: Connection) -> list[Row[Any]]:
 def told(db: Connection, quotas: Iterable[str] | None = None) -> dict[str, Told]:
     """Return the lines the cloud told, of these quotas or all; a quota nobody waits for has none."""
     rows = _LINES.all(db) if quotas is None else _LINES_OF.all(db, quotas=list(quotas))
-    return {row.quota: Told(_LINE.decode(row.line), row.longer) for row in rows}
+    return {row.quota: Told(_LINE.decode(row.line), row.longer, row.heard_boot_id, row.heard_boot_ms) for row in rows}
 
 
-def put_told(db: Connection, quota: str, line: Sequence[InLine], longer: int) -> None:
-    """Write a line as the cloud told it."""
+def put_told(db: Connection, quota: str, line: Sequence[InLine], longer: int, now: Now) -> None:
+    """Write a line as the cloud told it just now."""
     if not line and not longer:
         db.execute(waitlist_line.delete().where(waitlist_line.c.quota == quota))
         return
     values = {"line": msgspec.json.encode(line), "longer": longer}
+    values |= {"heard_boot_id": now.boot_id, "heard_boot_ms": now.boot_ms}
     row = insert(waitlist_line).values(quota=quota, **values)
     db.execute(row.on_conflict_do_update(index_elements=["quota"], set_=values))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -104,10 +106,10 @@ class BoxOffice(RuleBasedStateMachine):
     def take(self, entry):
         with self.box.database.read() as db:
             offers = db.execute(select(tables.hold.c.id).where(tables.hold.c.entry == entry)).scalars().all()
-        taken = multiple()
+        taken: Any = multiple()
         for hold in offers:
             try:
-                taken = self.box.run(lambda unit, hold=hold: booking.confirm(unit, hold)).id
+                taken = self.box.run(partial(booking.confirm, hold_id=hold)).id
             except HoldExpired:
                 continue
         return taken

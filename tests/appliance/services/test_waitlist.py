@@ -424,6 +424,22 @@ def test_cut_off_a_device_serves_its_own_line(make_box: MakeBox) -> None:
     assert (look(box, later).position, look(box, later).of, look(box, later).complete) == (6, 6, False)
 
 
+def test_a_cloud_that_fell_silent_is_not_waited_for(make_box: MakeBox) -> None:
+    """The broker may be there without it: after a minute what was kept for people elsewhere goes to those here."""
+    box = make_box()
+    bought = order(box)
+    entry = join(box, "a")
+    told(box, InLine(0, 1), InLine(1, 1))
+    cancel(box, bought)
+    box.turn.advance(waiting.FRESH_MS - 1)
+    box.run(sweep)
+    assert states(box, entry) == ["waiting"]
+    told(box, InLine(0, 1), InLine(1, 1))
+    box.turn.advance(waiting.FRESH_MS)
+    box.run(sweep)
+    assert states(box, entry) == ["offered"]
+
+
 def test_a_new_life_withdraws_offers_and_tells_its_entries_again(make_box: MakeBox) -> None:
     """The device lost its stock; nobody loses their place for that, and no dead hold is revived."""
     box = make_box()
