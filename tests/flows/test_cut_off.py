@@ -76,6 +76,7 @@ def sold_in_cloud(demo: Demo) -> int:
     return sum(device["sold"] for device in demo.stock()[0]["devices"])
 
 
+@pytest.mark.fault(1, 2)
 def test_cut_venues_sell_exactly_what_they_had_and_the_rest_after_healing(catalogue: Path, tmp_path: Path) -> None:
     """40 clients at two cut-off venues get exactly the granted stock, survive kill -9, and converge to 25 of 25."""
     with running(data=tmp_path / "box", catalogue=catalogue) as demo:

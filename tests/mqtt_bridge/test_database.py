@@ -103,6 +103,7 @@ while True:
 """
 
 
+@pytest.mark.fault(3)
 def test_kill_in_the_middle_keeps_every_committed_row(database: Database) -> None:
     """kill -9 at any moment: what was reported committed is there, the file is intact, and writing goes on at once."""
     root = Path(__file__).resolve().parents[2]

@@ -279,6 +279,7 @@ def test_a_group_closes_when_another_process_wants_to_write(
     elsewhere.forget()
 
 
+@pytest.mark.fault(3)
 def test_who_was_answered_survives_a_kill_inside_the_window(tmp_path: Path, seed: int) -> None:
     """A process writes in groups and is killed with -9 at any moment: every number it reported is in the file."""
     chance = random.Random(seed)

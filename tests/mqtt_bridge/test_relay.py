@@ -55,6 +55,7 @@ def test_downlink_is_applied_once_and_acknowledged(pair: Pair) -> None:
     assert names_applied(device.database) == numbered(1, 30)
 
 
+@pytest.mark.fault(12)
 def test_a_broker_that_dies_in_mid_stream_loses_nothing(pair: Pair, broker: Broker) -> None:
     """Kill -9 of a broker that keeps nothing, twice, while both sides send: everything arrives, once, in order."""
     device, cloud = pair
@@ -73,6 +74,7 @@ def test_a_broker_that_dies_in_mid_stream_loses_nothing(pair: Pair, broker: Brok
     assert names_applied(device.database) == numbered(1, 800)
 
 
+@pytest.mark.fault(5)
 @any_broker
 def test_only_the_clouds_own_ack_empties_the_outbox(pair: Pair) -> None:
     """The broker takes everything and the cloud stores it; without the ack it stays here, is repeated, applied once."""
@@ -206,6 +208,7 @@ def test_an_ack_of_what_was_not_sent_on_this_connection_is_ignored(pair: Pair) -
 # Handlers that raise
 
 
+@pytest.mark.fault(28)
 @any_broker
 @pytest.mark.parametrize("what", ["message", "state", "catalogue", "hello", "status", "link"])
 def test_a_failing_handler_is_seen_and_tried_again(pair: Pair, what: str) -> None:
@@ -277,6 +280,7 @@ def test_only_missing_pictures_are_fetched_and_only_genuine_ones_kept(pair: Pair
     until(lambda: device.waiting() == 0)
 
 
+@pytest.mark.fault(23)
 def test_a_cable_that_went_silent_only_delays(
     pair: Pair, broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,6 +159,7 @@ def test_what_was_published_before_stop_leaves_and_the_will_does_not(broker: Bro
     assert watcher.get(0.3) is None
 
 
+@pytest.mark.fault(13)
 def test_a_slow_worker_gets_a_new_connection_instead_of_gaps(
     broker: Broker, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +180,7 @@ def test_a_slow_worker_gets_a_new_connection_instead_of_gaps(
     assert any(isinstance(event, Link) and "faster" in event.reason for event in events)
 
 
+@pytest.mark.fault(28)
 def test_an_exception_in_pahos_thread_does_not_end_it(
     broker: Broker, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,8 +52,10 @@ events:
         timezone: Europe/Berlin
         quotas: {{seats: {seats}}}
         ticket_types:
-          - {{name: Seat, price: {{amount: "12.50", currency: EUR}}, quota: seats, policy: strict}}
+          - {{name: Seat, price: {{amount: "0.00", currency: EUR}}, quota: seats, policy: strict}}
 limits: {{new_clients_per_minute: 100000, share_per_client: 1}}
+staff:
+  - {{badge: A7, name: Alex, pin: "2468"}}
 """
 
 
@@ -161,6 +163,14 @@ class Venue:
         """Why a hold for one ticket is refused (last word of the problem's type); empty if it is granted."""
         answer = self.hold()
         return "" if answer.status == 201 else str(answer.json["type"]).rsplit("/", 1)[-1]
+
+    def scan(self, code: str) -> dict[str, Any]:
+        """Scan a code at this venue's door and return the verdict."""
+        signed_in = self.post("/api/v1/staff/tokens", {"badge": "A7", "pin": "2468"})
+        assert signed_in.status == 201, signed_in
+        seen = self.post("/api/v1/check-ins", {"code": code}, Authorization=f"Bearer {signed_in.json['token']}")
+        assert seen.status == 200, seen
+        return dict(seen.json)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Read the device's own rows without the product's help."""

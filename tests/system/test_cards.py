@@ -127,3 +127,30 @@ def test_a_cloud_restored_from_an_old_backup_freezes_and_hears_everything_again(
     town.check()
     assert town.sold() == 26
     assert "granted-ahead" in town.alarms()
+
+
+@pytest.mark.fault(29)
+def test_a_card_that_lied_about_a_flush_is_made_good_by_the_ticket_in_the_guests_hand(
+    town: Town, tmp_path: Path
+) -> None:
+    """The last sale is gone from the card and was never sent: its receipt still opens the door, and tells of the sale."""
+    hall = town.hall
+    hall.buy()
+    town.check()
+    hall.kill()
+    image = hall.image(tmp_path / "image")
+    hall.start().ready()
+    hall.wire.silence()
+    lost = hall.buy()
+    hall.kill()
+    hall.restore(image)
+    hall.start().ready()
+    hall.wire.heal()
+    hall.wire.cut()
+    assert hall.get(f"/api/v1/orders/{lost['order']}").status == 404
+    assert hall.scan(lost["tickets"][0]["receipt"])["verdict"] == "admitted"
+    assert hall.scan(lost["tickets"][0]["receipt"])["verdict"] == "already_admitted"
+    wait_for(lambda: not hall.unsynced(), "an empty outbox", 30)
+    stock = town.stock()
+    # The excess is at most what the card forgot, here one ticket.
+    assert len(given_out(town) | {lost["tickets"][0]["ticket"]}) <= stock["limit"] + stock["extra"] + 1

@@ -168,6 +168,7 @@ def test_a_hold_of_an_older_epoch_is_claimed_anew(box):
     assert available(box) == 1
 
 
+@pytest.mark.fault(2)
 def test_sold_out_everywhere_is_told_from_sold_out_here(tmp_path):
     box = make_box(tmp_path, grants={ROOM: 1}, elsewhere=0)
     held = box.run(lambda unit: booking.place_hold(unit, desk(), [Item(ADULT, 1)]))

@@ -90,6 +90,7 @@ def away(box, south):
     return book(box, (ELSEWHERE, 2), name="Ada")
 
 
+@pytest.mark.fault(10)
 def test_a_repeated_or_older_state_changes_nothing(box):
     box.grant({ROOM: 15}, revision=7)
     box.grant({ROOM: 12}, revision=7)
@@ -128,6 +129,7 @@ def test_stop_begins_a_new_life_that_sells_nothing_until_the_cloud_grants_to_it(
     assert box.look(sync.hello).last_seq == 1
 
 
+@pytest.mark.fault(11)
 def test_a_recall_returns_what_is_free_and_never_a_hold(box):
     box.run(lambda unit: booking.place_hold(unit, desk(), [Item(ADULT, 7)]))
     recall = ReturnAllocation(ROOM, 1, 5)
@@ -202,6 +204,7 @@ def test_a_paid_receipt_speaks_for_its_whole_order_when_the_sale_arrives_later(b
     assert south.run(lambda unit: door.check_in(unit, paid.tickets[1].code, BADGE, "1")).verdict == "admitted"
 
 
+@pytest.mark.fault(27)
 def test_a_cancel_waits_for_the_host_door_and_counts_only_then(box, south, away, cloud):
     cloud.carry(box, south, OrderConfirmed)
     pending = box.run(lambda unit: booking.cancel(unit, away.id))

@@ -69,6 +69,7 @@ def test_every_reason_of_a_refusal_is_given_at_once(world: World) -> None:
     assert len(refused.value.reasons) == 3
 
 
+@pytest.mark.fault(26)
 def test_a_limit_between_sales_and_grants_is_a_target_that_recalls_stock_and_stops_grants(world: World) -> None:
     """25 with 22 granted, lowered to 10: the limit steps to 22 at once and to 10 when the stock came back."""
     register_device(world.database, "yard-1", "yard", 0)
@@ -89,6 +90,7 @@ def test_a_limit_between_sales_and_grants_is_a_target_that_recalls_stock_and_sto
     assert world.pool() == 0
 
 
+@pytest.mark.fault(26)
 def test_what_cannot_come_back_keeps_the_gap_open(world: World) -> None:
     """Between the import and the recall the device sold more: the limit stays where the sales are."""
     hall = world.add("hall-1", "hall")

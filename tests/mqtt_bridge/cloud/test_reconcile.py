@@ -49,6 +49,7 @@ def test_twenty_five_seats_become_eleven_for_each_venue_and_three_in_the_pool(wo
     assert world.state("hall-1").grants[0].elsewhere == 14
 
 
+@pytest.mark.fault(6)
 def test_sales_arrive_repeated_and_reordered_and_count_once(world: World) -> None:
     hall = world.add("hall-1", "hall")
     envelopes = [hall.sell(f"o{k}", 1 + k % 3) for k in range(6)]
@@ -62,6 +63,7 @@ def test_sales_arrive_repeated_and_reordered_and_count_once(world: World) -> Non
     assert world.alarms() == set()
 
 
+@pytest.mark.fault(7)
 def test_every_order_of_arrival_gives_the_same_rows(tmp_path: Path) -> None:
     """Three messages in all six orders: same totals, same orders, everything acknowledged."""
     results = set()
@@ -82,6 +84,7 @@ def test_every_order_of_arrival_gives_the_same_rows(tmp_path: Path) -> None:
     assert len(results) == 1
 
 
+@pytest.mark.fault(8)
 def test_a_gap_is_not_acknowledged_until_it_is_filled(world: World) -> None:
     hall = world.add("hall-1", "hall")
     first, second, third = hall.sell("a"), hall.sell("b"), hall.sell("c")
@@ -103,6 +106,7 @@ def test_the_cloud_may_restart_between_any_two_messages(world: World) -> None:
     assert world.acked("hall-1") == Ack("life-1", 4)
 
 
+@pytest.mark.fault(9)
 def test_a_new_broker_is_told_everything(world: World) -> None:
     world.add("hall-1", "hall")
     before = dict(world.wire.retained)
@@ -346,6 +350,7 @@ def test_messages_of_an_earlier_life_still_count_for_its_epoch(world: World) -> 
     assert world.alarms() == set()
 
 
+@pytest.mark.fault(18)
 def test_a_device_that_forgot_what_it_sent_is_told_to_stop(world: World) -> None:
     hall = world.add("hall-1", "hall")
     world.tell(hall, hall.sell("o1"), hall.sell("o2"))
@@ -363,6 +368,7 @@ def test_a_device_that_forgot_what_it_sent_is_told_to_stop(world: World) -> None
     assert not world.state("hall-1").stop
 
 
+@pytest.mark.fault(19)
 @pytest.mark.parametrize("together", [False, True])
 def test_two_histories_under_one_number_stop_the_device_and_keep_the_evidence(world: World, together: bool) -> None:
     hall = world.add("hall-1", "hall")
@@ -453,6 +459,7 @@ def test_a_need_nobody_can_meet_gets_an_answer_too(world: World) -> None:
     assert world.state("hall-1").grants[0].elsewhere == 0
 
 
+@pytest.mark.fault(15)
 def test_rows_older_than_the_states_on_the_broker_freeze_all_grants(world: World) -> None:
     """The database was restored from yesterday; the broker still holds today's grants."""
     hall = world.add("hall-1", "hall")
