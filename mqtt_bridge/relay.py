@@ -11,9 +11,8 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-import msgspec
 import structlog
 
 from mqtt_bridge.edge import EdgeHandlers, Health, InUnit, Names, OpenUnit
@@ -21,7 +20,7 @@ from mqtt_bridge.mailbox import receiver, sender
 from mqtt_bridge.mailbox.pump import Pump
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.catalogue import Catalogue
-from mqtt_bridge.protocol.codec import decode, encode, open_envelope, public_key
+from mqtt_bridge.protocol.codec import Verifier, decode, encode, open_envelope, public_key
 from mqtt_bridge.protocol.errors import BadSignature, ProtocolError
 from mqtt_bridge.protocol.messages import (
     Ack,
@@ -45,7 +44,27 @@ NEED_AGAIN_MS = 500
 HELLO_WAITS_MS = (1_000, 2_000, 4_000, 8_000, 15_000, 30_000)
 RETRY_WAITS_MS = (1_000, 2_000, 5_000, 10_000, 30_000)
 MAX_RETRIES_KEPT = 64
+GAP_PATIENCE_MS = 10_000
 STALLED_REPEATS = 5  # 3 + 6 + 12 + 24 + 30 s without any ack: the subscription may be lost, start over
+
+
+class Wire(Protocol):
+    """What the relay needs of a ``transport.Transport``, which describes each."""
+
+    @property
+    def connected(self) -> bool: ...  # noqa: D102
+    @property
+    def error(self) -> str: ...  # noqa: D102
+    @property
+    def refused(self) -> int: ...  # noqa: D102
+    def start(self) -> None: ...  # noqa: D102
+    def stop(self) -> None: ...  # noqa: D102
+    def wake(self) -> None: ...  # noqa: D102
+    def drop(self, reason: str) -> None: ...  # noqa: D102
+    def get(self, timeout_s: float) -> Message | Link | None: ...  # noqa: D102
+    def publish(self, topic: str, payload: bytes, retain: bool = False) -> bool: ...  # noqa: D102
+    def subscribe(self, topic_filter: str) -> None: ...  # noqa: D102
+    def unsubscribe(self, topic_filter: str) -> None: ...  # noqa: D102
 
 
 U = TypeVar("U", bound=OpenUnit)
@@ -78,7 +97,7 @@ class Relay(Generic[U]):
 
     def __init__(
         self,
-        transport: Transport,
+        transport: Wire,
         names: Names,
         in_unit: InUnit[U],
         in_view: InUnit[U],
@@ -86,10 +105,11 @@ class Relay(Generic[U]):
         *,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         ticks_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+        key_of: Callable[[str], Verifier] = public_key,
     ) -> None:
         self._transport = transport
         self._names = names
-        self._cloud_key = public_key(names.cloud_key)
+        self._cloud_key = key_of(names.cloud_key)
         self._run: InUnit[U] = in_unit
         self._look: InUnit[U] = in_view
         self._handlers = handlers
@@ -107,6 +127,8 @@ class Relay(Generic[U]):
         self._link_due_ms = 0
         self._acks: dict[str, int] = {}
         self._retries: dict[str, _Retry] = {}
+        self._applied: Ack | None = None
+        self._idle_since_ms: int | None = None
         self._asset_topics: set[str] = set()
         self._failing: dict[str, str] = {}
         self._rejected = 0
@@ -234,7 +256,23 @@ class Relay(Generic[U]):
 
             return receiver.receive(unit.mail, CLOUD, payload, self._open, apply, self._wall_ms())
 
-        self._publish("ack", encode(self._run(use_case)))
+        ack = self._run(use_case)
+        self._publish("ack", encode(ack))
+        self._watch_downlink(ack)
+
+    def _watch_downlink(self, ack: Ack) -> None:
+        """Say hello again where messages keep coming and none of them follows the last one we have.
+
+        The cloud then believes that we have what we have not, because a copy of this card or its earlier state said so.
+        """
+        now_ms = self._ticks_ms()
+        if ack != self._applied:
+            self._applied, self._idle_since_ms = ack, None
+        elif self._idle_since_ms is None:
+            self._idle_since_ms = now_ms
+        elif now_ms - self._idle_since_ms >= GAP_PATIENCE_MS:
+            self._idle_since_ms = None
+            self._answered, self._hello_due_ms, self._hellos = False, 0, 0
 
     def _open(self, envelope: Envelope) -> Content:
         content = open_envelope(envelope, self._cloud_key)
@@ -266,13 +304,13 @@ class Relay(Generic[U]):
         if state.device != self._names.device:
             msg = f"a state for {state.device} reached {self._names.device}"
             raise ProtocolError(msg)
-        told = msgspec.structs.replace(state, upto=self._pump.believed(Ack(state.inc, state.upto)).upto)
+        acked = self._pump.believed(Ack(state.inc, state.upto)).upto
         before = self._hello or self._look(self._handlers.hello)
 
         def use_case(unit: U) -> None:
             if state.inc == before.inc and state.generation > before.generation:
                 sender.start_over(unit.mail, CLOUD, Ack(state.inc, state.upto))
-            self._handlers.apply_state(unit, told)
+            self._handlers.apply_state(unit, state, acked)
 
         self._run(use_case)
         hello = self._look(self._handlers.hello)
@@ -357,7 +395,10 @@ class Relay(Generic[U]):
     def _tell_link(self) -> None:
         """Let the device know whether the cloud answers; repeated until that is written down."""
         up, now_ms = self._answered and self._transport.connected, self._ticks_ms()
-        if up == self._told_link or now_ms < self._link_due_ms:
+        if up == self._told_link:
+            self._failing.pop("link", None)  # what could not be written down is not so any more
+            return
+        if now_ms < self._link_due_ms:
             return
         self._link_due_ms = now_ms
         if self._guard("link", lambda: self._run(lambda unit: self._handlers.link_changed(unit, up))):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
-from mqtt_bridge.protocol.codec import decode, encode, open_envelope, public_key
+from mqtt_bridge.protocol.codec import Verifier, decode, encode, open_envelope, public_key
 from mqtt_bridge.protocol.errors import ProtocolError
 from mqtt_bridge.protocol.messages import Content, Envelope
 from mqtt_bridge.protocol.topics import ROOT, parse_up
@@ -56,7 +56,8 @@ class Outcome:
 class Opened:
     """Envelopes verified lately, so that a repeated transaction does not verify them again. Which key is right, rows say."""
 
-    def __init__(self) -> None:
+    def __init__(self, key_of: Callable[[str], Verifier] = public_key) -> None:
+        self._key_of = key_of
         self._contents: dict[tuple[Envelope, str], Content] = {}
 
     def open(self, envelope: Envelope, public: str) -> Content:
@@ -65,7 +66,7 @@ class Opened:
         if content is None:
             if len(self._contents) >= MOST_OPENED:
                 self._contents.clear()
-            content = self._contents[envelope, public] = open_envelope(envelope, public_key(public))
+            content = self._contents[envelope, public] = open_envelope(envelope, self._key_of(public))
         return content
 
 

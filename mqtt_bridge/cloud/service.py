@@ -24,7 +24,7 @@ from mqtt_bridge.cloud.rows import Lock, Rows, Store
 from mqtt_bridge.cloud.telling import Publication, Voice, tell
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol import topics
-from mqtt_bridge.protocol.codec import Signer, encode
+from mqtt_bridge.protocol.codec import Signer, Verifier, encode, public_key
 from mqtt_bridge.protocol.messages import Ack
 from mqtt_bridge.transport import Link, Message
 
@@ -82,6 +82,7 @@ class Reconciler:
         *,
         name: str = "one",
         chores: Sequence[Callable[[int], object]] = (),
+        key_of: Callable[[str], Verifier] = public_key,
     ) -> None:
         self.store = store
         self.transport = transport
@@ -92,7 +93,7 @@ class Reconciler:
         self._voice = Voice(org, signer)
         self._chores = chores
         self._catalogues = Catalogues()
-        self._opened = Opened()
+        self._opened = Opened(key_of)
         self._pending: list[Incoming] = []
         self._todo = Outcome()
         self._published: tuple[int, int] | None = None

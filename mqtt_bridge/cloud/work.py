@@ -210,6 +210,8 @@ class Sheet(Generic[R]):
 
     def write(self) -> None:
         """Write what changed: what is gone, what is different and what is new, each in the order of keys."""
+        if not self._dirty:
+            return
         then, now = self._then, self._now
         gone = [then[key] for key in self._dirty if key in then and key not in now]
         new = [now[key] for key in self._added()]

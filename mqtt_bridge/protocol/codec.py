@@ -46,6 +46,14 @@ class Signer(Protocol):
         ...
 
 
+class Verifier(Protocol):
+    """A public key."""
+
+    def verify(self, signature: bytes, data: bytes) -> None:
+        """Raise ``cryptography.exceptions.InvalidSignature`` unless the key signed ``data``."""
+        ...
+
+
 def encode(value: object) -> bytes:
     """Return the JSON bytes of a struct."""
     return msgspec.json.encode(value)
@@ -104,7 +112,7 @@ def _name(kind: object) -> str:
     return getattr(kind, "__name__", str(kind))
 
 
-def open_envelope(envelope: Envelope, public: Ed25519PublicKey) -> Content:
+def open_envelope(envelope: Envelope, public: Verifier) -> Content:
     """Verify and return the content.
 
     Raises ``BadSignature`` if signature or private part do not fit, ``ProtocolError`` if the content is malformed.
