@@ -101,6 +101,14 @@ class Shelf:
         """Take the cloud's total of confirmed requests; it makes nothing available."""
         return replace(self, totals=self.totals.merge(Totals(confirmed=confirmed)))
 
+    def want(self, more: int) -> Shelf:
+        """Note that tickets are missing right now, or (below zero) that nobody waits for them any more."""
+        return replace(self, wanted=self.wanted + more)
+
+    def refused(self, boot_ms: int) -> Shelf:
+        """Asking for more was in vain; remember since when."""
+        return replace(self, wanted=0, refused_boot_ms=boot_ms)
+
     def old_life(self) -> Shelf:
         """Leave the shelf to the life that ended: nothing may be sold from it any more."""
         return replace(self, current=False, wanted=0, refused_boot_ms=None)

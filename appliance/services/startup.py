@@ -46,7 +46,7 @@ def prepare(
         if row.venue != identity.venue:
             device.change(db, venue=identity.venue)
         if row.bound_to != bound_to:
-            device.begin_incarnation(db, inc, bound_to)
+            device.begin_incarnation(db, inc, bound_to, "another_board")
             sender.carry_over(SqlMail(db), CLOUD, row.inc, inc, signer=signer, wall_ms=wall_ms)
 
     database.run(work)

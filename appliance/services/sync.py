@@ -27,6 +27,7 @@ from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.messages import (
     Ack,
     AllocationReturned,
+    Began,
     CancelRefused,
     CancelRequested,
     CheckedIn,
@@ -70,6 +71,7 @@ def hello(unit: Unit) -> Hello:
         sent_at_ms=unit.now.wall_ms,
         generation=unit.device.generation,
         earlier=tuple(inc for inc in unit.mail.streams(CLOUD) if inc != unit.inc),
+        began=unit.device.began,
     )
 
 
@@ -100,21 +102,25 @@ def needs(unit: Unit) -> tuple[QuotaNeed, ...]:
     return tuple(found)
 
 
-def apply_state(unit: Unit, state: DeviceState) -> None:
+def apply_state(unit: Unit, state: DeviceState, acked: int) -> None:
     """Take the cloud's totals: merged by max, so an old or repeated state changes nothing.
 
     A state for another life or device, or older than what is known, is ignored; that of a later generation is newer whatever
-    its number. ``stop`` means that this database went back in time: a new, frozen incarnation begins. ``sealed`` ends it all.
+    its number. Where the cloud has more messages of this life than were ever written here, this database went back in time: a new,
+    frozen incarnation begins, as on ``stop``. Only the device can tell: the cloud may compare with a hello that was overtaken.
+    ``sealed`` ends it all. ``acked`` as ``EdgeHandlers.apply_state`` says.
     """
     known = unit.device
+    mine = (state.device, state.inc) == (unit.identity.device, unit.inc)
+    forgot = mine and state.upto > unit.mail.last_seq(CLOUD, unit.inc)
     older = (state.generation, state.revision) < (known.generation, known.state_revision)
-    if state.device != unit.identity.device or state.inc != unit.inc or older:
+    if not mine or (older and not forgot):
         return
-    if state.stop:
-        begin_incarnation(unit)
+    if forgot or state.stop:
+        begin_incarnation(unit, "went_back" if forgot else "told")
     if state.sealed or known.sealed:
         closing.close(unit, state)
-    if state.stop or unit.device.sealed:
+    if forgot or state.stop or unit.device.sealed:
         return
     lines = waiting.told(unit.db)
     for grant in state.grants:
@@ -123,19 +129,19 @@ def apply_state(unit: Unit, state: DeviceState) -> None:
         if grant.line or grant.quota in lines:
             waiting.put_told(unit.db, grant.quota, grant.line, grant.longer, unit.now)
     unit.at_end(turns.serve)
-    unit.mail.acknowledge(CLOUD, Ack(state.inc, state.upto), unit.now.wall_ms)
+    unit.mail.acknowledge(CLOUD, Ack(state.inc, acked), unit.now.wall_ms)
     told = {"state_revision": state.revision, "state_as_of_ms": state.as_of_ms, "generation": state.generation}
     device.change(unit.db, frozen=False, door=state.door, **told)
     unit.reload()
 
 
-def begin_incarnation(unit: Unit) -> None:
+def begin_incarnation(unit: Unit, began: Began = "told") -> None:
     """Start a new life of this database: nothing is sold until the cloud granted to it, what it has not told yet it tells."""
     before = unit.inc
-    device.begin_incarnation(unit.db, unit.secret(), unit.device.bound_to)
+    device.begin_incarnation(unit.db, unit.secret(), unit.device.bound_to, began)
     unit.reload()
     sender.carry_over(unit.mail, CLOUD, before, unit.inc, signer=unit.box.signer, wall_ms=unit.now.wall_ms)
-    unit.audit("system", "new_incarnation", unit.inc)
+    unit.audit("system", "new_incarnation", unit.inc, began)
     unit.at_end(turns.serve)
     unit.wakes.add("bridge")
 

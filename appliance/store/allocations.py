@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.domain.inventory import Shelf
@@ -116,16 +116,15 @@ def forget_current(db: Connection) -> None:
 
 def want(db: Connection, quota: str, more: int) -> None:
     """Note that ``more`` tickets are missing right now."""
-    db.execute(
-        update(allocation)
-        .where(allocation.c.quota == quota, allocation.c.current)
-        .values(wanted=allocation.c.wanted + more)
-    )
+    for shelf in shelves(db, [quota]).values():
+        put(db, shelf.want(more))
 
 
 def want_nothing(db: Connection) -> None:
     """Forget what was wanted: who waits when the link breaks is refused, and who crashed waits no more."""
-    db.execute(update(allocation).where(allocation.c.wanted > 0).values(wanted=0))
+    for shelf in every(db):
+        if shelf.wanted:
+            put(db, shelf.want(-shelf.wanted))
 
 
 def wanted(db: Connection) -> list[tuple[str, int]]:
@@ -136,11 +135,8 @@ def wanted(db: Connection) -> list[tuple[str, int]]:
 
 def remember_no(db: Connection, quota: str, boot_ms: int) -> None:
     """Note when asking for more was in vain."""
-    db.execute(
-        update(allocation)
-        .where(allocation.c.quota == quota, allocation.c.current)
-        .values(wanted=0, refused_boot_ms=boot_ms)
-    )
+    for shelf in shelves(db, [quota]).values():
+        put(db, shelf.refused(boot_ms))
 
 
 def asked_in_vain(db: Connection, quota: str) -> int | None:

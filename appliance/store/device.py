@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select, update
 from appliance.store.allocations import forget_current
 from appliance.store.tables import catalogue, device
 from mqtt_bridge.prepared import Prepared
+from mqtt_bridge.protocol.messages import Began
 
 
 class NotProvisioned(RuntimeError):
@@ -35,6 +36,7 @@ class DeviceRow:
     sealed: bool
     retold_part: int
     retold_parts: int
+    began: Began
     catalogue_version: int
 
 
@@ -73,7 +75,7 @@ def change(db: Connection, **values: Any) -> None:
     db.execute(update(device).where(device.c.id == 1).values(**values))
 
 
-def begin_incarnation(db: Connection, inc: str, bound_to: str) -> None:
-    """Start a new life: frozen, with no allocation, until the cloud grants to ``inc``."""
-    change(db, inc=inc, bound_to=bound_to, frozen=True, state_revision=0)
+def begin_incarnation(db: Connection, inc: str, bound_to: str, began: Began) -> None:
+    """Start a new life and say why: frozen, with no allocation, until the cloud grants to ``inc``."""
+    change(db, inc=inc, bound_to=bound_to, frozen=True, state_revision=0, began=began)
     forget_current(db)

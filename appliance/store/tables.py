@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# Exactly one row (id = 1). ``bound_to`` is the fingerprint of board and card; ``frozen`` = sells nothing until the cloud spoke.
+# Exactly one row (id = 1). ``began`` tells why this life began. ``bound_to`` is the fingerprint of board and card; ``frozen`` = sells nothing until the cloud spoke.
 # ``generation`` is that of the cloud which spoke last; ``sealed`` = the operator closed this device for good.
 # ``retold_*``: how much of a venue it took over has arrived, in parts.
 device = Table(
@@ -45,6 +45,7 @@ device = Table(
     Column("sealed", Boolean, nullable=False, default=False),
     Column("retold_part", Integer, nullable=False, default=0),
     Column("retold_parts", Integer, nullable=False, default=0),
+    Column("began", String, nullable=False, default=""),
 )
 
 catalogue = Table(

@@ -194,16 +194,20 @@ class Batch:
             if hello.inc in lives(self.work, device.name):
                 self._alarm("old-life", device.name, f"a copy in the earlier incarnation {hello.inc} is running", None)
                 return
+            if hello.began == "went_back":
+                detail = f"remembered less of {device.inc} than arrived here: an old copy of its card, now {hello.inc}"
+                self._alarm("went-back", f"{device.name} {device.inc}", detail, None)
             device = begin_life(self.work, device, hello.inc, self.cloud, self.wall_ms)
             log.info("device.life", device=device.name, inc=hello.inc, epoch=device.epoch)
         self._welcome(device, hello)
 
     def _welcome(self, device: Device, hello: Hello) -> None:
-        """Say how far this life got, merge what it counts and begin its downlink at the first message it does not have."""
+        """Say how far this life got, merge what it counts and begin its downlink at the first message it does not have.
+
+        A hello that remembers less than arrived may have been overtaken; a device whose database went back in time sees it in
+        the state it gets, and begins another life.
+        """
         applied = self.mail.received(device.name, hello.inc)
-        if hello.last_seq < applied:
-            detail = f"has sent {applied} messages but remembers {hello.last_seq}: an old copy of its card"
-            device = self._stop(device, detail)
         if not device.stopped:
             self.outcome.acks[device.name, hello.inc] = applied
         for count in hello.stock:

@@ -439,11 +439,14 @@ class QuotaNeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stock: StockCount
 
 
+Began = Literal["", "told", "went_back", "another_board"]
+
+
 class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """First word after every connect: who I am, which life, how far I got, what I count.
 
     ``generation`` is that of the cloud which spoke last, ``earlier`` are past lives with messages still to be told: a cloud
-    that was restored from a backup may have heard of neither.
+    that was restored from a backup may have heard of neither. ``began`` tells why this life began, if not with a new database.
     """
 
     device: str
@@ -457,6 +460,7 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sent_at_ms: int
     generation: int = 0
     earlier: tuple[str, ...] = ()
+    began: Began = ""
 
 
 class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -162,7 +162,7 @@ class Device:
     def missing_assets(self, unit: Unit, /) -> tuple[str, ...]:
         return self.missing
 
-    def apply_state(self, unit: Unit, state: DeviceState, /) -> None:
+    def apply_state(self, unit: Unit, state: DeviceState, acked: int, /) -> None:
         self._may("state")
         self.seen.append(state)
 

@@ -18,6 +18,7 @@ from mqtt_bridge.protocol.catalogue import Catalogue, Event, EventSession, Quota
 from mqtt_bridge.protocol.codec import decode, encode, key_id, private_hash, seal_envelope
 from mqtt_bridge.protocol.messages import (
     Ack,
+    Began,
     Content,
     DeviceState,
     Downlink,
@@ -112,12 +113,14 @@ class FakeDevice:
     def count(self) -> StockCount:
         return StockCount("q", self.epoch, self.totals, self.held)
 
-    def hello(self, world: World, *, key: Key | None = None, last_seq: int | None = None) -> None:
+    def hello(self, world: World, *, key: Key | None = None, last_seq: int | None = None, began: Began = "") -> None:
         shown = key or self.key
         stock = (self.count(),) if self.epoch else ()
         last = self.seq if last_seq is None else last_seq
         got = Ack(world.inc, self.inbox)
-        hello = Hello(self.name, self.venue, self.inc, last, shown.kid, shown.public, stock, got, world.now_ms)
+        hello = Hello(
+            self.name, self.venue, self.inc, last, shown.kid, shown.public, stock, got, world.now_ms, began=began
+        )
         world.say(self.name, "hello", encode(hello))
 
     def status(self, world: World, *, unsynced: int = 0, sent_at_ms: int | None = None) -> None:
