@@ -1,0 +1,216 @@
+"""The cloud: rows in memory, any number of the product's reconcilers over them, and what an operator does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from mqtt_bridge.cloud.memory import MemoryStore
+from mqtt_bridge.cloud.records import Alarm as AlarmRow
+from mqtt_bridge.cloud.records import CatalogueVersion, Cloud, Line, Quota
+from mqtt_bridge.cloud.records import Device as DeviceRow
+from mqtt_bridge.cloud.rows import Rows
+from mqtt_bridge.protocol.catalogue import Catalogue
+from mqtt_bridge.protocol.codec import encode
+from tests.simulation.clock import EPOCH_MS, Alarm
+from tests.simulation.device import ORG, Crashed
+from tests.simulation.keys import by_public
+from tests.simulation.network import Port
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+T = TypeVar("T")
+STEP_MS = 1_000
+COLLECT_MS = 100
+RETRY_MS = 500
+BEFORE_COMMIT, AFTER_COMMIT = "reconciler dies before commit", "reconciler dies between commit and ack"
+
+
+class Vault(MemoryStore):
+    """The database: can be away, and its clients can die before or after a commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.crash_at = ""
+        self.crashes: Callable[[str], None] = lambda _point: None
+
+    def run(self, change: Callable[[Rows], T]) -> T:
+        result = super().run(lambda rows: self._then(BEFORE_COMMIT, change(rows)))
+        return self._then(AFTER_COMMIT, result)
+
+    def _then(self, point: str, result: T) -> T:
+        if self.crash_at == point and (point == AFTER_COMMIT or self.journal.changed):
+            self.crash_at = ""
+            self.crashes(point)
+            raise Crashed(point)
+        return result
+
+    def look(self, query: Callable[[Rows], T]) -> T:
+        if self.failing:
+            raise OSError("the database does not answer")
+        return super().look(query)
+
+
+class _Stop:
+    """Never waits."""
+
+    def is_set(self) -> bool:
+        return False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return False
+
+
+class Process:
+    """One reconciler process."""
+
+    def __init__(self, centre: Centre, name: str) -> None:
+        self.centre = centre
+        self.name = name
+        self.on = False
+        self._alarm = Alarm(centre.world.time, self._step)
+        self.port = Port(centre.world.network, name, ())
+
+    def start(self) -> None:
+        """Start with nothing in memory."""
+        if self.on:
+            return
+        self.on = True
+        world = self.centre.world
+        cut = self.port.cut
+        self.port = Port(world.network, self.name, ())
+        self.port.cut = cut
+        self.port.at_once = True
+        self.port.wake_owner = self._wake
+        self.reconciler = world.guards.reconciler(
+            self.centre.vault,
+            self.port,
+            world.cloud_key,
+            ORG,
+            lambda: self.centre.wall_ms,
+            lambda: world.time.now_ms,
+            name=self.name,
+            key_of=by_public,
+        )
+        self.port.start()
+        self._alarm.set(1)
+
+    def kill(self) -> None:
+        """Everything in memory is gone."""
+        self.on = False
+        self.port.power_off()
+
+    def _wake(self, wait_ms: int) -> None:
+        self._alarm.set(max(wait_ms, COLLECT_MS))
+
+    def _step(self) -> None:
+        if not self.on:
+            return
+        try:
+            self.reconciler.step(_Stop())
+        except Crashed:
+            self.kill()
+            self.centre.world.time.after(self.centre.world.rng.randint(500, 5_000), self.start)
+            return
+        self.centre.checked()
+        wait_ms = RETRY_MS if self.centre.vault.failing else STEP_MS
+        self._alarm.set(COLLECT_MS if self.port.incoming else wait_ms)
+
+
+class Centre:
+    """The database, its reconcilers and the operator."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.wall_offset_ms = 0
+        self.vault = world.guards.vault()
+        self.vault.crashes = self._crashes
+        self.processes = [Process(self, "reconciler-1"), Process(self, "reconciler-2")]
+        self._checked_commits = -1
+
+    @property
+    def wall_ms(self) -> int:
+        """The cloud's wall clock."""
+        return EPOCH_MS + self.world.time.now_ms + self.wall_offset_ms
+
+    def open(self, catalogue: Catalogue, devices: dict[str, tuple[str, bool]]) -> None:
+        """Fill an empty database; ``devices`` are (venue, door) by name."""
+        quotas = [
+            Quota(each.id, at.id, each.name, each.limit, each.extra)
+            for event in catalogue.events
+            for at in event.sessions
+            for each in at.quotas
+        ]
+
+        def first(rows: Rows) -> None:
+            rows.insert([Cloud(1, 1, "1.sim", catalogue.version, 0, "")])
+            rows.insert([CatalogueVersion(catalogue.version, encode(catalogue))])
+            rows.insert([DeviceRow(name, venue, "registered", door, 0) for name, (venue, door) in devices.items()])
+            rows.insert(quotas)
+
+        self.vault.run(first)
+
+    def _crashes(self, point: str) -> None:
+        self.world.tell("cloud", point)
+        self.world.fault_happened(point)
+
+    def checked(self) -> None:
+        """Check the books whenever something was committed."""
+        if self.vault.commits != self._checked_commits:
+            self._checked_commits = self.vault.commits
+            self.world.truth.check_books(self)
+
+    # --- what is asked
+
+    def lines(self) -> list[Line]:
+        """Every allocation."""
+        return self.vault.rows.all(Line)
+
+    def quotas(self) -> list[Quota]:
+        """Every quota."""
+        return self.vault.rows.all(Quota)
+
+    def alarms(self, *kinds: str) -> list[AlarmRow]:
+        """What is listed for a person."""
+        return [each for each in self.vault.rows.all(AlarmRow) if not kinds or each.kind in kinds]
+
+    def present_life(self, device: str) -> str | None:
+        """The incarnation of a device that the cloud takes for its present one."""
+        (found,) = self.vault.rows.find(DeviceRow, ("name",), [(device,)])
+        return found.inc
+
+    # --- what an operator does
+
+    def change(self, kind: type[T], key: tuple[object, ...], **values: object) -> None:
+        """Change one record."""
+
+        def work(rows: Rows) -> None:
+            for before in rows.find(kind, kind.KEY, [key]):  # type: ignore[type-var,attr-defined]
+                rows.update([(before, msgspec.structs.replace(before, **values))])  # type: ignore[type-var]
+
+        self.vault.run(work)
+
+    def set_limit(self, quota: str, limit: int) -> None:
+        """Raise a limit at once, or lower it step by step as stock comes back; never below what is known to be sold."""
+        lines = [each for each in self.lines() if each.quota == quota]
+        known = sum(each.totals.valid for each in lines)
+        (before,) = [each for each in self.quotas() if each.id == quota]
+        if limit >= before.limit:
+            self.change(Quota, (quota,), limit=limit, target=None)
+        elif limit >= known:
+            self.change(Quota, (quota,), target=limit)
+
+    def seal(self, device: str) -> None:
+        """The device will not come back; its stock stays in doubt."""
+        self.change(DeviceRow, (device,), status="sealed")
+
+    def lift_freezes(self) -> None:
+        """A person has looked at everything."""
+        if any(each.frozen for each in self.vault.rows.all(Cloud)):
+            self.change(Cloud, (1,), frozen="")
+        for quota in self.quotas():
+            if quota.frozen:
+                self.change(Quota, (quota.id,), frozen="")

@@ -1,0 +1,321 @@
+"""What goes wrong, when, and to whom. A fault counts when it took effect, not when it was planned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tests.simulation import centre, device
+from tests.simulation.device import Device
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+FAULTS = 46
+DECADE_MS, DAY_MS = 10 * 365 * 86_400_000, 86_400_000
+
+Fault = Callable[["Faults"], None]
+
+
+class Faults:
+    """Plans and causes the faults of one run."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.rng = world.rng
+        self.off = False
+
+    def plan(self, during_ms: int) -> None:
+        """Spread faults over the run: the common ones often, those that end a card's life rarely."""
+        rare = [fault for fault, chance in RARE if self.rng.random() < chance]
+        common = self.rng.choices([each for each, _ in COMMON], [weight for _, weight in COMMON], k=FAULTS - len(rare))
+        for fault in [*common, *rare]:
+            self.world.time.at(self.rng.randint(2_000, during_ms), partial(self._cause, fault))
+
+    def _cause(self, fault: Fault) -> None:
+        if not self.off:
+            fault(self)
+
+    def happened(self, kind: str, who: str, what: str) -> None:
+        self.world.fault_happened(kind)
+        self.world.tell(who, what)
+
+    def later(self, wait_ms: int, action: Callable[[], object]) -> None:
+        self.world.time.after(wait_ms, action)
+
+    def some_device(self) -> Device:
+        return self.rng.choice([each for each in self.world.devices if not each.dead])
+
+    # --- lines and broker
+
+    def cut(self) -> None:
+        who, long_ms = self.some_device(), self.rng.randint(2_000, 50_000)
+        if who.port.cut:
+            return
+        self.happened("venue offline", who.label, f"loses the network for {long_ms // 1000} s")
+        self.world.network.cut(who.port)
+        self.later(long_ms, lambda: setattr(who.port, "cut", False))
+
+    def deafen(self) -> None:
+        who = self.some_device()
+        if who.port.connected:
+            self.happened("half-open line", who.label, "talks into a dead line")
+            self.world.network.deafen(who.port)
+
+    def lose(self) -> None:
+        self._weather("loss", "lost messages", self.rng.uniform(0.05, 0.6))
+
+    def repeat(self) -> None:
+        self._weather("repeats", "repeated messages", self.rng.uniform(0.1, 0.7))
+
+    def reorder(self) -> None:
+        self._weather("reorders", "reordered messages", self.rng.uniform(0.1, 0.6))
+
+    def delay(self) -> None:
+        self._weather("extra_ms", "slow network", self.rng.randint(300, 5_000))
+
+    def _weather(self, what: str, kind: str, value: float) -> None:
+        long_ms = self.rng.randint(2_000, 15_000)
+        self.happened(kind, "network", f"{kind} for {long_ms // 1000} s")
+        setattr(self.world.network, what, value)
+        self.later(long_ms, lambda: setattr(self.world.network, what, 0))
+
+    def restart_broker(self) -> None:
+        forgets = self.rng.random() < 0.7
+        self.happened("broker restart", "broker", "is killed" + (" and forgets all it retained" if forgets else ""))
+        self.world.network.restart(forgets=forgets, down_ms=self.rng.randint(200, 8_000))
+
+    def overflow_queue(self) -> None:
+        """What waits for a client is dropped, though the broker said success."""
+        who = self.some_device()
+        self.happened("broker drops a queue", who.label, f"never gets {len(who.port.incoming)} queued messages")
+        who.port.deaf = True
+        self.later(self.rng.randint(200, 2_000), lambda: setattr(who.port, "deaf", False))
+
+    # --- power and cards
+
+    def crash_before_commit(self) -> None:
+        self.some_device().crash_here(device.BEFORE_COMMIT)
+
+    def crash_after_commit(self) -> None:
+        self.some_device().crash_here(device.AFTER_COMMIT)
+
+    def crash_after_puback(self) -> None:
+        self.some_device().crash_here(device.AFTER_PUBACK)
+
+    def power_cut(self) -> None:
+        who, long_ms = self.some_device(), self.rng.randint(500, 20_000)
+        if who.on:
+            self.happened("power cut", who.label, f"loses power for {long_ms // 1000} s")
+            who.power_cut(long_ms)
+
+    def fill_disk(self) -> None:
+        who, long_ms = self.some_device(), self.rng.randint(2_000, 20_000)
+        self.happened("disk full", who.label, f"has a full card for {long_ms // 1000} s")
+        card = who.card
+        card.full = True
+        self.later(long_ms, lambda: setattr(card, "full", False))
+
+    def roll_back(self) -> None:
+        self._put_back("card rolled back", self.rng.randint(5_000, 40_000))
+
+    def lie(self) -> None:
+        self._put_back("card lied about a flush", self.rng.randint(50, 3_000))
+
+    def _put_back(self, kind: str, age_ms: int) -> None:
+        """An image of the card is made now and restored later."""
+        who = self.some_device()
+        image, inc = who.card.copy(), who.card.device.rows[0].inc if who.card.device.rows else ""
+
+        def restore() -> None:
+            if who.dead or not inc or who.card.row.inc != inc:
+                return
+            world = self.world
+            self.happened(kind, who.label, f"runs from its card as it was {age_ms / 1000:.1f} s ago")
+            who.power_off()
+            world.truth.copy_made(who, image, may_sell=True)
+            world.truth.card_lost(who, image)
+            if world.centre.vault.rows.mail.received(who.name, inc) > image.mail.last_seq("cloud", inc):
+                world.truth.amnesia.add(who.name)
+            who.card = image
+            self.later(self.rng.randint(500, 5_000), who.boot)
+
+        self.later(age_ms, restore)
+
+    def clone(self) -> None:
+        self._copy("card cloned to another board", "another board", may_sell=False)
+
+    def twin(self) -> None:
+        self._copy("card cloned, same fingerprint", "", may_sell=True)
+
+    def _copy(self, kind: str, board: str, *, may_sell: bool) -> None:
+        world, original = self.world, self.some_device()
+        if not original.card.device.rows or original.name in world.truth.copied:
+            return
+        image = original.card.copy()
+        self.happened(kind, original.label, "its card is copied, and both run")
+        world.truth.copy_made(original, image, may_sell=may_sell)
+        other = world.guards.device(world, original.name, original.identity.venue, board or original.identity.board)
+        other.card, other.label = image, f"{original.name} copy"
+        world.devices.append(other)
+        other.boot()
+
+    # --- clocks
+
+    def jump_device_clock(self) -> None:
+        who = self.some_device()
+        who.wall_offset_ms = self.rng.choice((-DECADE_MS, DAY_MS, -3_600_000, 0))
+        self.happened("device clock jumps", who.label, f"its clock is off by {who.wall_offset_ms / 1000:.0f} s")
+
+    def jump_cloud_clock(self) -> None:
+        self.world.centre.wall_offset_ms = self.rng.choice((-DAY_MS, 7_200_000, -30_000, 0))
+        off_s = self.world.centre.wall_offset_ms / 1000
+        self.happened("cloud clock jumps", "cloud", f"its clock is off by {off_s:.0f} s")
+
+    # --- the cloud
+
+    def crash_reconciler_before(self) -> None:
+        self.world.centre.vault.crash_at = centre.BEFORE_COMMIT
+
+    def crash_reconciler_after(self) -> None:
+        self.world.centre.vault.crash_at = centre.AFTER_COMMIT
+
+    def kill_reconciler(self) -> None:
+        process = self.rng.choice(self.world.centre.processes)
+        if process.on:
+            self.happened("reconciler killed", process.name, "is killed")
+            process.kill()
+            self.later(self.rng.randint(500, 10_000), process.start)
+
+    def cut_reconciler(self) -> None:
+        process, long_ms = self.rng.choice(self.world.centre.processes), self.rng.randint(2_000, 15_000)
+        if process.on and not process.port.cut:
+            port = process.port
+            self.happened("reconciler offline", process.name, f"loses the broker for {long_ms // 1000} s")
+            self.world.network.cut(port)
+            self.later(long_ms, lambda: setattr(process.port, "cut", False))
+
+    def second_reconciler(self) -> None:
+        process = self.world.centre.processes[1]
+        if process.on:
+            return
+        self.happened("two reconcilers", process.name, "joins")
+        process.start()
+
+    def fail_database(self) -> None:
+        vault, long_ms = self.world.centre.vault, self.rng.randint(1_000, 15_000)
+        self.happened("cloud database away", "cloud", f"its database is away for {long_ms // 1000} s")
+        vault.failing = True
+        self.later(long_ms, lambda: setattr(vault, "failing", False))
+
+    def raise_limit(self) -> None:
+        self._limit("limit raised", 1)
+
+    def lower_limit(self) -> None:
+        self._limit("limit lowered", -1)
+
+    def _limit(self, kind: str, sign: int) -> None:
+        vault = self.world.centre.vault
+        if vault.failing or vault.crash_at:
+            return
+        quota = self.rng.choice(self.world.centre.quotas())
+        limit = max(1, quota.limit + sign * self.rng.randint(5, 40))
+        self.happened(kind, "operator", f"sets {quota.id} from {quota.limit} to {limit}")
+        if sign > 0:
+            self.world.truth.limit_changed(quota.id, limit)
+        self.world.centre.set_limit(quota.id, limit)
+
+    def seal(self) -> None:
+        vault, who = self.world.centre.vault, self.some_device()
+        if vault.failing or vault.crash_at or who.name in self.world.sealed or who in self.world.doors.values():
+            return
+        self.happened("device sealed", "operator", f"seals {who.label}")
+        self.world.centre.seal(who.name)
+        self.world.sealed.add(who.name)
+        who.power_off()
+
+        def back() -> None:
+            self.happened("sealed device returns", who.label, "comes back and speaks")
+            who.boot()
+
+        if self.rng.random() < 0.7:
+            self.later(self.rng.randint(3_000, 30_000), back)
+
+    # --- mending
+
+    def end(self) -> None:
+        """Everything is repaired: lines, power, disks, database, clocks; copies are taken away; freezes are looked into."""
+        world = self.world
+        self.off = True
+        world.closing = True
+        network = world.network
+        network.loss = network.repeats = network.reorders = 0.0
+        network.extra_ms = 0
+        vault = world.centre.vault
+        vault.failing, vault.crash_at = False, ""
+        world.centre.wall_offset_ms = 0
+        for each in world.devices:
+            each.crash_at, each.card.full, each.port.cut = "", False, False
+        self._take_copies_away()
+        for process in world.centre.processes[:1]:
+            process.port.cut = False
+            process.start()
+        for process in world.centre.processes:
+            process.port.cut = False
+        for each in world.devices:
+            if each.name in world.sealed:
+                each.power_off()
+                each.dead = True
+                world.truth.card_lost(each, None)
+            each.boot()
+        world.tell("operator", "everything is repaired")
+
+    def _take_copies_away(self) -> None:
+        """Of two machines with one name the one whose life the cloud knows as present stays."""
+        world = self.world
+        for copy in [each for each in world.devices if each.label.endswith(" copy")]:
+            original = next(each for each in world.devices if each.label == copy.name)
+            present = world.centre.present_life(copy.name)
+            leaving = original if copy.card.row.inc == present else copy
+            leaving.power_off()
+            leaving.dead = True
+            world.tell("operator", f"takes {leaving.label} away")
+            world.truth.card_lost(leaving, None)
+            staying = copy if leaving is original else original
+            if world.doors[staying.identity.venue] is leaving:
+                world.doors[staying.identity.venue] = staying
+
+
+COMMON: tuple[tuple[Fault, float], ...] = (
+    (Faults.cut, 5),
+    (Faults.deafen, 3),
+    (Faults.lose, 3),
+    (Faults.repeat, 3),
+    (Faults.reorder, 3),
+    (Faults.delay, 1.5),
+    (Faults.restart_broker, 1.5),
+    (Faults.overflow_queue, 2),
+    (Faults.crash_before_commit, 4),
+    (Faults.crash_after_commit, 4),
+    (Faults.crash_after_puback, 4),
+    (Faults.power_cut, 3),
+    (Faults.fill_disk, 2),
+    (Faults.jump_device_clock, 2),
+    (Faults.jump_cloud_clock, 1),
+    (Faults.crash_reconciler_before, 2),
+    (Faults.crash_reconciler_after, 3),
+    (Faults.kill_reconciler, 2),
+    (Faults.cut_reconciler, 1),
+    (Faults.second_reconciler, 1),
+    (Faults.fail_database, 1.5),
+    (Faults.raise_limit, 1),
+    (Faults.lower_limit, 1.5),
+)
+RARE: tuple[tuple[Fault, float], ...] = (
+    (Faults.roll_back, 0.3),
+    (Faults.lie, 0.25),
+    (Faults.clone, 0.15),
+    (Faults.twin, 0.12),
+    (Faults.seal, 0.25),
+)

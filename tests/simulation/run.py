@@ -1,0 +1,77 @@
+"""Run one seed: a storm of faults over a busy evening, then everything is mended and checked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.simulation.faults import Faults
+from tests.simulation.guards import Guards
+from tests.simulation.truth import Violation
+from tests.simulation.world import GUESTS, PATIENCE_MS, STORM_MS, World
+
+SETTLE_MS = 1_000
+QUIET_MS = 30_000
+
+
+@dataclass
+class Result:
+    """What a run came to; ``violation`` is empty if every promise held."""
+
+    seed: int
+    violation: str = ""
+    devices: int = 0
+    bookings: int = 0
+    confirmed: int = 0
+    cancelled: int = 0
+    simulated_ms: int = 0
+    excess: int = 0
+    excess_allowed: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    story: list[str] = field(default_factory=list)
+
+
+def run(seed: int, guards: Guards | None = None, *, telling: bool = False) -> Result:
+    """Run a seed and return what came of it; the same seed always gives the same run."""
+    world = World(seed, guards, telling=telling)
+    result = Result(seed)
+    try:
+        _evening(world)
+    except Violation as violation:
+        result.violation = str(violation)
+        world.tell("VIOLATION", str(violation))
+    truth = world.truth
+    result.devices = len(world.devices)
+    result.bookings, result.confirmed = world.guests.attempts, world.guests.confirmed
+    result.cancelled = len(truth.void)
+    result.simulated_ms = world.time.now_ms
+    result.excess = sum(max(0, truth.valid[quota] - most) for quota, most in truth.most.items())
+    result.excess_allowed = sum(truth.excess.values())
+    result.faults, result.story = world.happened, world.story
+    return result
+
+
+def _evening(world: World) -> None:
+    faults = Faults(world)
+    world.start()
+    world.guests.invite(GUESTS, STORM_MS * 9 // 10)
+    faults.plan(STORM_MS - 5_000)
+    world.pass_time(STORM_MS)
+    faults.end()
+    heal(world)
+
+
+def heal(world: World) -> None:
+    """Give everybody time to say everything, then check that all is right."""
+    last_ms = world.time.now_ms + PATIENCE_MS
+    world.pass_time(QUIET_MS)
+    while True:
+        world.centre.lift_freezes()
+        world.pass_time(SETTLE_MS)
+        try:
+            world.truth.check_healed()
+        except Violation:
+            if world.time.now_ms >= last_ms:
+                raise
+        else:
+            return

@@ -1,0 +1,186 @@
+"""What really happened, whoever remembers it: tickets in people's hands. Every promise is checked against this."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from mqtt_bridge.cloud.records import Order as CloudOrder
+from mqtt_bridge.cloud.records import Ticket as CloudTicket
+from mqtt_bridge.protocol.stock import Totals, pool
+
+if TYPE_CHECKING:
+    from tests.simulation.card import Card
+    from tests.simulation.centre import Centre
+    from tests.simulation.device import Device
+    from tests.simulation.till import Unit
+    from tests.simulation.world import World
+
+# Alarms that honest devices never cause, whatever the network does.
+IMPOSSIBLE = ("indigestible", "malformed", "impossible-total", "strange-key", "wrong-identity", "unknown-session")
+
+
+class Violation(BaseException):
+    """A promise was broken; the sentence says which. No handler of the product may swallow it."""
+
+
+class Sale(NamedTuple):
+    """An order as it was committed on some card."""
+
+    order: str
+    device: str
+    tickets: tuple[str, ...]
+
+
+class Truth:
+    """Facts of one run. ``excess`` is how many tickets of a quota copies of cards may sell twice, as stated beforehand."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.quota_of: dict[str, str] = {}
+        self.void: set[str] = set()
+        self.valid: Counter[str] = Counter()
+        self.most: dict[str, int] = {}
+        self.excess: Counter[str] = Counter()
+        self.sales: dict[str, Sale] = {}
+        self.answered: set[str] = set()
+        self.excused: set[str] = set()
+        self.order_of_hold: dict[str, str] = {}
+        self.copied: set[str] = set()
+        self.amnesia: set[str] = set()
+        self.refused = 0
+
+    # --- what happens
+
+    def note(self, device: Device, unit: Unit) -> None:
+        """Write down what a committed transaction did."""
+        if unit.issued:
+            self._issue(device, unit)
+        for ticket in unit.counted:
+            if ticket in self.quota_of and ticket not in self.void:
+                self.void.add(ticket)
+                self.valid[self.quota_of[ticket]] -= 1
+
+    def _issue(self, device: Device, unit: Unit) -> None:
+        for ticket in unit.issued:
+            self.quota_of[ticket.id] = ticket.quota
+            self.valid[ticket.quota] += 1
+        order = unit.issued[0].order
+        self.sales[order] = Sale(order, device.name, tuple(each.id for each in unit.issued))
+        for quota in {each.quota for each in unit.issued}:
+            self.check_oversell(quota)
+
+    def told(self, hold: str, order: str) -> None:
+        """An attendee saw a confirmation. The same hold never becomes two orders, except on a card that went back in time."""
+        before = self.order_of_hold.setdefault(hold, order)
+        sale = self.sales[order]
+        if before != order and sale.device not in self.copied:
+            raise Violation(f"hold {hold} became order {before} and then order {order}")
+        self.answered.add(order)
+
+    def limit_changed(self, quota: str, limit: int) -> None:
+        """The most that may ever be valid: tickets sold under an earlier, larger limit stay valid."""
+        self.most[quota] = max(self.most.get(quota, 0), limit)
+
+    def copy_made(self, device: Device, card: Card, *, may_sell: bool) -> None:
+        """A copy of a card will run: what it could still sell is the stated excess."""
+        self.copied.add(device.name)
+        if may_sell:
+            for quota in self.most:
+                self.excess[quota] += max(0, card.unsold(quota))
+
+    def card_lost(self, device: Device, card: Card | None) -> None:
+        """A card is gone, or replaced by an older one: what only it knew is outside the promise."""
+        kept = card.orders.rows if card is not None else {}
+        for sale in self.sales.values():
+            if sale.device == device.name and sale.order not in kept:
+                self.excused.add(sale.order)
+
+    # --- what must hold at every step
+
+    def check_oversell(self, quota: str) -> None:
+        """Valid tickets <= limit + extra + what copies could sell."""
+        most = self.most[quota] + self.excess[quota]
+        if self.valid[quota] > most:
+            raise Violation(f"oversold: {self.valid[quota]} valid tickets of {quota}, at most {most} may be")
+
+    def check_books(self, centre: Centre) -> None:
+        """pool + sum(granted - returned + confirmed) = limit + extra, pool >= 0; no card knows of more than was granted."""
+        lines = centre.lines()
+        by_key = {(each.quota, each.device, each.epoch): each for each in lines}
+        for quota in centre.quotas():
+            totals = [each.totals for each in lines if each.quota == quota.id]
+            left = pool(quota.limit, quota.extra, totals)
+            if left < 0:
+                raise Violation(f"the pool of {quota.id} is {left}")
+        for device in self.world.devices:
+            for (quota_id, epoch), shelf in device.card.shelves.rows.items():
+                line = by_key.get((quota_id, device.name, epoch))
+                granted = line.granted if line is not None else 0
+                if shelf.totals.granted > granted:
+                    raise Violation(
+                        f"{device.label} has {shelf.totals.granted} of {quota_id} at epoch {epoch}, granted are {granted}"
+                    )
+
+    # --- what must hold when all is well again
+
+    def check_healed(self) -> None:
+        """Everything confirmed has arrived, once; both sides count alike; every copy was noticed."""
+        centre = self.world.centre
+        self._check_health()
+        self._check_arrived(centre)
+        self._check_convergence(centre)
+        self._check_detected(centre)
+        wrong = centre.alarms(*IMPOSSIBLE)
+        if wrong:
+            raise Violation(f"an alarm that cannot be: {wrong[0].kind} {wrong[0].subject}: {wrong[0].detail}")
+
+    def _check_health(self) -> None:
+        for device in self.world.devices:
+            health = device.relay.health
+            if not device.dead and (health.failing or health.rejected):
+                raise Violation(f"{device.label} cannot digest something: {health.failing}, {health.rejected} rejected")
+
+    def _check_arrived(self, centre: Centre) -> None:
+        orders = {each.id: each for each in centre.vault.rows.all(CloudOrder)}
+        tickets: dict[str, set[str]] = {}
+        for each in centre.vault.rows.all(CloudTicket):
+            tickets.setdefault(each.order_id, set()).add(each.id)
+        for order in sorted(self.answered - self.excused):
+            sale = self.sales[order]
+            if order not in orders:
+                raise Violation(f"lost: order {order}, confirmed at {sale.device}, never reached the cloud")
+            if tickets.get(order, set()) != set(sale.tickets):
+                raise Violation(f"order {order} arrived with other tickets than it was confirmed with")
+
+    def _check_convergence(self, centre: Centre) -> None:
+        lines = {(each.quota, each.device, each.epoch): each for each in centre.lines()}
+        for device in self.world.devices:
+            if device.dead or device.name in self.world.sealed:
+                continue
+            waiting, _ = device.card.mail.backlog("cloud")
+            if waiting:
+                raise Violation(f"{device.label} still has {waiting} messages to deliver")
+            left, _ = centre.vault.rows.mail.backlog(device.name)
+            if left:
+                raise Violation(f"the cloud still has {left} messages for {device.label}")
+            for (quota, epoch), shelf in device.card.shelves.rows.items():
+                line = lines.get((quota, device.name, epoch))
+                known = Totals() if line is None else line.totals
+                if device.name not in self.copied and _own(known) != _own(shelf.totals):
+                    raise Violation(f"{device.label} counts {shelf.totals} of {quota}, the cloud {known}")
+        if not self.copied and not self.world.sealed:
+            for quota, number in self.valid.items():
+                counted = sum(each.totals.valid for each in lines.values() if each.quota == quota)
+                if counted != number:
+                    raise Violation(f"{number} tickets of {quota} are valid, the cloud counts {counted}")
+
+    def _check_detected(self, centre: Centre) -> None:
+        for name in sorted(self.amnesia):
+            told = centre.alarms("went-back", "second-history", "old-life")
+            if not any(each.subject.startswith(name) for each in told):
+                raise Violation(f"{name} went back in time and nobody noticed")
+
+
+def _own(totals: Totals) -> tuple[int, int, int, int]:
+    return (totals.granted, totals.returned, totals.sold, totals.cancelled)
