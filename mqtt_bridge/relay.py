@@ -17,6 +17,7 @@ import structlog
 
 from mqtt_bridge.edge import EdgeHandlers, Health, InUnit, Names, OpenUnit
 from mqtt_bridge.mailbox import receiver, sender
+from mqtt_bridge.mailbox.parcels import packed, parcels
 from mqtt_bridge.mailbox.pump import Pump
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.catalogue import Catalogue
@@ -357,10 +358,11 @@ class Relay(Generic[U]):
         now_ms = self._ticks_ms()
 
         def send() -> None:
-            for row in self._look(lambda unit: self._pump.due(unit.mail, now_ms)):
-                if not self._publish("msg", row.envelope):
+            for parcel in parcels(self._look(lambda unit: self._pump.due(unit.mail, now_ms))):
+                if not self._publish(*packed(parcel)):
                     break
-                self._pump.sent(row, now_ms)
+                for row in parcel:
+                    self._pump.sent(row, now_ms)
 
         self._guard("outbox", send)
         if self._pump.repeats >= STALLED_REPEATS:

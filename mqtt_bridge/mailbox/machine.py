@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-WINDOW = 64
+# How many numbers may be under way: it grows with what is acknowledged and halves when nothing is, so that many senders of long
+# backlogs do not drown a receiver in repetitions.
+FIRST_WINDOW = 64
+SMALLEST_WINDOW = 16
+WINDOW = 512
 FIRST_PATIENCE_MS = 3_000
 MAX_PATIENCE_MS = 30_000
 EARLY_ROOM = 1_024
@@ -42,11 +46,12 @@ class Window:
     progress_at_ms: int = 0
     patience_ms: int = FIRST_PATIENCE_MS
     repeats: int = 0
+    size: int = FIRST_WINDOW
 
     @property
     def room(self) -> int:
         """How many more numbers may be under way."""
-        return max(0, WINDOW - (self.sent - self.acked))
+        return max(0, self.size - (self.sent - self.acked))
 
     def starting(self, acked: int, now_ms: int) -> Window:
         """Return the window of a fresh connection: whatever was under way is lost."""
@@ -61,11 +66,13 @@ class Window:
         """Return the window after an ack; an old one changes nothing."""
         if upto <= self.acked:
             return self
-        return Window(upto, max(self.sent, upto), now_ms)
+        size = min(WINDOW, self.size + min(upto, self.sent) - self.acked) if self.sent > self.acked else self.size
+        return Window(upto, max(self.sent, upto), now_ms, size=size)
 
     def ticking(self, now_ms: int) -> Window:
         """Return the window as time passes: rewound to ``acked`` when patience ran out, and twice as patient."""
         if self.sent == self.acked or now_ms - self.progress_at_ms < self.patience_ms:
             return self
         patience_ms = min(2 * self.patience_ms, MAX_PATIENCE_MS)
-        return Window(self.acked, self.acked, now_ms, patience_ms, self.repeats + 1)
+        size = max(SMALLEST_WINDOW, self.size // 2)
+        return Window(self.acked, self.acked, now_ms, patience_ms, self.repeats + 1, size)

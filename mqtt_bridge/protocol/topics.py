@@ -19,7 +19,10 @@ def checked(name: str, what: str) -> str:
 
 
 def up(org: str, device: str, leaf: str) -> str:
-    """Topic from a device to the cloud; leaf: ``msg``, ``ack``, ``hello``, ``status``, ``need``, ``link``."""
+    """Topic from a device to the cloud.
+
+    Leaf: ``msg`` (an envelope), ``batch`` (a JSON list of them, in order), ``ack``, ``hello``, ``status``, ``need``, ``link``.
+    """
     return f"{ROOT}/{org}/d/{device}/up/{leaf}"
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, insert, select
 
 from mqtt_bridge.database import Database
@@ -192,7 +193,7 @@ class Cloud:
     def __init__(self, folder: Path, url: str) -> None:
         self.key = KeyFile(folder / "cloud.pem")
         self.database = open_database(folder / "cloud.db")
-        wanted = [topics.up(ORG, "+", leaf) for leaf in ("msg", "ack", "hello", "status", "need", "link")]
+        wanted = [topics.up(ORG, "+", leaf) for leaf in ("msg", "batch", "ack", "hello", "status", "need", "link")]
         self.transport = Transport(url, "cloud", wanted)
         self.device_key = public_key(KeyFile(folder / "device.pem").public_hex)
         self.received: dict[str, list[bytes]] = {}
@@ -267,6 +268,9 @@ class Cloud:
         elif leaf == "ack":
             ack = decode(event.payload, Ack)
             self.database.run(lambda db: SqlMail(db).acknowledge(DEVICE, ack, 1))
+        elif leaf == "batch":
+            for each in msgspec.json.decode(event.payload, type=list[msgspec.Raw]):
+                self._on(Message(topics.up(ORG, DEVICE, "msg"), bytes(each), event.retained))
         elif leaf == "msg":
             ack = self.database.run(
                 lambda db: receiver.receive(SqlMail(db), DEVICE, event.payload, self._open, self._apply(db), 1)
