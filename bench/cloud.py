@@ -1,0 +1,142 @@
+"""The cloud on its real parts: events reconciled per second and per processor second, one reconciler, two, 10 and 1,000 venues."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from bench import ceiling, servers
+from bench.fleet import ORG, Fleet, catalogue, now_ms, venue_name
+from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
+from mqtt_bridge.database import Database
+
+EVENTS = 16_000
+
+
+@dataclass(frozen=True)
+class Load:
+    """A run: events, seconds, processor seconds of the reconcilers and of the database, and what the rows say afterwards."""
+
+    events: int
+    seconds: float
+    reconcilers_s: float
+    database_s: float
+    lost_or_doubled: int
+
+    @property
+    def per_s(self) -> float:
+        """Events acknowledged per second."""
+        return self.events / self.seconds
+
+    @property
+    def us(self) -> float:
+        """Processor time of the reconcilers per event, in microseconds."""
+        return 1e6 * self.reconcilers_s / self.events
+
+    @property
+    def all_us(self) -> float:
+        """The same with the database's."""
+        return 1e6 * (self.reconcilers_s + self.database_s) / self.events
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything measured."""
+
+    ceiling: float
+    runs: dict[tuple[int, int], Load]  # by (venues, reconcilers)
+
+
+def measure(folder: Path, progress: Callable[[str], None], events: int = EVENTS) -> Figures:
+    """Measure all of it; the ceiling before and after, and its mean is what ratios relate to."""
+    progress("paho's own QoS 1 ceiling")
+    before = own_ceiling(folder)
+    runs = {}
+    for venues, reconcilers in ((10, 1), (10, 2), (1000, 1)):
+        progress(f"{events} events of {venues} venues, {reconcilers} reconciler(s) on PostgreSQL")
+        with servers.mosquitto(folder) as url, servers.postgresql() as database:
+            runs[venues, reconcilers] = run(folder, url, database, venues, reconcilers, events)
+    progress("paho's own QoS 1 ceiling again")
+    return Figures((before + own_ceiling(folder)) / 2, runs)
+
+
+def own_ceiling(folder: Path) -> float:
+    """Messages/s that paho brings through a broker of its own."""
+    with servers.mosquitto(folder) as url:
+        return ceiling.messages_per_s(url)
+
+
+def run(
+    folder: Path, url: str, server: servers.PostgreSql, venues: int, reconcilers: int, events: int
+) -> Load:
+    """Let a fleet send events, a quarter of them orders of two tickets, to a new cloud."""
+    data = folder / f"cloud-{venues}-{reconcilers}"
+    database = found(server.url, venues)
+    fleet = Fleet(url, venues)
+    with contextlib.ExitStack() as stack:
+        stack.callback(database.close)
+        stack.callback(fleet.stop)
+        processes = [stack.enter_context(reconciler(data, url, server.url)) for _ in range(reconcilers)]
+        fleet.introduce()
+        time.sleep(5)  # members know each other, nothing is left to do
+        orders = events // 4 // venues
+        count = sum(each.sell(orders, whole=True) for each in fleet.devices.values())
+        pids = [each.pid for each in processes]
+        used, theirs = servers.cpu_s(*pids), servers.cpu_s(server.pid)
+        seconds = fleet.send()
+        used, theirs = servers.cpu_s(*pids) - used, servers.cpu_s(server.pid) - theirs
+        return Load(count, seconds, used, theirs, lost_or_doubled(database, orders * venues))
+
+
+def found(url: str, venues: int) -> Database:
+    """A new cloud with a catalogue and registered devices."""
+    database = open_cloud(url)
+    apply_catalogue(database, catalogue(venues), {}, now_ms())
+    for number in range(venues):
+        register_device(database, venue_name(number), venue_name(number), now_ms())
+    return database
+
+
+@contextlib.contextmanager
+def reconciler(data: Path, broker: str, database: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``marquee reconciler``."""
+    environment = {
+        "MARQUEE_DEVICE_ORG": ORG,
+        "MARQUEE_DEVICE_DATA": str(data),
+        "MARQUEE_BROKER_URL": broker,
+        "MARQUEE_CLOUD_DATABASE": database,
+    }
+    with servers.marquee("reconciler", environment) as process:
+        yield process
+
+
+def lost_or_doubled(database: Database, orders: int) -> int:
+    """How many orders, tickets, payments and check-ins differ from what was sent; alarms count too."""
+    wanted = {"orders": orders, "ticket": 2 * orders, "payment": orders, "check_in": 2 * orders, "alarm": 0}
+    with database.read() as db:
+        rows = {name: db.execute(sa.text(f"SELECT count(*) FROM {name}")).scalar_one() for name in wanted}
+        sold = db.execute(sa.text("SELECT sum(sold) FROM allocation")).scalar_one()
+    return sum(abs(rows[name] - number) for name, number in wanted.items()) + abs(int(sold) - 2 * orders)
+
+
+def main() -> None:
+    """Print the raw figures."""
+    import sys
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        events = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
+        figures = measure(Path(name), lambda text: print(text, flush=True), events)
+    print(f"ceiling {figures.ceiling:.0f}/s")
+    for key, load in figures.runs.items():
+        print(key, f"{load.per_s:.0f}/s ratio {load.per_s / figures.ceiling:.2f} cpu {load.us:.0f} us, with db {load.all_us:.0f} us, wrong {load.lost_or_doubled}")
+
+
+if __name__ == "__main__":
+    main()
