@@ -72,9 +72,7 @@ def own_ceiling(folder: Path) -> float:
         return ceiling.messages_per_s(url)
 
 
-def run(
-    folder: Path, url: str, server: servers.PostgreSql, venues: int, reconcilers: int, events: int
-) -> Load:
+def run(folder: Path, url: str, server: servers.PostgreSql, venues: int, reconcilers: int, events: int) -> Load:
     """Let a fleet send events, a quarter of them orders of two tickets, to a new cloud."""
     data = folder / f"cloud-{venues}-{reconcilers}"
     database = found(server.url, venues)
@@ -135,7 +133,10 @@ def main() -> None:
         figures = measure(Path(name), lambda text: print(text, flush=True), events)
     print(f"ceiling {figures.ceiling:.0f}/s")
     for key, load in figures.runs.items():
-        print(key, f"{load.per_s:.0f}/s ratio {load.per_s / figures.ceiling:.2f} cpu {load.us:.0f} us, with db {load.all_us:.0f} us, wrong {load.lost_or_doubled}")
+        print(
+            key,
+            f"{load.per_s:.0f}/s ratio {load.per_s / figures.ceiling:.2f} cpu {load.us:.0f} us, with db {load.all_us:.0f} us, wrong {load.lost_or_doubled}",
+        )
 
 
 if __name__ == "__main__":

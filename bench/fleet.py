@@ -32,7 +32,7 @@ from mqtt_bridge.transport import Message, Transport
 
 ORG = "bench"
 LIMIT = 2_000_000
-SESSIONS = 4
+QUOTAS = 4
 PER_PARCEL = 16
 MOST_UNDER_WAY = 3_000
 PATIENCE_S = 60.0
@@ -52,18 +52,20 @@ class Key:
 
 
 def catalogue(venues: int) -> Catalogue:
-    """Some sessions, each hosted by one of the first venues, with one quota and one ticket type each."""
-    at = tuple(_session(k, venue_name(k % venues)) for k in range(SESSIONS))
+    """A session at every venue, whose one ticket type draws from one of a few quotas that venues share."""
+    at = tuple(session(k) for k in range(venues))
     places = tuple(Venue(venue_name(k), venue_name(k), "") for k in range(venues))
     return Catalogue(0, places, (Event(ids.event_id("bench"), "bench", "Bench", "", at),))
 
 
-def _session(number: int, venue: str) -> EventSession:
+def session(number: int) -> EventSession:
+    """The session of a venue; the first ones carry the quotas."""
     key = f"s{number}"
-    quota = ids.quota_id("bench", key, "seats")
+    quota = ids.quota_id("bench", f"s{number % QUOTAS}", "seats")
     kind = TicketType(ids.ticket_type_id("bench", key, "Seat"), "Seat", quota, 1250, "EUR")
-    session = ids.event_session_id("bench", key)
-    return EventSession(session, key, venue, 1, 4_000_000_000_000, "UTC", (Quota(quota, "seats", LIMIT),), (kind,))
+    quotas = (Quota(quota, "seats", LIMIT),) if number < QUOTAS else ()
+    at = ids.event_session_id("bench", key)
+    return EventSession(at, key, venue_name(number), 1, 4_000_000_000_000, "UTC", quotas, (kind,))
 
 
 def venue_name(number: int) -> str:
@@ -93,9 +95,9 @@ class Device:
 
     def heard(self, state: DeviceState) -> None:
         """Take over the epoch and what was granted of the quota this device sells from."""
-        at = _session(self.number % SESSIONS, "")
+        kind = session(self.number).ticket_types[0]
         for grant in state.grants:
-            if grant.quota == at.quotas[0].id:
+            if grant.quota == kind.quota:
                 self.epoch, self.granted = grant.epoch, grant.granted
 
     def sell(self, orders: int, *, whole: bool) -> int:
@@ -106,14 +108,15 @@ class Device:
         return self.seq - before
 
     def _order(self, whole: bool) -> None:
-        at = _session(self.number % SESSIONS, "")
+        at = session(self.number)
+        kind = at.ticket_types[0]
         self.sold += 2
         order = f"{self.name}-{self.seq:032}"
         tickets = tuple(
-            TicketFact(f"{order}-{k}", "ABCD2345", at.ticket_types[0].id, at.id, at.quotas[0].id, self.epoch, 1250, "EUR")
+            TicketFact(f"{order}-{k}", "ABCD2345", kind.id, at.id, kind.quota, self.epoch, 1250, "EUR")
             for k in range(2)
         )
-        stock = StockCount(at.quotas[0].id, self.epoch, Totals(granted=self.granted, sold=self.sold))
+        stock = StockCount(kind.quota, self.epoch, Totals(granted=self.granted, sold=self.sold))
         self._put(OrderConfirmed(order, "ABCD2345", "promised", tickets, (stock,), now_ms()))
         if whole:
             names = tuple(each.ticket for each in tickets)

@@ -44,9 +44,7 @@ def mosquitto(folder: Path) -> Iterator[str]:
     config = folder / "mosquitto.conf"
     config.write_text(_MOSQUITTO.format(port=port))
     folder.chmod(0o755)  # started as root it reads this as its own user
-    process = subprocess.Popen(
-        [program, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([program, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(200):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):

@@ -61,7 +61,7 @@ def _venues(sessions: Iterable[str], venue_of: Callable[[str], str | None]) -> f
 
 def _needs_of_a_sale(_work: Work, body: OrderConfirmed) -> Iterator[list[Need]]:
     needs: list[Need] = [
-        (Order, "id", body.order),
+        *_order_rows(body.order),
         (Payment, "order_id", body.order),
         (Parked, "about", f"order:{body.order}"),
     ]

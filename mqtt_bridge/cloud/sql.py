@@ -73,7 +73,7 @@ class SqlRows:
 
     def _listed(self, columns: tuple[str, ...], values: Collection[tuple[Any, ...]]) -> dict[str, Any]:
         if self._postgresql:
-            return {f"v{place}": [each[place] for each in values] for place in range(len(columns))}
+            return {f"v{place}": array([each[place] for each in values]) for place in range(len(columns))}
         return {"v": json.dumps([list(each) for each in values])}
 
     def all(self, kind: type[R]) -> list[R]:
@@ -107,7 +107,7 @@ class SqlRows:
     def _write(self, statement: sa.TextClause, names: Sequence[str], values: list[list[Any]]) -> None:
         if self._postgresql:
             columns = zip(*values, strict=True)
-            self._db.execute(statement, {f"v{place}": list(column) for place, column in enumerate(columns)})
+            self._db.execute(statement, {f"v{place}": array(column) for place, column in enumerate(columns)})
         else:
             self._db.execute(statement, [{f"v{p}": each for p, each in enumerate(row)} for row in values])
 
@@ -160,6 +160,26 @@ _WAITING = (
     .distinct()
     .order_by(_OUT.c.peer)
 )
+
+
+def array(values: Sequence[Any]) -> str:
+    """Return a PostgreSQL array of one column's values as text; many times faster than the driver, which asks each for its type."""
+    first = next((each for each in values if each is not None), None)
+    if isinstance(first, str) and None not in values:
+        joined = '","'.join(values)
+        if "\\" not in joined and joined.count('"') == 2 * (len(values) - 1):
+            return f'{{"{joined}"}}'
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bytes):
+        return f'"\\\\x{value.hex()}"'
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value)
 
 
 def _table(kind: type[Record]) -> sa.Table:

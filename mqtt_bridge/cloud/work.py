@@ -109,8 +109,10 @@ class Sheet(Generic[R]):
         """Return the record under a key, None if there is none."""
         found = self._now.get(key)
         if found is None and key not in self._then:
-            self._read(self._kind.KEY, [key], None)
-            found = self._now.get(key)
+            known = self._known.get(self._kind.KEY)
+            if known is None or key not in known:
+                self._read(self._kind.KEY, [key], None)
+                found = self._now.get(key)
         return found
 
     def peek(self, *key: Any) -> R | None:
@@ -119,8 +121,11 @@ class Sheet(Generic[R]):
 
     def where(self, column: str, value: object) -> list[R]:
         """Return the records with this value."""
-        self._read((column,), [(value,)], None)
-        return [self._now[key] for key in self._indexed(column).get(value, ())]
+        known = self._known.get((column,))
+        if known is None or (value,) not in known:
+            self._read((column,), [(value,)], None)
+        now = self._now
+        return [now[key] for key in self._indexed(column).get(value, ())]
 
     def _read(self, columns: tuple[str, ...], values: list[Key], how: Lock | None) -> None:
         known = self._known.setdefault(columns, set())
@@ -198,7 +203,7 @@ class Sheet(Generic[R]):
         return index
 
     def _key(self, record: R) -> Key:
-        return tuple(getattr(record, column) for column in self._kind.KEY)
+        return tuple([getattr(record, column) for column in self._kind.KEY])
 
     def added(self) -> list[R]:
         """The records that are new."""
