@@ -274,9 +274,9 @@ def show_order(token: str) -> str:
         cancel_url = url_for("attendee.ask_cancel", token=token)
     title, words = order_words.heading(order)
     again = url_for("attendee.order", token=token)
-    return render_template(
-        "attendee/order.html", order=order, title=title, words=words, share=share, cancel=cancel_url, again=again
-    )
+    waits = url_of(order.waits) if manage and order.waits else None
+    ways = {"share": share, "cancel": cancel_url, "again": again, "waits": waits}
+    return render_template("attendee/order.html", order=order, title=title, words=words, **ways)
 
 
 @blueprint.get("/tickets/<token>/cancel", endpoint="ask_cancel")

@@ -12,8 +12,9 @@ from appliance.domain.errors import NotFound
 from appliance.domain.requests import NO_STOCK
 from appliance.services.box import Unit
 from appliance.services.views import HoldLine, HoldView, OrderView, TicketView
-from appliance.store import holds, orders, requests
+from appliance.store import holds, orders, requests, waiting
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
+from mqtt_bridge.protocol.waitlist import entry_of
 
 _NOWHERE = Venue(id="", name="", address="")
 
@@ -110,8 +111,15 @@ def order_view(unit: Unit, order_id: str) -> OrderView:
         hold=row.hold,
         refund_minor=row.refund_minor,
         paid_back_minor=orders.paid_back_minor(unit.db, order_id),
+        waits=_waits(unit, order_id, tickets),
         refusal=_refusal(unit, row),
     )
+
+
+def _waits(unit: Unit, order_id: str, tickets: Iterable[Row[Any]]) -> str | None:
+    """Return the waitlist entry an operator made for the holder of tickets that were taken back."""
+    entries = (entry_of(order_id, quota) for quota in sorted({each.quota for each in tickets if each.voided}))
+    return next((entry for entry in entries if waiting.find(unit.db, entry) is not None), None)
 
 
 def total_of(total_minor: int, tickets: Iterable[Row[Any]]) -> int:

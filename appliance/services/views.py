@@ -123,7 +123,8 @@ class TicketView(msgspec.Struct, frozen=True):
 class OrderView(msgspec.Struct, frozen=True):
     """An order with its tickets; ``issuer`` is the device that sold it, ``hold`` the hold it came of (if sold here).
 
-    ``refund_minor`` is what is paid back for it in all, ``paid_back_minor`` what was.
+    ``refund_minor`` is what is paid back for it in all, ``paid_back_minor`` what was; ``waits`` is the waitlist entry that its
+    holder was given instead of tickets.
     ``refusal`` is the cloud's reason where the status is refused.
     """
 
@@ -142,6 +143,7 @@ class OrderView(msgspec.Struct, frozen=True):
     hold: str | None = None
     refund_minor: int = 0
     paid_back_minor: int = 0
+    waits: str | None = None
     refusal: str = ""
 
     @property

@@ -70,11 +70,16 @@ def sold(work: Work, catalogue: Catalogue, device: str, body: OrderConfirmed, wa
         if found is not None and found[1].cancelled:
             late.setdefault(each.event_session, []).append(each.ticket)
     for session, tickets in late.items():
-        detail = f"{len(tickets)} of booking {body.code}, sold by {device}: its date was cancelled"
+        detail = sold_words(len(tickets), device, "the date was cancelled before this was told")
         where = {"order": body.order, "event_session": session}
         subject = f"{session} {body.order}"
         if work.of(Contradiction).get("session-cancelled", subject) is None:
             contradict(work, "session-cancelled", subject, detail, wall_ms, tickets=tickets, **where)
+
+
+def sold_words(number: int, issuer: str, why: str) -> str:
+    """Say of a booking why it is listed."""
+    return f"{number} ticket{'' if number == 1 else 's'}, sold by {issuer}: {why}."
 
 
 def payment_of(order: Order) -> Payment:

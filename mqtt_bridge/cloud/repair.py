@@ -8,10 +8,12 @@ back is owed as soon as the tickets are void, or at once where the date itself w
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections import Counter
 from collections.abc import Callable
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -24,7 +26,8 @@ from mqtt_bridge.cloud.concerned import answers_for, owe, tell
 from mqtt_bridge.cloud.directory import audit
 from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.introductions import CLOUD
-from mqtt_bridge.cloud.records import Contradiction, Device, Order, Quota, Refund, Ticket
+from mqtt_bridge.cloud.lineup import ENTRUSTED
+from mqtt_bridge.cloud.records import Contradiction, Device, Entry, Order, Quota, Refund, Ticket
 from mqtt_bridge.cloud.rows import Lock
 from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.work import Work
@@ -33,6 +36,7 @@ from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.messages import OrderRebooked, ReturnAllocation, Swap, TicketsWithdrawn
 from mqtt_bridge.protocol.remedies import Suggestion, by_rule, may_be_automatic, suggestions
+from mqtt_bridge.protocol.waitlist import entry_of
 
 # How long stock that was called back waits in the pool for tickets to be rebooked, before it is granted again.
 KEPT_FOR_MS = 5 * 60 * 1000
@@ -186,8 +190,10 @@ def _carry_out(
 ) -> str:
     if offer.missing:
         return _wait(db, work, found, offer, who, wall_ms)
-    step = _Step(work, current_catalogue(db), found, wall_ms, random)
-    words = {"rebook": step.rebook, "overbook": step.overbook, "refund": step.refund}[offer.remedy](offer)
+    step = _Step(db, work, current_catalogue(db), found, wall_ms, random)
+    words = {"rebook": step.rebook, "overbook": step.overbook, "refund": step.refund, "waitlist": step.waitlist}[
+        offer.remedy
+    ](offer)
     work.of(Contradiction).change(
         found.row, state="resolved", remedy=offer.remedy, outcome=words, decided_by=who, decided_at_ms=wall_ms
     )
@@ -199,7 +205,10 @@ def _carry_out(
 class _Step:
     """One remedy being carried out."""
 
-    def __init__(self, work: Work, catalogue: Catalogue, found: Found, wall_ms: int, random: Random) -> None:
+    def __init__(
+        self, db: Connection, work: Work, catalogue: Catalogue, found: Found, wall_ms: int, random: Random
+    ) -> None:
+        self.db = db
         self.work = work
         self.catalogue = catalogue
         self.found = found
@@ -262,6 +271,35 @@ class _Step:
         if self.found.case.cancelled:
             owe(self.work, order, self.found.row.kind)
         return f"{len(facts)} withdrawn: {offer.price}"
+
+    def waitlist(self, offer: Suggestion) -> str:
+        """Take the open tickets back as for a refund, and have the holder first in the line of each quota.
+
+        The device that answers for the order is entrusted with the entry, like one of a device that is gone.
+        """
+        wanted: dict[str, Counter[str]] = {}
+        for each in self.found.open:
+            wanted.setdefault(each.quota, Counter())[each.ticket_type] += 1
+        words = self.refund(offer)
+        c = t.waitlist.c
+        for quota, wishes in sorted(wanted.items()):
+            entry = entry_of(self.order.id, quota)
+            if self.db.execute(sa.select(c.place).where(c.entry == entry)).first() is not None:
+                continue
+            place = min(0, self.db.execute(sa.select(sa.func.min(c.place))).scalar() or 0) - 1
+            row = Entry(
+                entry=entry,
+                quota=quota,
+                device=self._holder()[0].name,
+                inc="",
+                number=ENTRUSTED + place,
+                quantity=wishes.total(),
+                wishes=json.dumps([{"ticket_type": kind, "quantity": n} for kind, n in sorted(wishes.items())]),
+                joined_at_ms=self.wall_ms,
+                place=place,
+            )
+            self.db.execute(sa.insert(t.waitlist).values(**msgspec.structs.asdict(row)))
+        return f"{words}; first on the waitlist"
 
     def overbook(self, offer: Suggestion) -> str:
         """Let tickets count that no stock stands behind: from the pool as far as it goes, the rest is bought."""

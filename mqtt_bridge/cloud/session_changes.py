@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from mqtt_bridge.cloud import tables as t
-from mqtt_bridge.cloud.aftermath import fact_of, payment_of
+from mqtt_bridge.cloud.aftermath import fact_of, payment_of, sold_words
 from mqtt_bridge.cloud.alarms import contradict
 from mqtt_bridge.cloud.catalogue import current_catalogue, store_version
 from mqtt_bridge.cloud.directory import audit, lock
@@ -85,7 +85,7 @@ def cancel_session(database: Database, name: str, who: str, wall_ms: int, notice
             raise ChangeRefused(f"{change.title} is cancelled already")
         change.put(cancelled=True, notice=notice[:LONGEST_NOTICE])
         change.publish("session cancelled", notice[:LONGEST_NOTICE])
-        listed = change.list_orders("session-cancelled", "its date was cancelled")
+        listed = change.list_orders("session-cancelled", "the date was cancelled")
         return [f"{change.title} is cancelled", listed]
 
     return database.run(run)
@@ -118,7 +118,7 @@ def move_session(
         was = decode(document, Move).was if document is not None else before
         change.put(document=encode(Move(was, now, wall_ms)), notice=notice[:LONGEST_NOTICE])
         change.publish("session moved", f"{before} -> {now}")
-        words = [f"{change.title} is moved", change.list_orders("session-moved", "its date was moved")]
+        words = [f"{change.title} is moved", change.list_orders("session-moved", "the date was moved")]
         if now.venue != before.venue:
             words.append(change.tell_new_door(now.venue))
         return words
@@ -221,7 +221,7 @@ class _Change:
         orders.fetch("id", valid)
         for order_id, tickets in sorted(valid.items()):
             order = orders.get(order_id)
-            words = f"{len(tickets)} of booking {order.code if order else '?'}, sold by {order.issuer if order else '?'}: {why}"
+            words = sold_words(len(tickets), order.issuer if order else "?", why)
             subject = f"{self.at.id} {self.wall_ms} {order_id}"
             where = {"order": order_id, "event_session": self.at.id}
             contradict(self.work, kind, subject, words, self.wall_ms, tickets=tickets, **where)

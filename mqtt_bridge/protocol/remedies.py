@@ -90,7 +90,7 @@ class Suggestion(msgspec.Struct, frozen=True):
     """One remedy: what it does (``effect``) and costs (``price``) in words, and the same as figures.
 
     ``oversell``: by how many tickets the limit is exceeded; ``amount_minor``: money to pay back. ``target``: session to rebook
-    to. ``missing``: tickets that have to come back from devices before it can be done, 0 when it can be done now.
+    to, at ``place``. ``missing``: tickets that have to come back from devices before it can be done, 0 when it can be done now.
     """
 
     remedy: Remedy
@@ -101,6 +101,7 @@ class Suggestion(msgspec.Struct, frozen=True):
     amount_minor: int = 0
     currency: str = ""
     missing: int = 0
+    place: str = ""
 
 
 def suggestions(case: Case) -> tuple[Suggestion, ...]:
@@ -112,7 +113,7 @@ def suggestions(case: Case) -> tuple[Suggestion, ...]:
         nearest = sorted(case.alternatives, key=lambda each: (each.starts_at_ms, each.event_session))
         found += [_rebook(case, each) for each in nearest]
         found.append(_refund(case))
-        if not case.cancelled and not case.elapsed:
+        if case.kind == "oversold" and not case.cancelled and not case.elapsed:
             found.append(_waitlist(case))
     return tuple(sorted(found, key=lambda each: _cost(case, each)))
 
@@ -151,7 +152,7 @@ def _rebook(case: Case, to: Alternative) -> Suggestion:
         elsewhere = sum(min(each.missing, each.elsewhere) for each in to.draws)
         price = f"{missing} missing in the pool; {elsewhere} could be called back from devices"
     effect = f"Rebook {_tickets(case.open)} to {to.place}, {to.when}: takes {draws}. The price stays what was paid."
-    return Suggestion("rebook", effect, price, target=to.event_session, missing=missing)
+    return Suggestion("rebook", effect, price, target=to.event_session, missing=missing, place=f"{to.place}, {to.when}")
 
 
 def _overbook(case: Case) -> Suggestion:

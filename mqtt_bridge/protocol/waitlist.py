@@ -14,10 +14,12 @@ long as the one before, so that no ticket lies idle for good, and no group waits
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.errors import ProtocolError
 from mqtt_bridge.protocol.messages import InLine
 
@@ -52,6 +54,11 @@ def next_state(state: State, event: Event) -> State:
         msg = f"a waitlist entry that is {state} cannot {event}"
         raise ProtocolError(msg)
     return after
+
+
+def entry_of(order: str, quota: str) -> str:
+    """Return the id of the entry that an operator made for the holder of an order; whoever knows the order's id knows it too."""
+    return ids.secret(hashlib.sha256(f"waitlist {order} {quota}".encode()).digest()[: ids.SECRET_BYTES])
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,10 @@ from mqtt_bridge.protocol.messages import (
     RefundOwed,
     RefundPaid,
     TicketsVoided,
+    WaitlistEntrusted,
+    Wish,
 )
+from mqtt_bridge.protocol.waitlist import entry_of
 from tests.support.box import (
     ADULT,
     AWAY,
@@ -194,3 +197,12 @@ def test_a_moved_date_is_admitted_at_its_new_door_and_the_old_one_says_where(box
     assert old.reason == "wrong_session"
     assert old.words == "This ticket is for Songs of the River at South Barn. It was moved there."
     assert scan(south, order.tickets[0].receipt).verdict == "admitted"
+
+
+def test_a_holder_who_was_put_on_the_waitlist_finds_the_place_from_the_order(box):
+    order = book(box, ADULT, 2)
+    tell(box, withdrawn(box, order))
+    assert find(box, order.id).waits is None
+    entry = entry_of(order.id, ROOM)
+    tell(box, WaitlistEntrusted(entry, ROOM, -5, (Wish(ADULT, 2),), 1))
+    assert find(box, order.id).waits == entry

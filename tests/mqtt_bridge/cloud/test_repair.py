@@ -28,9 +28,13 @@ from mqtt_bridge.protocol.messages import (
     StockCount,
     TicketsVoided,
     TicketsWithdrawn,
+    WaitlistEntrusted,
+    WaitlistJoined,
+    Wish,
 )
 from mqtt_bridge.protocol.remedies import Kind
 from mqtt_bridge.protocol.stock import Totals
+from mqtt_bridge.protocol.waitlist import entry_of
 from tests.mqtt_bridge.cloud.town import Town, town_in, two_dates
 from tests.support import postgresql
 
@@ -270,4 +274,19 @@ def test_a_cancelled_paid_order_is_refunded_at_once_and_a_comped_one_costs_nothi
     cancel_session(town.database, "s", "ada", town.now_ms)
     (row,) = town.listed()
     assert apply_remedy(town.database, row.id, "refund", "ada", town.now_ms).endswith("nothing is paid back")
+    town.check_stock()
+
+
+def test_the_waitlist_remedy_puts_the_holder_first_in_line_at_the_device_that_sold(town: Town) -> None:
+    town.sold("o1")
+    town.tell(town.yard, town.yard.envelope(WaitlistJoined("w1", "q", 1, (Wish("t", 1),), 1)))
+    number = listed(town, "oversold", "o1", ["o1-0", "o1-1"])
+    done = apply_remedy(town.database, number, "waitlist", "ada", town.now_ms)
+    assert done == "2 withdrawn: no promise of a place; 25.00 EUR to pay back; first on the waitlist"
+    assert [row[0] for row in town.rows("SELECT entry FROM waitlist ORDER BY place")] == [entry_of("o1", "q"), "w1"]
+    town.tick()
+    town.tick()
+    (given,) = [each for each in town.bodies("hall-1") if isinstance(each, WaitlistEntrusted)]
+    assert (given.entry, given.quota, given.wishes) == (entry_of("o1", "q"), "q", (Wish("t", 2),))
+    assert given.number < 0
     town.check_stock()

@@ -26,7 +26,7 @@ BARN = Alternative("s3", "The Barn", "Sun 29 Nov, 20:00", 3_000, (Draw("q3", "ba
     [
         (Case("session-cancelled", open=2, cancelled=True, alternatives=(BARN, YARD)), ["rebook", "refund", "rebook"]),
         (Case("session-cancelled", open=2, cancelled=True), ["refund"]),
-        (Case("session-moved", open=2, alternatives=(YARD,)), ["rebook", "refund", "waitlist"]),
+        (Case("session-moved", open=2, alternatives=(YARD,)), ["rebook", "refund"]),
         (Case("oversold", open=2, short=2, alternatives=(YARD,)), ["rebook", "overbook", "refund", "waitlist"]),
         (Case("oversold", open=2, short=2, pool=2, alternatives=(YARD,)), ["overbook", "rebook", "refund", "waitlist"]),
         (
