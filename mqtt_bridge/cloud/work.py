@@ -17,6 +17,8 @@ from mqtt_bridge.cloud.rows import Lock, Rows
 
 R = TypeVar("R", bound=Record)
 Key = tuple[Any, ...]
+# New records count down from here until the database numbers them; nothing stored comes near it.
+UNNUMBERED = -(2**61)
 Need = tuple[type[Record], str, object]
 """Records to read ahead: kind, column, value."""
 
@@ -75,7 +77,7 @@ class Sheet(Generic[R]):
         self._dirty: dict[Key, None] = {}
         self._known: dict[tuple[str, ...], set[Key]] = {}
         self._index: dict[str, dict[object, dict[Key, None]]] = {}
-        self._serial = 0
+        self._serial = UNNUMBERED
 
     # --- reading
 

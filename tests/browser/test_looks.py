@@ -55,6 +55,14 @@ def test_guests_pages(thumb: Page, venue: Venue, language: str):
     venue.box.grant(dict.fromkeys(venue.catalogue.quota, 0), epoch=2)
     thumb.goto(f"/events/paper-moons{query}")
     look("sold out here")
+    thumb.click("button.primary")
+    look("waiting")
+    place = thumb.url
+    venue.box.grant({each: 1 for each in venue.catalogue.quota}, epoch=2)
+    thumb.goto(place)
+    look("offered")
+    thumb.click("button.quiet")
+    look("left")
     assert held
     assert {name: each for name, each in found.items() if each} == {}
 
