@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -23,6 +23,7 @@ from mqtt_bridge.cloud.store import open_cloud, register_device
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import tables as mailbox
 from mqtt_bridge.protocol.messages import Ack, CheckedIn, PaymentTaken
+from tests.mqtt_bridge.cloud import test_waitlist
 from tests.mqtt_bridge.cloud.world import ORG, World, import_into
 from tests.support import postgresql
 
@@ -120,3 +121,16 @@ def test_reconcilers_in_parallel_count_every_message_once_and_grant_no_ticket_tw
     assert world.pool() >= 0
     assert sum(each.granted for each in totals.values()) <= 25
     assert world.alarms() == set()
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        test_waitlist.test_a_cancel_at_one_venue_serves_who_joined_first_at_another,
+        test_waitlist.test_the_replacement_of_a_sealed_device_takes_over_its_people_in_order,
+        test_waitlist.test_an_offer_is_counted_once_past_those_before_it,
+    ],
+    ids=lambda story: story.__name__,
+)
+def test_the_waitlist_is_one_fair_line_here_too(world: World, story: Callable[[World], None]) -> None:
+    story(world)

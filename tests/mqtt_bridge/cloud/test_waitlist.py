@@ -289,7 +289,7 @@ def test_the_replacement_of_a_sealed_device_takes_over_its_people_in_order(world
 def seal(database: Database, name: str) -> None:
     """Close a device for good, as far as the waitlist cares."""
     with database.write() as db:
-        db.exec_driver_sql(f"UPDATE device SET status = 'sealed', door = 0 WHERE name = '{name}'")
+        db.exec_driver_sql(f"UPDATE device SET status = 'sealed', door = FALSE WHERE name = '{name}'")
 
 
 def test_a_withdrawn_offer_waits_again(world: World) -> None:
