@@ -212,6 +212,7 @@ def test_taking_an_offer_is_an_order_with_tickets(make_box: MakeBox) -> None:
         box.run(lambda unit: waitlist.leave(unit, entry))
 
 
+@pytest.mark.fault(2)
 def test_a_hold_that_expires_offline_promotes_the_first_in_line(make_box: MakeBox) -> None:
     """The desk's sweep does it as time passes."""
     box = make_box()
