@@ -82,7 +82,8 @@ def _stock(view: Overview) -> Iterator[Metric]:
         devices.add_metric([device.name, "downlink_waiting"], view.waiting.get(device.name, 0))
         devices.add_metric([device.name, "last_seen_timestamp_seconds"], (device.last_seen_ms or 0) / 1000)
     yield devices
-    listed = GaugeMetricFamily("marquee_alarms", "Contradictions listed.", labels=["kind"])
+    yield GaugeMetricFamily("marquee_undecided", "Contradictions that wait for a decision.", view.undecided)
+    listed = GaugeMetricFamily("marquee_alarms", "Alarms listed.", labels=["kind"])
     for kind in sorted({each.kind for each in view.alarms}):
         listed.add_metric([kind], sum(each.count for each in view.alarms if each.kind == kind))
     yield listed
