@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,24 @@ from hypothesis.stateful import (
 from sqlalchemy import func, select
 
 from appliance.domain.clock import HOUR_MS, MINUTE_MS
-from appliance.domain.errors import HoldExpired, Invalid, SaleClosed, SoldOut, SoldOutHere
-from appliance.services import booking, door, payments, sweep, sync, turns, waitlist
+from appliance.domain.errors import HoldExpired, Invalid, LimitReached, SaleClosed, SoldOut, SoldOutHere
+from appliance.services import asking, booking, door, payments, sweep, sync, turns, waitlist
 from appliance.services.booking import Item
 from appliance.store import allocations, tables
-from mqtt_bridge.protocol.messages import Content, Granted, InLine, ReturnAllocation, TicketsVoided
+from mqtt_bridge.protocol.messages import (
+    Content,
+    Granted,
+    InLine,
+    OrderConfirmed,
+    OrderRefused,
+    ReturnAllocation,
+    StockCount,
+    TicketFact,
+    TicketsVoided,
+)
+from mqtt_bridge.protocol.stock import Totals
 from mqtt_bridge.protocol.waitlist import serve
+from tests.appliance.services.test_requests import on_request
 from tests.support.box import (
     ADULT,
     BADGE,
@@ -39,7 +52,7 @@ from tests.support.box import (
     ROOM,
     START_MS,
     desk,
-    example_catalogue,
+    guest,
     make_box,
     state,
 )
@@ -49,7 +62,7 @@ SHORT = (SoldOut, SoldOutHere)
 
 
 class BoxOffice(RuleBasedStateMachine):
-    """Holds, sales, cancels, waiting, grants, returns, reboots and new epochs in any order."""
+    """Holds, sales, requests, cancels, waiting, grants, returns, reboots and new epochs in any order."""
 
     holds: Bundle[str] = Bundle("holds")
     orders: Bundle[str] = Bundle("orders")
@@ -61,9 +74,9 @@ class BoxOffice(RuleBasedStateMachine):
         self.epoch, self.granted = 1, {ROOM: 6, HALL: 4}
         self.fenced: dict[tuple[str, int], int] = {}
         self.ended: dict[str, str] = {}
-        self.box = make_box(
-            Path(self.folder.name), catalogue=example_catalogue(OPEN_LIMITS), grants=self.granted, elsewhere=3
-        )
+        self.answers: dict[str, OrderConfirmed | OrderRefused] = {}
+        self.confirmed: Counter[tuple[str, int]] = Counter()
+        self.box = make_box(Path(self.folder.name), catalogue=on_request(OPEN_LIMITS), grants=self.granted, elsewhere=3)
 
     def teardown(self) -> None:
         if hasattr(self, "box"):
@@ -77,6 +90,40 @@ class BoxOffice(RuleBasedStateMachine):
             return self.box.run(lambda unit: booking.place_hold(unit, desk(), wanted)).id
         except SHORT:
             return multiple()
+
+    @rule(target=holds, items=st.lists(st.tuples(TYPES, st.integers(1, 4)), min_size=1, max_size=2))
+    def ask(self, items):
+        wanted = [Item(*each) for each in items]
+        try:
+            return asking.run(
+                self.box, lambda unit: booking.place_hold(unit, guest(), wanted), lambda _seconds: None
+            ).id
+        except (*SHORT, LimitReached):
+            return multiple()
+
+    @rule(order=orders, yes=st.booleans())
+    def the_cloud_answers(self, order, yes):
+        """Once for good, however often it is told; also when the request was taken back meanwhile."""
+        with self.box.database.read() as db:
+            asked = db.execute(select(tables.request).where(tables.request.c.order == order)).first()
+            tickets = db.execute(select(tables.ticket).where(tables.ticket.c.order == order)).all()
+        if asked is None:
+            return
+        if order not in self.answers:
+            self.answers[order] = self.confirmation(order, tickets) if yes else OrderRefused(order, "sold_out")
+        self.apply(self.answers[order], "cloud")
+
+    def confirmation(self, order, tickets) -> OrderConfirmed:
+        facts = []
+        for row in tickets:
+            names = ("code", "ticket_type", "event_session", "quota", "price_minor", "currency")
+            facts.append(TicketFact(ticket=row.id, epoch=self.epoch, **{name: getattr(row, name) for name in names}))
+        self.confirmed.update((each.quota, self.epoch) for each in facts)
+        stock = tuple(
+            StockCount(quota, self.epoch, Totals(confirmed=self.confirmed[quota, self.epoch]))
+            for quota in sorted({each.quota for each in facts})
+        )
+        return OrderConfirmed(order, "", "promised", tuple(facts), stock, 1)
 
     @rule(target=orders, hold=holds)
     def confirm(self, hold):
@@ -183,11 +230,12 @@ class BoxOffice(RuleBasedStateMachine):
             for row in db.execute(select(tables.allocation)):
                 assert row.held >= 0
                 assert row.sold == self.fenced.get((row.quota, row.epoch), row.sold), "sold behind the fence"
-                assert row.cancelled <= row.sold
+                assert row.cancelled <= row.sold + row.confirmed
+                assert row.confirmed == self.confirmed[row.quota, row.epoch]
                 assert row.sold - row.cancelled + row.held <= row.granted - row.returned
                 mine = (tables.ticket.c.quota == row.quota) & (tables.ticket.c.epoch == row.epoch)
                 sold = select(func.count()).select_from(tables.ticket).where(mine)
-                assert db.execute(sold).scalar_one() == row.sold
+                assert db.execute(sold).scalar_one() == row.sold + row.confirmed
                 cancelled = sold.where(tables.ticket.c.counted_cancelled)
                 assert db.execute(cancelled).scalar_one() == row.cancelled
                 assert db.execute(_held(row.quota, row.epoch)).scalar_one() == row.held
@@ -215,6 +263,18 @@ class BoxOffice(RuleBasedStateMachine):
             return [serve(queue, shelves[quota].free).offers for quota, queue in turns.queues(unit, shelves).items()]
 
         assert not any(self.box.look(due))
+
+    @invariant()
+    def a_request_is_what_its_order_says(self):
+        if not hasattr(self, "box"):
+            return
+        joined = tables.request.join(tables.order, tables.order.c.id == tables.request.c.order)
+        with self.box.database.read() as db:
+            for row in db.execute(select(tables.request, tables.order.c.status).select_from(joined)):
+                assert row.open == (row.status == "requested")
+                receipts = select(tables.ticket.c.receipt).where(tables.ticket.c.order == row.order)
+                assert all(bool(each) == row.confirmed for each in db.execute(receipts).scalars())
+                assert row.confirmed or row.status in {"requested", "refused", "cancelled"}
 
     @invariant()
     def nobody_is_inside_on_a_cancelled_ticket(self):
