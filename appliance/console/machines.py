@@ -68,7 +68,7 @@ def _stock(view: Overview) -> Iterator[Metric]:
     quotas = GaugeMetricFamily("marquee_quota", "Tickets of a quota.", labels=["quota", "what"])
     totals = CounterMetricFamily("marquee_allocation", "Monotone totals.", labels=["quota", "device", "total"])
     for quota in view.quotas:
-        for what in ("limit", "extra", "pool", "sold", "held", "free", "in_doubt"):
+        for what in ("limit", "extra", "pool", "sold", "held", "free", "in_doubt", "requested", "oversold"):
             quotas.add_metric([quota.id, what], getattr(quota, what))
         for share in quota.shares:
             for name, value in msgspec.structs.asdict(share.totals).items():

@@ -106,6 +106,8 @@ def _stock(body: Any) -> str:
 
 _DETAILS: dict[type, Callable[[Any], str]] = {
     m.OrderConfirmed: lambda body: f"{ids.shown(body.code)}, {_tickets(len(body.tickets))}, {body.payment}",
+    m.OrderRequested: lambda body: f"{ids.shown(body.code)}, {_tickets(len(body.tickets))}",
+    m.OrderRefused: lambda body: body.reason.replace("_", " "),
     m.PaymentTaken: lambda body: f"{body.amount_minor} {body.currency} in minor units by {body.method}",
     m.CancelRequested: lambda body: _tickets(len(body.tickets)),
     m.TicketsVoided: lambda body: _tickets(len(body.tickets)),

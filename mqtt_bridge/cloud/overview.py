@@ -16,6 +16,7 @@ from mqtt_bridge.cloud.books import Book, all_books
 from mqtt_bridge.cloud.catalogue import current_catalogue
 from mqtt_bridge.cloud.contradictions import open_count
 from mqtt_bridge.cloud.records import Device
+from mqtt_bridge.cloud.request_view import open_number, tickets_asked
 from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.mailbox.tables import outbox
@@ -50,7 +51,10 @@ class Waitlist:
 
 @dataclass(frozen=True)
 class QuotaView:
-    """A quota with all its shares; ``event`` and ``at`` are None when the catalogue no longer names it."""
+    """A quota with all its shares; ``event`` and ``at`` are None when the catalogue no longer names it.
+
+    ``requested`` tickets are waited for by orders on request.
+    """
 
     id: str
     name: str
@@ -65,6 +69,12 @@ class QuotaView:
     frozen: str
     shares: tuple[Share, ...]
     waitlist: Waitlist
+    requested: int = 0
+
+    @property
+    def oversold(self) -> int:
+        """Tickets sold beyond the limit on purpose: how much of ``extra`` is in use."""
+        return min(self.extra, max(0, self.sold - self.limit))
 
     @property
     def capacity(self) -> int:
@@ -96,7 +106,7 @@ class QuotaView:
 class Overview:
     """Everything at one moment; ``keys`` counts public keys by device, ``frozen`` is why nothing is granted, or empty.
 
-    ``undecided`` counts the contradictions that wait for a person.
+    ``undecided`` counts the contradictions that wait for a person, ``requests`` the orders that wait for an answer.
     """
 
     as_of_ms: int
@@ -108,6 +118,7 @@ class Overview:
     keys: dict[str, tuple[str, ...]]
     alarms: tuple[Alarm, ...]
     undecided: int = 0
+    requests: int = 0
 
     @property
     def sessions(self) -> list[list[QuotaView]]:
@@ -121,9 +132,11 @@ def overview(db: Connection, wall_ms: int) -> Overview:
     devices = work.of(Device).fetch_all()
     current = current_catalogue(db)
     frozen = db.execute(sa.select(t.cloud.c.frozen)).scalar_one()
-    lines = _lines(db)
+    lines, asked = _lines(db), tickets_asked(db)
     quotas = [
-        _quota(book, current, devices, lines.get(book.id, Waitlist())) for book in all_books(work) if _shown(book)
+        replace(_quota(book, current, devices, lines.get(book.id, Waitlist())), requested=asked.get(book.id, 0))
+        for book in all_books(work)
+        if _shown(book)
     ]
     return Overview(
         as_of_ms=wall_ms,
@@ -135,6 +148,7 @@ def overview(db: Connection, wall_ms: int) -> Overview:
         keys=_keys(db),
         alarms=alarms(db),
         undecided=open_count(db),
+        requests=open_number(db),
     )
 
 

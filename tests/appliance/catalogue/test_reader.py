@@ -191,6 +191,7 @@ ONE_MISTAKE = [
     ),
     (("staff:", "limits: {per_hold: 0}\nstaff:"), "line 19: limits.per_hold: 0 is not from 1 to 1000"),
     (("staff:", "limits: {share_per_client: 2}\nstaff:"), "line 19: limits.share_per_client: '2' is not a share"),
+    (("staff:", "limits: {request_share: 0}\nstaff:"), "line 19: limits.request_share: '0' is not a share"),
     (
         ("staff:", "limits: {unpaid_until: soon}\nstaff:"),
         "line 19: limits.unpaid_until: 'soon' is not known; write staff, 30m",
