@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 import socket
 import tempfile
 import threading
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 # unix(7): sun_path holds 108 bytes.
 _LONGEST_SOCKET_PATH = 100
+# Below this a full disk is near: no new holds, so that what is held, booked and scanned can still be written.
+RESERVE_BYTES = 20_000_000
 # What a board and its card call themselves; a copy of the database finds other values elsewhere and sells nothing.
 _BOARD = ("/proc/device-tree/serial-number", "/sys/block/mmcblk0/device/cid")
 _MACHINE = ("/etc/machine-id",)
@@ -58,6 +61,7 @@ def device_box(settings: Settings) -> Box:
         signer=signer,
         identity=identity,
         wake=lambda whom: notify(socket_path(device.data, whom)),
+        has_room=lambda: shutil.disk_usage(device.data).free >= RESERVE_BYTES,
     )
 
 

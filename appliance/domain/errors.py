@@ -65,6 +65,13 @@ class LimitReached(Refusal):
             self.facts["retry_after_s"] = retry_after_s
 
 
+class DiskFull(Refusal):
+    """So little room is left on the disk that nothing new is promised; the rest is for what was promised already."""
+
+    problem = "busy"
+    status = 503
+
+
 class KeyReused(Refusal):
     """The idempotency key was used before with another body."""
 

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from appliance.domain.booking import first_payment, next_hold
 from appliance.domain.client import Client
-from appliance.domain.errors import HoldExpired, Invalid, LimitReached, NotFound, SoldOut, SoldOutHere
+from appliance.domain.errors import DiskFull, HoldExpired, Invalid, LimitReached, NotFound, SoldOut, SoldOutHere
 from appliance.domain.inventory import Line, backs, per_quota
 from appliance.domain.limits import STAFF_PER_HOLD, hold_life_ms
 from appliance.domain.people import clean
@@ -39,6 +39,9 @@ def place_hold(unit: Unit, client: Client, items: Iterable[Item], channel: str =
     Where stock is short, the cloud was asked (``unit.asked``) and all that is short is provisional, the hold is a request: it
     claims nothing and becomes an order that the cloud answers. Raises ``Invalid``, ``SaleClosed``, ``LimitReached``, ``SoldOutHere`` or ``SoldOut``; then nothing is claimed.
     """
+    if not unit.box.has_room():
+        msg = "The disk of this box office is full: nothing new can be held. What you hold or booked stays yours."
+        raise DiskFull(msg, retry_after_s=60)
     lines = lines_of(unit, items)
     _require_sale(unit, lines)
     clients.admit(unit, client)

@@ -57,7 +57,8 @@ class CommitAndRaise(Exception):
 class Box:
     """Everything a use case needs, built once by bootstrap.
 
-    ``random(n)`` returns n random bytes; ``wake("bridge" | "desk")`` is called after COMMIT returned.
+    ``random(n)`` returns n random bytes; ``wake("bridge" | "desk")`` is called after COMMIT returned; ``has_room`` tells whether the
+    disk has room for new promises.
     """
 
     database: Database
@@ -66,6 +67,7 @@ class Box:
     signer: DeviceSigner
     identity: Identity
     wake: Callable[[str], None] = lambda _whom: None
+    has_room: Callable[[], bool] = lambda: True
     documents: documents.Cache = field(default_factory=documents.Cache)
 
     def run(self, use_case: Callable[[Unit], T]) -> T:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from appliance.domain.clock import MINUTE_MS
 from appliance.domain.errors import (
+    DiskFull,
     HoldExpired,
     Invalid,
     LimitReached,
@@ -217,6 +220,17 @@ def test_names_that_cannot_be_shown_are_refused(box, name):
 @pytest.mark.parametrize("name", ["مرحبا بالعالم", "שלום", "👩‍👩‍👧 family", "<b>Robert'); DROP TABLE orders;--</b>"])
 def test_names_in_any_script_are_kept(box, name):
     assert book(box, (ADULT, 1), name=name).name == name
+
+
+@pytest.mark.fault(25)
+def test_with_little_room_on_the_disk_nothing_new_is_held_and_what_was_promised_is_kept(box):
+    """The last megabytes belong to holds that are open, and to scans."""
+    held = hold(box, (ADULT, 1))
+    full = replace(box, has_room=lambda: False)
+    with pytest.raises(DiskFull) as caught:
+        full.run(lambda unit: booking.place_hold(unit, guest("phone-2"), [Item(ADULT, 1)]))
+    assert (caught.value.status, caught.value.problem) == (503, "busy")
+    assert full.run(lambda unit: booking.confirm(unit, held.id)).status == "confirmed"
 
 
 def test_a_frozen_device_sells_nothing_and_says_why(box):
