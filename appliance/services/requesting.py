@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row
 
 from appliance.domain import requests as rules
@@ -18,7 +19,7 @@ from appliance.services.box import Unit
 from appliance.services.cancelling import cancel_own
 from appliance.services.foreign import order_values, ticket_values
 from appliance.services.selling import Sale, add_order, fact, private_part, sign, ticket_row
-from appliance.services.stock import claim, shelves_of
+from appliance.services.stock import claim, counts, shelves_of
 from appliance.store import allocations, orders, requests
 from mqtt_bridge.protocol.messages import OrderConfirmed, OrderRefused, OrderRequested, Private, RequestWithdrawn
 
@@ -70,7 +71,8 @@ def record_request(unit: Unit, sale: Sale) -> str:
         tickets=tuple(fact(each) for each in tickets),
         requested_at_ms=unit.now.wall_ms,
     )
-    requests.add(unit.db, order_id, unit.inc, unit.emit(body, private_part(unit, sale.name, sale.contact)))
+    unit.emit(body, private_part(unit, sale.name, sale.contact))
+    requests.add(unit.db, order_id)
     return order_id
 
 
@@ -83,7 +85,10 @@ def withdraw(unit: Unit, row: Row[Any]) -> None:
 
 
 def on_confirmed(unit: Unit, message: OrderConfirmed, private: Private | None) -> None:
-    """The cloud met a request of ours: sign its tickets; where nobody wants them any more, cancel them by the usual rule."""
+    """The cloud met a request of ours: sign its tickets and tell them as any sale; a restored cloud may have forgotten it.
+
+    Where nobody wants them any more they are cancelled by the usual rule.
+    """
     for count in message.stock:
         allocations.ensure(unit.db, count.quota, count.epoch)
         told = partial(Shelf.hear_confirmed, confirmed=count.totals.confirmed)
@@ -96,11 +101,14 @@ def on_confirmed(unit: Unit, message: OrderConfirmed, private: Private | None) -
         return
     orders.change(unit.db, row.id, status=next_order(row.status, "confirm"))
     requests.close(unit.db, row.id, confirmed=True)
-    epochs = {each.ticket: each.epoch for each in message.tickets}
+    epochs, seq = {each.ticket: each.epoch for each in message.tickets}, unit.next_seq()
     for ticket in orders.tickets(unit.db, row.id):
         counted = ticket._asdict() | {"epoch": epochs[ticket.id]}
-        receipt = sign(unit, counted, paid=row.payment == "paid", inc=asked.inc, seq=asked.seq)
+        receipt = sign(unit, counted, paid=row.payment == "paid", inc=unit.inc, seq=seq)
         orders.change_tickets(unit.db, [ticket.id], epoch=counted["epoch"], receipt=receipt, voided=False)
+    stock = counts(unit, ((each.quota, each.epoch) for each in message.tickets))
+    sale = msgspec.structs.replace(message, stock=stock, sold_by=row.sold_by)
+    unit.emit(sale, private_part(unit, row.name, row.contact))
     if row.status != "requested":
         cancel_own(unit, row.id)
 
@@ -118,7 +126,7 @@ def _rebuild(unit: Unit, message: OrderConfirmed, private: Private | None) -> Ro
         "contact": private.contact if private else "",
     }
     orders.add(unit.db, values, [ticket_values(message.order, me, each) for each in message.tickets])
-    requests.add(unit.db, message.order, unit.inc, 0)
+    requests.add(unit.db, message.order)
     row = orders.find(unit.db, message.order)
     if row is None:
         msg = "an order just written cannot be read"

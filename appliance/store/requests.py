@@ -28,9 +28,9 @@ _HELD = (
 _HELD_OF = _HELD.where(hold.c.client == bindparam("client_"))
 
 
-def add(db: Connection, order_id: str, inc: str, seq: int) -> None:
-    """Note an open request and the message that told the cloud."""
-    db.execute(request.insert().values(order=order_id, inc=inc, seq=seq, open=True, confirmed=False, refusal=""))
+def add(db: Connection, order_id: str) -> None:
+    """Note an open request."""
+    db.execute(request.insert().values(order=order_id, open=True, confirmed=False, refusal=""))
 
 
 def find(db: Connection, order_id: str) -> Row[Any] | None:

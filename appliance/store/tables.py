@@ -210,14 +210,12 @@ ticket = Table(
     Column("replaced_by", String, index=True),  # ticket.id it was rebooked to
 )
 
-# Orders asked for past the allocation. ``inc`` and ``seq`` name the message that asked; ``open`` while no answer came and the
-# guest did not take it back; ``refusal`` is the cloud's reason. Its tickets have epoch 0 until it is confirmed.
+# Orders asked for past the allocation: ``open`` while no answer came and the guest did not take it back; ``refusal`` is the
+# cloud's reason. Their tickets have epoch 0 until they are confirmed.
 request = Table(
     "request",
     metadata,
     Column("order", ForeignKey("orders.id"), primary_key=True),
-    Column("inc", String, nullable=False),
-    Column("seq", Integer, nullable=False),
     Column("open", Boolean, nullable=False),
     Column("confirmed", Boolean, nullable=False),
     Column("refusal", String, nullable=False),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from mqtt_bridge.cloud.alarms import contradict
 from mqtt_bridge.cloud.kinds import Telling, applies
-from mqtt_bridge.cloud.records import CheckIn, Order, Parked, Payment, Refund, Request, Ticket
+from mqtt_bridge.cloud.records import CheckIn, Order, Parked, Payment, Refund, Request, RequestWish, Ticket
 from mqtt_bridge.cloud.routing import Fact, Sale
 from mqtt_bridge.cloud.work import Need, Work
 from mqtt_bridge.protocol.codec import decode
@@ -63,6 +63,7 @@ def _needs_of_a_sale(_work: Work, body: OrderConfirmed) -> Iterator[list[Need]]:
     needs: list[Need] = [
         *_order_rows(body.order),
         (Payment, "order_id", body.order),
+        (Request, "order_id", body.order),
         (Parked, "about", f"order:{body.order}"),
     ]
     for each in body.tickets:
@@ -75,6 +76,16 @@ def _needs_of_a_sale(_work: Work, body: OrderConfirmed) -> Iterator[list[Need]]:
 
 
 @applies(OrderConfirmed, _needs_of_a_sale)
+def _order_confirmed(at: Telling, body: OrderConfirmed) -> None:
+    """A device sold; or it signed what was confirmed for it, of which a restored cloud may know only the request."""
+    record_sale(at, body)
+    asked = next(iter(at.work.of(Request).where("order_id", body.order)), None)
+    if asked is not None and asked.device == at.device and asked.state == "waiting":
+        if at.work.of(RequestWish).get(body.order, "settled") is None:
+            at.work.of(RequestWish).add(RequestWish(body.order, "settled", at.wall_ms))
+        at.counts.waiting.update(each.quota for each in body.tickets)
+
+
 def record_sale(at: Telling, body: OrderConfirmed) -> None:
     """Write an order and its tickets down, sold by a device or confirmed here."""
     known = at.work.of(Order).get(body.order)

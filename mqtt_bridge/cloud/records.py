@@ -311,7 +311,7 @@ class Asked(Record, frozen=True):
 
 
 class RequestWish(Record, frozen=True):
-    """What the guest (withdraw) or an operator (confirm, refuse) wants of an open request."""
+    """What the guest (withdraw) or an operator (confirm, refuse) wants of an open request, or that its device has it (settled)."""
 
     TABLE: ClassVar[str] = "request_wish"
     KEY: ClassVar[tuple[str, ...]] = ("order_id", "wish")

@@ -138,7 +138,8 @@ def answer(desk: Desk, settled: Settled) -> answers.Answers:
     for order, reason in decided.refused:
         _refuse(desk, open_[order], reason)
     for order in decided.withdrawn:
-        _close(work, open_[order], "withdrawn", desk.wall_ms)
+        settled_before = work.of(RequestWish).get(order, "settled") is not None
+        _close(work, open_[order], "confirmed" if settled_before else "withdrawn", desk.wall_ms)
     return decided
 
 
@@ -146,6 +147,8 @@ def _ask(desk: Desk, request: Request) -> answers.Ask:
     asked = {each.quota: each.quantity for each in desk.work.of(Asked).where("order_id", request.order_id)}
     wishes = {each.wish for each in desk.work.of(RequestWish).where("order_id", request.order_id)}
     wish = next((each for each in ("withdraw", "refuse", "confirm") if each in wishes), "")
+    if "settled" in wishes:
+        wish = "withdraw"  # its device holds the answer of a cloud that forgot it: nothing is left to be done
     device = desk.devices.get(request.device)
     sessions = [found[1] if (found := desk.catalogue.quota.get(each)) else None for each in asked]
     over, last_call = _over(sessions, desk.wall_ms)

@@ -238,7 +238,7 @@ request_wish = Table(
     "request_wish",
     metadata,
     Column("order_id", String, primary_key=True),
-    Column("wish", String, primary_key=True),  # withdraw | confirm | refuse
+    Column("wish", String, primary_key=True),  # withdraw | confirm | refuse | settled
     Column("at_ms", BigInteger, nullable=False),
 )
 

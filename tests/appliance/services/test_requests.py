@@ -272,11 +272,12 @@ def test_a_confirmation_issues_receipts_and_leaves_the_devices_own_stock_alone(c
         hear(cut_off, message)
     after = show(cut_off, order)
     assert (after.status, after.payment) == ("confirmed", "promised")
-    asked = next(each for each in told(cut_off) if isinstance(each.body, OrderRequested))
+    [echo] = [each for each in told(cut_off) if isinstance(each.body, OrderConfirmed)]
+    assert (echo.body.tickets, echo.body.stock[0].totals) == (message.tickets, Totals(granted=2, confirmed=3))
     for ticket in after.tickets:
         claims = receipts.read(ticket.receipt).claims
         assert (claims.ticket, claims.code, claims.epoch) == (ticket.id, ticket.code, 1)
-        assert (claims.inc, claims.seq) == (receipts.inc_hash(asked.inc), asked.seq)
+        assert (claims.inc, claims.seq) == (receipts.inc_hash(echo.inc), echo.seq)
     assert totals(cut_off) == Totals(granted=2, confirmed=3)
     assert state(cut_off, ADULT)[:2] == ("on_sale", 2)
     assert scan(cut_off, order.tickets[0].code) == "unpaid"

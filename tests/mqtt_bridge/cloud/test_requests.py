@@ -315,6 +315,43 @@ def test_a_frozen_quota_answers_nobody(world: World) -> None:
     assert answers(world, "yard-1") == [("o1", "yes")]
 
 
+def echo(world: World, device: FakeDevice, order: str) -> bytes:
+    """What a device tells once it signed what was confirmed for it."""
+    said = next(each for each in world.bodies(device.name) if isinstance(each, OrderConfirmed) and each.order == order)
+    return device.envelope(said)
+
+
+def test_a_device_tells_what_it_signed_and_nothing_counts_twice(world: World) -> None:
+    _, yard = both(world)
+    world.tell(yard, request(yard, "o1", 1))
+    world.tick()
+    world.tell(yard, echo(world, yard, "o1"))
+    assert world.totals()["yard-1", yard.epoch].confirmed == 1
+    assert world.scalar("SELECT count(*) FROM ticket") == 1
+    assert world.rows("SELECT * FROM request_wish") == []
+    assert world.alarms() == set()
+
+
+def test_a_cloud_that_forgot_its_answer_learns_it_from_the_device(world: World) -> None:
+    _, yard = both(world)
+    world.tell(yard, request(yard, "o1", 1))
+    world.tick()
+    signed = echo(world, yard, "o1")
+    with world.database.write() as db:  # as an older copy has it: asked, not answered; the total is told by the device
+        db.execute(sa.update(t.request).values(state="waiting"))
+        db.execute(sa.insert(t.asked).values(quota="q", order_id="o1", quantity=1))
+        db.execute(sa.delete(t.order))
+        db.execute(sa.delete(t.ticket))
+    world.tell(yard, signed)
+    world.tick()
+    assert states(world) == {"o1": "confirmed"}
+    assert world.totals()["yard-1", yard.epoch].confirmed == 1
+    assert world.rows("SELECT id, status FROM orders") == [("o1", "confirmed")]
+    assert world.scalar("SELECT count(*) FROM ticket") == 1
+    assert world.rows("SELECT * FROM asked") == []
+    conserved(world)
+
+
 def test_a_quota_nobody_knows_is_a_no(world: World) -> None:
     yard = world.add("yard-1", "yard")
     world.tell(yard, request(yard, "o1", 1, quota="elsewhere"))

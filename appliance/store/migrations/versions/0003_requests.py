@@ -15,8 +15,6 @@ def upgrade() -> None:
     op.create_table(
         "request",
         sa.Column("order", sa.String(), nullable=False),
-        sa.Column("inc", sa.String(), nullable=False),
-        sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("open", sa.Boolean(), nullable=False),
         sa.Column("confirmed", sa.Boolean(), nullable=False),
         sa.Column("refusal", sa.String(), nullable=False),
