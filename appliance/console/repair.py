@@ -9,7 +9,7 @@ from appliance.console.desk import console
 from appliance.web.csrf import require_own_origin
 from mqtt_bridge.cloud import repair
 from mqtt_bridge.cloud.repair import RepairRefused
-from mqtt_bridge.cloud.repair_view import RepairView, repairs
+from mqtt_bridge.cloud.repair_view import Entry, RepairView, repairs
 
 blueprint = Blueprint("repair", __name__)
 LARGEST_NUMBER = 2**31 - 1
@@ -73,20 +73,29 @@ def apply_all() -> str | Response:
     with here.database.read() as db:
         groups = repairs(db, here.clock()).groups
     group = next((each for each in groups if (each.kind, each.at.id if each.at else "") == (kind, session)), None)
-    done, refused = 0, 0
-    for entry in group.entries if group else ():
-        try:
-            if remedy == "dismiss":
-                repair.dismiss(here.database, entry.row.id, who, here.clock())
-            elif any((each.remedy, each.target) == (remedy, target) for each in entry.offers):
-                repair.apply_remedy(here.database, entry.row.id, remedy, who, here.clock(), target=target)
-            else:
-                continue
-            done += 1
-        except RepairRefused:
-            refused += 1
-    words = f"{done} decided." + (f" {refused} could not be: they are still listed." if refused else "")
+    bulk = next((each for each in group.bulk if each.choice == (remedy, target)), None) if group else None
+    if bulk is not None and (bulk.oversell > _figure("oversell") or bulk.amount_minor > _figure("amount")):
+        return _page("Nothing was changed: the price of all has grown since it was shown. Look again.")
+    said = [_decide(entry, remedy, target, who) for entry in (group.entries if group else ())]
+    words = f"{said.count(True)} decided."
+    if said.count(False):
+        words += f" {said.count(False)} could not be: they are still listed."
     return redirect(url_for("repair.page", done=words), 303)
+
+
+def _decide(entry: Entry, remedy: str, target: str, who: str) -> bool | None:
+    """Decide one entry of many: whether it could be done, None if it is not offered there."""
+    here = console()
+    try:
+        if remedy == "dismiss":
+            repair.dismiss(here.database, entry.row.id, who, here.clock())
+        elif any((each.remedy, each.target) == (remedy, target) for each in entry.offers):
+            repair.apply_remedy(here.database, entry.row.id, remedy, who, here.clock(), target=target)
+        else:
+            return None
+    except RepairRefused:
+        return False
+    return True
 
 
 @blueprint.post("/repair/rules")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from mqtt_bridge.cloud.books import Book
@@ -32,8 +32,9 @@ class Found:
     types: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-def gather(work: Work, catalogue: Catalogue, row: Contradiction, wall_ms: int) -> Found:
-    """Read what a contradiction is about, as it is now."""
+def gather(work: Work, catalogue: Catalogue, row: Contradiction, wall_ms: int, pools: Pools | None = None) -> Found:
+    """Read what a contradiction is about, as it is now; ``pools`` may be shared by many that only look."""
+    pools = pools or Pools(work, wall_ms)
     order = work.of(Order).get(row.order_id) if row.order_id else None
     named = set(json.loads(row.tickets))
     all_tickets = work.of(Ticket).where("order_id", row.order_id) if row.order_id else []
@@ -51,20 +52,20 @@ def gather(work: Work, catalogue: Catalogue, row: Contradiction, wall_ms: int) -
         open=len(opened),
         admitted=len(admitted),
         short=_short(row.kind, tickets),
-        pool=_pool(work, row.kind, tickets, wall_ms),
+        pool=_pool(pools, row.kind, tickets),
         refund_minor=_refund(work, row.order_id, all_tickets, opened, withdrawn),
         currency=next((each.currency for each in tickets), ""),
         cancelled=at is not None and at.cancelled,
         elapsed=at is not None and wall_ms >= at.ends_at_ms,
-        alternatives=_alternatives(work, catalogue, opened, at, wall_ms, types, row.remedy),
+        alternatives=_alternatives(pools, catalogue, opened, at, wall_ms, types, row.remedy),
     )
     return Found(row, order, opened, admitted, case, types)
 
 
-def _pool(work: Work, kind: str, tickets: list[Ticket], wall_ms: int) -> int:
+def _pool(pools: Pools, kind: str, tickets: list[Ticket]) -> int:
     """What could stand behind short tickets; the stock of oversold ones was bought already when it was released."""
     quotas = {each.quota for each in tickets} if kind == "cancelled-and-admitted" else set()
-    return min((Pools(work, wall_ms).free(each) for each in quotas), default=0)
+    return min((pools.free(each) for each in quotas), default=0)
 
 
 def _session(catalogue: Catalogue, event_session: str) -> EventSession | None:
@@ -102,12 +103,22 @@ def _refund(
     return max(0, min(sum(each.price_minor for each in opened), paid - promised - kept))
 
 
+class Figures(NamedTuple):
+    """A quota's pool, what is kept of it for rebooking, and what devices have free."""
+
+    name: str
+    pool: int = 0
+    kept: int = 0
+    elsewhere: int = 0
+
+
 class Pools:
     """What quotas have left at a moment; what is kept there for others who are being rebooked is not free."""
 
     def __init__(self, work: Work, wall_ms: int) -> None:
         self._work = work
         self._wall_ms = wall_ms
+        self._known: dict[str, Figures] = {}
 
     def book(self, quota: str) -> Book | None:
         """The book of a quota."""
@@ -116,21 +127,29 @@ class Pools:
 
     def free(self, quota: str, mine: int = 0) -> int:
         """Tickets in the pool; ``mine`` of those that are kept are kept for whoever asks."""
-        book = self.book(quota)
-        if book is None or book.quota.frozen:
-            return 0
-        return max(0, book.pool - max(0, book.kept(self._wall_ms) - mine))
+        figures = self._look(quota)
+        return max(0, figures.pool - max(0, figures.kept - mine))
 
     def draw(self, quota: str, number: int, *, waits: bool) -> Draw:
         """What taking ``number`` tickets means; ``waits`` says that they are kept there already."""
-        book = self.book(quota)
-        name = book.quota.name if book else quota
-        elsewhere = sum(max(0, each.unsold - each.held) for each in book.lines.values()) if book else 0
-        return Draw(quota, name, number, self.free(quota, number if waits else 0), elsewhere)
+        figures = self._look(quota)
+        return Draw(quota, figures.name, number, self.free(quota, number if waits else 0), figures.elsewhere)
+
+    def _look(self, quota: str) -> Figures:
+        """The figures of a quota, read once."""
+        if quota not in self._known:
+            book = self.book(quota)
+            if book is None:
+                self._known[quota] = Figures(quota)
+            else:
+                pool = 0 if book.quota.frozen else book.pool
+                elsewhere = sum(max(0, each.unsold - each.held) for each in book.lines.values())
+                self._known[quota] = Figures(book.quota.name, pool, book.kept(self._wall_ms), elsewhere)
+        return self._known[quota]
 
 
 def _alternatives(
-    work: Work,
+    pools: Pools,
     catalogue: Catalogue,
     opened: tuple[Ticket, ...],
     at: EventSession | None,
@@ -155,7 +174,7 @@ def _alternatives(
         for each in opened:
             quota = kinds[names[each.ticket_type]].quota
             wanted[quota] = wanted.get(quota, 0) + 1
-        pools, waits = Pools(work, wall_ms), waits_for == f"rebook:{other.id}"
+        waits = waits_for == f"rebook:{other.id}"
         draws = tuple(pools.draw(quota, number, waits=waits) for quota, number in sorted(wanted.items()))
         venue = catalogue.venue.get(other.venue)
         found.append(

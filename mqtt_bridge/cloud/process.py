@@ -19,6 +19,7 @@ from mqtt_bridge.protocol.codec import Signer
 log = structlog.get_logger("marquee.reconciler")
 # How soon what waited for stock is rebooked, and rules are applied.
 REPAIR_EVERY_MS = 1_000
+REPAIRS_AT_ONCE = 20
 
 
 def run_reconciler(
@@ -54,7 +55,7 @@ def chores_of(database: Database) -> tuple[Callable[[int], object], ...]:
 
 def _repair(database: Database, wall_ms: int) -> None:
     try:
-        apply_rules(database, wall_ms)
+        apply_rules(database, wall_ms, most=REPAIRS_AT_ONCE)
     except SqlStore.failures as error:
         log.error("repair.failed", error=type(error).__name__)
 

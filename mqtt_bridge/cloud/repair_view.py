@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from mqtt_bridge.cloud import contradictions, repair
-from mqtt_bridge.cloud.cases import Found, gather, moment
+from mqtt_bridge.cloud.cases import Found, Pools, gather, moment
 from mqtt_bridge.cloud.catalogue import current_catalogue
 from mqtt_bridge.cloud.contradictions import Contradiction
 from mqtt_bridge.cloud.records import Contradiction as Row
@@ -17,7 +17,9 @@ from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.catalogue import Catalogue, Event, EventSession, Venue
 from mqtt_bridge.protocol.remedies import TITLES, Suggestion, may_be_automatic, suggestions
 
-SHOWN = 100
+# How many open entries one page decides about, and how many of a group it shows one by one.
+SHOWN = 300
+ONE_BY_ONE = 20
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Bulk:
     oversell: int
     amount_minor: int
 
+    @property
+    def choice(self) -> tuple[str, str]:
+        """What is chosen: remedy and target."""
+        return self.offer.remedy, self.offer.target
+
 
 @dataclass(frozen=True)
 class Group:
@@ -52,13 +59,17 @@ class Group:
     entries: tuple[Entry, ...]
 
     @property
+    def shown(self) -> tuple[Entry, ...]:
+        """Those that are shown one by one."""
+        return self.entries[:ONE_BY_ONE]
+
+    @property
     def bulk(self) -> tuple[Bulk, ...]:
         """What can be done about several at once."""
         kinds: dict[tuple[str, str], list[Suggestion]] = {}
         for entry in self.entries:
             for offer in entry.offers:
-                if not offer.missing:
-                    kinds.setdefault((offer.remedy, offer.target), []).append(offer)
+                kinds.setdefault((offer.remedy, offer.target), []).append(offer)
         return tuple(
             Bulk(
                 offers[0], len(offers), sum(each.oversell for each in offers), sum(each.amount_minor for each in offers)
@@ -94,6 +105,7 @@ def repairs(db: Connection, wall_ms: int, *, decided: bool = False) -> RepairVie
 
 def _groups(db: Connection, rows: tuple[Contradiction, ...], wall_ms: int) -> tuple[Group, ...]:
     work, catalogue = Work(SqlRows(db)), current_catalogue(db)
+    pools = Pools(work, wall_ms)
     orders = {each.order_id for each in rows if each.order_id}
     kinds = ((Order, "id"), (Ticket, "order_id"), (Payment, "order_id"), (Refund, "order_id"))
     work.fetch((kind, column, order) for order in orders for kind, column in kinds)
@@ -106,7 +118,7 @@ def _groups(db: Connection, rows: tuple[Contradiction, ...], wall_ms: int) -> tu
         known = work.of(Row).get(row.kind, row.subject)
         if known is None:
             continue
-        facts = gather(work, catalogue, known, wall_ms)
+        facts = gather(work, catalogue, known, wall_ms, pools)
         found.setdefault((row.kind, row.event_session), []).append(Entry(row, facts, suggestions(facts.case)))
     return tuple(_group(catalogue, *key, tuple(entries)) for key, entries in found.items())
 

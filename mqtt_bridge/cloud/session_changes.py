@@ -135,11 +135,8 @@ def restore_session(database: Database, name: str, who: str, wall_ms: int) -> li
             raise ChangeRefused(f"{change.title} was neither cancelled nor moved here")
         before = change.at
         change.drop()
-        c = t.contradiction.c
-        mine = (c.event_session == before.id, c.kind.in_(["session-cancelled", "session-moved"]), c.state == "open")
-        done = {"state": "dismissed", "outcome": "taken back", "decided_by": who, "decided_at_ms": wall_ms}
-        number = db.execute(sa.update(t.contradiction).where(*mine).values(**done)).rowcount
-        words = [f"{change.title} is as the file says", f"{number} entries dismissed"]
+        number = change.dismiss(["session-cancelled", "session-moved"], "taken back")
+        words = [f"{change.title} is as the file says", f"{number} entries of the repair list dismissed"]
         if change.at.venue != before.venue:
             words.append(change.tell_new_door(change.at.venue))
         return words
@@ -211,8 +208,16 @@ class _Change:
         self.catalogue = current_catalogue(self.db)
         self.event, self.at = self.catalogue.event_session[self.at.id]
 
+    def dismiss(self, kinds: list[Kind], why: str) -> int:
+        """Take open entries about the session off the list; returns how many."""
+        c = t.contradiction.c
+        mine = (c.event_session == self.at.id, c.kind.in_(kinds), c.state == "open")
+        done = {"state": "dismissed", "outcome": why, "decided_by": self.who, "decided_at_ms": self.wall_ms}
+        return self.db.execute(sa.update(t.contradiction).where(*mine).values(**done)).rowcount
+
     def list_orders(self, kind: Kind, why: str) -> str:
-        """List every order with tickets for the session; returns how many."""
+        """List every order with tickets for the session, instead of what an earlier move had listed; returns how many."""
+        self.dismiss(["session-moved"], "the date was changed again")
         valid: dict[str, list[str]] = {}
         for ticket in self.work.of(Ticket).where("event_session", self.at.id):
             if ticket.state == "valid" and ticket.replaced_by is None:

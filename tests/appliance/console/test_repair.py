@@ -147,3 +147,13 @@ def test_rebooking_says_where_and_how_much_its_pool_has(operator: FlaskClient, t
     assert "takes 2 from 'benches', whose pool has" in words
     said = press(operator, "/repair", r"/repair/\d+", remedy="rebook", target="s2")
     assert "rebooked" in said or "waits for" in said
+
+
+def test_deciding_all_at_a_price_that_grew_changes_nothing(operator: FlaskClient, town: Town) -> None:
+    """The sum that was shown is the sum that is agreed to."""
+    for order in ("o1", "o2"):
+        town.sold(order)
+    press(operator, "/sessions/s", "/sessions/s/cancel")
+    form = {"kind": "session-cancelled", "session": "s", "remedy": "refund", "target": "", "amount": "2500"}
+    assert "price of all has grown" in operator.post("/repair/all", data=form).text
+    assert len(town.listed()) == 2
