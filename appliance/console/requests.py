@@ -50,7 +50,11 @@ def _done() -> str:
     number = request.args.get("number", "")
     if said not in WORDS or not (number.isascii() and number.isdigit() and len(number) < 6):
         return ""
-    what = "go first" if said == "confirm" else "are refused"
+    one = number == "1"
+    if said == "confirm":
+        what = "goes first" if one else "go first"
+    else:
+        what = "is refused" if one else "are refused"
     return (
         f"{number} {what} at the next look, within seconds."
         if number != "0"

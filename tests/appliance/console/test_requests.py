@@ -50,7 +50,7 @@ def test_open_requests_are_listed_by_quota_in_the_order_of_the_queue(
 def test_one_goes_first_and_another_is_refused(operator: FlaskClient, yard: FakeDevice, world: World) -> None:
     first, _, second, _, _ = places(operator)
     answer = operator.post("/requests/confirm", data={"places": second}, follow_redirects=True)
-    assert "1 go first at the next look" in answer.text
+    assert "1 goes first at the next look" in answer.text
     assert "goes first" in answer.text
     operator.post("/requests/refuse", data={"places": first})
     for _ in range(2):
