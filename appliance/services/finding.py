@@ -71,7 +71,7 @@ def _next_of_order(unit: Unit, code: str) -> Found:
     if len(found) != 1:
         return Found("unknown", code)
     tickets = orders.tickets(unit.db, found[0])
-    valid = [row for row in tickets if not row.voided] or tickets
+    valid = [row for row in tickets if not row.voided and row.replaced_by is None] or tickets
     if not valid:
         return Found("unknown", code)
     waiting = [row for row in valid if not row.checked_in_by]

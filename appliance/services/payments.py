@@ -86,7 +86,7 @@ def print_receipt(unit: Unit, order_id: str, staff: str, method: str) -> None:
         SalesReceipt(
             order_code=view.code,
             venue=venue.name if venue else unit.identity.venue,
-            tickets=tuple(printed(each) for each in view.tickets if not each.voided),
+            tickets=tuple(printed(each) for each in view.standing if not each.voided),
             total_minor=view.total_minor,
             paid_minor=view.paid_minor,
             currency=view.currency,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable
 import structlog
 
 from mqtt_bridge.cloud import aftermath, facts, forgetting, kinds, requests, waiting
-from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, raise_alarm
+from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, contradict, raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.counts import Counts
 from mqtt_bridge.cloud.forwarding import Forwarder
@@ -287,9 +287,19 @@ class Batch:
             return device
         subject = f"{device.name} {content.inc} {content.seq}"
         self._alarm("second-history", subject, f"another {type(content.body).__name__} under the same number", payload)
+        if isinstance(content.body, OrderConfirmed):
+            self._list_fork(device.name, subject, content.body)
         if content.inc == device.inc and not device.stopped:
             return self._stop(device, f"tells two histories from message {content.seq} on: copied or restored")
         return device
+
+    def _list_fork(self, device: str, subject: str, body: OrderConfirmed) -> None:
+        """Somebody holds these tickets, whichever of the two cards comes back."""
+        detail = f"{len(body.tickets)} tickets of booking {body.code} were sold by {device} under a number of another message"
+        tickets = [each.ticket for each in body.tickets]
+        session = body.tickets[0].event_session if body.tickets else ""
+        where = {"order": body.order, "event_session": session}
+        contradict(self.work, "fork", subject, detail, self.wall_ms, tickets=tickets, **where)
 
     def _apply(self, device: str, content: Content, private: Private | None) -> None:
         """Apply one content; its failure is listed and its number counts as applied, so that the next one is not blocked."""

@@ -376,6 +376,7 @@ def test_two_histories_under_one_number_stop_the_device_and_keep_the_evidence(wo
     for batch in [(first, second)] if together else [(first,), (second,)]:
         world.tell(hall, *batch)
     assert world.alarms() == {"second-history", "went-back"}
+    assert world.rows("SELECT kind, order_id FROM contradiction") == [("fork", "o2")]
     assert world.state("hall-1").stop
     assert b"o2" in world.scalar("SELECT evidence FROM alarm WHERE kind = 'second-history'")  # type: ignore[operator]
 
