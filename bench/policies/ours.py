@@ -101,21 +101,32 @@ class PredictiveEscrow:
         return QuotaFacts(self.trace.seats, 0, left, hours_left=(self.trace.minutes - minute) / 60)
 
     def _facts(self, minute: float) -> list[DeviceFacts]:
-        usual = usual_rate(each.demand for each in self.devices)
+        demands = [self._demand(each, minute) for each in self.devices]
+        usual = usual_rate(demands)
         usual_h = usual_outage_h((each.outages for each in self.devices), _ms(minute))
-        return [self._device(venue, each, minute, usual, usual_h) for venue, each in enumerate(self.devices)]
+        return [
+            DeviceFacts(
+                name=f"{venue:02}",
+                totals=device.heard,
+                live=self._live(device, minute),
+                started=device.heard.granted > 0,
+                wanted=max(0, device.wanted_to - device.heard.granted),
+                recalled=max(0, device.recall_to - device.heard.returned),
+                rate=demand.rate(usual),
+                outage_h=device.outages.expected_h(usual_h),
+            )
+            for venue, (device, demand) in enumerate(zip(self.devices, demands, strict=True))
+        ]
 
-    def _device(self, venue: int, device: _Device, minute: float, usual: float | None, usual_h: float) -> DeviceFacts:
-        return DeviceFacts(
-            name=f"{venue:02}",
-            totals=device.heard,
-            live=device.up or minute < device.down_at + NOTICED_AFTER_MIN,
-            started=device.heard.granted > 0,
-            wanted=max(0, device.wanted_to - device.heard.granted),
-            recalled=max(0, device.recall_to - device.heard.returned),
-            rate=device.demand.rate(usual),
-            outage_h=device.outages.expected_h(usual_h),
-        )
+    def _demand(self, device: _Device, minute: float) -> Demand:
+        """That a device which can be heard says nothing is news too."""
+        if not self._live(device, minute):
+            return device.demand
+        return device.demand.look(device.heard.sold, _ms(minute), dry=device.heard.available(0) == 0)
+
+    @staticmethod
+    def _live(device: _Device, minute: float) -> bool:
+        return device.up or minute < device.down_at + NOTICED_AFTER_MIN
 
 
 def _ms(minute: float) -> int:

@@ -19,6 +19,8 @@ OUTAGE_MEMORY = 0.9
 PRIOR_TICKETS = 1.0
 PRIOR_OUTAGES = 1.0
 USUAL_OUTAGE_H = 2.0
+# A link that comes back sooner was no outage: nobody's stock ran out meanwhile.
+SHORTEST_OUTAGE_H = 1 / 60
 # No rate is believed from a shorter watch than this, and none at all before a quota has sold so many tickets.
 SHORTEST_WATCH_H = 0.1
 ENOUGH_TICKETS = 10.0
@@ -81,6 +83,8 @@ class Outages:
         """Take over that the link is up or down as of now; repeating it changes nothing."""
         if up and self.down_since_ms:
             hours = elapsed_h(self.down_since_ms, now_ms)
+            if hours < SHORTEST_OUTAGE_H:
+                return Outages(self.count, self.hours)
             return Outages(self.count * OUTAGE_MEMORY + 1, self.hours * OUTAGE_MEMORY + hours)
         if not up and not self.down_since_ms:
             return Outages(self.count, self.hours, now_ms)
