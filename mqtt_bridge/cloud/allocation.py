@@ -28,7 +28,7 @@ HIGH_WATER = 1.1
 # The low-water mark of a device of which nothing is known.
 UNKNOWN_LOW_WATER = 0.25
 # A recall that nobody's request needs leaves a device this part of an even split of what can be reached.
-FLOOR = 0.25
+FLOOR = 0.5
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, raise_alarm
 from mqtt_bridge.cloud.allocation import DeviceFacts, Grant, QuotaFacts, Recall, plan, stepped_limit
+from mqtt_bridge.cloud.forecast import Guess, forecast, inherited
 from mqtt_bridge.cloud.lines import LinePlan
 from mqtt_bridge.cloud.lineup import Lineup, line_of, plan_line, walked_past
-from mqtt_bridge.cloud.records import Device, Line, Quota
+from mqtt_bridge.cloud.records import Device, Line, Quota, demand_columns
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.messages import ReturnAllocation, WaitlistEntrusted
 from mqtt_bridge.protocol.stock import pool
@@ -125,8 +126,12 @@ class Round:
     coming: int
 
 
-def serve_waitlist(book: Book, devices: Mapping[str, Device], wall_ms: int, settled: Settled) -> Round | None:
+def serve_waitlist(
+    book: Book, devices: Mapping[str, Device], wall_ms: int, settled: Settled, hours_left: float | None = None
+) -> Round | None:
     """Check a quota, step it down and grant what is due to people in line; the caller holds its row's lock.
+
+    Its sale ends in ``hours_left``, as far as that is known.
 
     None where nothing may be decided about it.
     """
@@ -135,8 +140,8 @@ def serve_waitlist(book: Book, devices: Mapping[str, Device], wall_ms: int, sett
     if book.quota.target is not None:
         _step_down(book, book.quota.target)
     spare = max(0, book.pool - book.kept(wall_ms))
-    facts = QuotaFacts(book.quota.limit, book.quota.extra, spare, book.quota.target)
-    able = [_facts(book, each, wall_ms) for each in devices.values() if each.status != "sealed"]
+    facts = QuotaFacts(book.quota.limit, book.quota.extra, spare, book.quota.target, hours_left=hours_left)
+    able = _facts(book, [each for each in devices.values() if each.status != "sealed"], wall_ms)
     line = book.waitlist(devices, wall_ms)
     settled.letters += line.letters
     waited_for = sum(each.quantity for each in line.entries)
@@ -188,6 +193,9 @@ def _carry_out(
         device = devices[step.device]
         line = book.line(device.name, device.epoch) or Line(book.id, device.name, device.epoch)
         if isinstance(step, Grant):
+            if book.line(device.name, device.epoch) is None:
+                demand = inherited(book.lines.values(), device.name, wall_ms)
+                book.change_line(device.name, device.epoch, **demand_columns(demand))
             book.change_line(device.name, device.epoch, granted=line.granted + step.quantity)
             settled.granted[device.name] = device.epoch
         elif _must_ask(line, step, device, wall_ms):
@@ -196,7 +204,12 @@ def _carry_out(
             settled.letters.append((step.device, ReturnAllocation(book.id, device.epoch, to)))
 
 
-def _facts(book: Book, device: Device, wall_ms: int) -> DeviceFacts:
+def _facts(book: Book, devices: list[Device], wall_ms: int) -> list[DeviceFacts]:
+    guesses = forecast(devices, book.lines, wall_ms)
+    return [_device_facts(book, each, guesses[each.name], wall_ms) for each in devices]
+
+
+def _device_facts(book: Book, device: Device, guess: Guess, wall_ms: int) -> DeviceFacts:
     line = book.line(device.name, device.epoch) or Line(book.id, device.name, device.epoch)
     live = device.live(wall_ms)
     waiting = not live or wall_ms - line.recalled_at_ms < RECALL_PATIENCE_MS
@@ -209,6 +222,8 @@ def _facts(book: Book, device: Device, wall_ms: int) -> DeviceFacts:
         started=line.granted > 0,
         wanted=max(0, line.wanted_to - line.granted) if asking else 0,
         recalled=max(0, line.recall_to - line.returned) if waiting else 0,
+        rate=guess.rate,
+        outage_h=guess.outage_h,
     )
 
 

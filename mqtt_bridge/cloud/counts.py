@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, raise_alarm
 from mqtt_bridge.cloud.books import freeze
-from mqtt_bridge.cloud.records import Line, Quota
+from mqtt_bridge.cloud.records import Line, Quota, demand_columns
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.messages import QuotaNeed, StockCount
 from mqtt_bridge.protocol.stock import Totals
@@ -45,7 +45,9 @@ class Counts:
         if merged == (line.returned, line.sold, line.cancelled) and held == line.held:
             return
         returned, sold, cancelled = merged
-        changed = self._lines.change(line, returned=returned, sold=sold, cancelled=cancelled, held=held)
+        dry = line.granted - returned - sold + cancelled <= held
+        demand = demand_columns(line.demand.look(sold, self._wall_ms, dry=dry))
+        changed = self._lines.change(line, returned=returned, sold=sold, cancelled=cancelled, held=held, **demand)
         self._look_at(line, changed)
 
     def _look_at(self, before: Line, after: Line) -> None:

@@ -12,6 +12,7 @@ from functools import partial
 from mqtt_bridge.cloud import requests
 from mqtt_bridge.cloud.books import Book, Settled, grant, serve_waitlist
 from mqtt_bridge.cloud.catalogues import Catalogues
+from mqtt_bridge.cloud.forecast import hours_left
 from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.incoming import Outcome
 from mqtt_bridge.cloud.introductions import CLOUD
@@ -45,7 +46,9 @@ def plan_quotas(rows: Rows, quotas: Iterable[str], wall_ms: int, catalogues: Cat
     catalogue = catalogues.of(work)
     forwarder = Forwarder(work, partial(_venue_of, catalogue))
     settled = Settled()
-    begun = {quota: serve_waitlist(book, devices, wall_ms, settled) for quota, book in books.items()}
+    sessions = {name: at for name, (_, at) in catalogue.event_session.items()}
+    left_h = {each.id: hours_left(sessions.get(each.quota.event_session), wall_ms) for each in books.values()}
+    begun = {name: serve_waitlist(book, devices, wall_ms, settled, left_h[name]) for name, book in books.items()}
     rounds = {quota: each for quota, each in begun.items() if each is not None}
     waiting = requests.answer(Desk(work, rounds, devices, catalogue, forwarder, wall_ms), settled)
     for quota, each in rounds.items():

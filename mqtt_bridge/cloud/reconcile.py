@@ -21,7 +21,19 @@ from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.incoming import Incoming, NotIntroduced, Opened, Outcome, without_private
 from mqtt_bridge.cloud.introductions import begin_life, keys_of, lives, pin_key, retire_key
 from mqtt_bridge.cloud.letterbox import WorkMail
-from mqtt_bridge.cloud.records import Applied, Cloud, Device, Early, Key, Life, Line, Quota, Stream
+from mqtt_bridge.cloud.records import (
+    SILENT_MS,
+    Applied,
+    Cloud,
+    Device,
+    Early,
+    Key,
+    Life,
+    Line,
+    Quota,
+    Stream,
+    outage_columns,
+)
 from mqtt_bridge.cloud.routing import Fact
 from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.work import Work
@@ -379,7 +391,8 @@ class Batch:
     def _link(self, device: Device, payload: bytes) -> None:
         up = bool(payload) and decode(payload, dict[str, bool]).get("up", False)
         if up != device.link_up:
-            self.work.of(Device).change(device, link_up=up)
+            outages = device.outage_memory.link(self.wall_ms, up=up)
+            self.work.of(Device).change(device, link_up=up, **outage_columns(outages))
 
     def _own_state(self, device: Device, payload: bytes) -> None:
         """A state that this cloud published: if it says more than our rows, the rows are an old copy."""
@@ -413,7 +426,11 @@ class Batch:
     def _seen(self, device: Device, **values: object) -> Device:
         if not values and device.link_up and device.last_seen_ms == self.wall_ms:
             return device
-        return self.work.of(Device).change(device, link_up=True, last_seen_ms=self.wall_ms, **values)
+        outages = device.outage_memory
+        if device.link_up and device.last_seen_ms is not None and self.wall_ms - device.last_seen_ms >= SILENT_MS:
+            outages = outages.link(device.last_seen_ms, up=False)  # the broker has not noticed
+        memory = outage_columns(outages.link(self.wall_ms, up=True))
+        return self.work.of(Device).change(device, link_up=True, last_seen_ms=self.wall_ms, **memory, **values)
 
     def _alarm(self, kind: str, subject: str, detail: str, evidence: bytes | None) -> None:
         log.warning("alarm", kind=kind, subject=subject)

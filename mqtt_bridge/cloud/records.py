@@ -11,10 +11,26 @@ from typing import ClassVar
 
 import msgspec
 
+from mqtt_bridge.cloud.estimates import Demand, Outages
 from mqtt_bridge.protocol.stock import Totals
 
 # A device says something every two seconds; after this it counts as away even before the broker noticed.
 SILENT_MS = 10_000
+
+
+def demand_columns(demand: Demand) -> dict[str, float]:
+    """The columns of an allocation that hold its demand."""
+    return {
+        "demand_tickets": demand.tickets,
+        "demand_hours": demand.hours,
+        "demand_sold": demand.sold,
+        "demand_at_ms": demand.as_of_ms,
+    }
+
+
+def outage_columns(outages: Outages) -> dict[str, float]:
+    """The columns of a device that hold its outages."""
+    return {"outages": outages.count, "outage_hours": outages.hours, "down_since_ms": outages.down_since_ms}
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -84,6 +100,14 @@ class Device(Record, frozen=True):
     state_urgent: str = ""
     state_digest: str = ""
     state_at_ms: int = 0
+    outages: float = 0.0
+    outage_hours: float = 0.0
+    down_since_ms: int = 0
+
+    @property
+    def outage_memory(self) -> Outages:
+        """What its next outage is guessed from."""
+        return Outages(self.outages, self.outage_hours, self.down_since_ms)
 
     @property
     def stopped(self) -> bool:
@@ -166,6 +190,20 @@ class Line(Record, frozen=True):
     recalled_at_ms: int = 0
     wanted_to: int = 0
     wanted_at_ms: int = 0
+    demand_tickets: float = 0.0
+    demand_hours: float = 0.0
+    demand_sold: int = 0
+    demand_at_ms: int = 0
+
+    @property
+    def demand(self) -> Demand:
+        """What its rate of sales is guessed from."""
+        return Demand(self.demand_tickets, self.demand_hours, self.demand_sold, self.demand_at_ms)
+
+    @property
+    def available(self) -> int:
+        """Tickets the device could sell now."""
+        return max(0, self.unsold - self.held)
 
     @property
     def totals(self) -> Totals:

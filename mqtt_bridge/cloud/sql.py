@@ -192,6 +192,7 @@ def _array(column: sa.Column[Any], place: int) -> str:
         (sa.Boolean, "boolean"),
         (sa.BigInteger, "bigint"),
         (sa.Integer, "integer"),
+        (sa.Float, "double precision"),
         (sa.LargeBinary, "bytea"),
         (sa.String, "text"),
     ]

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -52,6 +53,7 @@ asset = Table(
 )
 
 # ``told_to_stop`` is the incarnation whose database went back in time. ``status_sent_ms`` is the device's own clock.
+# ``outages``, ``outage_hours`` and ``down_since_ms`` are what ``estimates.Outages`` remembers.
 # ``state_*`` describe the DeviceState published last; ``down_upto`` is what the device's current life has acknowledged.
 device = Table(
     "device",
@@ -75,6 +77,9 @@ device = Table(
     Column("state_urgent", String, nullable=False, default=""),
     Column("state_digest", String, nullable=False, default=""),
     Column("state_at_ms", BigInteger, nullable=False, default=0),  # 0: to be told at the next look
+    Column("outages", Float, nullable=False, default=0.0),
+    Column("outage_hours", Float, nullable=False, default=0.0),
+    Column("down_since_ms", BigInteger, nullable=False, default=0),
 )
 Index("device_untold", device.c.state_at_ms)
 
@@ -119,7 +124,7 @@ quota = Table(
 )
 
 # The five totals, plus what was last asked of the device: ``recall_to`` is the ``returned`` total we asked for,
-# ``wanted_to`` the ``granted`` total the device asked for.
+# ``wanted_to`` the ``granted`` total the device asked for. ``demand_*`` is what ``estimates.Demand`` remembers.
 allocation = Table(
     "allocation",
     metadata,
@@ -136,6 +141,10 @@ allocation = Table(
     Column("recalled_at_ms", BigInteger, nullable=False, default=0),
     Column("wanted_to", Integer, nullable=False, default=0),
     Column("wanted_at_ms", BigInteger, nullable=False, default=0),
+    Column("demand_tickets", Float, nullable=False, default=0.0),
+    Column("demand_hours", Float, nullable=False, default=0.0),
+    Column("demand_sold", Integer, nullable=False, default=0),
+    Column("demand_at_ms", BigInteger, nullable=False, default=0),
 )
 Index("allocation_device", allocation.c.device, allocation.c.epoch)
 

@@ -196,13 +196,13 @@ def test_while_nothing_is_known_a_device_that_runs_low_gets_the_pool_and_nobody_
 
 
 def test_known_demand_moves_stock_before_anybody_asks() -> None:
-    """The busy one is to have four times what the quiet one has, of 100 that can be reached; a floor remains."""
+    """The busy one is to have twice what the quiet one has, of 100 that can be reached; half of an even split remains."""
     busy = DeviceFacts("a", Totals(granted=50, sold=10), started=True, rate=40.0, outage_h=2.0)
-    quiet = DeviceFacts("b", Totals(granted=50), started=True, rate=10.0, outage_h=2.0)
-    assert covers(QuotaFacts(110, 0, 10), [busy, quiet]) == {"a": 80, "b": 20}
-    assert plan(QuotaFacts(110, 0, 10), [busy, quiet]) == [Grant("a", 10), Recall("b", 30)]
+    quiet = DeviceFacts("b", Totals(granted=50), started=True, rate=20.0, outage_h=2.0)
+    assert covers(QuotaFacts(110, 0, 10), [busy, quiet]) == {"a": 66, "b": 33}
+    assert plan(QuotaFacts(110, 0, 10), [busy, quiet]) == [Grant("a", 10), Recall("b", 16)]
     idle = replace(quiet, rate=0.001)
-    assert plan(QuotaFacts(110, 0, 10), [busy, idle]) == [Grant("a", 10), Recall("b", 38)]
+    assert plan(QuotaFacts(110, 0, 10), [busy, idle]) == [Grant("a", 10), Recall("b", 25)]
 
 
 def test_a_longer_expected_outage_means_more_cover() -> None:
