@@ -156,15 +156,15 @@ def test_a_device_shut_out_or_revoked_in_mid_event_keeps_its_rows_and_says_why(t
     wait_for(lambda: "Not authorized" in venue.log(), "a refusal in the log", 20)
     wait_for(lambda: not venue.linked(), "a device that knows", 20)
     assert venue.unsynced() == 1
-    town.broker.write()
     town.broker.authority.revoke(venue.device)
-    town.broker.stop()
-    town.broker.start()
+    town.broker.reload()
+    venue.wire.cut()
     wait_for(lambda: "certificate revoked" in venue.log(), "the reason in the log", 20)
     assert "certificate revoked" in findings(town, venue)
     venue.buy()
     assert venue.unsynced() == 2
     assert venue.available() > 0
+    town.broker.write()
     town.broker.authority.pardon(venue.device)
     town.broker.stop()
     town.broker.start()
