@@ -48,19 +48,24 @@ def variables(folder: Path, port: int) -> dict[str, str]:
     }
 
 
-def open_box(folder: Path, port: int, stock: int = STOCK) -> Box:
-    """Return the venue's box with a free session that is on now and ``stock`` tickets."""
-    box = bootstrap.device_box(read_settings(None, variables(folder, port)))
+def catalogue(stock: int = STOCK) -> Catalogue:
+    """A free session that is on now."""
     now_ms = bootstrap.wall_ms()
     at = EventSession(
         ids.event_session_id("bench", "now"), "now", "bench", now_ms, now_ms + 4 * HOUR_MS, "UTC",
         (Quota(_QUOTA, "seats", stock),), (TicketType(TYPE, "Seat", _QUOTA, 0, "EUR"),),
     )  # fmt: skip
     event = Event(ids.event_id("bench"), "bench", "Bench", "A session with a million seats.", (at,))
-    catalogue = Catalogue(1, (Venue("bench", "Bench", "Here"),), (event,), _LIMITS)
+    return Catalogue(1, (Venue("bench", "Bench", "Here"),), (event,), _LIMITS)
+
+
+def open_box(folder: Path, port: int, stock: int = STOCK) -> Box:
+    """Return the venue's box with a free session that is on now and ``stock`` tickets."""
+    box = bootstrap.device_box(read_settings(None, variables(folder, port)))
+    now_ms = bootstrap.wall_ms()
 
     def fill(unit: Unit) -> None:
-        sync.apply_catalogue(unit, catalogue)
+        sync.apply_catalogue(unit, catalogue(stock))
         grant = Granted(_QUOTA, 1, stock, 0, 0, stock)
         sync.apply_state(unit, DeviceState("bench-1", unit.inc, 1, 0, (grant,), door=True, stop=False, as_of_ms=now_ms))
 

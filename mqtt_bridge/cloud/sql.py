@@ -69,7 +69,7 @@ class SqlRows:
         if not values:
             return []
         rows = self._db.execute(_select(kind, columns, lock, self._postgresql), self._listed(columns, values))
-        return [kind(*row) for row in rows]
+        return [kind(*row) for row in rows.all()]
 
     def _listed(self, columns: tuple[str, ...], values: Collection[tuple[Any, ...]]) -> dict[str, Any]:
         if self._postgresql:
@@ -77,7 +77,7 @@ class SqlRows:
         return {"v": json.dumps([list(each) for each in values])}
 
     def all(self, kind: type[R]) -> list[R]:
-        return [kind(*row) for row in self._db.execute(_select_all(kind))]
+        return [kind(*row) for row in self._db.execute(_select_all(kind)).all()]
 
     def after(self, kind: type[R], key: tuple[Any, ...], limit: int) -> list[R]:
         values = {f"k{place}": each for place, each in enumerate(key)}

@@ -12,7 +12,7 @@ import msgspec
 from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.letterbox import WorkMail
 from mqtt_bridge.cloud.lineup import cut, told_line
-from mqtt_bridge.cloud.records import Cloud, Device, Entry, Letter, Line, Quota
+from mqtt_bridge.cloud.records import Cloud, Device, Entry, Letter, Line, Quota, Stream
 from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.mailbox.rows import Outgoing
@@ -82,6 +82,7 @@ def _states(work: Work, org: str, devices: list[Device], asked: set[str], wall_m
         return
     names = [each.name for each in devices]
     work.of(Line).fetch("device", names)
+    work.of(Stream).fetch_keys((each.name, each.inc) for each in devices)
     stock = _Stock(work, wall_ms)
     mail = WorkMail(work)
     for device in devices:
