@@ -42,13 +42,17 @@ class ForkedWhileOpen(RuntimeError):
 class Database:
     """A database by SQLAlchemy URL or SQLite path; opened at first use, closed at exit, safe across threads and fork.
 
+    ``?isolation=serializable`` in the URL of a server is for clusters that offer nothing less; READ COMMITTED is the default.
+
     ``commits`` counts transactions of this object that were committed with at least one changed row: on SQLite each is one
     flush to the disk (a transaction that changed nothing flushes nothing).
     """
 
     def __init__(self, where: str | Path) -> None:
         text = str(where)
-        self.url = make_url(text if "://" in text else f"sqlite:///{Path(text).absolute()}")
+        url = make_url(text if "://" in text else f"sqlite:///{Path(text).absolute()}")
+        self.isolation = str(url.query.get("isolation", "READ COMMITTED")).upper().replace("_", " ")
+        self.url = url.difference_update_query(["isolation"])
         self.dialect = self.url.get_backend_name()
         self.commits = 0
         self._opening = threading.Lock()
@@ -160,7 +164,7 @@ class Database:
                 msg = "this process was forked while a transaction was open; fork first, then use the database"
                 raise ForkedWhileOpen(msg)
             if self._opened is None:
-                self._opened = _Opened(self.url)
+                self._opened = _Opened(self.url, self.isolation)
                 self._finalizer = weakref.finalize(self, self._opened.close)
             return self._opened
 
@@ -188,7 +192,7 @@ class Database:
 class _Opened:
     """The connections of one process: up to ``READERS`` that read, one that writes."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, isolation: str) -> None:
         self._ready_to_fork = False
         self.gate = threading.Lock()  # passed by each new connection; closed during a fork
         if url.get_backend_name() == "sqlite":
@@ -202,7 +206,7 @@ class _Opened:
                 pass  # makes the file a write-ahead-logged one before anybody reads
         else:
             self.lock = _NoLock()
-            self.writer = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", hide_parameters=True)
+            self.writer = create_engine(url, pool_pre_ping=True, isolation_level=isolation, hide_parameters=True)
             self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @property
