@@ -120,7 +120,7 @@ def lost_or_doubled(database: Database, orders: int) -> int:
     with database.read() as db:
         rows = {name: db.execute(sa.text(f"SELECT count(*) FROM {name}")).scalar_one() for name in wanted}
         sold = db.execute(sa.text("SELECT sum(sold) FROM allocation")).scalar_one()
-    return sum(abs(rows[name] - number) for name, number in wanted.items()) + abs(int(sold) - 2 * orders)
+    return sum(abs(int(rows[name]) - number) for name, number in wanted.items()) + abs(int(sold) - 2 * orders)
 
 
 def main() -> None:

@@ -126,8 +126,10 @@ class Device:
 
     def _put(self, body: Uplink) -> None:
         self.seq += 1
-        names = {"org": ORG, "sender": self.name, "origin": self.name}
-        self.waiting.append(numbered("life", self.seq, body, signer=self.key, wall_ms=now_ms(), **names))
+        row = numbered(
+            "life", self.seq, body, signer=self.key, org=ORG, sender=self.name, origin=self.name, wall_ms=now_ms()
+        )
+        self.waiting.append(row)
 
 
 class Fleet:
@@ -145,7 +147,7 @@ class Fleet:
         while left := [each for each in self.devices.values() if not each.granted]:
             for each in left:
                 self._transport.publish(topics.up(ORG, each.name, "hello"), each.hello())
-            self._listen(2.0, lambda left=left: all(each.granted for each in left))  # type: ignore[misc]
+            self._listen(2.0, lambda left=left: all(each.granted for each in left))
             if time.monotonic() > end:
                 raise RuntimeError(f"{len(left)} devices were granted nothing")
 

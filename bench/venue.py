@@ -67,7 +67,8 @@ def open_box(folder: Path, port: int, stock: int = STOCK) -> Box:
     def fill(unit: Unit) -> None:
         sync.apply_catalogue(unit, catalogue(stock))
         grant = Granted(_QUOTA, 1, stock, 0, 0, stock)
-        sync.apply_state(unit, DeviceState("bench-1", unit.inc, 1, 0, (grant,), door=True, stop=False, as_of_ms=now_ms))
+        state = DeviceState("bench-1", unit.inc, 1, 0, (grant,), door=True, stop=False, as_of_ms=now_ms)
+        sync.apply_state(unit, state, 0)
 
     box.run(fill)
     return box
