@@ -30,6 +30,7 @@ from mqtt_bridge.transport import Tls, Transport
 if TYPE_CHECKING:
     from flask import Flask
 
+    from mqtt_bridge.cloud.fleet_log import FleetLog
     from mqtt_bridge.database import Database
 
 # unix(7): sun_path holds 108 bytes.
@@ -161,11 +162,31 @@ def broker_client(settings: Settings, purpose: str, subscriptions: Iterable[str]
 
 
 def cloud_database(settings: Settings) -> Database:
-    """Open the cloud's database, made or migrated if needed."""
-    from mqtt_bridge.cloud.store import open_cloud
+    """Open the cloud's database, made or migrated if needed.
+
+    Raises ``SettingsError`` for an empty database where devices were provisioned before: it would grant everything twice.
+    """
+    from mqtt_bridge.cloud.store import is_empty, open_cloud
 
     make_private(settings.device.data)
-    return open_cloud(settings.cloud.database or settings.device.data / "cloud.db")
+    url, log = cloud_url(settings), fleet_log(settings)
+    if log.path.exists() and log.entries() and is_empty(url):
+        raise SettingsError(
+            [f"cloud.database: is empty, but {log.path} lists devices; put a backup back with `marquee restore`"]
+        )
+    return open_cloud(url)
+
+
+def cloud_url(settings: Settings) -> str | Path:
+    """Where the cloud's database is."""
+    return settings.cloud.database or settings.device.data / "cloud.db"
+
+
+def fleet_log(settings: Settings) -> FleetLog:
+    """The list of devices that outlives the cloud's database."""
+    from mqtt_bridge.cloud.fleet_log import FILE, FleetLog
+
+    return FleetLog(Path(settings.cloud.fleet_log or settings.device.data / FILE))
 
 
 def cloud_key(settings: Settings) -> KeyFile:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance import logs
+from appliance.errands.arguments import add_commands
 from appliance.settings import Settings, SettingsError, as_markdown, read_settings
 from appliance.stopping import stop_event
 
@@ -70,6 +71,9 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("provision", "Register a device of a venue with the cloud.", _provision)
     command.add_argument("device", metavar="DEVICE", help="name of the device, e.g. hall-1")
     command.add_argument("venue", metavar="VENUE", help="id of its venue in the catalogue")
+    command.add_argument("--replaces", metavar="OLD", default="", help="seal OLD and look after its door and orders")
+    command.add_argument("--yes", action="store_true", help="seal OLD without asking")
+    add_commands(add)
     command = add(
         "erase", "Forget a person everywhere: in the cloud at once, at each device when it is reached.", _erase
     )
@@ -213,11 +217,17 @@ def _lines(error: CatalogueErrors) -> list[str]:
 
 
 def _provision(given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.bootstrap import cloud_database, cloud_key, wall_ms
+    from appliance.bootstrap import cloud_database, cloud_key, fleet_log, wall_ms
     from mqtt_bridge.cloud.store import DirectoryRefused, register_device
 
+    if given.replaces:
+        from appliance.errands.commands import guarded, replace
+
+        status = guarded(replace)(given, settings)
+        if status:
+            return status
     try:
-        new = register_device(cloud_database(settings), given.device, given.venue, wall_ms())
+        new = register_device(cloud_database(settings), given.device, given.venue, wall_ms(), fleet_log(settings))
     except DirectoryRefused as error:
         return _complain("provision", [str(error)])
     print(f"# {'registered' if new else 'was registered before'}; settings of the device:")

@@ -228,6 +228,11 @@ class CloudSettings:
 
     database: str = _setting("", _text, "SQLAlchemy URL or SQLite path; default `cloud.db` in `device.data`.")
     key_file: str = _setting("", _text, "The cloud's private key (PEM); default `cloud.pem` in `device.data`.")
+    fleet_log: str = _setting(
+        "",
+        _text,
+        "File, apart from the database, that lists devices and seals; default `fleet.jsonl` in `device.data`.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
@@ -31,6 +31,7 @@ T = TypeVar("T")
 READERS = 16
 BUSY_TIMEOUT_MS = 10_000
 ATTEMPTS = 6
+PUT_AWAY_S = 0.5
 _BACK_PORTED = (((3, 44, 6), (3, 45, 0)), ((3, 50, 7), (3, 51, 0)))  # from .. below
 _SERIALIZATION = {"40001", "40P01"}  # PostgreSQL: serialization_failure, deadlock_detected
 
@@ -122,6 +123,12 @@ class Database:
             with opened.lock(), closing(opened.writer.raw_connection()) as raw:
                 raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def replace_by(self, source: sqlite3.Connection) -> None:
+        """Make this SQLite file hold what ``source`` holds, in one transaction; others find it at their next one."""
+        opened = self._open()
+        with opened.lock(), closing(opened.writer.raw_connection()) as raw:
+            source.backup(cast(sqlite3.Connection, raw.driver_connection))
+
     def engine_info(self) -> dict[str, Any]:
         """Facts for ``marquee doctor``: engine, version and, on SQLite, how the WAL-reset bug is kept out."""
         if self.dialect != "sqlite":
@@ -165,7 +172,7 @@ class Database:
                 raise ForkedWhileOpen(msg)
             if self._opened is None:
                 self._opened = _Opened(self.url, self.isolation)
-                self._finalizer = weakref.finalize(self, self._opened.close)
+                self._finalizer = weakref.finalize(self, _put_away, self._opened)
             return self._opened
 
     def _before_fork(self) -> None:
@@ -247,6 +254,13 @@ class _Opened:
         # Freeing a connection closes it, and the parent's connections are not ours to close.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
         return self._ready_to_fork and self.idle
+
+
+def _put_away(opened: _Opened) -> None:
+    """Close what nobody closed. Garbage is collected anywhere, also where this very thread holds the lock that closing needs."""
+    closing_thread = threading.Thread(target=opened.close, name="put away a database", daemon=True)
+    closing_thread.start()
+    closing_thread.join(PUT_AWAY_S)
 
 
 class _NoLock:

@@ -75,11 +75,11 @@ class Town:
         now_ms = bootstrap.wall_ms()
         store.revoke_operator_tokens(database, now_ms)
         store.create_operator_token(database, self.operator_token, now_ms)
-        key = bootstrap.cloud_key(cloud).public_hex
+        key, log = bootstrap.cloud_key(cloud).public_hex, bootstrap.fleet_log(cloud)
         for k, each in enumerate(read.venues[:count], start=1):
             venue = DemoVenue(k, each, self.folder, self._broker, ports.of_venue(self.base_port, k))
             self.venues.append(venue)
-            store.register_device(database, venue.device, each.id, now_ms)
+            store.register_device(database, venue.device, each.id, now_ms, log)
             venue.prepare(self._kept.org, key, self.staff_token)
         self._cloud = database
 

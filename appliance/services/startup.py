@@ -40,9 +40,7 @@ def prepare(
         if row is None:
             device.create(db, org=identity.org, venue=identity.venue, name=identity.device, inc=inc, bound_to=bound_to)
             return
-        if (row.org, row.device) != (identity.org, identity.device):
-            msg = f"this database belongs to device {row.device!r} of {row.org!r}; name another data folder"
-            raise WrongDatabase(msg)
+        _require_own(row, identity)
         if row.venue != identity.venue:
             device.change(db, venue=identity.venue)
         if row.bound_to != bound_to:
@@ -50,3 +48,30 @@ def prepare(
             sender.carry_over(SqlMail(db), CLOUD, row.inc, inc, signer=signer, wall_ms=wall_ms)
 
     database.run(work)
+
+
+def forget_since(
+    database: Database, identity: Identity, random: Callable[[int], bytes], signer: Signer, *, wall_ms: int
+) -> None:
+    """Begin a new, frozen incarnation after a backup was put back: what was sold since is known to the cloud at most.
+
+    Raises ``WrongDatabase`` if the backup is another device's.
+    """
+
+    def work(db: Connection) -> None:
+        row = device.find(db)
+        if row is None:
+            msg = "this is no backup of a device"
+            raise WrongDatabase(msg)
+        _require_own(row, identity)
+        inc = ids.secret(random(ids.SECRET_BYTES))
+        device.begin_incarnation(db, inc, row.bound_to)
+        sender.carry_over(SqlMail(db), CLOUD, row.inc, inc, signer=signer, wall_ms=wall_ms)
+
+    database.run(work)
+
+
+def _require_own(row: device.DeviceRow, identity: Identity) -> None:
+    if (row.org, row.device) != (identity.org, identity.device):
+        msg = f"this database belongs to device {row.device!r} of {row.org!r}; name another data folder"
+        raise WrongDatabase(msg)

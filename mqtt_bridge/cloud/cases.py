@@ -9,7 +9,8 @@ from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from mqtt_bridge.cloud.books import Book
-from mqtt_bridge.cloud.records import Contradiction, Line, Order, Payment, Quota, Refund, Ticket
+from mqtt_bridge.cloud.closed_epochs import net
+from mqtt_bridge.cloud.records import Contradiction, Device, Line, Order, Payment, Quota, Refund, Ticket
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.catalogue import Catalogue, EventSession
 from mqtt_bridge.protocol.remedies import Alternative, Case, Draw, Kind
@@ -121,9 +122,14 @@ class Pools:
         self._known: dict[str, Figures] = {}
 
     def book(self, quota: str) -> Book | None:
-        """The book of a quota."""
+        """The book of a quota, after what came back from lost devices lowered what was released of it."""
         found = self._work.of(Quota).get(quota)
-        return None if found is None else Book(self._work, found, self._work.of(Line).where("quota", quota))
+        if found is None:
+            return None
+        book = Book(self._work, found, self._work.of(Line).where("quota", quota))
+        if found.released:
+            net(book, {each.name: each for each in self._work.of(Device).fetch_all()})
+        return book
 
     def free(self, quota: str, mine: int = 0) -> int:
         """Tickets in the pool; ``mine`` of those that are kept are kept for whoever asks."""

@@ -22,6 +22,8 @@ from mqtt_bridge.database import Database
 from mqtt_bridge.protocol.catalogue import EMPTY, Catalogue, Event, EventSession, Quota
 from mqtt_bridge.protocol.codec import decode, encode
 
+VERSIONS_PER_GENERATION = 1_000_000
+
 
 class CatalogueRefused(Exception):
     """The catalogue contradicts what was sold; ``reasons`` are all of them, each with its figures. Nothing changed."""
@@ -44,6 +46,10 @@ def apply_catalogue(
         return _Import(db, catalogue, wall_ms).run(assets)
 
     return database.run(run)
+
+
+def _generation(db: Connection) -> int:
+    return int(db.execute(sa.select(t.cloud.c.generation)).scalar_one())
 
 
 def current_catalogue(db: Connection) -> Catalogue:
@@ -139,7 +145,7 @@ class _Import:
             row = {"id": quota.id, "event_session": at.id, "name": quota.name, "limit": quota.limit}
             self.db.execute(sa.insert(t.quota).values(**row, extra=quota.extra))
             return
-        # What an operator bought by overbooking stays on top of what the file allows.
+        # What an operator bought by overbooking, or by releasing stock in doubt, stays on top of what the file allows.
         known = self.old.quota.get(quota.id)
         bought = 0 if known is None else max(0, book.quota.extra - known[2].extra)
         quota = msgspec.structs.replace(quota, extra=quota.extra + bought)
@@ -194,8 +200,12 @@ class _Import:
 
 
 def store_version(db: Connection, catalogue: Catalogue, wall_ms: int) -> int:
-    """Make a catalogue the current one under the next version, which is returned; the caller holds the cloud's row."""
-    version = int(db.execute(sa.select(t.cloud.c.catalogue_version)).scalar_one()) + 1
+    """Make a catalogue the current one under the next version, which is returned; the caller holds the cloud's row.
+
+    A cloud put back from a backup may have given out later versions than it remembers, and devices keep the latest.
+    """
+    newest = int(db.execute(sa.select(t.cloud.c.catalogue_version)).scalar_one())
+    version = max(newest, (_generation(db) - 1) * VERSIONS_PER_GENERATION) + 1
     document = encode(msgspec.structs.replace(catalogue, version=version))
     db.execute(sa.insert(t.catalogue).values(version=version, document=document, imported_at_ms=wall_ms))
     db.execute(sa.update(t.cloud).values(catalogue_version=version))

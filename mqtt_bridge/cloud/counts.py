@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, raise_alarm
 from mqtt_bridge.cloud.books import freeze
+from mqtt_bridge.cloud.closed_epochs import sealed
+from mqtt_bridge.cloud.doubt import handed_back
 from mqtt_bridge.cloud.records import Line, Quota, demand_columns
+from mqtt_bridge.cloud.rows import Lock
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.messages import QuotaNeed, StockCount
 from mqtt_bridge.protocol.stock import Totals
@@ -27,7 +30,13 @@ class Counts:
         self.moved: set[str] = set()
 
     def report(self, device: str, count: StockCount, *, now: bool = False) -> None:
-        """Merge a device's own totals by maximum; ``now`` says that its open holds are current too."""
+        """Merge a device's own totals by maximum; ``now`` says that its open holds are current too.
+
+        Of a sealed device only what it returned is taken: its sales are counted by the cloud, ticket by ticket.
+        """
+        if sealed(self._work, device):
+            self._hand_back(device, count)
+            return
         line = self._lines.get(count.quota, device, count.epoch)
         if line is None:
             if count.totals != Totals():
@@ -49,6 +58,16 @@ class Counts:
         demand = demand_columns(line.demand.look(sold, self._wall_ms, dry=dry))
         changed = self._lines.change(line, returned=returned, sold=sold, cancelled=cancelled, held=held, **demand)
         self._look_at(line, changed)
+
+    def _hand_back(self, device: str, count: StockCount) -> None:
+        self._lines.lock_keys([(count.quota, device, count.epoch)], Lock.CHANGE)
+        line = self._lines.get(count.quota, device, count.epoch)
+        if line is None:
+            return
+        returned = handed_back(line.totals, max(0, count.totals.returned), line.reclaimed).returned
+        if returned != line.returned:
+            self._lines.change(line, returned=returned)
+            self.waiting.add(count.quota)
 
     def _look_at(self, before: Line, after: Line) -> None:
         """What came free may serve who waits; each time its stock halved a device may be due for more."""

@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from mqtt_bridge.cloud import tables as t
+from mqtt_bridge.cloud.fleet import Entry
+from mqtt_bridge.cloud.fleet_log import FleetLog
 from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.sql import SqlRows
@@ -18,18 +20,25 @@ class DirectoryRefused(Exception):
     """A registration that cannot be; the sentence says why."""
 
 
-def register_device(database: Database, name: str, venue: str, wall_ms: int) -> bool:
-    """Let ``name`` speak for ``venue``; returns whether it is new.
-
-    The first device of a venue is its door. The device's key is pinned when it first says hello. Registering it again
-    changes nothing; raises ``DirectoryRefused`` for another venue or a name that cannot be a topic.
-    """
+def checked_name(name: str) -> str:
+    """Return ``name`` if a device may have it; raises ``DirectoryRefused``."""
     try:
         topics.checked(name, "device")
     except ValueError as error:
         raise DirectoryRefused(str(error)) from error
     if name == CLOUD:
         raise DirectoryRefused(f"{CLOUD!r} is the cloud's own name; choose another for the device")
+    return name
+
+
+def register_device(database: Database, name: str, venue: str, wall_ms: int, log: FleetLog | None = None) -> bool:
+    """Let ``name`` speak for ``venue``; returns whether it is new.
+
+    The first device of a venue is its door. The device's key is pinned when it first says hello. Registering it again
+    changes nothing; raises ``DirectoryRefused`` for another venue or a name that cannot be a topic.
+    ``log`` keeps it outside the database too.
+    """
+    checked_name(name)
 
     def register(db: Connection) -> bool:
         lock(db)
@@ -45,6 +54,8 @@ def register_device(database: Database, name: str, venue: str, wall_ms: int) -> 
         audit(db, wall_ms, "operator", "device registered", name, venue)
         if first:
             _open_door(db, venue)
+        if log is not None:
+            log.append(Entry("provisioned", wall_ms, device=name, venue=venue, door=first))
         return True
 
     return database.run(register)

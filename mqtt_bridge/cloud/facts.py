@@ -9,26 +9,47 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from mqtt_bridge.cloud.alarms import contradict
+from mqtt_bridge.cloud.catalogues import Catalogues
+from mqtt_bridge.cloud.closed_epochs import sealed, ticket_cancelled, ticket_known
 from mqtt_bridge.cloud.kinds import Telling, applies
-from mqtt_bridge.cloud.records import CheckIn, Order, Parked, Payment, Refund, Request, RequestWish, Ticket
+from mqtt_bridge.cloud.records import (
+    CheckIn,
+    Device,
+    Key,
+    Life,
+    Order,
+    Parked,
+    Payment,
+    Refund,
+    Request,
+    RequestWish,
+    Ticket,
+)
 from mqtt_bridge.cloud.routing import Fact, Sale
 from mqtt_bridge.cloud.work import Need, Work
+from mqtt_bridge.protocol import receipts
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import (
     CancelRefused,
     CancelRequested,
     CheckedIn,
     CheckInUndone,
+    DeviceKey,
     OrderCancelled,
     OrderConfirmed,
     OrderRefused,
     OrderRequested,
     PaymentTaken,
+    ReceiptSeen,
     RefundPaid,
     RequestWithdrawn,
     TicketsVoided,
 )
+from mqtt_bridge.protocol.receipts import inc_hash
 from mqtt_bridge.protocol.remedies import Kind
+
+# An order known only from a signed receipt is named after its ticket until its issuer tells; doors do the same.
+RECEIPT_ONLY = "receipt-"
 
 
 def sale_of(work: Work, body: Fact, origin: str, venue_of: Callable[[str], str | None]) -> Sale | None:
@@ -113,11 +134,14 @@ def _add_tickets(at: Telling, body: OrderConfirmed) -> None:
     tickets = at.work.of(Ticket)
     for each in {ticket.ticket: ticket for ticket in body.tickets}.values():
         sold = tickets.get(each.ticket)
+        if sold is not None and _only_seen(at, sold):
+            tickets.change(sold, order_id=body.order, quota=each.quota, epoch=each.epoch)
+            continue
         if sold is not None:
             detail = f"in order {sold.order_id} and, by {at.device}, in order {body.order}"
             _contradict(at, "ticket-twice", sold, detail)
             continue
-        tickets.add(
+        ticket = tickets.add(
             Ticket(
                 id=each.ticket,
                 order_id=body.order,
@@ -132,6 +156,63 @@ def _add_tickets(at: Telling, body: OrderConfirmed) -> None:
                 check_in=_admission(at.work, each.ticket),
             )
         )
+        at.counts.waiting |= ticket_known(at.work, at.device, ticket)
+
+
+def _only_seen(at: Telling, ticket: Ticket) -> bool:
+    """Whether a ticket was known by its receipt alone, and this is its issuer's own word of it: then its stand-in goes."""
+    stand_in = at.work.of(Order).get(ticket.order_id)
+    if stand_in is None or stand_in.id != RECEIPT_ONLY + ticket.id or stand_in.issuer != at.device:
+        return False
+    at.work.of(Order).remove(stand_in)
+    return True
+
+
+@applies(ReceiptSeen)
+def _receipt_seen(at: Telling, body: ReceiptSeen) -> None:
+    """A ticket of a sale that was never told: its issuer signed it, so it was sold, whether or not its card still lives."""
+    reading = receipts.read(body.receipt)
+    claims = reading.claims
+    if at.work.of(Ticket).get(claims.ticket) is not None:
+        return
+    key = at.work.of(Key).get(reading.kid)
+    reading.verify(None if key is None else _as_told(key))
+    life = next((x for x in at.work.of(Life).where("device", claims.issuer) if inc_hash(x.inc) == claims.inc), None)
+    kind = Catalogues().of(at.work).ticket_type.get(claims.ticket_type)
+    if life is None or kind is None:
+        at.alarm(
+            "strange-receipt", claims.ticket, f"genuine, but of a life or a ticket type of {claims.issuer} unknown here"
+        )
+        return
+    order = Order(
+        id=RECEIPT_ONLY + claims.ticket,
+        code=claims.code,
+        issuer=claims.issuer,
+        status="confirmed",
+        payment="paid" if claims.paid else "promised",
+        sold_by="",
+        confirmed_at_ms=1000 * (claims.issued_at_s or 0),
+    )
+    at.work.of(Order).add(order)
+    ticket = Ticket(
+        id=claims.ticket,
+        order_id=order.id,
+        code=claims.code,
+        ticket_type=claims.ticket_type,
+        event_session=claims.event_session,
+        quota=kind[2].quota,
+        epoch=claims.epoch,
+        price_minor=claims.price_minor,
+        currency=claims.currency,
+        state="valid",
+        check_in=_admission(at.work, claims.ticket),
+    )
+    at.work.of(Ticket).add(ticket)
+    at.counts.waiting |= ticket_known(at.work, claims.issuer, ticket)
+
+
+def _as_told(key: Key) -> DeviceKey:
+    return DeviceKey(device=key.device, venue="", door=False, kid=key.kid, public=key.public, revoked=key.revoked)
 
 
 def _contradict(at: Telling, kind: Kind, ticket: Ticket, detail: str) -> None:
@@ -223,18 +304,36 @@ def _tickets_voided(at: Telling, body: TicketsVoided) -> None:
     for each in body.tickets:
         ticket = at.work.of(Ticket).get(each)
         if ticket is not None and ticket.state == "valid":
-            at.work.of(Ticket).change(ticket, state="voided")
+            order = at.work.of(Order).get(ticket.order_id)
+            if order is not None and sealed(at.work, order.issuer):
+                _cancel_for_sealed(at, order, ticket)
+            else:
+                at.work.of(Ticket).change(ticket, state="voided")
+
+
+def _cancel_for_sealed(at: Telling, order: Order, ticket: Ticket) -> None:
+    """The door's word is all it takes, because nobody else counts for a sealed issuer; its place may be free again."""
+    at.work.of(Ticket).change(ticket, state="cancelled")
+    issuer, door = at.work.of(Device).get(order.issuer), at.work.of(Device).get(at.device)
+    elsewhere = issuer is not None and door is not None and issuer.venue != door.venue
+    at.counts.waiting |= ticket_cancelled(at.work, order.issuer, ticket, certain=elsewhere)
+    if all(each.state == "cancelled" for each in at.work.of(Ticket).where("order_id", order.id)):
+        at.work.of(Order).change(order, status="cancelled")
 
 
 @applies(OrderCancelled, lambda _work, body: [[*_order_rows(body.order), (Refund, "order_id", body.order)]])
 def _order_cancelled(at: Telling, body: OrderCancelled) -> None:
     tickets = at.work.of(Ticket)
     cancelled = set(body.tickets)
+    known = at.work.of(Order).get(body.order)
+    issuer = at.device if known is None else known.issuer
     for ticket in tickets.where("order_id", body.order):
         if ticket.id in cancelled:
             if ticket.check_in is not None:
                 _contradict(at, "cancelled-and-admitted", ticket, f"{at.device} cancelled a ticket that was admitted")
-            tickets.change(ticket, state="cancelled")
+            if ticket.state != "cancelled":
+                gone = tickets.change(ticket, state="cancelled")
+                at.counts.waiting |= ticket_cancelled(at.work, issuer, gone, certain=False)
     order = at.work.of(Order).get(body.order)
     if order is not None and all(each.state == "cancelled" for each in tickets.where("order_id", body.order)):
         at.work.of(Order).change(order, status="cancelled")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mqtt_bridge.cloud.closed_epochs import sealed
 from mqtt_bridge.cloud.facts import sale_of
-from mqtt_bridge.cloud.records import Device, Letter, Parked
+from mqtt_bridge.cloud.records import Device, Letter, Order, Parked
 from mqtt_bridge.cloud.routing import Fact, route
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.codec import decode, encode
-from mqtt_bridge.protocol.messages import Downlink, Private
+from mqtt_bridge.protocol.messages import CancelRequested, Downlink, OrderCancelled, Private, TicketsVoided
 
 
 class Forwarder:
@@ -43,15 +44,42 @@ class Forwarder:
             self.send(door, origin, body)
 
     def forward(self, origin: str, body: Fact, private: Private | None) -> None:
-        """Send a fact to whom it concerns, or park it until its sale or its door is known."""
+        """Send a fact to whom it concerns, or park it until its sale or its door is known.
+
+        For a sealed issuer whoever answers for it asks, hears and is answered; that its tickets were voided is its cancel.
+        """
+        sender, (origin, body) = origin, self._for_sealed(origin, body)
         sale = sale_of(self._work, body, origin, self._venue_of)
         doors = {venue: door for venue in (sale.venues if sale else ()) if (door := self.door(venue)) is not None}
         way = route(body, origin, sale, doors)
-        for name in sorted(way.devices):
+        told = {found for each in way.devices if (found := self._answering(each))}
+        if sale is not None and (heir := self._heir(sale.issuer)):
+            told.add(heir)
+        told -= {origin} if isinstance(body, OrderCancelled) else {origin, sender}
+        for name in sorted(told):
             self.send(name, origin, body, private)
         for about in sorted(way.waits_for):
             parked = Parked(about, origin, encode(body), encode(private) if private else None, 0)
             self._work.of(Parked).add(parked)
+
+    def _for_sealed(self, origin: str, body: Fact) -> tuple[str, Fact]:
+        """Return (whose fact it is, the fact) as it concerns others."""
+        if not isinstance(body, TicketsVoided | CancelRequested | OrderCancelled):
+            return origin, body
+        order = self._work.of(Order).get(body.order)
+        if order is None or not sealed(self._work, order.issuer):
+            return origin, body
+        if isinstance(body, TicketsVoided):
+            return order.issuer, OrderCancelled(body.order, body.tickets, ())
+        return (order.issuer if self._heir(order.issuer) == origin else origin), body
+
+    def _heir(self, device: str) -> str:
+        """Who answers for a sealed device, empty for any other."""
+        found = self._work.of(Device).get(device)
+        return found.answered_by if found is not None and found.status == "sealed" else ""
+
+    def _answering(self, device: str) -> str:
+        return self._heir(device) if sealed(self._work, device) else device
 
     def release(self, order: str, tickets: tuple[str, ...]) -> None:
         """Pass on what waited for a sale that has now arrived."""

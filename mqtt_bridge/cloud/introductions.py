@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
 
+from mqtt_bridge.cloud.closed_epochs import close_lines
 from mqtt_bridge.cloud.records import Cloud, Device, Key, Life
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.codec import key_id
@@ -12,13 +14,26 @@ from mqtt_bridge.protocol.messages import DeviceKey, KeyDirectory
 CLOUD = "cloud"
 # Epochs are signed into every receipt: a small number keeps its code small.
 EPOCH_BITS = 16
+MOST_LIVES_TOLD = 16
 
 
-def begin_life(work: Work, device: Device, inc: str, cloud: Cloud, wall_ms: int) -> Device:
-    """Give a device's new incarnation its own epoch; stock of earlier epochs stays where it was, in doubt."""
-    epoch = max(device.epoch, cloud.generation << EPOCH_BITS) + 1
+def begin_life(work: Work, device: Device, inc: str, cloud: Cloud, wall_ms: int, *, epoch: int = 0) -> Device:
+    """Give a device's new incarnation its own epoch; stock of earlier epochs stays where it was, in doubt.
+
+    ``epoch`` is one that a cloud which was lost since had given to this life already; it stays if it is later.
+    """
+    if epoch <= device.epoch:
+        epoch = max(device.epoch, cloud.generation << EPOCH_BITS) + 1
+    close_lines(work, device.name)
     work.of(Life).add(Life(device.name, inc, epoch, wall_ms))
     return work.of(Device).change(device, epoch=epoch, inc=inc, told_to_stop=None)
+
+
+def introduce_earlier(work: Work, device: Device, told: Iterable[str], wall_ms: int) -> None:
+    """Know the past lives whose messages a device still has to tell; a restored cloud may have forgotten them."""
+    for inc in sorted(set(told))[:MOST_LIVES_TOLD]:
+        if inc != device.inc and work.of(Life).get(device.name, inc) is None:
+            work.of(Life).add(Life(device.name, inc, 0, wall_ms))
 
 
 def lives(work: Work, device: str) -> dict[str, int]:
@@ -61,9 +76,20 @@ def key_directory(work: Work) -> KeyDirectory:
     return KeyDirectory(
         0 if cloud is None else cloud.keys_revision,
         tuple(
-            DeviceKey(
-                each.device, devices[each.device].venue, devices[each.device].door, each.kid, each.public, each.revoked
-            )
+            _named(devices[each.device], each)
             for each in sorted(keys, key=lambda key: (key.device, key.added_at_ms, key.kid))
         ),
+    )
+
+
+def _named(device: Device, key: Key) -> DeviceKey:
+    return DeviceKey(
+        device=device.name,
+        venue=device.venue,
+        door=device.door,
+        kid=key.kid,
+        public=key.public,
+        revoked=key.revoked,
+        sealed=device.status == "sealed",
+        answered_by=device.answered_by,
     )

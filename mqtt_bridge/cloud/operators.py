@@ -83,7 +83,8 @@ def attempt_sign_in(database: Database, token: str, address: str, wall_ms: int) 
 def lift_freeze(database: Database, who: str, wall_ms: int, quota: str | None = None) -> bool:
     """Grant again, of one quota or (None) at all, because a person looked into the reason; tells whether it was frozen.
 
-    What was known when it was lifted does not freeze it again, new contradictions do.
+    What was known when it was lifted does not freeze it again, new contradictions do. A cloud that was put back from a backup
+    grants again when its devices are confirmed, not before (``restoring``).
     """
 
     def lift(db: Connection) -> bool:
@@ -91,7 +92,7 @@ def lift_freeze(database: Database, who: str, wall_ms: int, quota: str | None = 
         table = t.cloud if quota is None else t.quota
         rows = [table.c.frozen != ""] if quota is None else [table.c.frozen != "", t.quota.c.id == quota]
         reason = db.execute(sa.select(table.c.frozen).where(*rows)).scalar()
-        if reason is None:
+        if reason is None or (quota is None and db.execute(sa.select(t.cloud.c.restoring)).scalar_one()):
             return False
         db.execute(sa.update(table).where(*rows).values(frozen=""))
         audit(db, wall_ms, who, "freeze lifted", quota or "all", reason)

@@ -14,9 +14,11 @@ from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.alarm_list import Alarm, alarms
 from mqtt_bridge.cloud.books import Book, all_books
 from mqtt_bridge.cloud.catalogue import current_catalogue
+from mqtt_bridge.cloud.closed_epochs import closed
 from mqtt_bridge.cloud.contradictions import open_count
 from mqtt_bridge.cloud.records import Device
 from mqtt_bridge.cloud.request_view import open_number, tickets_asked
+from mqtt_bridge.cloud.restoring import waiting
 from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.mailbox.tables import outbox
@@ -27,7 +29,7 @@ from mqtt_bridge.protocol.waitlist import OPEN
 
 @dataclass(frozen=True)
 class Share:
-    """One device's part of a quota: totals over all its epochs, and what of it is of earlier ones (``in_doubt``)."""
+    """One device's part of a quota: totals over all its epochs, and what of it is of closed ones (``in_doubt``)."""
 
     device: Device
     totals: Totals
@@ -67,6 +69,7 @@ class QuotaView:
     target: int | None
     pool: int
     frozen: str
+    released: int
     shares: tuple[Share, ...]
     waitlist: Waitlist
     requested: int = 0
@@ -107,10 +110,12 @@ class Overview:
     """Everything at one moment; ``keys`` counts public keys by device, ``frozen`` is why nothing is granted, or empty.
 
     ``undecided`` counts the contradictions that wait for a person, ``requests`` the orders that wait for an answer.
+    ``missing``: after a backup was put back, the devices that have to be heard or sealed before it grants again, else None.
     """
 
     as_of_ms: int
     frozen: str
+    missing: tuple[str, ...] | None
     catalogue_version: int
     quotas: tuple[QuotaView, ...]
     devices: tuple[Device, ...]
@@ -131,7 +136,7 @@ def overview(db: Connection, wall_ms: int) -> Overview:
     work = Work(SqlRows(db))
     devices = work.of(Device).fetch_all()
     current = current_catalogue(db)
-    frozen = db.execute(sa.select(t.cloud.c.frozen)).scalar_one()
+    cloud = db.execute(sa.select(t.cloud.c.frozen, t.cloud.c.restoring)).one()
     lines, asked = _lines(db), tickets_asked(db)
     quotas = [
         replace(_quota(book, current, devices, lines.get(book.id, Waitlist())), requested=asked.get(book.id, 0))
@@ -140,7 +145,8 @@ def overview(db: Connection, wall_ms: int) -> Overview:
     ]
     return Overview(
         as_of_ms=wall_ms,
-        frozen=frozen,
+        frozen=cloud.frozen,
+        missing=tuple(each.name for each in waiting(work)) if cloud.restoring else None,
         catalogue_version=current.version,
         quotas=tuple(sorted(quotas, key=_by_time)),
         devices=tuple(sorted(devices, key=lambda each: (each.venue, each.name))),
@@ -175,6 +181,7 @@ def _quota(book: Book, current: Catalogue, devices: Iterable[Device], line: Wait
         target=book.quota.target,
         pool=book.pool,
         frozen=book.quota.frozen,
+        released=book.quota.released,
         shares=tuple(_share(book, each) for each in sorted(devices, key=lambda one: (one.venue, one.name))),
         waitlist=line,
     )
@@ -197,7 +204,7 @@ def _lines(db: Connection) -> dict[str, Waitlist]:
 def _share(book: Book, device: Device) -> Share:
     lines = [each for each in book.lines.values() if each.device == device.name]
     sums = {name: sum(getattr(each.totals, name) for each in lines) for name in Totals.__struct_fields__}
-    earlier = [each for each in lines if each.epoch != device.epoch]
+    earlier = [each for each in lines if closed(each, {device.name: device})]
     current = book.line(device.name, device.epoch)
     held = current.held if current else 0
     return Share(device, msgspec.convert(sums, Totals), held, sum(max(0, each.totals.unsold) for each in earlier))

@@ -1,7 +1,7 @@
 """Decide about quotas, each under the lock on its row: check, step down, grant and recall.
 
 This is the only place where stock leaves the pool. What others count meanwhile may be seen or not: it can only have made the
-pool larger. A device whose life begins meanwhile is not granted to.
+pool larger. A device whose life begins meanwhile, or that is sealed, is not granted to.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import partial
 from mqtt_bridge.cloud import requests
 from mqtt_bridge.cloud.books import Book, Settled, grant, serve_waitlist
 from mqtt_bridge.cloud.catalogues import Catalogues
+from mqtt_bridge.cloud.closed_epochs import list_oversold, net
 from mqtt_bridge.cloud.forecast import hours_left
 from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.incoming import Outcome
@@ -43,6 +44,9 @@ def plan_quotas(rows: Rows, quotas: Iterable[str], wall_ms: int, catalogues: Cat
     work.of(Line).fetch("quota", ids)
     locked = [found for each in ids if (found := work.of(Quota).get(each)) is not None]
     books = {each.id: Book(work, each, work.of(Line).where("quota", each.id)) for each in locked}
+    for book in books.values():
+        net(book, devices)
+        list_oversold(work, book, devices, wall_ms)
     catalogue = catalogues.of(work)
     forwarder = Forwarder(work, partial(_venue_of, catalogue))
     settled = Settled()
@@ -75,5 +79,5 @@ def _fence(rows: Rows, settled: Settled) -> None:
     """Keep the lives of those who are granted to until COMMIT: stock for an ended life would stay in doubt."""
     names = [(name,) for name in sorted(settled.granted)]
     for device in rows.lock(Device, ("name",), names, Lock.SHARE_KEY):
-        if device.epoch != settled.granted[device.name]:
+        if device.epoch != settled.granted[device.name] or device.status == "sealed":
             raise Overtaken(device.name)

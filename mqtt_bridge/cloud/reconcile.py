@@ -19,7 +19,7 @@ from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.counts import Counts
 from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.incoming import Incoming, NotIntroduced, Opened, Outcome, without_private
-from mqtt_bridge.cloud.introductions import begin_life, keys_of, lives, pin_key, retire_key
+from mqtt_bridge.cloud.introductions import begin_life, introduce_earlier, keys_of, lives, pin_key, retire_key
 from mqtt_bridge.cloud.letterbox import WorkMail
 from mqtt_bridge.cloud.records import (
     SILENT_MS,
@@ -34,6 +34,8 @@ from mqtt_bridge.cloud.records import (
     Stream,
     outage_columns,
 )
+from mqtt_bridge.cloud.restoring import believe
+from mqtt_bridge.cloud.retelling import retell
 from mqtt_bridge.cloud.routing import Fact
 from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.work import Work
@@ -61,6 +63,8 @@ LARGEST_COUNT = 2**31 - 1
 LONGEST_HARDWARE = 4000
 # A hello may begin a life, which nobody may grant to meanwhile: these have their devices alone.
 INTRODUCTIONS = frozenset({"hello", "state"})
+# What is still heard of a sealed device: who it is, what it did before it knew, and how far it got our words.
+EVIDENCE = frozenset({"hello", "msg", "status", "ack", "link"})
 
 
 class Batch:
@@ -176,7 +180,7 @@ class Batch:
         """Apply one publication, or list why not."""
         name, leaf, payload = incoming.name, incoming.leaf, incoming.payload
         device = self.work.of(Device).get(name)
-        if device is None or device.status == "sealed":
+        if device is None or (device.status == "sealed" and leaf not in EVIDENCE):
             if leaf not in {"link", "state"} and payload:
                 kind = "unregistered" if device is None else "sealed"
                 self._alarm(kind, name[:64], f"says {leaf!r} but may not speak; register it if it is yours", payload)
@@ -200,8 +204,12 @@ class Batch:
             detail = "said hello with a key that was never pinned; forget its keys if its card was replaced"
             self._alarm("strange-key", device.name, detail, payload)
             return
-        device = self._seen(device, status="live", status_sent_ms=hello.sent_at_ms)
+        status = "sealed" if device.status == "sealed" else "live"
+        device = self._seen(device, status=status, status_sent_ms=hello.sent_at_ms)
         self.outcome.answered.add(device.name)
+        if status == "sealed":
+            detail = "a sealed device is back: it is told to stop, and what it says is read as evidence"
+            self._alarm("sealed", device.name, detail, None)
         if hello.inc != device.inc:
             if hello.inc in lives(self.work, device.name):
                 self._alarm("old-life", device.name, f"a copy in the earlier incarnation {hello.inc} is running", None)
@@ -209,7 +217,11 @@ class Batch:
             if hello.began == "went_back":
                 detail = f"remembered less of {device.inc} than arrived here: an old copy of its card, now {hello.inc}"
                 self._alarm("went-back", f"{device.name} {device.inc}", detail, None)
-            device = begin_life(self.work, device, hello.inc, self.cloud, self.wall_ms)
+            known = device.inc is not None
+            device = begin_life(self.work, device, hello.inc, self.cloud, self.wall_ms, epoch=self._lost_epoch(hello))
+            if known and status == "live":
+                retell(self.work, self._catalogues.of(self.work), device.name)
+                self.outcome.addressees.add(device.name)
             log.info("device.life", device=device.name, inc=hello.inc, epoch=device.epoch)
         self._welcome(device, hello)
 
@@ -222,6 +234,7 @@ class Batch:
         applied = self.mail.received(device.name, hello.inc)
         if not device.stopped:
             self.outcome.acks[device.name, hello.inc] = applied
+        device = self._hear_again(device, hello)
         for count in hello.stock:
             self.counts.report(device.name, count, now=count.epoch == device.epoch)
         started = {each.quota for each in self.work.of(Line).where("device", device.name) if each.epoch == device.epoch}
@@ -232,6 +245,22 @@ class Batch:
         self.mail.rewind(device.name, got)
         self._acknowledged(device, got)
         self.outcome.restarted.add(device.name)
+
+    def _lost_epoch(self, hello: Hello) -> int:
+        """The epoch that a cloud which was lost had given to this life, 0 if there can be none."""
+        return max((each.epoch for each in hello.stock), default=0) if self.cloud.restoring else 0
+
+    def _hear_again(self, device: Device, hello: Hello) -> Device:
+        """After a backup was put back, believe what a device was granted once no older grant can reach it any more."""
+        cloud = self.cloud
+        introduce_earlier(self.work, device, hello.earlier, self.wall_ms)
+        if hello.generation != cloud.generation or device.generation == cloud.generation:
+            return device
+        if cloud.restoring:
+            for count in hello.stock:
+                granted = {"granted": count.totals.granted, "confirmed": count.totals.confirmed}
+                believe(self.work, device.name, count.quota, count.epoch, **granted)
+        return self.work.of(Device).change(device, generation=cloud.generation)
 
     def _stop(self, device: Device, detail: str) -> Device:
         """The device must begin a new life before it sells again; its present stock stays in doubt."""
@@ -348,6 +377,8 @@ class Batch:
 
     def _status(self, device: Device, payload: bytes) -> None:
         status = decode(payload, Status)
+        if status.device == device.name and status.inc != device.inc and self.cloud.restoring:
+            device = self._unknown_life(device, status)
         if status.device != device.name or status.inc != device.inc or status.sent_at_ms < device.status_sent_ms:
             return
         hardware = json.dumps(status.hardware, sort_keys=True)
@@ -361,6 +392,14 @@ class Batch:
         )
         for count in status.stock:
             self.counts.report(device.name, count, now=True)
+
+    def _unknown_life(self, device: Device, status: Status) -> Device:
+        """A device that goes on talking to a cloud which forgot its life: a state of the new generation makes it say hello."""
+        if status.inc in lives(self.work, device.name):
+            return device
+        self.outcome.answered.add(device.name)
+        epoch = max((each.epoch for each in status.stock), default=0)
+        return begin_life(self.work, device, status.inc, self.cloud, self.wall_ms, epoch=epoch)
 
     def _need(self, device: Device, payload: bytes) -> None:
         need = decode(payload, Need)
@@ -397,6 +436,10 @@ class Batch:
     def _own_state(self, device: Device, payload: bytes) -> None:
         """A state that this cloud published: if it says more than our rows, the rows are an old copy."""
         state = decode(payload, DeviceState)
+        if self.cloud.restoring and state.generation < self.cloud.generation:
+            for each in state.grants:
+                believe(self.work, device.name, each.quota, each.epoch, granted=each.granted, confirmed=each.confirmed)
+            return
         ahead = state.revision > device.state_revision
         for grant in state.grants:
             line = self.work.of(Line).get(grant.quota, device.name, grant.epoch)

@@ -52,6 +52,7 @@ class Cloud(Record, frozen=True):
     catalogue_version: int
     keys_revision: int
     frozen: str
+    restoring: bool = False
 
 
 class CatalogueVersion(Record, frozen=True):
@@ -103,6 +104,8 @@ class Device(Record, frozen=True):
     outages: float = 0.0
     outage_hours: float = 0.0
     down_since_ms: int = 0
+    generation: int = 0
+    answered_by: str = ""
 
     @property
     def outage_memory(self) -> Outages:
@@ -169,6 +172,8 @@ class Quota(Record, frozen=True):
     frozen: str = ""
     kept: int = 0
     kept_until_ms: int = 0
+    released: int = 0
+    contradicted: int = 0
 
 
 class Line(Record, frozen=True):
@@ -194,6 +199,10 @@ class Line(Record, frozen=True):
     demand_hours: float = 0.0
     demand_sold: int = 0
     demand_at_ms: int = 0
+    netted: int = 0
+    reclaimed: int = 0
+    known_sold: int = 0
+    known_cancelled: int = 0
 
     @property
     def demand(self) -> Demand:

@@ -39,6 +39,7 @@ __all__ = [
     "create_operator_token",
     "current_catalogue",
     "forget_keys",
+    "is_empty",
     "is_operator",
     "lift_freeze",
     "open_cloud",
@@ -60,6 +61,18 @@ def open_cloud(url: str | Path) -> Database:
     if known is None:
         database.run(_first)
     return database
+
+
+def is_empty(url: str | Path) -> bool:
+    """Tell whether no cloud ever began in this database; makes nothing."""
+    database = Database(url)
+    if database.path is not None and not database.path.exists():
+        return True
+    try:
+        with database.read() as db:
+            return not sa.inspect(db).has_table("cloud") or _generation(db) is None
+    finally:
+        database.close()
 
 
 def tables_are_current(db: Connection) -> bool:

@@ -34,6 +34,7 @@ cloud = Table(
     Column("catalogue_version", Integer, nullable=False),
     Column("keys_revision", Integer, nullable=False),
     Column("frozen", Text, nullable=False),
+    Column("restoring", Boolean, nullable=False, default=False),
 )
 
 catalogue = Table(
@@ -80,6 +81,8 @@ device = Table(
     Column("outages", Float, nullable=False, default=0.0),
     Column("outage_hours", Float, nullable=False, default=0.0),
     Column("down_since_ms", BigInteger, nullable=False, default=0),
+    Column("generation", Integer, nullable=False, default=0),
+    Column("answered_by", String, nullable=False, default=""),
 )
 Index("device_untold", device.c.state_at_ms)
 
@@ -121,6 +124,8 @@ quota = Table(
     Column("frozen", Text, nullable=False, default=""),
     Column("kept", Integer, nullable=False, server_default="0"),
     Column("kept_until_ms", BigInteger, nullable=False, server_default="0"),
+    Column("released", Integer, nullable=False, default=0),
+    Column("contradicted", Integer, nullable=False, default=0),
 )
 
 # The five totals, plus what was last asked of the device: ``recall_to`` is the ``returned`` total we asked for,
@@ -145,6 +150,10 @@ allocation = Table(
     Column("demand_hours", Float, nullable=False, default=0.0),
     Column("demand_sold", Integer, nullable=False, default=0),
     Column("demand_at_ms", BigInteger, nullable=False, default=0),
+    Column("netted", Integer, nullable=False, default=0),
+    Column("reclaimed", Integer, nullable=False, default=0),
+    Column("known_sold", Integer, nullable=False, default=0),
+    Column("known_cancelled", Integer, nullable=False, default=0),
 )
 Index("allocation_device", allocation.c.device, allocation.c.epoch)
 

@@ -77,16 +77,18 @@ def _outgoing(voice: Voice, inc: str, seq: int, letter: Letter, wall_ms: int) ->
 
 
 def _states(work: Work, org: str, devices: list[Device], asked: set[str], wall_ms: int) -> Iterable[Publication]:
-    devices = [each for each in devices if each.inc is not None and each.status != "sealed"]
+    devices = [each for each in devices if each.inc is not None]
     if not devices:
         return
     names = [each.name for each in devices]
     work.of(Line).fetch("device", names)
     work.of(Stream).fetch_keys((each.name, each.inc) for each in devices)
     stock = _Stock(work, wall_ms)
+    cloud = work.of(Cloud).get(1)
+    generation = 0 if cloud is None else cloud.generation
     mail = WorkMail(work)
     for device in devices:
-        state = _state(device, stock, mail.received(device.name, device.inc or ""), wall_ms)
+        state = _state(device, stock, mail.received(device.name, device.inc or ""), generation, wall_ms)
         urgent, digest = _digests(state)
         if device.name in asked or _due(device, urgent, digest, wall_ms):
             work.of(Device).change(
@@ -132,10 +134,10 @@ class _Stock:
         return max(0, max(0, pool) + max(0, unsold) - (figures.asked if figures else 0))
 
 
-def _state(device: Device, stock: _Stock, upto: int, wall_ms: int) -> DeviceState:
+def _state(device: Device, stock: _Stock, upto: int, generation: int, wall_ms: int) -> DeviceState:
     lines = stock.lines(device.name)
     grants = []
-    for quota in stock.quotas:
+    for quota in stock.quotas if device.status != "sealed" else ():
         own = lines.get(quota.id, [])
         line = next((each for each in own if each.epoch == device.epoch), None)
         if line is not None or not quota.retired:
@@ -150,6 +152,8 @@ def _state(device: Device, stock: _Stock, upto: int, wall_ms: int) -> DeviceStat
         door=device.door,
         stop=device.stopped,
         as_of_ms=wall_ms,
+        sealed=device.status == "sealed",
+        generation=generation,
     )
 
 
@@ -168,7 +172,7 @@ def _due(device: Device, urgent: str, digest: str, wall_ms: int) -> bool:
 def _digests(state: DeviceState) -> tuple[str, str]:
     """Return (what the device acts on, everything but the time and revision) as short hashes."""
     acts_on = [(each.quota, each.epoch, each.granted, each.confirmed, each.limit) for each in state.grants]
-    urgent = _short((state.inc, state.stop, state.door, acts_on))
+    urgent = _short((state.inc, state.stop, state.door, state.sealed, state.generation, acts_on))
     return urgent, _short((urgent, [(each.elsewhere, each.line, each.longer) for each in state.grants]))
 
 

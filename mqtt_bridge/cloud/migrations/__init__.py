@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.database import Database
 
-HEAD = "0009"
+HEAD = "0010"
 
 
 def version(db: Connection) -> str | None:

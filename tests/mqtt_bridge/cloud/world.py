@@ -108,6 +108,7 @@ class FakeDevice:
     totals: Totals = field(default_factory=Totals)
     held: int = 0
     inbox: int = 0
+    generation: int = 0
     log: list[bytes] = field(default_factory=list)
 
     def count(self) -> StockCount:
@@ -118,9 +119,8 @@ class FakeDevice:
         stock = (self.count(),) if self.epoch else ()
         last = self.seq if last_seq is None else last_seq
         got = Ack(world.inc, self.inbox)
-        hello = Hello(
-            self.name, self.venue, self.inc, last, shown.kid, shown.public, stock, got, world.now_ms, began=began
-        )
+        who = (self.name, self.venue, self.inc, last, shown.kid, shown.public)
+        hello = Hello(*who, stock, got, world.now_ms, self.generation, began=began)
         world.say(self.name, "hello", encode(hello))
 
     def status(self, world: World, *, unsynced: int = 0, sent_at_ms: int | None = None) -> None:

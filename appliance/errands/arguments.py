@@ -1,0 +1,52 @@
+"""The arguments of these commands; what they do is loaded when one is run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from appliance.settings import Settings
+
+Add = Callable[..., argparse.ArgumentParser]
+Command = Callable[[argparse.Namespace, Settings], int]
+
+
+def add_commands(add: Add) -> None:
+    """Add the parsers of these commands; ``add(name, help, run)`` makes one."""
+    command = add("seal", "Close a lost or stolen device for good, after showing what that costs.", _run("seal"))
+    command.add_argument("device", metavar="DEVICE")
+    command.add_argument("--reason", metavar="TEXT", default="", help="written down with it")
+    command.add_argument("--stolen", action="store_true", help="believe nothing it signs any more")
+    _add_yes(command)
+    command = add("release", "Sell in-doubt stock again, after showing how much could be sold twice.", _run("release"))
+    command.add_argument("quota", metavar="QUOTA", help="id of the quota, or its name if no other has it")
+    command.add_argument("number", metavar="N", type=int, help="how many tickets")
+    _add_yes(command)
+    command = add("recover", "Read a sealed device's old card and count what it sold.", _run("recover"))
+    command.add_argument("path", metavar="PATH", type=Path, help="a copy of its marquee.db, or the folder it is in")
+    command.add_argument("--final", action="store_true", help="it is the card itself and will never be used again")
+    command = add("backup", "Copy a database, while it is in use, to a file.", _run("backup"))
+    command.add_argument("file", metavar="FILE", type=Path)
+    command.add_argument("--device", action="store_true", help="this device's database instead of the cloud's")
+    command = add("restore", "Put a backup back; stop the processes that use the database first.", _run("restore"))
+    command.add_argument("file", metavar="FILE", type=Path, nargs="?", help="what `marquee backup` wrote")
+    command.add_argument("--device", action="store_true", help="this device's database instead of the cloud's")
+    command.add_argument("--from-log", action="store_true", help="there is no backup: begin with the list of devices")
+    _add_yes(command)
+    command = add("confirm-restore", "Grant again after a restore, once every device was heard.", _run("confirm"))
+    _add_yes(command)
+
+
+def _add_yes(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--yes", action="store_true", help="do it without asking")
+
+
+def _run(name: str) -> Command:
+    def command(given: argparse.Namespace, settings: Settings) -> int:
+        from appliance.errands import commands
+
+        run: Command = getattr(commands, name)
+        return commands.guarded(run)(given, settings)
+
+    return command

@@ -1,0 +1,193 @@
+"""The commands: what they print and what they call; their arguments are in ``arguments``. Exit status as in ``cli``."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from appliance.bootstrap import cloud_database, cloud_url, device_box, device_key, fleet_log, require_device, wall_ms
+from appliance.errands.card import CardUnreadable, read_card
+from appliance.services.box import Identity
+from appliance.services.startup import WrongDatabase, forget_since
+from appliance.settings import Settings
+from appliance.store.engine import open_database
+from mqtt_bridge import copies
+from mqtt_bridge.cloud import losses, recovering, store
+from mqtt_bridge.cloud.directory import DirectoryRefused
+from mqtt_bridge.cloud.doubt import ReleaseRefused
+from mqtt_bridge.cloud.losses import RestoreRefused, SealRefused
+from mqtt_bridge.cloud.overview import overview
+from mqtt_bridge.copies import CopyRefused
+from mqtt_bridge.database import Database
+
+WHO = "operator"
+REFUSALS = (SealRefused, ReleaseRefused, DirectoryRefused, RestoreRefused, CopyRefused, CardUnreadable, WrongDatabase)
+
+
+def guarded(run: Callable[[argparse.Namespace, Settings], int]) -> Callable[[argparse.Namespace, Settings], int]:
+    """Return ``run`` with refusals said in one line."""
+
+    def command(given: argparse.Namespace, settings: Settings) -> int:
+        try:
+            return run(given, settings)
+        except REFUSALS as error:
+            print(f"{given.command}: {error}", file=sys.stderr)
+            return 1
+
+    return command
+
+
+def agreed(given: argparse.Namespace, price: Iterable[str]) -> bool:
+    """Show what it costs and tell whether the operator wants it."""
+    for line in price:
+        print(line)
+    if given.yes:
+        return True
+    if not sys.stdin.isatty():
+        print("nothing was done; say it again with --yes if you mean it", file=sys.stderr)
+        return False
+    return input("Type yes to do it: ").strip().lower() == "yes"
+
+
+def seal(given: argparse.Namespace, settings: Settings) -> int:
+    """Seal a device."""
+    database = cloud_database(settings)
+    now_ms = wall_ms()
+    if not agreed(given, losses.price_of_seal(database, given.device, now_ms).words(now_ms)):
+        return 1
+    log = fleet_log(settings)
+    losses.seal_device(database, given.device, WHO, given.reason, now_ms, stolen=given.stolen, log=log)
+    print(f"{given.device} is sealed; shut it out of the broker too if its certificate may be in other hands")
+    return 0
+
+
+def replace(given: argparse.Namespace, settings: Settings) -> int:
+    """Seal ``given.replaces`` and let ``given.device`` answer for it; the caller prints the new device's settings."""
+    database, now_ms = cloud_database(settings), wall_ms()
+    if not agreed(
+        given, (f"# {line}" for line in losses.price_of_seal(database, given.replaces, now_ms).words(now_ms))
+    ):
+        return 1
+    names = (given.device, given.venue, given.replaces)
+    done = losses.replace_device(database, *names, WHO, "replaced", now_ms, log=fleet_log(settings))
+    print(f"# {given.replaces} is sealed; {given.device} is told the past of the venue in {done.parts} parts")
+    print("# names and contacts are not kept in the cloud, so they are missing there")
+    return 0
+
+
+def release(given: argparse.Namespace, settings: Settings) -> int:
+    """Release stock in doubt."""
+    database = cloud_database(settings)
+    if not agreed(given, losses.price_of_release(database, given.quota, given.number).words()):
+        return 1
+    done = losses.release_stock(database, given.quota, given.number, WHO, wall_ms())
+    print(f"{done.number} tickets of {done.name!r} are on sale again")
+    return 0
+
+
+def recover(given: argparse.Namespace, settings: Settings) -> int:
+    """Read an old card."""
+    card = read_card(given.path)
+    if card.damaged:
+        print(f"the card is damaged and was read as far as possible: {card.damaged}", file=sys.stderr)
+    if given.final and card.damaged:
+        print("it is not taken as final: what cannot be read may be sales", file=sys.stderr)
+    final = given.final and not card.damaged
+    found = recovering.recover(cloud_database(settings), card, settings.device.org, WHO, wall_ms(), final=final)
+    print(f"{card.device}: {found.messages} messages read, {found.new_tickets} tickets were new")
+    for name, (before, after) in found.in_doubt.items():
+        print(f"{name}: {before} were in doubt, {after} are now")
+    return 0
+
+
+def backup(given: argparse.Namespace, settings: Settings) -> int:
+    """Copy a database to a file."""
+    if given.device:
+        database = device_box(settings).database
+        keys = "device.pem"
+    else:
+        database = cloud_database(settings)
+        keys = "cloud.pem and fleet.jsonl"
+    size = copies.save(database, given.file)
+    print(f"{given.file}: {size} bytes; keep {keys} beside it, apart from this machine")
+    return 0
+
+
+def restore(given: argparse.Namespace, settings: Settings) -> int:
+    """Put a copy back."""
+    if given.device:
+        return _restore_device(given, settings)
+    if (given.file is None) != given.from_log:
+        print("restore: name the backup, or say --from-log if there is none", file=sys.stderr)
+        return 2
+    words = (
+        "All rows of the cloud are replaced." if given.file else "A new, empty cloud begins with the list of devices.",
+        "Nothing is granted until every device has been heard or sealed and you confirmed it; devices sell what they have.",
+    )
+    if not agreed(given, words):
+        return 1
+    if given.file is not None:
+        database = Database(cloud_url(settings))
+        copies.put_back(database, given.file)
+        database.close()
+    opened = store.open_cloud(cloud_url(settings))
+    missing = losses.begin_restored(opened, fleet_log(settings), secrets.token_hex(4), wall_ms())
+    print("Import the newest catalogue, then start reconciler and console.")
+    print(f"To be heard or sealed: {', '.join(missing) or 'none'}")
+    print("Then: marquee confirm-restore")
+    return 0
+
+
+def _restore_device(given: argparse.Namespace, settings: Settings) -> int:
+    if given.file is None:
+        print("restore: name the backup", file=sys.stderr)
+        return 2
+    require_device(settings)
+    words = (
+        "What this device sold since the backup is known to the cloud at most; it sells nothing until it spoke to it.",
+    )
+    if not agreed(given, words):
+        return 1
+    device = settings.device
+    if copies.kind_of(given.file) == "sqlite":
+        _check_own(given.file, settings)
+    database = open_database(device.data / "marquee.db")
+    copies.put_back(database, given.file)
+    database.close()
+    opened = open_database(device.data / "marquee.db")
+    identity = Identity(device.org, device.venue, device.name)
+    forget_since(opened, identity, secrets.token_bytes, device_key(settings), wall_ms=wall_ms())
+    print("restored; start portal, desk and bridge: the cloud tells what is missing")
+    return 0
+
+
+def _check_own(file: Path, settings: Settings) -> None:
+    """Refuse another device's backup before anything is replaced."""
+    card = read_card(file)
+    if card.device != settings.device.name:
+        raise WrongDatabase(f"{file} is a backup of {card.device!r}, and this is {settings.device.name!r}")
+
+
+def confirm(given: argparse.Namespace, settings: Settings) -> int:
+    """Let a restored cloud grant again."""
+    database = cloud_database(settings)
+    missing = losses.still_missing(database)
+    if missing:
+        print(f"confirm-restore: not heard yet: {', '.join(missing)}; wait for them or seal them", file=sys.stderr)
+        return 1
+    with database.read() as db:
+        view = overview(db, wall_ms())
+    if view.missing is None:
+        print("confirm-restore: no backup was put back", file=sys.stderr)
+        return 1
+    devices = [f"{each.name} at {each.venue}: {each.status}, {each.unsynced} messages left" for each in view.devices]
+    pools = [f"{each.name}: {each.pool} in the pool" for each in view.quotas]
+    if not agreed(given, [*devices, *pools]):
+        return 1
+    for line in losses.confirm_restored(database, WHO, wall_ms()):
+        print(f"still frozen: {line}")
+    print("granting again")
+    return 0

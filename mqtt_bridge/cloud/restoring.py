@@ -1,0 +1,124 @@
+"""A cloud that was put back from a backup: it grants nothing until it has heard every device and a person confirmed the list.
+
+Pure over a working set. The generation is raised, so that devices tell what the backup lacks and ignore what the lost cloud
+still has under way: totals of all their lives in the hello, then every message again that the backup does not have. A device
+counts as heard once its hello names this generation, because from then on no older grant can reach it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mqtt_bridge.cloud.closed_epochs import close_lines
+from mqtt_bridge.cloud.fleet import Entry
+from mqtt_bridge.cloud.records import Cloud, Device, Line, Quota
+from mqtt_bridge.cloud.work import Work
+
+REASON = "The cloud was restored from a backup and waits until every device has been heard or sealed."
+
+
+class RestoreRefused(Exception):
+    """The list cannot be confirmed yet; ``waiting`` are the devices that are missing."""
+
+    def __init__(self, waiting: list[Device]) -> None:
+        self.waiting = waiting
+        names = ", ".join(each.name for each in waiting)
+        super().__init__(f"not heard since the backup was put back: {names}; wait for them or seal them")
+
+
+def next_generation(work: Work, log: Iterable[Entry]) -> int:
+    """Return a generation that no cloud of this organisation ever had."""
+    cloud = work.of(Cloud).get(1)
+    return max([0 if cloud is None else cloud.generation, *(each.generation for each in log)]) + 1
+
+
+def begin(work: Work, log: Iterable[Entry], generation: int, suffix: str) -> list[Device]:
+    """Turn freshly restored rows into a new generation and return the devices that have to be heard.
+
+    ``log`` is what was written down outside the database: it may know of devices and seals that the backup does not.
+    """
+    cloud = work.of(Cloud).get(1)
+    if cloud is None:
+        raise LookupError("this database was never opened as a cloud")
+    work.of(Cloud).change(cloud, generation=generation, inc=f"{generation}.{suffix}", frozen=REASON, restoring=True)
+    devices = work.of(Device)
+    devices.fetch_all()
+    for entry in log:
+        if entry.kind == "provisioned":
+            _provisioned(work, entry)
+        elif entry.kind == "sealed":
+            _sealed(work, entry)
+    for device in devices.fetch_all():
+        devices.change(device, link_up=False, told_to_stop=None, state_at_ms=0 if device.inc else device.state_at_ms)
+    work.rows.bump_keys()
+    return waiting(work)
+
+
+def _provisioned(work: Work, entry: Entry) -> None:
+    if work.of(Device).get(entry.device) is None:
+        new = Device(entry.device, entry.venue, "registered", entry.door, entry.at_ms)
+        work.of(Device).add(new)
+
+
+def _sealed(work: Work, entry: Entry) -> None:
+    devices = work.of(Device)
+    device = devices.get(entry.device)
+    if device is None or device.status == "sealed":
+        return
+    devices.change(device, status="sealed", door=False, answered_by=entry.answered_by)
+    if entry.answered_by and (heir := devices.get(entry.answered_by)) is not None and entry.door:
+        devices.change(heir, door=True)
+    for count in entry.stock:
+        believe(work, entry.device, count.quota, count.epoch, **_totals(count.totals))
+    close_lines(work, entry.device)
+
+
+def _totals(totals: object) -> dict[str, int]:
+    return {name: getattr(totals, name) for name in ("granted", "confirmed", "returned", "sold", "cancelled")}
+
+
+def believe(work: Work, device: str, quota: str, epoch: int, **totals: int) -> None:
+    """Take totals over that these rows should have had: the cloud's own two are believed from whoever still knows them."""
+    lines = work.of(Line)
+    line = lines.get(quota, device, epoch)
+    if line is None:
+        if not any(totals.values()):
+            return
+        if work.of(Quota).get(quota) is None:
+            # Imported after the backup; it has no limit until the catalogue is imported again.
+            work.of(Quota).add(Quota(quota, "", quota, 0, 0, retired=True))
+        line = lines.add(Line(quota, device, epoch))
+    lines.change(line, **{name: max(value, getattr(line, name)) for name, value in totals.items()})
+
+
+def waiting(work: Work) -> list[Device]:
+    """Return the devices that have to be heard or sealed before anything is granted again."""
+    cloud = work.of(Cloud).get(1)
+    if cloud is None or not cloud.restoring:
+        return []
+    return [
+        each for each in work.of(Device).fetch_all() if each.status != "sealed" and each.generation < cloud.generation
+    ]
+
+
+def confirm(work: Work) -> list[str]:
+    """Grant again, because a person looked at the list of devices; returns quotas that stay frozen, with the reason.
+
+    Raises ``RestoreRefused`` while a device is missing.
+    """
+    missing = waiting(work)
+    if missing:
+        raise RestoreRefused(missing)
+    cloud = work.of(Cloud).get(1)
+    if cloud is not None and cloud.restoring:
+        work.of(Cloud).change(cloud, restoring=False, frozen="")
+    left = []
+    figures = {each.quota: each for each in work.rows.figures()}
+    for quota in work.of(Quota).fetch_all():
+        out = figures[quota.id].out if quota.id in figures else 0
+        if quota.limit + quota.extra >= out:
+            if quota.frozen:
+                work.of(Quota).change(quota, frozen="")
+        else:
+            left.append(f"{quota.name}: {out} are granted or sold, of {quota.limit + quota.extra}")
+    return left

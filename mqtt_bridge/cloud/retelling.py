@@ -1,0 +1,134 @@
+"""Tell a device what happened before its time: a replacement its venue's past, a card restored in place what it forgot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mqtt_bridge.cloud.introductions import CLOUD
+from mqtt_bridge.cloud.records import CheckIn, Device, Letter, Order, Payment, Ticket
+from mqtt_bridge.cloud.work import Work
+from mqtt_bridge.protocol.catalogue import Catalogue
+from mqtt_bridge.protocol.codec import encode
+from mqtt_bridge.protocol.messages import (
+    CancelRequested,
+    CheckedIn,
+    Method,
+    OrderCancelled,
+    OrderConfirmed,
+    PaymentTaken,
+    Reason,
+    Retellable,
+    Retold,
+    TicketFact,
+    VenueRetold,
+    Verdict,
+)
+from mqtt_bridge.protocol.messages import (
+    Payment as PaymentState,
+)
+
+ORDERS_PER_PART = 25
+TOLD = frozenset({"confirmed", "cancel_pending", "cancelled"})
+
+
+def retell(work: Work, catalogue: Catalogue, name: str) -> int:
+    """Write letters with all that ``name`` should know: its venue's tickets if it is the door, orders it sold or answers for.
+
+    Returns how many parts that is.
+    """
+    device = work.of(Device).get(name)
+    if device is None:
+        return 0
+    answers_for = tuple(sorted(each.name for each in work.of(Device).where("answered_by", name)))
+    sessions = [at.id for _, at in catalogue.event_session.values() if device.door and at.venue == device.venue]
+    orders = _orders(work, sessions, (name, *answers_for))
+    groups = [orders[start : start + ORDERS_PER_PART] for start in range(0, len(orders), ORDERS_PER_PART)]
+    _read_ahead(work, orders)
+    for part, group in enumerate(groups or [[]] if answers_for else groups, start=1):
+        told = tuple(each for order in group for each in _facts(work, order))
+        body = VenueRetold(part, max(1, len(groups)), told, answers_for)
+        work.of(Letter).add(Letter(name, CLOUD, encode(body), None, 0))
+    return len(groups)
+
+
+def _orders(work: Work, sessions: Iterable[str], issuers: Iterable[str]) -> list[Order]:
+    work.of(Ticket).fetch("event_session", sessions)
+    ids = {each.order_id for at in sessions for each in work.of(Ticket).where("event_session", at)}
+    found = {each.id: each for issuer in issuers for each in work.of(Order).where("issuer", issuer)}
+    work.of(Order).fetch_keys((each,) for each in ids)
+    found |= {each.id: each for order in ids if (each := work.of(Order).get(order)) is not None}
+    told = (each for each in found.values() if each.status in TOLD)
+    return sorted(told, key=lambda each: (each.confirmed_at_ms, each.id))
+
+
+def _read_ahead(work: Work, orders: list[Order]) -> None:
+    ids = [each.id for each in orders]
+    work.of(Ticket).fetch("order_id", ids)
+    work.of(Payment).fetch("order_id", ids)
+    tickets = [ticket.id for order in ids for ticket in work.of(Ticket).where("order_id", order)]
+    work.of(CheckIn).fetch("ticket", tickets)
+
+
+def _facts(work: Work, order: Order) -> Iterator[Retold]:
+    tickets = work.of(Ticket).where("order_id", order.id)
+    facts = tuple(_fact(each) for each in tickets)
+    paid: PaymentState = "paid" if order.payment == "paid" else "promised"
+    sold = OrderConfirmed(order.id, order.code, paid, facts, (), order.confirmed_at_ms, order.sold_by)
+    yield Retold(order.issuer, sold)
+    for each in work.of(Payment).where("order_id", order.id):
+        yield Retold(each.device, _payment(each, tuple(ticket.id for ticket in tickets)))
+    for ticket in tickets:
+        for scan in work.of(CheckIn).where("ticket", ticket.id):
+            if scan.verdict == "admitted" and not scan.undone:
+                yield Retold(scan.device, _scan(scan))
+    yield from (Retold(order.issuer, each) for each in _cancels(order, tickets))
+
+
+def _cancels(order: Order, tickets: list[Ticket]) -> Iterator[Retellable]:
+    gone = tuple(each.id for each in tickets if each.state == "cancelled")
+    if gone:
+        yield OrderCancelled(order.id, gone, ())
+    asked = tuple(_fact(each) for each in tickets if each.state != "cancelled")
+    if order.status == "cancel_pending" and asked:
+        yield CancelRequested(order.id, asked)
+
+
+def _fact(ticket: Ticket) -> TicketFact:
+    return TicketFact(
+        ticket=ticket.id,
+        code=ticket.code,
+        ticket_type=ticket.ticket_type,
+        event_session=ticket.event_session,
+        quota=ticket.quota,
+        epoch=ticket.epoch,
+        price_minor=ticket.price_minor,
+        currency=ticket.currency,
+    )
+
+
+def _payment(row: Payment, tickets: tuple[str, ...]) -> PaymentTaken:
+    method: Method = row.method  # type: ignore[assignment]  # written from such a message
+    return PaymentTaken(
+        order=row.order_id,
+        payment=row.id,
+        method=method,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        staff=row.staff,
+        paid=row.paid,
+        tickets=tickets,
+    )
+
+
+def _scan(row: CheckIn) -> CheckedIn:
+    verdict: Verdict = row.verdict  # type: ignore[assignment]  # written from such a message
+    reason: Reason | None = row.reason  # type: ignore[assignment]
+    return CheckedIn(
+        check_in=row.id,
+        verdict=verdict,
+        reason=reason,
+        ticket=row.ticket,
+        event_session=row.event_session,
+        staff=row.staff,
+        at_ms=row.at_ms,
+    )

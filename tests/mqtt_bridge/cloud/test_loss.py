@@ -1,0 +1,638 @@
+"""Devices that are sealed, replaced and read from their old cards; a cloud that is put back from an old backup.
+
+Each on SQLite and on PostgreSQL. Whatever happens, ``conserved`` holds: nothing is granted twice unless an operator bought it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mqtt_bridge import copies
+from mqtt_bridge.cloud import losses, recovering
+from mqtt_bridge.cloud.doubt import ReleaseRefused
+from mqtt_bridge.cloud.fleet import Entry
+from mqtt_bridge.cloud.fleet_log import FleetLog
+from mqtt_bridge.cloud.losses import RestoreRefused, SealRefused
+from mqtt_bridge.cloud.overview import overview
+from mqtt_bridge.cloud.recovering import Card
+from mqtt_bridge.cloud.store import apply_catalogue, lift_freeze, open_cloud, register_device
+from mqtt_bridge.database import Database
+from mqtt_bridge.protocol import ids, receipts
+from mqtt_bridge.protocol.codec import decode, encode
+from mqtt_bridge.protocol.messages import (
+    Ack,
+    AllocationReturned,
+    CancelRequested,
+    CheckedIn,
+    Hello,
+    KeyDirectory,
+    OrderCancelled,
+    OrderConfirmed,
+    PaymentTaken,
+    ReceiptSeen,
+    TicketFact,
+    TicketsVoided,
+    VenueRetold,
+)
+from mqtt_bridge.protocol.receipts import TicketClaims
+from mqtt_bridge.protocol.stock import Totals
+from mqtt_bridge.protocol.topics import everyone
+from tests.mqtt_bridge.cloud.world import ORG, FakeDevice, World, catalogue, import_into
+from tests.support import postgresql
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgresql.running() as started:
+        yield started
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """25 seats at two venues."""
+    where: str | Path = tmp_path / "cloud.db"
+    if request.param == "postgresql":
+        where = request.getfixturevalue("server")
+        database = Database(where)
+        with database.write() as db:
+            db.exec_driver_sql("DROP SCHEMA public CASCADE")
+            db.exec_driver_sql("CREATE SCHEMA public")
+        database.close()
+    opened = open_cloud(where)
+    made = World(opened)
+    import_into(made)
+    yield made
+    opened.close()
+
+
+def conserved(world: World) -> None:
+    """Pool + sum(granted - returned + confirmed) = limit + extra, pool >= 0, and extra is what was released."""
+    limit, extra, released = world.rows("SELECT \"limit\", extra, released FROM quota WHERE id = 'q'")[0]
+    assert world.pool() >= 0
+    assert extra == released
+    assert limit == 25
+
+
+def seal(world: World, name: str, **how: object) -> losses.SealPrice:
+    price = losses.seal_device(world.database, name, "op", "lost", world.now_ms, log=None, **how)  # type: ignore[arg-type]
+    world.tick()
+    return price
+
+
+def released(world: World) -> int:
+    return int(str(world.scalar("SELECT released FROM quota WHERE id = 'q'")))
+
+
+def in_doubt(world: World) -> int:
+    with world.database.read() as db:
+        return overview(db, world.now_ms).quotas[0].in_doubt
+
+
+def contradictions(world: World) -> list[str]:
+    return [str(row[0]) for row in world.rows("SELECT tickets FROM contradiction WHERE kind = 'oversold' ORDER BY id")]
+
+
+def sell_out(world: World, device: FakeDevice, name: str) -> int:
+    """Sell all that this device can get; returns how many."""
+    device.need(world, 25)
+    world.tick()
+    device.hear(world)
+    number = device.totals.unsold
+    world.tell(device, device.sell(name, number))
+    return number
+
+
+def test_the_price_is_shown_before_a_device_is_sealed(world: World) -> None:
+    """In-doubt stock, open holds, as of when, and that it is a door."""
+    hall = world.add("hall-1", "hall")
+    world.add("yard-1", "yard")
+    hall.held = 3
+    hall.totals = Totals(granted=hall.totals.granted, sold=2)
+    hall.status(world, unsynced=4)
+    world.run()
+    world.now_ms += 60_000
+    price = losses.price_of_seal(world.database, "hall-1", world.now_ms)
+    granted = hall.totals.granted
+    assert (price.in_doubt, price.held, price.unsynced, price.door, price.present) == (granted - 2, 3, 4, True, False)
+    words = " ".join(price.words(world.now_ms))
+    assert "last heard of 60 s ago and then had 4 messages left" in words
+    assert f"{granted - 2} tickets go in doubt" in words
+    assert "door of hall" in words
+    with pytest.raises(SealRefused, match="no device 'attic-1'"):
+        losses.price_of_seal(world.database, "attic-1", 0)
+
+
+def test_a_sealed_device_gets_nothing_more_and_everybody_learns_of_it(world: World) -> None:
+    """Its stock is in doubt, its key stays good, its state tells it to stop, the venue has no door."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    world.tell(hall, hall.sell("o1", 2))
+    price = seal(world, "hall-1")
+    assert in_doubt(world) == price.in_doubt == hall.totals.unsold
+    state = world.state("hall-1")
+    assert (state.sealed, state.door, state.grants) == (True, False, ())
+    directory = decode(world.wire.retained[everyone(ORG, "keys")], KeyDirectory)
+    key = next(each for each in directory.keys if each.device == "hall-1")
+    assert (key.sealed, key.revoked, key.door) == (True, False, False)
+    yard.need(world, 25)
+    world.tick()
+    conserved(world)
+    assert world.totals()["hall-1", hall.epoch].granted == hall.totals.granted
+    with pytest.raises(SealRefused, match="sealed already"):
+        seal(world, "hall-1")
+
+
+def test_a_stolen_devices_keys_are_revoked(world: World) -> None:
+    """What it signs proves nothing any more, so what it says is not believed either."""
+    hall = world.add("hall-1", "hall")
+    seal(world, "hall-1", stolen=True)
+    directory = decode(world.wire.retained[everyone(ORG, "keys")], KeyDirectory)
+    assert [each.revoked for each in directory.keys if each.device == "hall-1"] == [True]
+    world.tell(hall, hall.sell("o1"))
+    assert world.rows("SELECT id FROM orders") == []
+
+
+def test_late_sales_of_a_sealed_device_count_once_per_ticket_and_are_no_contradiction_while_covered(
+    world: World,
+) -> None:
+    """Told by its log, twice, beside totals that it had reported before."""
+    hall = world.add("hall-1", "hall")
+    late = [hall.sell("o1", 2), hall.sell("o2")]
+    hall.status(world)  # totals say three sold, no ticket is known by id
+    world.run()
+    seal(world, "hall-1")
+    assert world.totals()["hall-1", hall.epoch].sold == 3
+    hall.hello(world)
+    world.tell(hall, *late, *late)
+    assert world.totals()["hall-1", hall.epoch].sold == 3
+    world.tell(hall, hall.sell("o3", 2))
+    assert world.totals()["hall-1", hall.epoch].sold == 5
+    world.tick()
+    assert contradictions(world) == []
+    assert world.scalar("SELECT count(*) FROM ticket") == 5
+    assert world.acked("hall-1") == Ack("life-1", 3)
+    conserved(world)
+
+
+def test_a_sealed_device_that_returns_hands_back_what_it_did_not_sell(world: World) -> None:
+    """Its own signed word; the pool has the stock again."""
+    hall = world.add("hall-1", "hall")
+    seal(world, "hall-1")
+    hall.hello(world)
+    world.run()
+    assert world.state("hall-1").sealed
+    back = hall.totals.unsold
+    hall.totals = Totals(granted=hall.totals.granted, returned=back)
+    world.tell(hall, hall.envelope(AllocationReturned((hall.count(),))))
+    world.tick()
+    assert in_doubt(world) == 0
+    assert world.pool() == 25
+    conserved(world)
+
+
+def test_released_stock_sells_again_and_what_comes_back_lowers_it_first(world: World) -> None:
+    """Five released; seven come back: five lower the release, two enter the pool."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    assert hall.totals.granted >= 7
+    sell_out(world, yard, "all")
+    seal(world, "hall-1")
+    before = world.pool()
+    price = losses.price_of_release(world.database, "seats", 5)
+    assert price.could_oversell == 5
+    losses.release_stock(world.database, "q", 5, "op", world.now_ms)
+    assert world.pool() == before + 5
+    assert sell_out(world, yard, "again") == before + 5
+    hall.hello(world)
+    hall.totals = Totals(granted=hall.totals.granted, returned=7)
+    world.tell(hall, hall.envelope(AllocationReturned((hall.count(),))))
+    world.tick()
+    assert released(world) == 0
+    pool_and_yard = world.pool() + world.totals()["yard-1", yard.epoch].unsold
+    assert pool_and_yard == 2
+    conserved(world)
+    assert contradictions(world) == []
+
+
+def test_only_what_was_released_since_goes_to_repair(world: World) -> None:
+    """All but one in doubt are released and sold; the card turns up with three sales: one fits, two are listed once."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    late = [hall.sell(f"late{k}") for k in range(3)]
+    seal(world, "hall-1")
+    losses.release_stock(world.database, "q", in_doubt(world) - 1, "op", world.now_ms)
+    sell_out(world, yard, "again")
+    hall.hello(world)
+    world.tell(hall, *late)
+    for _ in range(3):
+        world.tick()
+    assert len(contradictions(world)) == 2
+    assert world.scalar("SELECT count(*) FROM orders WHERE issuer = 'hall-1'") == 3
+    conserved(world)
+    valid = sum(each.valid for each in world.totals().values())
+    assert valid == 25 + 2
+
+
+def test_more_than_is_in_doubt_is_never_released(world: World) -> None:
+    """Also not in two steps."""
+    world.add("hall-1", "hall")
+    seal(world, "hall-1")
+    whole = in_doubt(world)
+    losses.release_stock(world.database, "q", whole, "op", world.now_ms)
+    with pytest.raises(ReleaseRefused, match="0 can be released"):
+        losses.release_stock(world.database, "q", 1, "op", world.now_ms)
+    with pytest.raises(SealRefused, match="no quota"):
+        losses.release_stock(world.database, "gold", 1, "op", world.now_ms)
+
+
+def test_importing_the_catalogue_again_keeps_what_was_released(world: World) -> None:
+    """The file knows the limit, the operator what was bought."""
+    world.add("hall-1", "hall")
+    seal(world, "hall-1")
+    losses.release_stock(world.database, "q", 4, "op", world.now_ms)
+    assert import_into(world) == []
+    assert apply_catalogue(world.database, catalogue(limit=30), {}, world.now_ms)
+    assert world.rows('SELECT "limit", extra, released FROM quota') == [(30, 4, 4)]
+
+
+def test_a_replacement_is_the_door_is_told_the_past_and_answers_for_its_predecessor(world: World) -> None:
+    """Orders, money, scans and pending cancels; late sales of the old card reach it too."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    fact = TicketFact("o2-0", "o20", "t", "s", "q", yard.epoch, 1250, "EUR")
+    world.tell(hall, hall.sell("o1", 2), hall.envelope(PaymentTaken("o1", "p1", "cash", 2500, "EUR", "A7", True, ())))
+    world.tell(hall, hall.envelope(CheckedIn("c1", "admitted", None, "o1-0", "s", "A7", 5)))
+    world.tell(yard, yard.sell("o2"), yard.envelope(CancelRequested("o2", (fact,))))
+    late = hall.sell("o3")
+    done = losses.replace_device(world.database, "hall-2", "hall", "hall-1", "op", "", world.now_ms, log=None)
+    assert (done.price.door, done.parts) == (True, 1)
+    new = FakeDevice("hall-2", "hall")
+    new.hello(world)
+    world.tick()
+    assert world.state("hall-2").door
+    retold = next(each for each in world.bodies("hall-2") if isinstance(each, VenueRetold))
+    assert retold.answers_for == ("hall-1",)
+    told = [(each.origin, type(each.body).__name__) for each in retold.told]
+    assert ("hall-1", "PaymentTaken") in told
+    assert ("hall-1", "CheckedIn") in told
+    assert ("yard-1", "CancelRequested") in told
+    sold = [each.body for each in retold.told if isinstance(each.body, OrderConfirmed)]
+    assert {each.order for each in sold} == {"o1", "o2"}
+    assert all(each.stock == () for each in sold)
+    world.tell(hall, late)
+    world.tick()
+    assert any(isinstance(each, OrderConfirmed) and each.order == "o3" for each in world.bodies("hall-2"))
+
+
+def test_a_sealed_issuers_tickets_are_cancelled_on_the_doors_word_once(world: World) -> None:
+    """The replacement voids: its place may have been sold again by the lost door, so it stays in doubt."""
+    hall = world.add("hall-1", "hall")
+    cancel = OrderCancelled("o1", ("o1-0",), ())
+    world.tell(hall, hall.sell("o1"))
+    losses.replace_device(world.database, "hall-2", "hall", "hall-1", "op", "", world.now_ms, log=None)
+    new = FakeDevice("hall-2", "hall")
+    new.hello(world)
+    world.tick()
+    before = world.totals()["hall-1", hall.epoch]
+    world.tell(new, new.envelope(TicketsVoided("o1", ("o1-0",))))
+    hall.hello(world)
+    world.tell(hall, hall.envelope(cancel))
+    after = world.totals()["hall-1", hall.epoch]
+    assert (after.cancelled, after.returned) == (1, before.returned)
+    assert world.rows("SELECT status FROM orders") == [("cancelled",)]
+    world.tick()
+    assert cancel in world.bodies("hall-2")
+    conserved(world)
+
+
+def test_a_cancel_for_a_sealed_issuer_is_asked_of_the_other_door_and_frees_the_place(world: World) -> None:
+    """Sold at the yard, hosted by the hall: certain, because the yard never decided there."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    world.tell(yard, yard.sell("o1"))
+    losses.replace_device(world.database, "yard-2", "yard", "yard-1", "op", "", world.now_ms, log=None)
+    new = FakeDevice("yard-2", "yard")
+    new.hello(world)
+    world.tick()
+    fact = TicketFact("o1-0", "o10", "t", "s", "q", yard.epoch, 1250, "EUR")
+    world.tell(new, new.envelope(CancelRequested("o1", (fact,))))
+    world.tick()
+    asked = next(each for each in world.downlink("hall-1") if isinstance(each.body, CancelRequested))
+    assert asked.origin == "yard-1"
+    doubt, pool = in_doubt(world), world.pool()
+    world.tell(hall, hall.envelope(TicketsVoided("o1", ("o1-0",))))
+    world.tick()
+    assert world.pool() + sum(each.unsold for (name, _), each in world.totals().items() if name == "hall-1") >= pool + 1
+    assert in_doubt(world) == doubt
+    assert OrderCancelled("o1", ("o1-0",), ()) in world.bodies("yard-2")
+    assert world.rows("SELECT status FROM orders") == [("cancelled",)]
+
+
+# --- attendee-carried log
+
+
+def receipt_of(device: FakeDevice, ticket: str, *, inc: str = "life-1") -> str:
+    claims = TicketClaims(
+        issuer=device.name,
+        ticket=ticket,
+        event_session="s",
+        ticket_type="t",
+        code="K7QF2M9D",
+        price_minor=1250,
+        currency="EUR",
+        paid=True,
+        inc=receipts.inc_hash(inc),
+        seq=1,
+        epoch=device.epoch,
+        issued_at_s=1_700_000_000,
+    )
+    return receipts.issue(claims, device.key)
+
+
+def test_a_receipt_shown_at_a_door_restores_a_sale_that_died_with_its_card(world: World) -> None:
+    """In-doubt stock shrinks, once; the message that comes after all takes the ticket over."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    ticket = ids.secret(bytes(16))
+    seal(world, "yard-1")
+    before = in_doubt(world)
+    seen = ReceiptSeen(receipt_of(yard, ticket))
+    world.tell(hall, hall.envelope(seen), hall.envelope(CheckedIn("c1", "admitted", None, ticket, "s", "A7", 5)))
+    world.tell(hall, hall.envelope(seen))
+    assert in_doubt(world) == before - 1
+    assert world.rows("SELECT issuer, payment FROM orders") == [("yard-1", "paid")]
+    assert world.rows("SELECT check_in FROM ticket") == [("c1",)]
+    fact = TicketFact(ticket, "K7QF2M9D", "t", "s", "q", yard.epoch, 1250, "EUR")
+    yard.hello(world)
+    world.tell(yard, yard.envelope(OrderConfirmed("o9", "O9", "paid", (fact,), (), 1)))
+    assert world.rows("SELECT id FROM orders") == [("o9",)]
+    assert world.rows("SELECT order_id, check_in FROM ticket") == [("o9", "c1")]
+    assert in_doubt(world) == before - 1
+    assert "ticket-twice" not in world.alarms()
+    conserved(world)
+
+
+def test_a_receipt_of_a_device_that_lives_is_remembered_until_it_dies(world: World) -> None:
+    """The door reports it only once, and the issuer's card may die tomorrow."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    world.tell(hall, hall.envelope(ReceiptSeen(receipt_of(yard, ids.secret(bytes(16))))))
+    assert world.totals()["yard-1", yard.epoch].sold == 0
+    seal(world, "yard-1")
+    assert world.totals()["yard-1", yard.epoch].sold == 1
+
+
+def test_a_receipt_that_proves_nothing_is_listed_and_counts_nothing(world: World) -> None:
+    """Of a stolen card, of a life nobody knows, or no receipt at all; the stream goes on."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    seal(world, "yard-1", stolen=True)
+    stolen = ReceiptSeen(receipt_of(yard, ids.secret(bytes(16))))
+    strange = ReceiptSeen(receipt_of(hall, ids.secret(bytes(range(16))), inc="life-9"))
+    world.tell(hall, *(hall.envelope(each) for each in (stolen, strange, ReceiptSeen("MQ1:XX"))), hall.sell("o1"))
+    assert world.acked("hall-1") == Ack("life-1", 4)
+    assert world.scalar("SELECT count(*) FROM ticket") == 1
+    assert {"malformed", "strange-receipt"} <= world.alarms()
+
+
+# --- an old card
+
+
+def test_an_old_card_is_read_as_evidence_any_number_of_times(world: World) -> None:
+    """Two orders were never told; what the card did not sell comes back only when it is final."""
+    hall = world.add("hall-1", "hall")
+    told, log = hall.sell("o1"), [hall.sell("o2", 2), hall.sell("o3")]
+    world.tell(hall, told)
+    card = Card("hall-1", tuple(("life-1", each) for each in (told, *log)), (hall.count(),))
+    with pytest.raises(SealRefused, match="not sealed"):
+        recovering.recover(world.database, card, ORG, "op", world.now_ms, final=False)
+    seal(world, "hall-1")
+    before = in_doubt(world)
+    for tickets in (3, 0):
+        again = recovering.recover(world.database, card, ORG, "op", world.now_ms, final=False)
+        assert (again.messages, again.new_tickets) == (3, tickets)
+    found = recovering.recover(world.database, card, ORG, "op", world.now_ms, final=False)
+    assert found.in_doubt == {"seats": (before - 3, before - 3)}
+    world.tick()
+    found = recovering.recover(world.database, card, ORG, "op", world.now_ms, final=True)
+    assert found.in_doubt == {"seats": (before - 3, 0)}
+    world.tick()
+    assert world.totals()["hall-1", hall.epoch].valid == 4
+    assert world.pool() == 25 - 4
+    conserved(world)
+
+
+def test_a_life_the_cloud_never_met_is_read_from_its_card(world: World) -> None:
+    """The board was swapped and died before its first hello: what it carried over is there."""
+    hall = world.add("hall-1", "hall")
+    hall.inc, hall.seq = "life-2", 0
+    log = (hall.sell("o1"), hall.sell("o2"))
+    seal(world, "hall-1")
+    card = Card("hall-1", tuple(("life-2", each) for each in log))
+    assert recovering.recover(world.database, card, ORG, "op", world.now_ms, final=False).new_tickets == 2
+
+
+# --- a restored cloud
+
+
+class Restored:
+    """A world whose database is put back from a copy made by ``backup``."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world = world
+        self.copy = folder / "copy"
+        self.log = FleetLog(folder / "fleet.jsonl")
+        copies.save(world.database, self.copy)
+
+    def restore(self) -> list[str]:
+        copies.put_back(self.world.database, self.copy)
+        missing = losses.begin_restored(self.world.database, self.log, "ffff", self.world.now_ms)
+        self.again()
+        return missing
+
+    def again(self) -> None:
+        """Start a reconciler that knows nothing, at a broker that retained what the lost cloud said last."""
+        self.world.reconciler = self.world.another()
+        world = self.world
+        retained = [(topic, body) for topic, body in world.wire.retained.items() if topic.endswith("/dn/state")]
+        world.connect()
+        for topic, body in retained:
+            world.wire.incoming.append(_message(topic, body))
+        world.run()
+
+
+def _message(topic: str, body: bytes):
+    from mqtt_bridge.transport import Message
+
+    return Message(topic, body, True)
+
+
+def heard(world: World, device: FakeDevice) -> None:
+    """What the relay does when a later generation speaks: adopt it, say hello again, send what the cloud lacks."""
+    state = world.state(device.name)
+    device.generation = state.generation
+    device.hello(world)
+    world.run()
+    world.tell(device, *device.log[state.upto :])
+    device.hear(world)
+
+
+def test_a_cloud_put_back_from_an_old_backup_has_every_order_again_and_oversells_nothing(
+    world: World, tmp_path: Path
+) -> None:
+    """Backup, sell on and sync, restore, heal: all orders, right totals, and no ticket granted twice on the way."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    world.tell(hall, hall.sell("before", 2))
+    saved = Restored(world, tmp_path)
+    hall.need(world, 25)
+    world.tick()
+    hall.hear(world)
+    granted = hall.totals.granted
+    world.tell(hall, *(hall.sell(f"after{k}") for k in range(3)))
+    sell_out(world, yard, "rest")
+    expected = world.totals()
+    assert saved.restore() == ["hall-1", "yard-1"]
+    assert world.scalar("SELECT count(*) FROM orders") == 1
+    yard.need(world, 25)
+    world.tick()
+    assert world.state("yard-1").grants[0].granted <= yard.totals.granted
+    with pytest.raises(RestoreRefused, match="hall-1, yard-1"):
+        losses.confirm_restored(world.database, "op", world.now_ms)
+    assert not lift_freeze(world.database, "op", world.now_ms)
+    heard(world, hall)
+    assert losses.still_missing(world.database) == ["yard-1"]
+    heard(world, yard)
+    assert losses.still_missing(world.database) == []
+    assert losses.confirm_restored(world.database, "op", world.now_ms) == []
+    world.tick()
+    assert world.scalar("SELECT count(*) FROM orders") == 5
+    totals = world.totals()
+    assert totals["hall-1", hall.epoch].granted >= granted
+    for name, each in expected.items():
+        assert (totals[name].sold, totals[name].cancelled) == (each.sold, each.cancelled)
+    conserved(world)
+    assert sum(each.valid for each in totals.values()) <= 25
+    assert not world.scalar("SELECT restoring FROM cloud")
+    hall.need(world, 1)
+    world.tick()
+    conserved(world)
+
+
+def test_grants_the_device_had_not_received_are_known_from_what_the_broker_retained(
+    world: World, tmp_path: Path
+) -> None:
+    """A silent device is sealed: what it may have been granted since the backup counts as in doubt."""
+    register_device(world.database, "yard-1", "yard", world.now_ms)
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    saved = Restored(world, tmp_path)
+    before = yard.totals.granted
+    yard.need(world, 2)
+    world.tick()
+    assert world.state("yard-1").grants[0].granted > before
+    more = world.state("yard-1").grants[0].granted
+    saved.restore()
+    heard(world, hall)
+    assert losses.price_of_seal(world.database, "yard-1", world.now_ms).unheard
+    seal(world, "yard-1")
+    assert losses.confirm_restored(world.database, "op", world.now_ms) == []
+    assert in_doubt(world) == more
+    conserved(world)
+
+
+def test_devices_and_seals_of_after_the_backup_are_known_from_the_log(world: World, tmp_path: Path) -> None:
+    """One was provisioned and sold, one was sealed, with all that was known of its stock."""
+    hall = world.add("hall-1", "hall")
+    saved = Restored(world, tmp_path)
+    register_device(world.database, "yard-1", "yard", world.now_ms, saved.log)
+    yard = FakeDevice("yard-1", "yard")
+    world.tick()
+    yard.hello(world)
+    world.run()
+    yard.hear(world)
+    world.tell(yard, yard.sell("o1"))
+    world.tell(hall, hall.sell("o2"))
+    losses.seal_device(world.database, "hall-1", "op", "lost", world.now_ms, log=saved.log)
+    sold = world.totals()["hall-1", hall.epoch]
+    assert saved.restore() == ["yard-1"]
+    yard.status(world)
+    world.run()
+    heard(world, yard)
+    assert losses.confirm_restored(world.database, "op", world.now_ms) == []
+    world.tick()
+    assert world.totals()["hall-1", hall.epoch] == sold
+    assert world.rows("SELECT id FROM orders") == [("o1",)]
+    assert world.totals()["yard-1", yard.epoch].sold == 1
+    assert world.scalar("SELECT status FROM device WHERE name = 'hall-1'") == "sealed"
+    conserved(world)
+
+
+def test_a_cloud_that_lost_everything_is_rebuilt_from_the_log_and_its_devices(world: World, tmp_path: Path) -> None:
+    """No backup at all: list of devices, catalogue file, and what the devices kept."""
+    log = FleetLog(tmp_path / "fleet.jsonl")
+    for name in ("hall", "yard"):
+        register_device(world.database, f"{name}-1", name, world.now_ms, log)
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    world.tell(hall, hall.sell("o1", 3))
+    hall.inc, hall.seq, hall.epoch, hall.totals = "life-2", 0, 0, Totals()
+    first, hall.log = list(hall.log), []
+    hall.hello(world)
+    world.run()
+    hall.hear(world)
+    world.tell(hall, hall.sell("o2"))
+    world.tell(yard, yard.sell("o3"))
+    sold = sum(each.valid for each in world.totals().values())
+    world.database.close()
+    lost = World(_fresh(world, tmp_path))
+    lost.wire.retained, lost.now_ms = world.wire.retained, world.now_ms
+    assert losses.begin_restored(lost.database, log, "eeee", lost.now_ms) == ["hall-1", "yard-1"]
+    import_into(lost)
+    lost.connect()
+    for device in (hall, yard):
+        device.hello(lost)
+        lost.run()
+        heard(lost, device)
+    _tell_earlier(lost, hall, first)
+    assert losses.confirm_restored(lost.database, "op", lost.now_ms) == []
+    lost.tick()
+    assert lost.scalar("SELECT count(*) FROM orders") == 3
+    assert sum(each.valid for each in lost.totals().values()) in {sold, sold - 3}
+    conserved(lost)
+    lost.database.close()
+
+
+def _fresh(world: World, tmp_path: Path) -> Database:
+    if world.database.dialect == "sqlite":
+        return open_cloud(tmp_path / "fresh.db")
+    with world.database.write() as db:
+        db.exec_driver_sql("DROP SCHEMA public CASCADE")
+        db.exec_driver_sql("CREATE SCHEMA public")
+    world.database.close()
+    return open_cloud(world.database.url.render_as_string(hide_password=False))
+
+
+def _tell_earlier(world: World, device: FakeDevice, log: list[bytes]) -> None:
+    """A hello that names the earlier life, then that life's messages again."""
+    stock = (device.count(),)
+    hello = Hello(
+        device.name,
+        device.venue,
+        device.inc,
+        device.seq,
+        device.key.kid,
+        device.key.public,
+        stock,
+        Ack("", 0),
+        world.now_ms,
+        device.generation,
+        ("life-1",),
+    )
+    world.say(device.name, "hello", encode(hello))
+    world.run()
+    world.tell(device, *log)
+
+
+def test_the_log_outside_the_database_survives_a_torn_line(tmp_path: Path) -> None:
+    """A crash while it was written costs that entry, not the next."""
+    log = FleetLog(tmp_path / "fleet.jsonl")
+    assert log.entries() == ()
+    log.append(Entry("provisioned", 1, device="a-1", venue="a"))
+    with log.path.open("ab") as file:
+        file.write(b'{"kind":"sea')
+    log.append(Entry("restored", 2, generation=4))
+    assert [each.kind for each in log.entries()] == ["provisioned", "restored"]
+    assert log.path.stat().st_mode & 0o077 == 0
