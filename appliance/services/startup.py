@@ -65,7 +65,7 @@ def forget_since(
             raise WrongDatabase(msg)
         _require_own(row, identity)
         inc = ids.secret(random(ids.SECRET_BYTES))
-        device.begin_incarnation(db, inc, row.bound_to)
+        device.begin_incarnation(db, inc, row.bound_to, "went_back")
         sender.carry_over(SqlMail(db), CLOUD, row.inc, inc, signer=signer, wall_ms=wall_ms)
 
     database.run(work)
