@@ -14,7 +14,7 @@ from mqtt_bridge.protocol.codec import encode
 from mqtt_bridge.protocol.messages import Content, DeviceState, Hello, KeyDirectory, Private, QuotaNeed, Status
 from mqtt_bridge.relay import Relay
 from mqtt_bridge.transport import Will
-from tests.simulation import till
+from tests.simulation import requests, till
 from tests.simulation.card import Card, DeviceRow, DiskFull
 from tests.simulation.clock import EPOCH_MS, Alarm
 from tests.simulation.keys import Key, by_public
@@ -85,7 +85,7 @@ class Handlers:
         pass
 
     def apply_message(self, unit: Unit, content: Content, private: Private | None, /) -> None:
-        till.apply_message(unit, content, private)
+        requests.apply_message(unit, content, private)
 
     def link_changed(self, unit: Unit, up: bool, /) -> None:
         till.link_changed(unit, up=up)

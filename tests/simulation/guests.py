@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from appliance.domain.errors import Refusal, SaleClosed, SoldOutHere
 from mqtt_bridge.protocol.catalogue import Limits
 from mqtt_bridge.protocol.messages import TicketFact
-from tests.simulation import till
+from tests.simulation import requests, till
 from tests.simulation.card import DiskFull, Ticket
 from tests.simulation.device import Crashed, Device
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+ON_REQUEST = ("b",)  # as in ``world``
 LIMITS = Limits(hold_minutes=0.5)
 PATIENCE = 6
 
@@ -37,6 +38,8 @@ class Guests:
         self.cancels = 0
         self.elsewhere = 0
         self.scans = 0
+        self.asked = 0
+        self.withdrawn = 0
 
     def invite(self, number: int, during_ms: int) -> None:
         """Have so many people arrive."""
@@ -62,7 +65,9 @@ class Guests:
             self._later(wish, patience)
             return
         try:
-            hold = device.run(lambda unit: till.place_hold(unit, [(wish.quota, wish.quantity)], LIMITS))
+            hold = device.run(
+                lambda unit: requests.place_hold(unit, [(wish.quota, wish.quantity)], LIMITS, asked=asked)
+            )
         except Crashed:
             device.crashed()
             self._later(wish, patience)
@@ -84,6 +89,8 @@ class Guests:
             elif device.run(lambda unit: till.ask(unit, wish.quota, short)):
                 device.relay.wake()
                 self.world.time.after(2_000, lambda: self.hold(wish, patience, asked=True))
+            elif wish.quota in ON_REQUEST:
+                self.hold(wish, patience, asked=True)
             else:
                 self.world.truth.refused += 1
         except Crashed:
@@ -108,7 +115,7 @@ class Guests:
             self._again(wish, hold, patience)
             return
         try:
-            order = device.run(lambda unit: till.confirm(unit, hold))
+            order = device.run(lambda unit: requests.confirm(unit, hold, LIMITS))
         except Crashed:
             device.crashed()
             self._again(wish, hold, patience)
@@ -117,6 +124,9 @@ class Guests:
         except Refusal:
             self.world.truth.refused += 1
         else:
+            if device.card.orders.rows[order].status == "requested":
+                self._asked(wish, order)
+                return
             self.confirmed += 1
             self.world.truth.told(hold, order)
             self.world.tell(device.label, f"confirms {wish.quantity} of {wish.quota} as order {order[:6]}")
@@ -125,6 +135,20 @@ class Guests:
     def _again(self, wish: Wish, hold: str, patience: int) -> None:
         if patience > 0:
             self.world.time.after(self.rng.randint(1_000, 4_000), lambda: self.confirm(wish, hold, patience - 1))
+
+    def _asked(self, wish: Wish, order: str) -> None:
+        """Some take a request back, perhaps just when it is answered; the others wait, come, or cancel as ever."""
+        self.asked += 1
+        self.world.truth.requested(order, wish.device)
+        self.world.tell(wish.device.label, f"takes a request for {wish.quantity} of {wish.quota} as order {order[:6]}")
+        wait_ms = self.rng.randint(100, 30_000)
+        if self.rng.random() < 0.25:
+            self.withdrawn += 1
+            self.world.time.after(
+                wait_ms, lambda: self._quietly(wish.device, lambda unit: requests.cancel(unit, order))
+            )
+        else:
+            self.world.time.after(wait_ms, lambda: self._and_then(wish.device, order))
 
     def _and_then(self, device: Device, order: str) -> None:
         chance = self.rng.random()
@@ -163,7 +187,9 @@ class Guests:
     def _tickets(self, device: Device, order: str) -> list[Ticket]:
         rows = device.card.tickets.rows
         known = device.card.orders.get(order)
-        return [rows[each] for each in known.tickets if not rows[each].voided] if known is not None else []
+        if known is None or known.status in {"requested", "refused"}:
+            return []
+        return [rows[each] for each in known.tickets if not rows[each].voided]
 
     @staticmethod
     def _quietly(device: Device, use_case: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from tests.simulation import till
 from tests.simulation.faults import Faults
 from tests.simulation.guards import Guards
 from tests.simulation.truth import Violation
@@ -67,6 +68,9 @@ def heal(world: World) -> None:
     world.pass_time(QUIET_MS)
     while True:
         world.centre.lift_freezes()
+        for device in world.devices:
+            if device.on:
+                device.run(till.free_lapsed)  # as every device does by itself from time to time
         world.pass_time(SETTLE_MS)
         try:
             world.truth.check_healed()

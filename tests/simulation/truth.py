@@ -49,6 +49,7 @@ class Truth:
         self.copied: set[str] = set()
         self.amnesia: set[str] = set()
         self.refused = 0
+        self.requests: dict[str, Device] = {}
 
     # --- what happens
 
@@ -63,10 +64,15 @@ class Truth:
 
     def _issue(self, device: Device, unit: Unit) -> None:
         for ticket in unit.issued:
-            self.quota_of[ticket.id] = ticket.quota
-            self.valid[ticket.quota] += 1
-        order = unit.issued[0].order
-        self.sales[order] = Sale(order, device.name, tuple(each.id for each in unit.issued))
+            # A card that went back in time may hear of a met request again.
+            if ticket.id not in self.quota_of:
+                self.quota_of[ticket.id] = ticket.quota
+                self.valid[ticket.quota] += 1
+        for order in {each.order for each in unit.issued}:
+            tickets = tuple(each.id for each in unit.issued if each.order == order)
+            self.sales[order] = Sale(order, device.name, tickets)
+            if order in self.requests:
+                self.answered.add(order)
         for quota in {each.quota for each in unit.issued}:
             self.check_oversell(quota)
 
@@ -77,6 +83,10 @@ class Truth:
         if before != order and sale.device not in self.copied:
             raise Violation(f"hold {hold} became order {before} and then order {order}")
         self.answered.add(order)
+
+    def requested(self, order: str, device: Device) -> None:
+        """An attendee was told that a request is under way."""
+        self.requests[order] = device
 
     def limit_changed(self, quota: str, limit: int) -> None:
         """The most that may ever be valid: tickets sold under an earlier, larger limit stay valid."""
@@ -131,6 +141,7 @@ class Truth:
         self._check_arrived(centre)
         self._check_convergence(centre)
         self._check_detected(centre)
+        self._check_requests()
         wrong = centre.alarms(*IMPOSSIBLE)
         if wrong:
             raise Violation(f"an alarm that cannot be: {wrong[0].kind} {wrong[0].subject}: {wrong[0].detail}")
@@ -174,6 +185,15 @@ class Truth:
                 counted = sum(each.totals.valid for each in lines.values() if each.quota == quota)
                 if counted != number:
                     raise Violation(f"{number} tickets of {quota} are valid, the cloud counts {counted}")
+
+    def _check_requests(self) -> None:
+        """Everybody who asked got an answer, where no stock is in doubt that might still come back for them."""
+        if self.copied or self.world.sealed:
+            return
+        for order, device in self.requests.items():
+            known = device.card.orders.get(order)
+            if known is not None and known.status == "requested" and order not in self.excused:
+                raise Violation(f"nobody ever answered request {order} of {device.label}")
 
     def _check_detected(self, centre: Centre) -> None:
         for name in sorted(self.amnesia):

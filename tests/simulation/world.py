@@ -16,6 +16,7 @@ from tests.simulation.network import Network
 from tests.simulation.truth import Truth
 
 VENUES = ("hall", "yard", "barn", "mill")
+ON_REQUEST = ("b",)
 HOSTS = {"a": "hall", "b": "yard", "c": "barn"}
 DEVICES_PER_VENUE = 2
 GUESTS = 420
@@ -34,7 +35,7 @@ def catalogue(limits: dict[str, int]) -> Catalogue:
             EPOCH_MS + 86_400_000,
             "Europe/Berlin",
             (Quota(quota, quota, limit),),
-            (TicketType(f"t-{quota}", "Seat", quota, 1000, "EUR"),),
+            (TicketType(f"t-{quota}", "Seat", quota, 1000, "EUR", "provisional" if quota in ON_REQUEST else "strict"),),
         )
         for quota, limit in limits.items()
     )
