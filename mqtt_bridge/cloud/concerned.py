@@ -13,12 +13,11 @@ from mqtt_bridge.protocol.messages import Downlink, RefundOwed
 
 
 def answers_for(work: Work, issuer: str) -> Device | None:
-    """The device that acts as issuer of an order: who sold it or, once that is sealed, the door of its venue; None without one."""
+    """The device that acts as issuer of an order: who sold it or, once that is sealed, who answers for it; None without one."""
     device = work.of(Device).get(issuer)
     if device is None or device.status != "sealed":
         return device
-    doors = [each for each in work.of(Device).where("venue", device.venue) if each.door and each.status != "sealed"]
-    return doors[0] if doors else None
+    return work.of(Device).get(device.answered_by) if device.answered_by else None
 
 
 def tell(work: Work, order: Order, sessions: Iterable[str], body: Downlink) -> None:

@@ -35,7 +35,7 @@ from mqtt_bridge.database import Database
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.messages import OrderRebooked, ReturnAllocation, Swap, TicketsWithdrawn
-from mqtt_bridge.protocol.remedies import Suggestion, by_rule, may_be_automatic, suggestions
+from mqtt_bridge.protocol.remedies import Suggestion, by_rule, may_be_automatic, suggestions, tickets
 from mqtt_bridge.protocol.waitlist import entry_of
 
 # How long stock that was called back waits in the pool for tickets to be rebooked, before it is granted again.
@@ -171,7 +171,7 @@ def _wait(db: Connection, work: Work, found: Found, offer: Suggestion, who: str,
         raise RepairRefused(
             f"{offer.missing} tickets are missing and {short} of them are nowhere to come back from now"
         )
-    words = f"waits for {offer.missing} tickets to come back from devices, then: {offer.effect}"
+    words = f"waits for {tickets(offer.missing)} to come back from devices, then: {offer.effect}"
     work.of(Contradiction).change(found.row, remedy=choice, outcome=words, decided_by=who, decided_at_ms=wall_ms)
     work.write()
     audit(db, wall_ms, who, "stock called back", found.row.kind, words)
@@ -317,8 +317,8 @@ class _Step:
     def _holder(self) -> tuple[Device, str]:
         """The device whose ``confirmed`` counts new tickets, and who signs their receipts.
 
-        The issuer as long as it may speak; of a sealed one the door of its venue, which looks after its orders. Where there is
-        none either, the sealed device's totals count them and nobody signs: the new door knows the tickets by old and new code.
+        The issuer as long as it may speak; of a sealed one its replacement, which answers for its orders. Where there is none,
+        the sealed device's totals count them and nobody signs: the new door knows the tickets by old and new code.
         """
         issuer, speaker = self.work.of(Device).get(self.order.issuer), answers_for(self.work, self.order.issuer)
         if issuer is None:

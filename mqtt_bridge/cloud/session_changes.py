@@ -27,6 +27,7 @@ from mqtt_bridge.cloud.records import CheckIn, Order, Payment, Refund, SessionCh
 from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.database import Database
+from mqtt_bridge.protocol import remedies
 from mqtt_bridge.protocol.catalogue import Catalogue, Event, EventSession
 from mqtt_bridge.protocol.codec import decode, encode
 from mqtt_bridge.protocol.messages import (
@@ -231,7 +232,9 @@ class _Change:
             where = {"order": order_id, "event_session": self.at.id}
             contradict(self.work, kind, subject, words, self.wall_ms, tickets=tickets, **where)
         self.work.write()
-        return f"{sum(map(len, valid.values()))} tickets of {len(valid)} bookings listed for repair"
+        number = len(valid)
+        bookings = f"{number} booking" if number == 1 else f"{number} bookings"
+        return f"{remedies.tickets(sum(map(len, valid.values())))} of {bookings} listed for repair"
 
     def tell_new_door(self, venue: str) -> str:
         """Send the door of a venue what is known of the session's tickets, payments and scans."""

@@ -151,7 +151,7 @@ def _rebook(case: Case, to: Alternative) -> Suggestion:
     if missing:
         elsewhere = sum(min(each.missing, each.elsewhere) for each in to.draws)
         price = f"{missing} missing in the pool; {elsewhere} could be called back from devices"
-    effect = f"Rebook {_tickets(case.open)} to {to.place}, {to.when}: takes {draws}. The price stays what was paid."
+    effect = f"Rebook {tickets(case.open)} to {to.place}, {to.when}: takes {draws}. The price stays what was paid."
     return Suggestion("rebook", effect, price, target=to.event_session, missing=missing, place=f"{to.place}, {to.when}")
 
 
@@ -160,23 +160,23 @@ def _overbook(case: Case) -> Suggestion:
     oversell = case.short - from_pool
     source = f"{from_pool} from the pool, which has {max(0, case.pool)}" if from_pool else "the pool has none"
     price = f"raises the oversell by {oversell}" if oversell else "no place is oversold"
-    return Suggestion("overbook", f"Let {_tickets(case.short)} count: {source}.", price, oversell=oversell)
+    return Suggestion("overbook", f"Let {tickets(case.short)} count: {source}.", price, oversell=oversell)
 
 
 def _refund(case: Case) -> Suggestion:
     amount = case.refund_minor
     if not amount:
         return Suggestion(
-            "refund", f"Cancel {_tickets(case.open)}: nothing was paid for them.", "nothing is paid back", currency=""
+            "refund", f"Cancel {tickets(case.open)}: nothing was paid for them.", "nothing is paid back", currency=""
         )
     money = from_minor(amount, case.currency)
     price = f"{money.amount} {money.currency} to pay back"
-    effect = f"Cancel {_tickets(case.open)}; the money is paid back at any desk."
+    effect = f"Cancel {tickets(case.open)}; the money is paid back at any desk."
     return Suggestion("refund", effect, price, amount_minor=amount, currency=case.currency)
 
 
 def _waitlist(case: Case) -> Suggestion:
-    effect = f"Cancel {_tickets(case.open)} and put the holder first on the waitlist; {case.waiting} wait behind."
+    effect = f"Cancel {tickets(case.open)} and put the holder first on the waitlist; {case.waiting} wait behind."
     price = "no promise of a place"
     if case.refund_minor:
         money = from_minor(case.refund_minor, case.currency)
@@ -184,5 +184,6 @@ def _waitlist(case: Case) -> Suggestion:
     return Suggestion("waitlist", effect, price, amount_minor=case.refund_minor, currency=case.currency)
 
 
-def _tickets(number: int) -> str:
+def tickets(number: int) -> str:
+    """Say how many tickets."""
     return f"{number} ticket" if number == 1 else f"{number} tickets"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from mqtt_bridge.cloud import repair
+from mqtt_bridge.cloud import losses, repair
 from mqtt_bridge.cloud.alarms import contradict
 from mqtt_bridge.cloud.repair import RepairRefused, apply_remedy, apply_rules, dismiss, set_rule
 from mqtt_bridge.cloud.session_changes import cancel_session
@@ -36,6 +36,7 @@ from mqtt_bridge.protocol.remedies import Kind
 from mqtt_bridge.protocol.stock import Totals
 from mqtt_bridge.protocol.waitlist import entry_of
 from tests.mqtt_bridge.cloud.town import Town, town_in, two_dates
+from tests.mqtt_bridge.cloud.world import FakeDevice
 from tests.support import postgresql
 
 
@@ -289,4 +290,58 @@ def test_the_waitlist_remedy_puts_the_holder_first_in_line_at_the_device_that_so
     (given,) = [each for each in town.bodies("hall-1") if isinstance(each, WaitlistEntrusted)]
     assert (given.entry, given.quota, given.wishes) == (entry_of("o1", "q"), "q", (Wish("t", 2),))
     assert given.number < 0
+    town.check_stock()
+
+
+@pytest.fixture
+def replaced(town: Town) -> FakeDevice:
+    """The hall's device was sealed with two late sales in its drawer, its stock released and sold; hall-2 answers for it."""
+    apply_catalogue(town.database, two_dates(yard=400), {}, town.now_ms)
+    late = [town.hall.sell(f"late{k}", 1) for k in range(2)]
+    losses.replace_device(town.database, "hall-2", "hall", "hall-1", "op", "", town.now_ms, log=None)
+    new = FakeDevice("hall-2", "hall")
+    new.hello(town)
+    town.tick()
+    doubt = town.hall.totals.granted
+    losses.release_stock(town.database, "q", doubt, "op", town.now_ms)
+    town.hall.hello(town)
+    town.tell(town.hall, *late)
+    for _ in range(3):
+        town.tick()
+    return new
+
+
+def test_oversold_tickets_of_a_sealed_device_are_rebooked_under_its_replacements_key(
+    town: Town, replaced: FakeDevice
+) -> None:
+    rows = [each for each in town.listed() if each.kind == "oversold"]
+    assert {each.order_id for each in rows} == {"late0", "late1"}
+    done = apply_remedy(town.database, rows[0].id, "rebook", "ada", town.now_ms, target="s2")
+    assert "rebooked" in done
+    town.tick()
+    (told,) = [each for each in town.bodies("hall-2") if isinstance(each, OrderRebooked)]
+    assert (told.issuer, told.signer) == ("hall-1", "hall-2")
+    assert not any(isinstance(each, OrderRebooked) for each in town.bodies("hall-1"))
+    confirmed = town.rows("SELECT device, confirmed FROM allocation WHERE quota = 'q2' AND confirmed > 0")
+    assert confirmed == [("hall-2", 1)]
+    town.tell(replaced, replaced.envelope(TicketsVoided(rows[0].order_id, rows[0].tickets)))
+    assert town.rows(f"SELECT state FROM ticket WHERE id = '{rows[0].tickets[0]}'") == [("cancelled",)]
+    assert apply_remedy(town.database, rows[1].id, "overbook", "ada", town.now_ms).endswith("raises the oversell by 1")
+    assert town.listed() == ()
+    town.check_stock()
+
+
+def test_a_refund_for_a_sealed_device_is_owed_and_counted_on_the_replacements_word(
+    town: Town, replaced: FakeDevice
+) -> None:
+    row = next(each for each in town.listed() if each.kind == "oversold")
+    before = town.rows("SELECT sum(cancelled) FROM allocation WHERE device = 'hall-1' AND quota = 'q'")[0][0]
+    apply_remedy(town.database, row.id, "refund", "ada", town.now_ms)
+    town.tick()
+    assert any(isinstance(each, TicketsWithdrawn) for each in town.bodies("hall-2"))
+    for _ in range(2):
+        town.tell(replaced, replaced.envelope(TicketsVoided(row.order_id, row.tickets)))
+    after = town.rows("SELECT sum(cancelled) FROM allocation WHERE device = 'hall-1' AND quota = 'q'")[0][0]
+    assert int(str(after)) == int(str(before)) + 1
+    assert town.rows(f"SELECT status FROM orders WHERE id = '{row.order_id}'") == [("cancelled",)]
     town.check_stock()
