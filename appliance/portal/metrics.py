@@ -83,6 +83,8 @@ def _stock(view: GaugesView) -> Iterator[Metric]:
 def _rows(view: GaugesView) -> Iterator[Metric]:
     yield _gauge("marquee_holds", "Holds.", ("state",), {(state,): number for state, number in view.holds.items()})
     yield _gauge("marquee_orders", "Orders.", ("status", "payment"), view.orders)
+    entries = {(state,): number for state, number in view.waitlist.items()}
+    yield _gauge("marquee_waitlist", "Waitlist entries.", ("state",), entries)
     yield _gauge("marquee_check_ins", "Scans.", ("verdict", "reason"), view.check_ins)
     jobs = {(state,): number for state, number in view.print_jobs.items()}
     yield _gauge("marquee_print_jobs", "Print jobs.", ("state",), jobs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from appliance.services import turns
 from appliance.services.box import CLOUD, Unit
 from appliance.store import allocations, gauges, records
 from mqtt_bridge.mailbox.sql import SqlMail
@@ -27,6 +28,7 @@ class GaugesView(msgspec.Struct, frozen=True):
     oldest_unsynced_ms: int
     holds: dict[str, int]
     orders: dict[tuple[str, str], int]
+    waitlist: dict[str, int]
     check_ins: dict[tuple[str, str], int]
     print_jobs: dict[str, int]
     hardware: tuple[tuple[str, str], ...]
@@ -41,7 +43,7 @@ class GaugesView(msgspec.Struct, frozen=True):
 def gauges_view(unit: Unit) -> GaugesView:
     """Return everything /metrics shows, from one snapshot."""
     db = unit.db
-    shelves = allocations.shelves(db).values()
+    shelves = turns.kept(unit, allocations.shelves(db)).values()
     unsynced, oldest_ms = SqlMail(db).backlog(CLOUD)
     return GaugesView(
         stock=tuple(StockGauge(each.quota, each.totals, each.held, each.available) for each in shelves),
@@ -49,6 +51,7 @@ def gauges_view(unit: Unit) -> GaugesView:
         oldest_unsynced_ms=max(0, unit.now.wall_ms - oldest_ms) if oldest_ms else 0,
         holds=gauges.holds_by_state(db),
         orders=gauges.orders_by_status(db),
+        waitlist=gauges.entries_by_state(db),
         check_ins=gauges.check_ins_by_verdict(db),
         print_jobs=gauges.print_jobs_by_state(db),
         hardware=tuple((row.name, row.state) for row in records.hardware_rows(db)),

@@ -21,6 +21,12 @@ def orders_by_status(db: Connection) -> dict[tuple[str, str], int]:
     }
 
 
+def entries_by_state(db: Connection) -> dict[str, int]:
+    """Return the number of waitlist entries in each state."""
+    query = select(tables.waiting.c.state, func.count()).group_by(tables.waiting.c.state)
+    return {row[0]: row[1] for row in db.execute(query)}
+
+
 def check_ins_by_verdict(db: Connection) -> dict[tuple[str, str], int]:
     """Return the number of scans by (verdict, reason), the reason empty where there is none."""
     columns = (tables.check_in.c.verdict, func.coalesce(tables.check_in.c.reason, ""))

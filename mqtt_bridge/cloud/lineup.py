@@ -68,9 +68,7 @@ def _entrust(line: Lineup, entry: Entry) -> None:
     """Give an entry to the device that answers for its venue now, or back to one that began a new life without it."""
     owner = line.devices.get(entry.device)
     if owner is not None and owner.status == "sealed":
-        venue = owner.venue
-        heirs = [each for each in line.devices.values() if each.venue == venue and each.status == "live"]
-        owner = min(heirs, key=lambda each: (not each.door, each.name), default=None)
+        owner = _heir(line, owner)
     if owner is None or owner.inc is None or (owner.name == entry.device and owner.inc == entry.inc):
         return
     if (entry.device, entry.entrusted) == (owner.name, owner.inc):
@@ -80,6 +78,13 @@ def _entrust(line: Lineup, entry: Entry) -> None:
     line.letters.append((owner.name, letter))
     state = entry.state if owner.name == entry.device else "waiting"
     line.change(entry, device=owner.name, number=number, state=state, entrusted=owner.inc, inc=_unless(owner, entry))
+
+
+def _heir(line: Lineup, lost: Device) -> Device | None:
+    """Who answers for a sealed device: whoever was named, else its venue's door, else any device there."""
+    live = (each for each in line.devices.values() if each.status == "live")
+    heirs = [each for each in live if each.name == lost.answered_by or each.venue == lost.venue]
+    return min(heirs, key=lambda each: (each.name != lost.answered_by, not each.door, each.name), default=None)
 
 
 def _unless(owner: Device, entry: Entry) -> str:

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from mqtt_bridge.cloud.allocation import DeviceFacts, Recall
 from mqtt_bridge.cloud.lines import Standing, serve_line
-from mqtt_bridge.cloud.store import register_device
-from mqtt_bridge.database import Database
+from mqtt_bridge.cloud.losses import replace_device
 from mqtt_bridge.protocol.messages import (
     AllocationReturned,
     InLine,
@@ -266,9 +265,7 @@ def test_the_replacement_of_a_sealed_device_takes_over_its_people_in_order(world
     waits(world, yard, "a", 1)
     waits(world, hall, "b", 1)
     waits(world, yard, "c", 2)
-    seal(world.database, "yard-1")
-    world.tick()
-    register_device(world.database, "yard-2", "yard", world.now_ms)
+    replace_device(world.database, "yard-2", "yard", "yard-1", "ada", "card broke", world.now_ms, log=None)
     spare = FakeDevice("yard-2", "yard")
     world.tick()
     spare.hello(world)
@@ -284,12 +281,6 @@ def test_the_replacement_of_a_sealed_device_takes_over_its_people_in_order(world
     world.tick()
     assert [each.number for each in line_of(world, "yard-2")] == [letters[0].number, 0, letters[1].number]
     assert states(world) == ["waiting"] * 3
-
-
-def seal(database: Database, name: str) -> None:
-    """Close a device for good, as far as the waitlist cares."""
-    with database.write() as db:
-        db.exec_driver_sql(f"UPDATE device SET status = 'sealed', door = FALSE WHERE name = '{name}'")
 
 
 def test_a_withdrawn_offer_waits_again(world: World) -> None:
