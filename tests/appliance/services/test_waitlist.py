@@ -14,7 +14,17 @@ from appliance.services.booking import Item
 from appliance.services.sweep import sweep
 from appliance.services.views import EntryView, HoldView
 from appliance.store import waiting
-from mqtt_bridge.protocol.messages import Granted, InLine, OfferMade, OfferWithdrawn, WaitlistJoined, WaitlistLeft
+from mqtt_bridge.protocol.messages import (
+    Content,
+    Granted,
+    InLine,
+    OfferMade,
+    OfferWithdrawn,
+    WaitlistEntrusted,
+    WaitlistJoined,
+    WaitlistLeft,
+    Wish,
+)
 from mqtt_bridge.protocol.waitlist import MOST_PER_QUOTA, SAVING_MS
 from tests.appliance.services.outbox import bodies
 from tests.support.box import (
@@ -458,3 +468,40 @@ def test_a_new_life_withdraws_offers_and_tells_its_entries_again(make_box: MakeB
     assert states(box, first, second) == ["offered", "waiting"]
     with pytest.raises(HoldExpired):
         box.run(lambda unit: booking.confirm(unit, dead.id))
+
+
+def entrust(box: TestBox, entry: str, number: int, quantity: int = 1) -> None:
+    letter = WaitlistEntrusted(entry, ROOM, number, (Wish(ADULT, quantity),), 0)
+    content = Content(1, "org", "cloud", "cloud", "c", 1, letter, 0)
+    box.run(lambda unit: sync.apply_message(unit, content, None))
+
+
+def test_entrusted_entries_come_before_a_devices_own_and_are_told_as_its_own(make_box: MakeBox) -> None:
+    """A replacement continues the line of the device it replaces, in order; whoever has the id may act."""
+    box = make_box()
+    bought = order(box)
+    own = join(box, "a")
+    entrust(box, "second", -5)
+    entrust(box, "first", -9)
+    entrust(box, "first", -9)
+    assert [look(box, each).position for each in ("first", "second", own)] == [1, 2, 3]
+    told_again = [each.entry for each in bodies(box) if isinstance(each, WaitlistJoined)]
+    assert told_again == [own, "second", "first", "first"]
+    cancel(box, bought)
+    assert states(box, "first", "second", own) == ["offered", "waiting", "waiting"]
+    offer = look(box, "first").hold
+    assert offer is not None
+    assert box.run(lambda unit: booking.confirm(unit, offer.id)).status == "confirmed"
+    assert join(box, "b")
+    assert look(box, own).position == 2
+
+
+def test_an_end_that_the_cloud_missed_is_told_again_and_not_revived(make_box: MakeBox) -> None:
+    """Entrusted with an entry that ended here: the end stands."""
+    box = make_box()
+    hold(box)
+    entry = join(box, "a")
+    leave(box, entry)
+    entrust(box, entry, 1)
+    assert states(box, entry) == ["left"]
+    assert [each.why for each in bodies(box) if isinstance(each, WaitlistLeft)] == ["left", "left"]
