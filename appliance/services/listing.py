@@ -65,8 +65,9 @@ def _session(
     unit: Unit, event: Event, at: EventSession, shelves: dict[str, Shelf], switches: dict[str, str]
 ) -> SessionView:
     window = sale_window(unit, at, switches)
+    short = [kind for kind in at.ticket_types if not _available(shelves.get(kind.quota))]
     asked: dict[str, int] = {}
-    if any(kind.policy == "provisional" for kind in at.ticket_types):
+    if any(kind.policy == "provisional" for kind in short):
         asked = requests.requested(unit.db, unit.now)
     types = tuple(_type(unit, at, kind, window, shelves.get(kind.quota), asked) for kind in at.ticket_types)
     venue = unit.catalogue.venue.get(at.venue) or Venue(at.venue, at.venue, "")

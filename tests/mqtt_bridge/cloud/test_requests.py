@@ -20,7 +20,7 @@ from mqtt_bridge.cloud.service import Reconciler
 from mqtt_bridge.cloud.sql import SqlStore
 from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
 from mqtt_bridge.database import Database
-from mqtt_bridge.protocol.catalogue import Catalogue
+from mqtt_bridge.protocol.catalogue import Catalogue, Quota, TicketType
 from mqtt_bridge.protocol.messages import (
     AllocationReturned,
     OrderConfirmed,
@@ -31,6 +31,8 @@ from mqtt_bridge.protocol.messages import (
     RequestWithdrawn,
     ReturnAllocation,
     TicketFact,
+    WaitlistJoined,
+    Wish,
 )
 from mqtt_bridge.protocol.stock import Totals
 from tests.mqtt_bridge.cloud.world import ORG, START_MS, FakeDevice, Key, Wire, World, catalogue
@@ -350,6 +352,54 @@ def test_a_cloud_that_forgot_its_answer_learns_it_from_the_device(world: World) 
     assert world.scalar("SELECT count(*) FROM ticket") == 1
     assert world.rows("SELECT * FROM asked") == []
     conserved(world)
+
+
+def test_people_in_line_come_before_requests(world: World) -> None:
+    """What the line is due is granted first; a request gets what is left, and what comes back later."""
+    hall, yard = both(world)
+    _sell_out(world, yard)
+    world.tick()
+    yard.hear(world)
+    pool = world.pool()
+    wanted = pool + yard.totals.unsold
+    world.tell(yard, yard.envelope(WaitlistJoined("w1", "q", 1, (Wish("t", wanted),), 0)))
+    world.tell(yard, request(yard, "o1", 1))
+    world.tick()
+    assert world.totals()["yard-1", yard.epoch].unsold >= wanted
+    assert world.totals()["yard-1", yard.epoch].confirmed == 0
+    assert states(world) == {"o1": "waiting"}
+    hall.hear(world)
+    hall.totals = msgspec.structs.replace(hall.totals, returned=3)
+    world.tell(hall, hall.envelope(AllocationReturned((hall.count(),))))
+    world.tick()
+    assert answers(world, "yard-1") == [("o1", "yes")]
+    conserved(world)
+
+
+def test_an_order_over_two_quotas_waits_for_both_and_is_met_as_a_whole(world: World) -> None:
+    _, yard = both(world)
+    session = programme().events[0].sessions[0]
+    balcony = (*session.quotas, Quota("r", "balcony", 0))
+    more = (*session.ticket_types, TicketType("u", "Balcony", "r", 1250, "EUR"))
+    apply_catalogue(world.database, programme(changes={"quotas": balcony, "ticket_types": more}), {}, world.now_ms)
+    world.tick()
+    pool = world.pool()
+    seats = tuple(TicketFact(f"o1-{q}", f"o1{q}", k, "s", q, 0, 1250, "EUR") for k, q in (("t", "q"), ("u", "r")))
+    world.tell(yard, yard.envelope(OrderRequested("o1", "o1", "promised", seats, START_MS)))
+    world.tick()
+    assert answers(world, "yard-1") == [("o1", "sold_out")]
+    assert world.pool() == pool
+    balcony = (*session.quotas, Quota("r", "balcony", 1))
+    apply_catalogue(world.database, programme(changes={"quotas": balcony, "ticket_types": more}), {}, world.now_ms)
+    freeze(world, "look at it")
+    seats = tuple(msgspec.structs.replace(each, ticket=each.ticket.replace("o1", "o2")) for each in seats)
+    world.tell(yard, yard.envelope(OrderRequested("o2", "o2", "promised", seats, START_MS)))
+    freeze(world, "")
+    world.tick()
+    world.tick()
+    assert answers(world, "yard-1")[1:] == [("o2", "yes")]
+    counted = world.rows("SELECT quota, confirmed FROM allocation WHERE device = 'yard-1' ORDER BY quota")
+    assert counted == [("q", 1), ("r", 1)]
 
 
 def test_a_quota_nobody_knows_is_a_no(world: World) -> None:
