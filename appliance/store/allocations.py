@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from appliance.domain.inventory import Shelf
 from appliance.store.tables import allocation
-from mqtt_bridge.prepared import Prepared
+from mqtt_bridge.prepared import Prepared, PreparedChange
 from mqtt_bridge.protocol.messages import StockCount
 from mqtt_bridge.protocol.stock import Totals
 
@@ -24,9 +24,11 @@ _FIND = Prepared(
     select(allocation).where(allocation.c.quota == bindparam("of"), allocation.c.epoch == bindparam("in_epoch"))
 )
 _ROW = insert(allocation)
-_PUT = _ROW.on_conflict_do_update(
-    index_elements=[allocation.c.quota, allocation.c.epoch],
-    set_={each.name: _ROW.excluded[each.name] for each in allocation.c if not each.primary_key},
+_PUT = PreparedChange(
+    _ROW.on_conflict_do_update(
+        index_elements=[allocation.c.quota, allocation.c.epoch],
+        set_={each.name: _ROW.excluded[each.name] for each in allocation.c if not each.primary_key},
+    )
 )
 
 
@@ -77,7 +79,7 @@ def put(db: Connection, shelf: Shelf) -> None:
         "wanted": shelf.wanted,
         "refused_boot_ms": shelf.refused_boot_ms,
     }
-    db.execute(_PUT, row | totals)
+    _PUT.run(db, **row | totals)
 
 
 def change(db: Connection, quota: str, epoch: int, step: Callable[[Shelf], Shelf]) -> Shelf | None:

@@ -11,7 +11,7 @@ from appliance.domain.clock import Now
 from appliance.domain.inventory import Line
 from appliance.domain.requests import NO_STOCK
 from appliance.store.tables import client, hold, hold_item, order
-from mqtt_bridge.prepared import Prepared
+from mqtt_bridge.prepared import Prepared, PreparedChange
 
 # Statements of the hot path are built once: building one costs as much as running it.
 _ID: BindParameter[str] = bindparam("id_")
@@ -21,12 +21,13 @@ _AT: BindParameter[int] = bindparam("at")
 _LAPSED = and_(hold.c.state == "open", hold.c.boot_id == _BOOT, hold.c.expires_boot_ms <= _AT)
 # A waitlist offer is nothing that its client asked for just now: limits on placing holds do not count it.
 _PLACED = hold.c.entry.is_(None)
-_ADD = hold.insert()
-_ADD_ITEMS = hold_item.insert()
+_ADD = PreparedChange(hold.insert())
+_ADD_ITEM = PreparedChange(hold_item.insert())
 _FIND = Prepared(select(hold).where(hold.c.id == _ID))
 _ITEMS = Prepared(select(hold_item).where(hold_item.c.hold == _ID).order_by(hold_item.c.ticket_type))
-_SET_STATE = update(hold).where(hold.c.id == _ID).values(state=bindparam("after"))
-_END = _SET_STATE.where(hold.c.state == "open").returning(hold.c.entry)
+_WITH_STATE = update(hold).where(hold.c.id == _ID).values(state=bindparam("after"))
+_SET_STATE = PreparedChange(_WITH_STATE)
+_END = _WITH_STATE.where(hold.c.state == "open").returning(hold.c.entry)
 _LAPSED_IDS = Prepared(select(hold.c.id).where(_LAPSED).order_by(hold.c.expires_boot_ms))
 _OPEN_AND_LAPSED = Prepared(
     select(hold_item.c.quota, hold_item.c.epoch, func.sum(hold_item.c.quantity).label("quantity"))
@@ -52,23 +53,21 @@ _HELD_BY = Prepared(
     .group_by(hold_item.c.quota)
 )
 _KNOWN = Prepared(select(client.c.id).where(client.c.id == _CLIENT))
-_ADD_CLIENT = client.insert()
+_ADD_CLIENT = PreparedChange(client.insert())
 
 
 def add(db: Connection, values: dict[str, Any], lines: Iterable[Line], epochs: dict[str, int]) -> None:
     """Insert an open hold with its items; ``entry`` of ``values`` names the waitlist entry it is an offer for."""
-    db.execute(_ADD, {"state": "open", "entry": None, **values})
-    items = [
-        {
-            "hold": values["id"],
-            "ticket_type": line.ticket_type,
-            "quota": line.quota,
-            "epoch": epochs[line.quota],
-            "quantity": line.quantity,
-        }
-        for line in lines
-    ]
-    db.execute(_ADD_ITEMS, items)
+    _ADD.run(db, **{"state": "open", "entry": None, **values})
+    for line in lines:
+        _ADD_ITEM.run(
+            db,
+            hold=values["id"],
+            ticket_type=line.ticket_type,
+            quota=line.quota,
+            epoch=epochs[line.quota],
+            quantity=line.quantity,
+        )
 
 
 def find(db: Connection, hold_id: str) -> Row[Any] | None:
@@ -83,7 +82,7 @@ def items(db: Connection, hold_id: str) -> list[Row[Any]]:
 
 def set_state(db: Connection, hold_id: str, state: str) -> None:
     """Write a hold's new state."""
-    db.execute(_SET_STATE, {"id_": hold_id, "after": state})
+    _SET_STATE.run(db, id_=hold_id, after=state)
 
 
 def end(db: Connection, hold_id: str, state: str) -> Row[Any] | None:
@@ -182,4 +181,4 @@ def client_known(db: Connection, client_id: str) -> bool:
 
 def add_client(db: Connection, client_id: str, address: str, now: Now) -> None:
     """Remember a client and where it first called from."""
-    db.execute(_ADD_CLIENT, {"id": client_id, "address": address, "boot_id": now.boot_id, "first_boot_ms": now.boot_ms})
+    _ADD_CLIENT.run(db, id=client_id, address=address, boot_id=now.boot_id, first_boot_ms=now.boot_ms)

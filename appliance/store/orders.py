@@ -9,12 +9,12 @@ from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select, 
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.store.tables import check_in, order, payment, ticket
-from mqtt_bridge.prepared import Prepared
+from mqtt_bridge.prepared import Prepared, PreparedChange
 
 # Statements of the hot path are built once: building one costs as much as running it.
 _ID: BindParameter[str] = bindparam("id_")
-_ADD = order.insert()
-_ADD_TICKETS = ticket.insert()
+_ADD = PreparedChange(order.insert())
+_ADD_TICKET = PreparedChange(ticket.insert())
 _FIND = Prepared(select(order).where(order.c.id == _ID))
 _BY_HOLD = Prepared(select(order.c.id).where(order.c.hold == _ID))
 _TICKETS = Prepared(
@@ -43,9 +43,9 @@ _OF_CLIENT = Prepared(
 
 def add(db: Connection, values: dict[str, Any], tickets: list[dict[str, Any]]) -> None:
     """Insert an order with its tickets."""
-    db.execute(_ADD, values)
-    if tickets:
-        db.execute(_ADD_TICKETS, tickets)
+    _ADD.run(db, **values)
+    for each in tickets:
+        _ADD_TICKET.run(db, **each)
 
 
 def find(db: Connection, order_id: str) -> Row[Any] | None:
@@ -98,7 +98,7 @@ def change_tickets(db: Connection, ticket_ids: Iterable[str], **values: Any) -> 
 
 def add_ticket(db: Connection, values: dict[str, Any]) -> None:
     """Insert one ticket."""
-    db.execute(_ADD_TICKETS, values)
+    _ADD_TICKET.run(db, **values)
 
 
 def drop(db: Connection, order_id: str) -> None:

@@ -10,18 +10,18 @@ from sqlalchemy.dialects.sqlite import insert
 
 from appliance.domain.clock import Now
 from appliance.store.tables import audit, hardware, idempotency, issuer_key, print_job, rate, staff_token, switch
-from mqtt_bridge.prepared import Prepared
+from mqtt_bridge.prepared import Prepared, PreparedChange
 
 # Statements of the hot path are built once: building one costs as much as running it.
-_ADD_AUDIT = audit.insert()
+_ADD_AUDIT = PreparedChange(audit.insert())
 _SWITCHES = Prepared(select(switch.c.name, switch.c.value))
 _RATE_KEY = and_(
     rate.c.bucket == bindparam("bucket_"), rate.c.window == bindparam("window_"), rate.c.boot_id == bindparam("boot")
 )
 _RATE = Prepared(select(rate.c.count).where(_RATE_KEY))
 _COUNT_ONCE = insert(rate).values(count=1)
-_COUNT = _COUNT_ONCE.on_conflict_do_update(
-    index_elements=["bucket", "window", "boot_id"], set_={"count": rate.c.count + 1}
+_COUNT = PreparedChange(
+    _COUNT_ONCE.on_conflict_do_update(index_elements=["bucket", "window", "boot_id"], set_={"count": rate.c.count + 1})
 )
 _UNCOUNT = update(rate).where(_RATE_KEY, rate.c.count > 0).values(count=rate.c.count - 1)
 _REPLY = Prepared(
@@ -32,7 +32,7 @@ _STAFF_TOKEN = Prepared(select(staff_token).where(staff_token.c.sha256 == bindpa
 
 def add_audit(db: Connection, at_ms: int, who: str, action: str, subject: str, detail: str) -> None:
     """Insert one line of who did what."""
-    db.execute(_ADD_AUDIT, {"at_ms": at_ms, "who": who, "action": action, "subject": subject, "detail": detail})
+    _ADD_AUDIT.run(db, at_ms=at_ms, who=who, action=action, subject=subject, detail=detail)
 
 
 def add_print_job(db: Connection, kind: str, document: bytes, at_ms: int, reprint_of: int | None) -> int:
@@ -101,7 +101,7 @@ def rate_count(db: Connection, bucket: str, window: int, boot_id: str) -> int:
 
 def rate_add(db: Connection, bucket: str, window: int, boot_id: str) -> None:
     """Count one more."""
-    db.execute(_COUNT, {"bucket": bucket, "window": window, "boot_id": boot_id})
+    _COUNT.run(db, bucket=bucket, window=window, boot_id=boot_id)
 
 
 def rate_take(db: Connection, bucket: str, window: int, boot_id: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mqtt_bridge.mailbox.rows import Outgoing
 from mqtt_bridge.mailbox.tables import inbox, inbox_early, outbox
-from mqtt_bridge.prepared import Prepared
+from mqtt_bridge.prepared import Prepared, PreparedChange
 from mqtt_bridge.protocol.messages import Ack
 
 # Statements are built once: building one costs as much as running it.
@@ -20,7 +20,7 @@ _SEQ: BindParameter[int] = bindparam("seq_")
 _AT: BindParameter[int] = bindparam("at_ms")
 _OURS = and_(outbox.c.peer == _PEER, outbox.c.inc == _INC)
 _WAITING = and_(outbox.c.peer == _PEER, outbox.c.acked_at_ms.is_(None))
-_PUT = insert(outbox)
+_PUT = PreparedChange(insert(outbox))
 _LAST = Prepared(select(func.max(outbox.c.seq)).where(_OURS))
 _FIRST = func.min(outbox.c.seq)
 _STREAMS = (
@@ -84,7 +84,7 @@ class SqlMail:
         return _LAST.scalar(self._db, peer_=peer, inc_=inc) or 0
 
     def put(self, peer: str, row: Outgoing) -> None:
-        self._db.execute(_PUT, {"peer": peer, **row._asdict()})
+        _PUT.run(self._db, peer=peer, **row._asdict())
 
     def streams(self, peer: str) -> dict[str, int]:
         return {inc: seq - 1 for inc, seq in self._db.execute(_STREAMS, {"peer_": peer})}

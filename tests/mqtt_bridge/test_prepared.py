@@ -18,16 +18,18 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    delete,
     func,
     insert,
     literal,
     select,
     union_all,
+    update,
 )
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from mqtt_bridge.database import Database
-from mqtt_bridge.prepared import Prepared, Query
+from mqtt_bridge.prepared import Prepared, PreparedChange, Query
 
 metadata = MetaData()
 thing = Table(
@@ -111,6 +113,37 @@ def test_an_error_is_sqlalchemys_and_names_no_value(db: Connection) -> None:
     with pytest.raises(OperationalError) as caught:
         prepared.first(db, name_="Zoë's secret")
     assert "secret" not in str(caught.value)
+
+
+def test_changes_do_what_sqlalchemys_do(db: Connection) -> None:
+    """Inserts with and without every column, plain defaults, a value of the statement, updates by name, counted."""
+    add = PreparedChange(insert(thing))
+    assert add.run(db, id=20, name="new", order=7, good=True, body=b"y") == 1
+    assert add.run(db, id=21, name="short") == 1
+    found = db.execute(select(thing).where(thing.c.id >= 20).order_by(thing.c.id)).all()
+    assert [tuple(row) for row in found] == [(20, "new", 7, True, b"y"), (21, "short", None, None, None)]
+    rename = PreparedChange(
+        update(thing).where(thing.c.name == bindparam("was")).values(name=bindparam("now"), order=9)
+    )
+    assert rename.run(db, was="n1", now="m") == 3
+    assert rename.run(db, was="nobody", now="m") == 0
+    assert db.execute(select(func.count()).where(thing.c.name == "m", thing.c.order == 9)).scalar() == 3
+    assert PreparedChange(delete(thing).where(thing.c.id >= ID)).run(db, id_=20) == 2
+    counted = Table("counted", MetaData(), Column("id", Integer, primary_key=True), Column("n", Integer, default=5))
+    counted.create(db)
+    assert PreparedChange(insert(counted)).run(db, id=1) == 1
+    assert db.execute(select(counted.c.n)).scalar() == 5
+
+
+def test_a_change_that_is_refused_raises_sqlalchemys_error(db: Connection) -> None:
+    with pytest.raises(IntegrityError):
+        PreparedChange(insert(thing)).run(db, id=1, name="again")
+
+
+def test_a_default_that_is_computed_must_be_given(db: Connection) -> None:
+    odd = Table("odd", MetaData(), Column("id", Integer, primary_key=True), Column("n", Integer, default=lambda: 5))
+    with pytest.raises(TypeError, match="n has a default"):
+        PreparedChange(insert(odd)).run(db, id=1)
 
 
 def test_a_column_that_needs_more_than_the_driver_gives_is_refused() -> None:
