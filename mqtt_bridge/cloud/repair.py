@@ -253,7 +253,7 @@ class _Step:
         )
         sessions = {offer.target, *(each.event_session for each in self.found.open)}
         tell(self.work, order, sessions, body)
-        return f"{len(swaps)} rebooked: {offer.effect}"
+        return f"{len(swaps)} rebooked to {offer.place}"
 
     def refund(self, offer: Suggestion) -> str:
         """Take the open tickets back; the money is owed once they are void, or at once for a cancelled date."""

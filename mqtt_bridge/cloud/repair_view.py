@@ -20,6 +20,7 @@ from mqtt_bridge.protocol.remedies import TITLES, Suggestion, may_be_automatic, 
 # How many open entries one page decides about, and how many of a group it shows one by one.
 SHOWN = 300
 ONE_BY_ONE = 20
+DECIDED = 100
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,10 @@ class Group:
 
 @dataclass(frozen=True)
 class RepairView:
-    """The open list, or what was decided lately; ``rules`` are (kind, title, remedies to choose from, the chosen one)."""
+    """The open list, or what was decided lately (with the booking's code); ``rules`` are (kind, title, remedies to choose from, the chosen one)."""
 
     groups: tuple[Group, ...]
-    decided: tuple[Contradiction, ...]
+    decided: tuple[tuple[Contradiction, str], ...]
     open: int
     rules: tuple[tuple[str, str, tuple[str, ...], str], ...]
 
@@ -99,7 +100,10 @@ def repairs(db: Connection, wall_ms: int, *, decided: bool = False) -> RepairVie
     )
     number = contradictions.open_count(db)
     if decided:
-        return RepairView((), contradictions.listed(db, "decided", SHOWN), number, rules)
+        rows, orders = contradictions.listed(db, "decided", DECIDED), Work(SqlRows(db)).of(Order)
+        orders.fetch("id", {each.order_id for each in rows})
+        codes = {each.order_id: found.code for each in rows if (found := orders.get(each.order_id)) is not None}
+        return RepairView((), tuple((each, codes.get(each.order_id, "")) for each in rows), number, rules)
     return RepairView(_groups(db, contradictions.listed(db, "open", SHOWN), wall_ms), (), number, rules)
 
 

@@ -100,6 +100,14 @@ def conserved(demo: Demo) -> None:
         assert quota["pool"] + out == quota["limit"] + quota["extra"]
         valid = sum(each["sold"] - each["cancelled"] + each["confirmed"] for each in quota["devices"])
         assert valid <= quota["limit"] + quota["extra"]
+    truth = request("GET", f"http://127.0.0.1:{demo.base_port + 11}/demo/v1/state").json["truth"]
+    assert truth["wrong"] == []
+    wait_for(lambda: _agrees(demo), "every file and the cloud to agree")
+
+
+def _agrees(demo: Demo) -> bool:
+    truth = request("GET", f"http://127.0.0.1:{demo.base_port + 11}/demo/v1/state").json["truth"]
+    return all(each["issued"] == each["known"] for each in truth["quotas"])
 
 
 def test_a_moved_date_is_admitted_at_its_new_door_only(demo: Demo) -> None:

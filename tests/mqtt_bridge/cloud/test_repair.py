@@ -92,7 +92,7 @@ def test_rebooking_draws_from_the_pool_and_tells_issuer_and_both_doors(roomy: To
     number = listed(town, "oversold", "o1", ["o1-0", "o1-1"])
     before = pool(town, "q2")
     done = apply_remedy(town.database, number, "rebook", "ada", town.now_ms, target="s2")
-    assert done.startswith("2 rebooked: Rebook 2 tickets to The Yard")
+    assert done == "2 rebooked to The Yard, Wed 15 Nov, 23:13"
     assert pool(town, "q2") == before - 2
     town.tick()
     town.tick()
