@@ -212,8 +212,9 @@ def _facts(book: Book, devices: list[Device], wall_ms: int) -> list[DeviceFacts]
 def _device_facts(book: Book, device: Device, guess: Guess, wall_ms: int) -> DeviceFacts:
     line = book.line(device.name, device.epoch) or Line(book.id, device.name, device.epoch)
     live = device.live(wall_ms)
-    waiting = not live or wall_ms - line.recalled_at_ms < RECALL_PATIENCE_MS
-    asking = wall_ms - line.wanted_at_ms < WANTED_FOR_MS
+    # An age below zero is a clock that was set back: what was asked then is over.
+    waiting = not live or 0 <= wall_ms - line.recalled_at_ms < RECALL_PATIENCE_MS
+    asking = 0 <= wall_ms - line.wanted_at_ms < WANTED_FOR_MS
     return DeviceFacts(
         name=device.name,
         totals=line.totals,

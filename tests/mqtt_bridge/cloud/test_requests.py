@@ -183,6 +183,17 @@ def test_surplus_is_recalled_towards_who_waits_in_the_order_of_arrival(world: Wo
     conserved(world)
 
 
+def test_stock_is_recalled_from_who_asked_for_more_before_the_clock_was_set_back(world: World) -> None:
+    hall, yard = both(world)
+    yard.need(world, 20)
+    world.run()
+    world.now_ms -= HOUR_MS
+    _sell_out(world, hall)
+    world.tell(hall, request(hall, "o1", 4))
+    world.tick()
+    assert any(isinstance(each, ReturnAllocation) for each in world.bodies("yard-1"))
+
+
 def test_who_waits_is_refused_once_the_rest_is_known_to_be_sold(world: World) -> None:
     hall, yard = both(world)
     _sell_out(world, hall, left=2)
