@@ -100,7 +100,7 @@ def console_app(settings: Settings) -> Flask:
     """Return the operator's pages."""
     from appliance.console import create_app
 
-    return create_app(cloud_database(settings), settings.device.data)
+    return create_app(cloud_database(settings), settings.device.data, fleet_log=fleet_log(settings))
 
 
 def serve(load: Callable[[], Flask], *, bind: str, workers: int, threads: int) -> int:

@@ -30,7 +30,10 @@ class DeviceStock(msgspec.Struct, frozen=True):
 
 
 class QuotaStock(msgspec.Struct, frozen=True):
-    """A quota: ``pool`` + sum(granted - returned + confirmed) = ``limit`` + ``extra``; ``waiting`` entries on its waitlist."""
+    """A quota: ``pool`` + sum(granted - returned + confirmed) = ``limit`` + ``extra``; ``waiting`` entries on its waitlist.
+
+    ``in_doubt``: unsold at lost devices; ``released``: how many of those an operator put on sale again, part of ``extra``.
+    """
 
     ticket_types: tuple[str, ...]
     quota: str
@@ -39,6 +42,8 @@ class QuotaStock(msgspec.Struct, frozen=True):
     pool: int
     devices: tuple[DeviceStock, ...]
     waiting: int
+    in_doubt: int
+    released: int
 
 
 @blueprint.get("/api/v1/stock")
@@ -50,7 +55,17 @@ def stock() -> Response:
 
 def _quota(view: QuotaView) -> QuotaStock:
     devices = tuple(_device(each) for each in view.shares)
-    return QuotaStock(view.ticket_types, view.id, view.limit, view.extra, view.pool, devices, view.waitlist.entries)
+    return QuotaStock(
+        view.ticket_types,
+        view.id,
+        view.limit,
+        view.extra,
+        view.pool,
+        devices,
+        view.waitlist.entries,
+        view.in_doubt,
+        view.released,
+    )
 
 
 def _device(share: Share) -> DeviceStock:

@@ -9,12 +9,13 @@ from pathlib import Path
 from flask import Flask, g
 from jinja2 import ChoiceLoader, FileSystemLoader
 
-from appliance.console import api, device_page, machines, repair, requests, sessions, shown, signing_in, stock
+from appliance.console import api, device_page, losses, machines, repair, requests, sessions, shown, signing_in, stock
 from appliance.console.desk import Console
 from appliance.web import bodies, pages, problems, request_log, screens, security
 from appliance.web.languages import ENGLISH
 from appliance.web.site import LOOPBACK
 from appliance.web.tokens import Tokens
+from mqtt_bridge.cloud.fleet_log import FleetLog
 from mqtt_bridge.database import Database
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -25,16 +26,17 @@ def create_app(
     database: Database,
     data: Path,
     *,
+    fleet_log: FleetLog | None = None,
     metrics_from: tuple[str, ...] = LOOPBACK,
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> Flask:
     """Return the operator's application over a cloud database; ``data`` holds the key of its cookies.
 
-    ``metrics_from`` are the addresses that may read /metrics without a token, ``clock`` returns wall-clock ms.
+    ``fleet_log`` lists seals outside the database, ``metrics_from`` are the addresses that may read /metrics without a token, ``clock`` returns wall-clock ms.
     """
     app = Flask("marquee-console", static_folder=None, template_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=bodies.LARGEST_BODY, MAX_FORM_MEMORY_SIZE=bodies.LARGEST_BODY)
-    Console(database, Tokens.from_file(data / KEY_FILE), clock, metrics_from).install(app)
+    Console(database, Tokens.from_file(data / KEY_FILE), clock, metrics_from, fleet_log).install(app)
     screens.install(app)
     app.jinja_env.loader = ChoiceLoader([FileSystemLoader(TEMPLATES), FileSystemLoader(screens.TEMPLATES)])
     shown.install(app)
@@ -47,6 +49,7 @@ def create_app(
         api.blueprint,
         machines.blueprint,
         device_page.blueprint,
+        losses.blueprint,
         repair.blueprint,
         requests.blueprint,
         sessions.blueprint,

@@ -11,6 +11,7 @@ from flask import Flask, Response, current_app, request
 
 from appliance.domain.errors import Unauthorised
 from appliance.web.tokens import Tokens
+from mqtt_bridge.cloud.fleet_log import FleetLog
 from mqtt_bridge.cloud.overview import Overview, overview
 from mqtt_bridge.cloud.store import is_operator, operator_by_hash
 from mqtt_bridge.database import Database
@@ -22,12 +23,13 @@ LIFE_MS = 12 * 3600 * 1000
 
 @dataclass(frozen=True)
 class Console:
-    """One console: database, cookie key, clock (wall ms) and the addresses that may read figures."""
+    """One console: database, cookie key, clock (wall ms), addresses that may read figures, list of devices outside the database."""
 
     database: Database
     tokens: Tokens
     clock: Callable[[], int]
     metrics_from: tuple[str, ...]
+    fleet_log: FleetLog | None = None
 
     def install(self, app: Flask) -> None:
         """Make ``console()`` work inside ``app``."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from appliance.bootstrap import cloud_database, cloud_url, device_box, device_key, fleet_log, require_device, wall_ms
+from appliance.bootstrap import cloud_database, cloud_url, device_key, fleet_log, require_device, wall_ms
 from appliance.errands.card import CardUnreadable, read_card
 from appliance.services.box import Identity
 from appliance.services.startup import WrongDatabase, forget_since
@@ -106,7 +106,7 @@ def recover(given: argparse.Namespace, settings: Settings) -> int:
 def backup(given: argparse.Namespace, settings: Settings) -> int:
     """Copy a database to a file."""
     if given.device:
-        database = device_box(settings).database
+        database = open_database(settings.device.data / "marquee.db")
         keys = "device.pem"
     else:
         database = cloud_database(settings)

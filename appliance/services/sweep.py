@@ -14,6 +14,7 @@ from appliance.store import holds, records, waiting
 
 HOLDS_KEPT_MS = 7 * DAY_MS
 ACKED_KEPT_MS = 7 * DAY_MS
+LONGEST_KEPT_MS = 366 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,18 @@ def sweep(unit: Unit) -> Swept:
     if unit.now.trusted:
         holds.old_ends(unit.db, unit.now.wall_ms - HOLDS_KEPT_MS)
         waiting.drop_ended(unit.db, unit.now.wall_ms - HOLDS_KEPT_MS)
-        unit.mail.prune(CLOUD, unit.now.wall_ms - ACKED_KEPT_MS)
+        unit.mail.prune(CLOUD, _told_before_ms(unit))
     return Swept(expired, cancelled, forget_ended(unit))
+
+
+def _told_before_ms(unit: Unit) -> int:
+    """Since when messages are kept that the cloud has: until after the last date, because a restored cloud asks for them again.
+
+    A programme that never ends keeps a year.
+    """
+    ends = [at.ends_at_ms for event in unit.catalogue.events for at in event.sessions]
+    going_on = any(end > unit.now.wall_ms - ACKED_KEPT_MS for end in ends)
+    return unit.now.wall_ms - (LONGEST_KEPT_MS if going_on else ACKED_KEPT_MS)
 
 
 def _cancel_unpaid(unit: Unit) -> int:
