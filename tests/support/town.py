@@ -11,6 +11,8 @@ import os
 import secrets
 import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -60,22 +62,24 @@ staff:
 
 
 class Venue:
-    """Device ``<name>-1`` of venue ``name``: its folder, settings, cable and processes."""
+    """A device (``<name>-1`` unless named) of venue ``name``: its folder, settings, cable and processes."""
 
-    def __init__(self, town: Town, name: str, folder: Path | None = None, board: str = "board") -> None:
+    def __init__(
+        self, town: Town, name: str, folder: Path | None = None, board: str = "board", device: str = ""
+    ) -> None:
         self.town = town
-        self.name, self.device = name, f"{name}-1"
-        self.folder = folder or town.folder / name
+        self.name, self.device = name, device or f"{name}-1"
+        self.folder = folder or town.folder / (device or name)
         bootstrap.make_private(self.folder)
         self.wire = Wire(town.broker.port)
         self.port = free_port()
         self.config = self.folder / "settings.toml"
         tls = town.broker.client(self.device)
-        device = {"org": ORG, "venue": name, "name": self.device, "data": str(self.folder), "board": board}
+        who = {"org": ORG, "venue": name, "name": self.device, "data": str(self.folder), "board": board}
         write_settings(
             self.config,
             {
-                "device": {**device},
+                "device": {**who},
                 "portal": {"bind": f"127.0.0.1:{self.port}"},
                 "broker": {**_broker(f"mqtts://127.0.0.1:{self.wire.port}", tls), "cloud_key": town.cloud_key},
                 "clock": {"mode": "trusted"},
@@ -239,6 +243,14 @@ class Town:
         logs = self.logs / log if log else self.logs
         bootstrap.make_private(logs)
         return MarqueeProcess(place, name, config, {**environment, "MALLOC_ARENA_MAX": "2"}, logs)
+
+    def command(self, *words: str) -> str:
+        """Run a ``marquee`` command with the cloud's settings and return what it said."""
+        command = [sys.executable, "-m", "appliance.cli", "--config", str(self.config), *words]
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     @property
     def cloud_file(self) -> Path:

@@ -136,7 +136,8 @@ def sell(box: TestBox) -> None:
 def test_an_old_card_is_read_without_changing_it(shell: Shell, tmp_path: Path) -> None:
     """With its write-ahead log, torn in the middle; refused while its device may still sell."""
     card, box = tmp_path / "card", make_box(tmp_path)
-    sell(box), sell(box)
+    sell(box)
+    sell(box)
     card.mkdir()
     for name in ("north.db", "north.db-wal"):
         shutil.copyfile(tmp_path / name, card / name.replace("north", "marquee"))
