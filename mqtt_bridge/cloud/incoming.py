@@ -13,7 +13,7 @@ from mqtt_bridge.protocol.messages import Content, Envelope
 from mqtt_bridge.protocol.topics import ROOT, parse_up
 
 LONGEST_EVIDENCE = 64 * 1024
-MOST_OPENED = 4_000
+MOST_OPENED = 1_000
 
 
 class NotIntroduced(ProtocolError):

@@ -237,7 +237,7 @@ def test_a_client_alone_never_waits_for_others(database: Database, monkeypatch: 
     waits: list[float] = []
     monkeypatch.setattr(database._group._came, "wait", waits.append)
     for number in range(5):
-        database.run(lambda db, n=number: put(db, n))
+        database.run(partial(put, number=number))
     assert waits == []
 
 
