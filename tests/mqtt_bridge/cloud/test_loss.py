@@ -154,6 +154,7 @@ def test_a_stolen_devices_keys_are_revoked(world: World) -> None:
     assert world.rows("SELECT id FROM orders") == []
 
 
+@pytest.mark.fault(20)
 def test_late_sales_of_a_sealed_device_count_once_per_ticket_and_are_no_contradiction_while_covered(
     world: World,
 ) -> None:
@@ -176,6 +177,7 @@ def test_late_sales_of_a_sealed_device_count_once_per_ticket_and_are_no_contradi
     conserved(world)
 
 
+@pytest.mark.fault(20)
 def test_a_sealed_device_that_returns_hands_back_what_it_did_not_sell(world: World) -> None:
     """Its own signed word; the pool has the stock again."""
     hall = world.add("hall-1", "hall")
@@ -215,6 +217,7 @@ def test_released_stock_sells_again_and_what_comes_back_lowers_it_first(world: W
     assert contradictions(world) == []
 
 
+@pytest.mark.fault(20)
 def test_only_what_was_released_since_goes_to_repair(world: World) -> None:
     """All but one in doubt are released and sold; the card turns up with three sales: one fits, two are listed once."""
     hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
@@ -347,6 +350,7 @@ def receipt_of(device: FakeDevice, ticket: str, *, inc: str = "life-1") -> str:
     return receipts.issue(claims, device.key)
 
 
+@pytest.mark.fault(17)
 def test_a_receipt_shown_at_a_door_restores_a_sale_that_died_with_its_card(world: World) -> None:
     """In-doubt stock shrinks, once; the message that comes after all takes the ticket over."""
     hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
@@ -393,6 +397,7 @@ def test_a_receipt_that_proves_nothing_is_listed_and_counts_nothing(world: World
 # --- an old card
 
 
+@pytest.mark.fault(17)
 def test_an_old_card_is_read_as_evidence_any_number_of_times(world: World) -> None:
     """Two orders were never told; what the card did not sell comes back only when it is final."""
     hall = world.add("hall-1", "hall")
@@ -472,6 +477,7 @@ def heard(world: World, device: FakeDevice) -> None:
     device.hear(world)
 
 
+@pytest.mark.fault(15)
 def test_a_cloud_put_back_from_an_old_backup_has_every_order_again_and_oversells_nothing(
     world: World, tmp_path: Path
 ) -> None:
