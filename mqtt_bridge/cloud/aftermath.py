@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from mqtt_bridge.cloud.alarms import contradict
@@ -19,11 +20,16 @@ from mqtt_bridge.protocol.messages import (
     TicketsWithdrawn,
 )
 
+# What is no contradiction any more once its tickets are cancelled.
+SOLVED_BY_CANCELLING = frozenset({"oversold", "session-cancelled", "session-moved"})
 
-def follow(work: Work, body: object) -> None:
+
+def follow(work: Work, body: object, wall_ms: int) -> None:
     """Do what follows from a message that was applied just now."""
     if isinstance(body, TicketsVoided | OrderCancelled):
         voided(work, body.order, body.tickets)
+    if isinstance(body, OrderCancelled):
+        nothing_left(work, body.order, wall_ms)
     elif isinstance(body, CancelRefused):
         refused(work, body.order, body.tickets)
 
@@ -37,6 +43,21 @@ def voided(work: Work, order_id: str, tickets: Iterable[str]) -> None:
         work.of(Refund).change(each, owed=True)
     if order is not None and any(each.amount_minor for each in due):
         owe(work, order, "voided")
+
+
+def nothing_left(work: Work, order_id: str, wall_ms: int) -> None:
+    """Entries whose tickets all were cancelled meanwhile, by their guest for example, leave the list: nothing is to be decided."""
+    gone = {each.id for each in work.of(Ticket).where("order_id", order_id) if each.state == "cancelled"}
+    for row in work.of(Contradiction).where("order_id", order_id):
+        named = set(json.loads(row.tickets))
+        if row.state == "open" and row.kind in SOLVED_BY_CANCELLING and named and named <= gone:
+            work.of(Contradiction).change(
+                row,
+                state="dismissed",
+                outcome="its tickets were cancelled meanwhile",
+                decided_by="their issuer",
+                decided_at_ms=wall_ms,
+            )
 
 
 def refused(work: Work, order_id: str, tickets: Iterable[str]) -> None:

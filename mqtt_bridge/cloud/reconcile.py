@@ -362,7 +362,7 @@ class Batch:
         if isinstance(body, Fact):
             order = body.order if isinstance(body, OrderConfirmed | OrderRequested) else ""
             self.forwarder.forward(device, body, forgetting.allowed(self.work, order, private))
-            aftermath.follow(self.work, body)
+            aftermath.follow(self.work, body, self.wall_ms)
             if isinstance(body, OrderConfirmed):
                 aftermath.sold(self.work, self._catalogues.of(self.work), device, body, self.wall_ms)
                 self.forwarder.release(body.order, tuple(each.ticket for each in body.tickets))

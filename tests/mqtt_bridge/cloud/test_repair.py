@@ -311,6 +311,7 @@ def replaced(town: Town) -> FakeDevice:
     return new
 
 
+@pytest.mark.fault(20)
 def test_oversold_tickets_of_a_sealed_device_are_rebooked_under_its_replacements_key(
     town: Town, replaced: FakeDevice
 ) -> None:

@@ -152,3 +152,13 @@ def test_an_impossible_move_is_refused(town: Town, to: dict[str, object], why: s
         move_session(town.database, "s", "ada", town.now_ms, **to)  # type: ignore[arg-type]
     with pytest.raises(ChangeRefused, match="EVENT/KEY"):
         cancel_session(town.database, "nothing", "ada", town.now_ms)
+
+
+def test_a_booking_that_its_guest_cancels_leaves_the_list_by_itself(town: Town) -> None:
+    town.sold("o1")
+    town.sold("o2")
+    cancel_session(town.database, "s", "ada", town.now_ms)
+    town.tell(town.hall, town.hall.cancel("o1", 2))
+    assert [each.order_id for each in town.listed()] == ["o2"]
+    (gone,) = town.listed("decided")
+    assert (gone.state, gone.outcome) == ("dismissed", "its tickets were cancelled meanwhile")
