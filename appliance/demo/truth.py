@@ -75,7 +75,7 @@ class Auditor:
         with self._cloud.read() as db:
             view = overview(db, time.time_ns() // 1_000_000)
         issued: Counter[str] = Counter()
-        waiting = False
+        waiting = any(view.waiting.values())  # a venue may not have heard yet that a request of its was met
         for venue in self._venues:
             counts, unsynced = venue.box.look(
                 lambda unit: (orders.issued_by_quota(unit.db, unit.identity.device), unit.mail.backlog("cloud")[0])

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from mqtt_bridge.cloud.records import Order as CloudOrder
+from mqtt_bridge.cloud.records import Request as CloudRequest
 from mqtt_bridge.cloud.records import Ticket as CloudTicket
 from mqtt_bridge.protocol.stock import Totals, pool
 
@@ -187,7 +188,13 @@ class Truth:
                     raise Violation(f"{number} tickets of {quota} are valid, the cloud counts {counted}")
 
     def _check_requests(self) -> None:
-        """Everybody who asked got an answer, where no stock is in doubt that might still come back for them."""
+        """Everybody who asked got an answer, where no stock is in doubt that might still come back for them.
+
+        For a sealed device the cloud has spoken, whatever is in doubt.
+        """
+        for asked in self.world.centre.vault.rows.all(CloudRequest):
+            if asked.state == "waiting" and asked.device in self.world.sealed:
+                raise Violation(f"the cloud never answered request {asked.order_id} for sealed {asked.device}")
         if self.copied or self.world.sealed:
             return
         for order, device in self.requests.items():

@@ -13,12 +13,12 @@ from appliance.demo.truth import Auditor
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What the files say: change it between looks."""
-    said = SimpleNamespace(issued=3, known=3, unsynced=0, pool=4, frozen="", now_s=0.0)
+    said = SimpleNamespace(issued=3, known=3, unsynced=0, untold=0, pool=4, frozen="", now_s=0.0)
     quota = SimpleNamespace(id="q", event=None, name="room", capacity=10, frozen="")
 
     def overview(_db: object, _wall_ms: int) -> SimpleNamespace:
         quota.sold, quota.pool = said.known, said.pool
-        return SimpleNamespace(quotas=[quota], frozen=said.frozen)
+        return SimpleNamespace(quotas=[quota], frozen=said.frozen, waiting={"hall-1": said.untold})
 
     monkeypatch.setattr(truth, "overview", overview)
     return said
@@ -61,7 +61,9 @@ def test_a_difference_is_wrong_only_when_nothing_is_under_way_for_some_time(
 ) -> None:
     files.issued, files.unsynced = 4, 1
     assert look(auditor, files, 60) == ()
-    files.unsynced = 0
+    files.unsynced, files.untold = 0, 1
+    assert look(auditor, files, 60) == ()
+    files.untold = 0
     assert look(auditor, files, 2) == ()
     (words,) = look(auditor, files, 20)
     assert "4 tickets issued, the cloud knows 3" in words

@@ -11,7 +11,7 @@ from appliance.domain.errors import AskFirst, Invalid, LimitReached, SoldOutHere
 from appliance.services import asking, booking, door, listing, payments, sweep, switches, sync
 from appliance.services.booking import Item
 from appliance.services.views import HoldView, OrderView
-from appliance.store import allocations, tables
+from appliance.store import allocations, orders, tables
 from mqtt_bridge.mailbox import tables as mailbox
 from mqtt_bridge.protocol import receipts
 from mqtt_bridge.protocol.catalogue import Catalogue, Limits
@@ -310,6 +310,18 @@ def test_a_confirmed_order_is_not_refused_any_more(cut_off):
     hear(cut_off, answer(cut_off, order))
     hear(cut_off, OrderRefused(order.id, "sold_out"))
     assert show(cut_off, order).status == "confirmed"
+
+
+def test_what_is_only_asked_for_is_no_ticket_in_any_figure(cut_off):
+    def figures() -> tuple[int, dict[str, int]]:
+        view = cut_off.look(door.door_view)
+        return view.sold, cut_off.look(lambda unit: orders.issued_by_quota(unit.db, unit.identity.device))
+
+    first, second = ask(cut_off, (ADULT, 3)), ask(cut_off, (ADULT, 4))
+    assert figures() == (0, {})
+    hear(cut_off, OrderRefused(second.id, "sold_out"))
+    hear(cut_off, answer(cut_off, first))
+    assert figures() == (3, {ROOM: 3})
 
 
 def test_nobody_pays_for_a_request(cut_off):
