@@ -9,7 +9,19 @@ from pathlib import Path
 from flask import Flask, g
 from jinja2 import ChoiceLoader, FileSystemLoader
 
-from appliance.console import api, device_page, losses, machines, repair, requests, sessions, shown, signing_in, stock
+from appliance.console import (
+    api,
+    device_page,
+    losses,
+    machines,
+    quotas,
+    repair,
+    requests,
+    sessions,
+    shown,
+    signing_in,
+    stock,
+)
 from appliance.console.desk import Console
 from appliance.web import bodies, pages, problems, request_log, screens, security
 from appliance.web.languages import ENGLISH
@@ -50,6 +62,7 @@ def create_app(
         machines.blueprint,
         device_page.blueprint,
         losses.blueprint,
+        quotas.blueprint,
         repair.blueprint,
         requests.blueprint,
         sessions.blueprint,

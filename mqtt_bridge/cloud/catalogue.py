@@ -150,6 +150,10 @@ class _Import:
         bought = 0 if known is None else max(0, book.quota.extra - known[2].extra)
         quota = msgspec.structs.replace(quota, extra=quota.extra + bought)
         aimed = book.quota.limit if book.quota.target is None else book.quota.target
+        if known is not None and known[2].limit == quota.limit != aimed and not book.quota.retired:
+            # The file says what it said before; the limit that an operator set since is the later word.
+            self.changes.append(f"{name}: limit {aimed} stays as set on the console, the file still says {quota.limit}")
+            quota = msgspec.structs.replace(quota, limit=aimed)
         if (quota.limit, quota.extra, quota.name) == (
             aimed,
             book.quota.extra,

@@ -43,13 +43,13 @@ class Demand:
     def look(self, sold: int, now_ms: int, *, dry: bool) -> Demand:
         """Take over a ``sold`` total that arrived now; ``dry``: nothing was left to sell, so more may have been wanted.
 
-        What sold out before it was looked at is counted over the time it should have taken, not over all the time: an empty
-        shelf says nothing about demand.
+        What sold out before it was looked at is counted over the time it should have taken (half of it all, where nothing
+        was known before), not over all the time: an empty shelf says nothing about demand.
         """
         new = max(0, sold - self.sold)
         hours = elapsed_h(self.as_of_ms, now_ms)
-        if dry and self.hours and self.tickets:
-            hours = min(hours, new * self.hours / self.tickets)
+        if dry:
+            hours = min(hours, new * self.hours / self.tickets) if self.hours and self.tickets else hours / 2
         kept = 0.5 ** (hours / DEMAND_HALF_LIFE_H)
         return Demand(self.tickets * kept + new, self.hours * kept + hours, max(self.sold, sold), now_ms)
 

@@ -64,6 +64,11 @@ def test_an_empty_shelf_is_no_lack_of_demand() -> None:
     assert unsold.tickets / unsold.hours < 4
 
 
+def test_what_sold_out_before_anything_was_known_is_taken_to_have_lasted_half_the_time() -> None:
+    demand = Demand(as_of_ms=START_MS).look(12, START_MS + 4 * HOUR_MS, dry=True)
+    assert demand.tickets / demand.hours == pytest.approx(6)
+
+
 def test_demand_of_long_ago_fades() -> None:
     demand = watched(*[20] * 24, *[1] * 72)
     assert demand.tickets / demand.hours < 4
