@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.cloud import price
 from mqtt_bridge.cloud.books import Book
+from mqtt_bridge.cloud.closed_epochs import doubt_of
 from mqtt_bridge.cloud.directory import audit, lock
-from mqtt_bridge.cloud.doubt import Doubt
 from mqtt_bridge.cloud.price import Holding, LimitPrice, Situation
 from mqtt_bridge.cloud.records import Device, Line, Quota
 from mqtt_bridge.cloud.rows import Lock
@@ -36,8 +36,7 @@ def situation(work: Work, quota: str, wall_ms: int) -> Situation | None:
         return None
     book = Book(work, found, work.of(Line).where("quota", quota))
     devices = work.of(Device).fetch_all()
-    present = {(each.name, each.epoch) for each in devices if each.status != "sealed"}
-    closed = sum(max(0, line.unsold) for key, line in book.lines.items() if key not in present)
+    doubt = doubt_of(found.released, book.lines.values(), {each.name: each for each in devices})
     holdings = [
         _holding(each, line, wall_ms)
         for each in devices
@@ -48,7 +47,7 @@ def situation(work: Work, quota: str, wall_ms: int) -> Situation | None:
         extra=found.extra,
         sold=book.known_sales,
         holdings=tuple(holdings),
-        doubt=Doubt(closed),
+        doubt=doubt,
         target=found.target,
     )
 

@@ -90,6 +90,8 @@ def test_how_long_a_venue_without_a_link_takes_is_said_as_far_as_it_is_known(ope
     page = words(operator.get("/quotas/q?limit=10").text)
     assert "Reached unknown" in page
     assert "Out of reach now 18" in page
+    assert "hall-1 7 7 unknown 7" in page
+    assert "yard-1 11 11 unknown 11" in page
 
 
 @pytest.mark.parametrize("asked", ["", "many", "-1", "1.5", "99999999999"])
