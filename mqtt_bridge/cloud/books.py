@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, raise_alarm
 from mqtt_bridge.cloud.allocation import DeviceFacts, Grant, QuotaFacts, Recall, plan, stepped_limit
 from mqtt_bridge.cloud.forecast import Guess, forecast, inherited
-from mqtt_bridge.cloud.lines import LinePlan
-from mqtt_bridge.cloud.lineup import Lineup, line_of, plan_line, walked_past
+from mqtt_bridge.cloud.lineup import Lineup, line_of, plan_line
 from mqtt_bridge.cloud.records import Device, Line, Quota, demand_columns
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.messages import ReturnAllocation, WaitlistEntrusted
@@ -78,7 +77,7 @@ class Book:
 
     def waitlist(self, devices: Mapping[str, Device], wall_ms: int) -> Lineup:
         """Who waits for it."""
-        return line_of(self._work, self.id, devices, wall_ms)
+        return line_of(self._work, self.id, self.lines.values(), devices, wall_ms)
 
     def freeze(self, reason: str, wall_ms: int) -> None:
         """Grant nothing more until a person has looked."""
@@ -119,8 +118,6 @@ class Round:
 
     book: Book
     facts: QuotaFacts
-    line: Lineup
-    served: LinePlan | None
     devices: list[DeviceFacts]
     left: int
     coming: int
@@ -148,13 +145,13 @@ def serve_waitlist(
     if book.quota.target is not None:
         # Whatever comes back lowers the limit first.
         coming = book.quota.target + book.quota.extra - book.known_sales - waited_for
-        return Round(book, facts, line, None, able, 0, coming)
+        return Round(book, facts, able, 0, coming)
     coming = book.capacity - book.known_sales - book.kept(wall_ms) - waited_for
     if not line.entries:
-        return Round(book, facts, line, None, able, spare, coming - spare)
+        return Round(book, facts, able, spare, coming - spare)
     served = plan_line(line, spare, able)
     _carry_out(book, served.steps, devices, wall_ms, settled)
-    return Round(book, facts, line, served, served.devices, served.pool, coming - served.pool)
+    return Round(book, facts, served.devices, served.pool, coming - served.pool)
 
 
 def grant(
@@ -167,9 +164,6 @@ def grant(
     """
     left = max(0, at.left - requested - kept) if at.facts.target is None else at.facts.pool
     steps = plan(replace(at.facts, pool=left, asked=missing), at.devices)
-    if at.served is not None:
-        granted = sum(each.quantity for each in steps if isinstance(each, Grant))
-        walked_past(at.line, at.served, granted + requested)
     _carry_out(at.book, steps, devices, wall_ms, settled)
     _sound(at.book, wall_ms)
 

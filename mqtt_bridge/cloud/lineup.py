@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from mqtt_bridge.cloud.allocation import DeviceFacts
 from mqtt_bridge.cloud.lines import LinePlan, Standing, serve_line
-from mqtt_bridge.cloud.records import Device, Entry
+from mqtt_bridge.cloud.records import Device, Entry, Line
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol import waitlist
 from mqtt_bridge.protocol.messages import InLine, WaitlistEntrusted, Wish
-from mqtt_bridge.protocol.waitlist import MOST_PER_QUOTA, OPEN, SAVING_MS, Waiting
+from mqtt_bridge.protocol.waitlist import MOST_PER_QUOTA, OPEN, Waiting
 
 # Entries that a device takes over stand before its own, in the order of the line.
 ENTRUSTED = -(2**40)
@@ -51,16 +51,21 @@ def _waiting(entry: Entry, devices: Mapping[str, Device], wall_ms: int) -> Waiti
     return Waiting(entry.entry, entry.quantity, True, reachable, entry.rounds, entry.passed)
 
 
-def line_of(work: Work, quota: str, devices: Mapping[str, Device], wall_ms: int) -> Lineup:
+def line_of(work: Work, quota: str, stock: Iterable[Line], devices: Mapping[str, Device], wall_ms: int) -> Lineup:
     """Return the line of a quota, with entries entrusted where their device cannot answer for them; needs the quota's lock."""
+    everybody = work.of(Entry).where("quota", quota)
     entries = sorted(
-        (each for each in work.of(Entry).where("quota", quota) if each.state in OPEN or not each.counted),
-        key=lambda each: each.place,
+        (each for each in everybody if each.state in OPEN or not each.counted), key=lambda each: each.place
     )
+    if not entries:
+        return Lineup(work, [], devices, wall_ms)
+    taken = sum(each.quantity for each in everybody if each.state == "taken")
+    sold_to_others = sum(each.sold + each.confirmed for each in stock) - taken
     line = Lineup(work, entries, devices, wall_ms)
     for entry in [each for each in entries if each.state in OPEN]:
         _entrust(line, entry)
-    _count_passed(line)
+    _count_offers(line)
+    _count_sales(line, sold_to_others)
     return line
 
 
@@ -97,7 +102,7 @@ def wishes_of(entry: Entry) -> tuple[Wish, ...]:
     return tuple(Wish(**each) for each in json.loads(entry.wishes))
 
 
-def _count_passed(line: Lineup) -> None:
+def _count_offers(line: Lineup) -> None:
     """Count each offer once, past those before it who still wait and could have been served."""
     for offered in [each for each in line.entries if not each.counted]:
         if offered.offered:
@@ -109,6 +114,17 @@ def _count_passed(line: Lineup) -> None:
     line.entries = [each for each in line.entries if each.state in OPEN]
 
 
+def _count_sales(line: Lineup, sold: int) -> None:
+    """Count what people outside the line bought past groups that could have been served; ``sold`` is their total so far."""
+    for entry in [each for each in line.entries if each.state == "waiting" and each.quantity > 1]:
+        if not _waiting(entry, line.devices, line.wall_ms).reachable:
+            if entry.sold_from >= 0:
+                line.change(entry, sold_from=-1)
+        elif entry.sold_from != sold:
+            gone_by = max(0, sold - entry.sold_from) if entry.sold_from >= 0 else 0
+            line.change(entry, passed=entry.passed + gone_by, sold_from=sold)
+
+
 def plan_line(line: Lineup, pool: int, devices: list[DeviceFacts]) -> LinePlan:
     """Decide what those who wait get, and note how long stock has been saved for the first who is unmet."""
     plan = serve_line(line.standing(), pool, devices)
@@ -118,34 +134,23 @@ def plan_line(line: Lineup, pool: int, devices: list[DeviceFacts]) -> LinePlan:
 
 
 def _turned(line: Lineup, plan: LinePlan) -> bool:
-    """Begin or end a round of the first who is unmet when it is time; tells whether that changes the plan."""
+    """Begin another round when stock was saved in vain for too long; tells whether that changes the plan."""
     if not plan.served.unmet:
         return False
     first = plan.served.unmet[0]
     entry = next(each for each in line.entries if each.entry == first.id)
-    gone_ms = line.wall_ms - entry.since_ms
-    if not (first.room_outside or plan.served.saved):
+    saved_ms = line.wall_ms - entry.since_ms
+    if not plan.served.saved:
         if entry.since_ms:
             line.change(entry, since_ms=0)
-    elif not entry.since_ms or gone_ms < 0:
+    elif not entry.since_ms or saved_ms < 0:
         line.change(entry, since_ms=line.wall_ms)
-    elif first.room_outside and gone_ms >= SAVING_MS:
-        # What venues sell past it is not counted here, so a round ends after some time even if nobody used it up.
-        line.change(entry, passed=entry.quantity, since_ms=line.wall_ms)
-        return True
-    elif not first.room_outside and gone_ms >= waitlist.saving_ms(entry.rounds):
+    elif saved_ms >= waitlist.saving_ms(entry.rounds):
         for each in plan.served.unmet:
             unmet = next(one for one in line.entries if one.entry == each.id)
-            line.change(unmet, rounds=unmet.rounds + 1, passed=0, since_ms=line.wall_ms)
+            line.change(unmet, rounds=unmet.rounds + 1, passed=0, since_ms=0)
         return True
     return False
-
-
-def walked_past(line: Lineup, plan: LinePlan, quantity: int) -> None:
-    """Count what ordinary grants take past those who are unmet."""
-    for each in plan.served.unmet if quantity else ():
-        entry = next(one for one in line.entries if one.entry == each.id)
-        line.change(entry, passed=entry.passed + quantity)
 
 
 def told_line(entries: Iterable[Entry], devices: Mapping[str, Device], to: str, wall_ms: int) -> tuple[InLine, ...]:

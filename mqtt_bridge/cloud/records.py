@@ -402,6 +402,7 @@ class Entry(Record, frozen=True):
     passed: int = 0
     rounds: int = 0
     since_ms: int = 0
+    sold_from: int = -1
     entrusted: str = ""
     place: int = 0
 

@@ -294,7 +294,8 @@ member = Table(
 # Everybody who waits or waited: ``place`` is the order of receipt and thus of the line, ``number`` the join sequence at the
 # device that answers for the entry, ``inc`` the life in which that device last told of it, ``entrusted`` the life it was told to
 # take it over in. ``wishes`` is JSON. ``offered`` and ``counted``: an offer is counted once past those before it. ``passed``,
-# ``rounds``: see protocol.waitlist; ``since_ms`` is since when stock is saved for it, or its round is open.
+# ``rounds``: see protocol.waitlist; ``since_ms`` is since when stock is saved for it, ``sold_from`` how many tickets
+# had been sold to others when ``passed`` was last counted (-1: not yet).
 waitlist = Table(
     "waitlist",
     metadata,
@@ -312,6 +313,7 @@ waitlist = Table(
     Column("passed", Integer, nullable=False),
     Column("rounds", Integer, nullable=False),
     Column("since_ms", BigInteger, nullable=False),
+    Column("sold_from", BigInteger, nullable=False),
     Column("entrusted", String, nullable=False),
     Column("joined_at_ms", BigInteger, nullable=False),  # the device's clock
 )

@@ -4,12 +4,13 @@
 received them; a device's messages arrive in order, so each device finds its own entries in that line in its own order. No clock
 decides: one that is wrong could jump the queue. What the cloud does not know yet stands at the end.
 
-**Groups.** An entry gets all its tickets at once or none. One that is larger than what is free is *unmet*: those behind it may be
-served first, but with no more tickets in all than it wants itself (``passed``), and nobody from outside the line is served. After
-that everything that comes free is saved for it. With W tickets wanted before it, an entry of n tickets is therefore offered
-its tickets at the latest when W + 2n have come free. Stock that was saved in vain for ``SAVING_MS`` opens another *round*: as many
-tickets as the group wants may pass again, and in a later round people from outside may have them too. Each round saves twice as
-long as the one before, so that no ticket lies idle for good, and no group waits for good while tickets still come free.
+**Groups.** An entry gets all its tickets at once or none. One that is larger than what is free is *unmet*: others may have what it
+cannot use, those behind it first and people from outside the line last, but in all no more tickets than it wants itself
+(``passed``). After that everything that comes free is saved for it. With W tickets wanted before it, an entry of n tickets is
+therefore offered its tickets at the latest when W + 2n have come free. Stock that was saved in vain for ``SAVING_MS`` opens another
+*round*: as many tickets may pass again. Each round saves twice as long as the one before, so that no ticket lies idle for good,
+and no group waits for good while tickets still come free. One phone that asks for many tickets thus keeps none from others until
+as many have gone by.
 """
 
 from __future__ import annotations
@@ -78,13 +79,8 @@ class Waiting:
 
     @property
     def room(self) -> int:
-        """Tickets that may still go by to those behind it."""
+        """Tickets that may still go by in this round."""
         return max(0, self.quantity - self.passed)
-
-    @property
-    def room_outside(self) -> int:
-        """Tickets that may still go by to people outside the line."""
-        return self.room if self.rounds else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +127,7 @@ def serve(line: Iterable[Waiting], free: int) -> Served:
             now.take(entry)
         else:
             now.unmet.append(entry)
-    spare = min([now.free, *(each.room_outside for each in now.unmet)])
+    spare = min([now.free, *(each.room for each in now.unmet)])
     return Served(tuple(now.offers), now.aside, tuple(now.unmet), now.free - spare, spare)
 
 

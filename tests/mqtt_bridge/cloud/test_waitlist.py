@@ -53,11 +53,14 @@ def test_what_is_missing_is_recalled_from_those_with_stock_nobody_is_due() -> No
     assert again.recalls == []
 
 
-def test_while_a_group_is_unmet_nothing_free_goes_to_others() -> None:
-    """Neither from the pool nor from device to device."""
-    plan = serve_line(standing(("a", 4)), 1, [device("a"), device("b", 2)])
-    assert (plan.grants, plan.recalls, plan.pool) == ({}, [], 0)
+def test_what_a_group_cannot_use_goes_on_to_others_and_then_is_saved() -> None:
+    """From the pool, up to its own size; stock that devices have is not moved meanwhile."""
+    line = standing(("a", 4))
+    plan = serve_line(line, 1, [device("a"), device("b", 2)])
+    assert (plan.grants, plan.recalls, plan.pool) == ({}, [], 1)
     assert all(each.free == 0 for each in plan.devices)
+    passed = [replace(each, waiting=replace(each.waiting, passed=4)) for each in line]
+    assert serve_line(passed, 1, [device("a"), device("b", 2)]).pool == 0
 
 
 FACTS = st.lists(
@@ -212,11 +215,10 @@ def test_an_offer_is_counted_once_past_those_before_it(world: World) -> None:
     assert world.rows("SELECT passed FROM waitlist WHERE entry = 'group'") == [(2,)]
 
 
-def test_stock_saved_in_vain_opens_a_round_that_ends(world: World) -> None:
-    """Ten minutes saved, ten minutes open, then saved twice as long."""
+def test_what_others_buy_is_counted_past_a_group_and_what_is_saved_in_vain_opens_a_round(world: World) -> None:
+    """Two sold past a group of two, at any venue; then ten minutes saved, another round, and twice as long."""
     hall, yard = sold_out(world)
     waits(world, yard, "group", 1, 2)
-    world.tell(hall, hall.cancel("hall-1"))
 
     def later(ms: int) -> tuple[object, ...]:
         world.now_ms += ms
@@ -226,11 +228,22 @@ def test_stock_saved_in_vain_opens_a_round_that_ends(world: World) -> None:
         world.tick(0)
         return world.rows("SELECT rounds, passed FROM waitlist")[0]
 
-    assert later(1000) == (0, 0)
-    assert later(SAVING_MS) == (1, 0)
-    assert later(SAVING_MS - 1) == (1, 0)
-    assert later(1) == (1, 2)
-    assert later(2 * SAVING_MS - 1) == (1, 2)
+    for number in (1, 2):
+        world.tell(hall, hall.cancel("hall-1"))
+        assert later(1000) == (0, number - 1)
+        world.tell(hall, hall.sell(f"walk-up-{number}"))
+        assert later(1000) == (0, number)
+    world.tell(hall, hall.cancel("hall-1"))
+    assert later(1000) == (0, 2)
+    assert line_of(world, "hall-1") == (InLine(0, 2, 0, 2),)
+    assert later(SAVING_MS - 1001) == (0, 2)
+    assert later(1) == (1, 0)
+    world.tell(hall, hall.sell("walk-up-3"))
+    world.tell(hall, hall.cancel("hall-1"))
+    world.tell(hall, hall.sell("walk-up-4"))
+    world.tell(hall, hall.cancel("hall-1"))
+    assert later(1000) == (1, 2)
+    assert later(2 * SAVING_MS - 1001) == (1, 2)
     assert later(1) == (2, 0)
 
 

@@ -51,10 +51,12 @@ def test_tickets_go_in_order_and_what_is_left_is_spare() -> None:
     assert (names(served.offers), served.spare, served.saved, served.unmet) == ("abc", 2, 0, ())
 
 
-def test_nobody_from_outside_gets_what_a_group_still_waits_for() -> None:
-    """One ticket is free, two are wanted: it is saved."""
-    served = serve(line(2), 1)
-    assert (served.offers, served.spare, served.saved) == ((), 0, 1)
+def test_what_a_group_cannot_use_yet_goes_to_others_until_as_much_went_by_as_it_wants() -> None:
+    """A group of two and one free ticket: people from outside may have it twice, then it is saved."""
+    waiting = line(2)
+    assert [serve(walked_past(waiting, gone), 1).spare for gone in (0, 1, 2)] == [1, 1, 0]
+    assert serve(walked_past(waiting, 2), 1).saved == 1
+    assert serve(walked_past(waiting, 1), 9).spare == 7
 
 
 def test_small_ones_may_pass_a_group_by_as_many_tickets_as_it_wants_and_no_more() -> None:
