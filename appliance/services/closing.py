@@ -6,7 +6,7 @@ from appliance.services import turns
 from appliance.services.box import Unit
 from appliance.services.stock import end_hold
 from appliance.store import allocations, device, holds
-from mqtt_bridge.protocol.messages import AllocationReturned, DeviceState
+from mqtt_bridge.protocol.messages import DeviceClosed, DeviceState
 
 
 def close(unit: Unit, state: DeviceState) -> None:
@@ -19,11 +19,10 @@ def close(unit: Unit, state: DeviceState) -> None:
         turns.withdraw_all(unit)
         for hold_id in holds.open_ids(unit.db):
             end_hold(unit, hold_id, "release")
-        emptied = [shelf.give_back_all() for shelf in allocations.shelves(unit.db).values() if shelf.available]
+        emptied = [shelf.give_back_all() for shelf in allocations.shelves(unit.db).values()]
         for shelf in emptied:
             allocations.put(unit.db, shelf)
-        if emptied:
-            unit.emit(AllocationReturned(stock=tuple(each.count for each in emptied)))
+        unit.emit(DeviceClosed(stock=tuple(each.count for each in emptied)))
         unit.audit("system", "sealed")
         unit.wakes.update({"bridge", "desk"})
     device.change(

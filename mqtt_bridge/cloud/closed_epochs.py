@@ -15,6 +15,7 @@ from mqtt_bridge.cloud.doubt import Doubt, came_back, counted
 from mqtt_bridge.cloud.records import Contradiction, Device, Line, Order, Ticket
 from mqtt_bridge.cloud.rows import Lock
 from mqtt_bridge.cloud.work import Work
+from mqtt_bridge.protocol.messages import StockCount
 
 
 def closed(line: Line, devices: Mapping[str, Device]) -> bool:
@@ -127,6 +128,20 @@ def ticket_cancelled(work: Work, issuer: str, ticket: Ticket, *, certain: bool) 
     if certain and line.unsold > 0:
         work.of(Line).change(line, returned=line.returned + 1, reclaimed=line.reclaimed + 1)
     return looked_at
+
+
+def hand_back(work: Work, device: str, told: StockCount) -> set[str]:
+    """Return to the pool all that is left of an allocation after a sealed device's last word; returns the quota to look at.
+
+    That is more than the device gave back where the last grant never reached it.
+    """
+    work.of(Line).lock_keys([(told.quota, device, told.epoch)], Lock.CHANGE)
+    line = work.of(Line).get(told.quota, device, told.epoch)
+    if line is None:
+        return set()
+    left = max(0, line.unsold - max(0, told.totals.sold - line.sold))
+    work.of(Line).change(line, returned=line.returned + left)
+    return {line.quota}
 
 
 def recount(work: Work, device: str) -> None:

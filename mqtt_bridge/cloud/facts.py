@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from mqtt_bridge.cloud.alarms import contradict
 from mqtt_bridge.cloud.catalogues import Catalogues
-from mqtt_bridge.cloud.closed_epochs import sealed, ticket_cancelled, ticket_known
+from mqtt_bridge.cloud.closed_epochs import hand_back, sealed, ticket_cancelled, ticket_known
 from mqtt_bridge.cloud.kinds import Telling, applies
 from mqtt_bridge.cloud.records import (
     CheckIn,
@@ -34,6 +34,7 @@ from mqtt_bridge.protocol.messages import (
     CancelRequested,
     CheckedIn,
     CheckInUndone,
+    DeviceClosed,
     DeviceKey,
     OrderCancelled,
     OrderConfirmed,
@@ -209,6 +210,16 @@ def _receipt_seen(at: Telling, body: ReceiptSeen) -> None:
     )
     at.work.of(Ticket).add(ticket)
     at.counts.waiting |= ticket_known(at.work, claims.issuer, ticket)
+
+
+@applies(DeviceClosed)
+def _device_closed(at: Telling, body: DeviceClosed) -> None:
+    """Nothing more can be sold of what it had, and no grant that was still under way can reach it any more."""
+    if not sealed(at.work, at.device):
+        at.alarm("sealed", at.device, "stopped for good, because it was sealed once; seal it here too")
+        return
+    for each in body.stock:
+        at.counts.waiting |= hand_back(at.work, at.device, each)
 
 
 def _as_told(key: Key) -> DeviceKey:

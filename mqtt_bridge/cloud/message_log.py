@@ -115,6 +115,8 @@ _DETAILS: dict[type, Callable[[Any], str]] = {
     m.OrderCancelled: lambda body: _tickets(len(body.tickets)),
     m.CheckedIn: lambda body: body.verdict.replace("_", " ") + (f", {body.reason}" if body.reason else ""),
     m.AllocationReturned: _stock,
+    m.DeviceClosed: _stock,
+    m.VenueRetold: lambda body: f"part {body.part} of {body.parts}",
     m.ReturnAllocation: lambda body: f"until {body.returned} are returned in all",
     m.WaitlistJoined: lambda body: _tickets(sum(each.quantity for each in body.wishes)),
     m.WaitlistLeft: lambda body: body.why,

@@ -59,6 +59,7 @@ from mqtt_bridge.protocol.messages import (
 
 log = structlog.get_logger("marquee.reconciler")
 
+_ONE_TOO_MANY = "if two cards are in use, seal this name and provision both under new ones"
 LARGEST_COUNT = 2**31 - 1
 LONGEST_HARDWARE = 4000
 # A hello may begin a life, which nobody may grant to meanwhile: these have their devices alone.
@@ -210,10 +211,12 @@ class Batch:
         if status == "sealed":
             detail = "a sealed device is back: it is told to stop, and what it says is read as evidence"
             self._alarm("sealed", device.name, detail, None)
-        if hello.inc != device.inc:
-            if hello.inc in lives(self.work, device.name):
-                self._alarm("old-life", device.name, f"a copy in the earlier incarnation {hello.inc} is running", None)
-                return
+        introduced = hello.inc in lives(self.work, device.name)
+        if hello.inc != device.inc and introduced:
+            detail = f"a copy in the earlier incarnation {hello.inc} is running; {_ONE_TOO_MANY}"
+            self._alarm("old-life", device.name, detail, None)
+            return
+        if not introduced:
             if hello.began == "went_back":
                 detail = f"remembered less of {device.inc} than arrived here: an old copy of its card, now {hello.inc}"
                 self._alarm("went-back", f"{device.name} {device.inc}", detail, None)
@@ -247,8 +250,12 @@ class Batch:
         self.outcome.restarted.add(device.name)
 
     def _lost_epoch(self, hello: Hello) -> int:
-        """The epoch that a cloud which was lost had given to this life, 0 if there can be none."""
-        return max((each.epoch for each in hello.stock), default=0) if self.cloud.restoring else 0
+        """The epoch that a cloud which was lost had given to this life, 0 if there can be none.
+
+        Only of a database's first life: a later one may count what it must not sell, because the life before had a copy.
+        """
+        first = self.cloud.restoring and not hello.began
+        return max((each.epoch for each in hello.stock), default=0) if first else 0
 
     def _hear_again(self, device: Device, hello: Hello) -> Device:
         """After a backup was put back, believe what a device was granted once no older grant can reach it any more."""
@@ -327,7 +334,12 @@ class Batch:
         if known is None or known.sha256 == digest:
             return device
         subject = f"{device.name} {content.inc} {content.seq}"
-        self._alarm("second-history", subject, f"another {type(content.body).__name__} under the same number", payload)
+        self._alarm(
+            "second-history",
+            subject,
+            f"another {type(content.body).__name__} under the same number; {_ONE_TOO_MANY}",
+            payload,
+        )
         if isinstance(content.body, OrderConfirmed):
             self._list_fork(device.name, subject, content.body)
         if content.inc == device.inc and not device.stopped:
@@ -394,12 +406,14 @@ class Batch:
             self.counts.report(device.name, count, now=True)
 
     def _unknown_life(self, device: Device, status: Status) -> Device:
-        """A device that goes on talking to a cloud which forgot its life: a state of the new generation makes it say hello."""
+        """A device that goes on talking to a cloud which forgot its life: a state of the new generation makes it say hello.
+
+        Until then the life is not introduced, so that state grants nothing.
+        """
         if status.inc in lives(self.work, device.name):
             return device
         self.outcome.answered.add(device.name)
-        epoch = max((each.epoch for each in status.stock), default=0)
-        return begin_life(self.work, device, status.inc, self.cloud, self.wall_ms, epoch=epoch)
+        return self.work.of(Device).change(device, inc=status.inc, told_to_stop=None)
 
     def _need(self, device: Device, payload: bytes) -> None:
         need = decode(payload, Need)

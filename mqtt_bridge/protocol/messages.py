@@ -173,6 +173,12 @@ class ReceiptSeen(_Body, frozen=True):
     receipt: str
 
 
+class DeviceClosed(_Body, frozen=True):
+    """The last word of a sealed device: it sells nothing more, and gave back all it had in ``stock``, the totals of its life."""
+
+    stock: tuple[StockCount, ...]
+
+
 class KeyPublished(_Body, frozen=True):
     """A device's public receipt key (32 raw bytes, hex); ``retires`` names the key it replaces."""
 
@@ -364,6 +370,7 @@ Uplink = (
     | RequestWithdrawn
     | PersonalDataErased
     | ReceiptSeen
+    | DeviceClosed
 )
 # The cloud forwards facts of other devices to those that need them, unchanged.
 Downlink = (

@@ -16,10 +16,10 @@ from mqtt_bridge.protocol import ids, receipts
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import (
     Ack,
-    AllocationReturned,
     CancelRequested,
     CheckedIn,
     Content,
+    DeviceClosed,
     DeviceKey,
     Envelope,
     KeyDirectory,
@@ -79,7 +79,7 @@ def test_a_sealed_device_ends_holds_returns_its_stock_once_and_sells_no_more(box
     box.run(lambda unit: booking.place_hold(unit, guest(), [Item(ADULT, 3)]))
     for _ in range(2):
         hear(box, sealed=True)
-    returned = [each for each in sent(box) if isinstance(each, AllocationReturned)]
+    returned = [each for each in sent(box) if isinstance(each, DeviceClosed)]
     assert len(returned) == 1
     room = next(each for each in returned[0].stock if each.quota == ROOM)
     assert (room.totals.sold, room.totals.returned, room.totals.unsold) == (2, 8, 0)
@@ -101,7 +101,7 @@ def test_a_sealed_device_stays_sealed_whatever_a_forgetful_cloud_says(box):
 def test_a_copy_that_went_back_in_time_returns_nothing_when_it_is_sealed(box):
     """Its stock may have been sold by what it forgot."""
     hear(box, sealed=True, stop=True)
-    assert not any(isinstance(each, AllocationReturned) for each in sent(box))
+    assert sent(box)[-1] == DeviceClosed(())
 
 
 def test_a_state_of_a_later_generation_counts_whatever_its_number(box):
@@ -240,4 +240,4 @@ def test_a_sealed_device_withdraws_its_offers_so_that_its_replacement_makes_them
     hear(box, sealed=True)
     box.run(sweep)
     assert box.look(lambda unit: waitlist.look(unit, entry)).state == "waiting"
-    assert [type(each) for each in bodies(box)[-2:]] == [OfferWithdrawn, AllocationReturned]
+    assert [type(each) for each in bodies(box)[-2:]] == [OfferWithdrawn, DeviceClosed]

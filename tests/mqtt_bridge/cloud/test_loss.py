@@ -27,6 +27,7 @@ from mqtt_bridge.protocol.messages import (
     AllocationReturned,
     CancelRequested,
     CheckedIn,
+    DeviceClosed,
     Hello,
     KeyDirectory,
     OrderCancelled,
@@ -188,6 +189,24 @@ def test_a_sealed_device_that_returns_hands_back_what_it_did_not_sell(world: Wor
     back = hall.totals.unsold
     hall.totals = Totals(granted=hall.totals.granted, returned=back)
     world.tell(hall, hall.envelope(AllocationReturned((hall.count(),))))
+    world.tick()
+    assert in_doubt(world) == 0
+    assert world.pool() == 25
+    conserved(world)
+
+
+def test_a_grant_that_never_reached_a_sealed_device_comes_back_with_its_last_word(world: World) -> None:
+    """It knew of fewer tickets than it was granted, and no state can bring it the others any more."""
+    hall = world.add("hall-1", "hall")
+    knew = hall.totals.granted
+    hall.need(world, 2)
+    world.tick()
+    if world.state("hall-1").grants[0].granted == knew:
+        hall.totals = Totals(granted=knew - 2)
+    seal(world, "hall-1")
+    hall.hello(world)
+    hall.totals = Totals(granted=hall.totals.granted, returned=hall.totals.granted)
+    world.tell(hall, hall.envelope(DeviceClosed((hall.count(),))))
     world.tick()
     assert in_doubt(world) == 0
     assert world.pool() == 25
