@@ -185,7 +185,7 @@ class Town:
     def something(self) -> None:
         """Let one thing happen somewhere."""
         rng, office = self.rng, self.rng.choice(self.offices)
-        match rng.choice(["joins", "holds", "confirms", "cancels", "takes", "breaks", "waits"]):
+        match rng.choice(["joins", "joins", "holds", "confirms", "cancels", "takes", "breaks", "waits"]):
             case "joins":
                 self.join(office, rng.choice((1, 1, 2, 4)))
             case "holds":
@@ -291,6 +291,8 @@ def test_the_line_holds_over_longer_histories(tmp_path: Path, seed: int) -> None
 def live_through(town: Town, steps: int) -> None:
     """Guests, groups and broken links by a seed; then all heals, everything is cancelled, and the line runs empty."""
     sell_out(town)
+    for office in town.offices:
+        town.join(office, town.rng.choice((1, 2, 3)))
     for _ in range(steps):
         town.something()
         town.pass_time(town.rng.choice((0, 200, 2_000)))
