@@ -32,6 +32,10 @@ from tests.simulation.till import CLOUD, Unit
 def place_hold(unit: Unit, wanted: Iterable[tuple[str, int]], limits: Limits, *, asked: bool) -> str:
     """Claim tickets for a while; where the cloud was ``asked`` in vain, hold a request instead if that is possible."""
     wanted = tuple(wanted)
+    for quota, _ in wanted if asked else ():
+        shelf = till.current(unit).get(quota)
+        if shelf is not None and shelf.wanted:
+            till.remember_no(unit, quota)  # nobody waits for the cloud any more
     try:
         return till.place_hold(unit, wanted, limits)
     except SoldOutHere:
