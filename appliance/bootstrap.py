@@ -24,6 +24,7 @@ from appliance.settings import Settings, SettingsError
 from appliance.store.engine import open_database
 from mqtt_bridge.edge import Names
 from mqtt_bridge.keys import KeyFile
+from mqtt_bridge.protocol import topics
 from mqtt_bridge.relay import Relay, edge_transport
 from mqtt_bridge.transport import Tls, Transport
 
@@ -143,13 +144,20 @@ def run_reconciler(settings: Settings, stop: threading.Event) -> None:
     from mqtt_bridge.cloud import process
 
     transport = broker_client(settings, "cloud", ())
+    # Only production's broker counts there; the embedded one hangs up on who asks.
+    counters = broker_client(settings, "counters", [topics.DROPPED]) if is_production(settings) else None
     org = settings.device.org
-    process.run_reconciler(cloud_database(settings), transport, cloud_key(settings), org, wall_ms, stop)
+    process.run_reconciler(cloud_database(settings), transport, cloud_key(settings), org, wall_ms, stop, counters)
 
 
 def wall_ms() -> int:
     """The wall clock in ms since the epoch."""
     return time.time_ns() // 1_000_000
+
+
+def is_production(settings: Settings) -> bool:
+    """Whether the broker is one that wants certificates, hence a Mosquitto on the shipped files."""
+    return settings.broker.url.startswith("mqtts://")
 
 
 def broker_client(settings: Settings, purpose: str, subscriptions: Iterable[str]) -> Transport:

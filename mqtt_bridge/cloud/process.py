@@ -10,6 +10,7 @@ from collections.abc import Callable
 import structlog
 
 from mqtt_bridge.cloud import samples
+from mqtt_bridge.cloud.broker_watch import BrokerWatch
 from mqtt_bridge.cloud.repair import apply_rules
 from mqtt_bridge.cloud.service import Reconciler, Wire
 from mqtt_bridge.cloud.sql import SqlStore
@@ -17,8 +18,8 @@ from mqtt_bridge.database import Database
 from mqtt_bridge.protocol.codec import Signer
 
 log = structlog.get_logger("marquee.reconciler")
-# How soon what waited for stock is rebooked, and rules are applied.
-REPAIR_EVERY_MS = 1_000
+# How soon what waited for stock is rebooked, rules are applied, and what the broker dropped is listed.
+LOOK_EVERY_MS = 1_000
 REPAIRS_AT_ONCE = 20
 
 
@@ -29,23 +30,30 @@ def run_reconciler(
     org: str,
     clock: Callable[[], int],
     stop_event: threading.Event,
+    counters: Wire | None = None,
 ) -> None:
-    """Reconcile until ``stop_event``; starts and stops ``transport``. ``clock`` returns wall-clock ms since the Unix epoch."""
-    name = secrets.token_hex(4)
-    reconciler = Reconciler(
-        SqlStore(database), transport, signer, org, clock, ticks_ms, name=name, chores=chores_of(database)
-    )
+    """Reconcile until ``stop_event``; starts and stops ``transport``. ``clock`` returns wall-clock ms since the Unix epoch.
+
+    ``counters`` is a second connection that hears ``topics.DROPPED``, where the broker has such a thing.
+    """
+    name, store = secrets.token_hex(4), SqlStore(database)
+    reconciler = Reconciler(store, transport, signer, org, clock, ticks_ms, name=name, chores=chores_of(database))
+    watch = None if counters is None else BrokerWatch(counters)
     transport.start()
+    if counters is not None:
+        counters.start()
     try:
         next_look = 0
         while not stop_event.is_set():
             reconciler.step(stop_event)
-            if reconciler.membership.first and ticks_ms() >= next_look:
-                next_look = ticks_ms() + REPAIR_EVERY_MS
-                _repair(database, clock())
+            if ticks_ms() >= next_look:
+                next_look = ticks_ms() + LOOK_EVERY_MS
+                _look(database, store, watch, clock(), first=reconciler.membership.first)
     finally:
         reconciler.leave()
         transport.stop()
+        if counters is not None:
+            counters.stop()
 
 
 def chores_of(database: Database) -> tuple[Callable[[int], object], ...]:
@@ -53,11 +61,14 @@ def chores_of(database: Database) -> tuple[Callable[[int], object], ...]:
     return (lambda wall_ms: database.run(lambda db: samples.take(db, wall_ms)),)
 
 
-def _repair(database: Database, wall_ms: int) -> None:
+def _look(database: Database, store: SqlStore, watch: BrokerWatch | None, wall_ms: int, *, first: bool) -> None:
     try:
-        apply_rules(database, wall_ms, most=REPAIRS_AT_ONCE)
+        if first:
+            apply_rules(database, wall_ms, most=REPAIRS_AT_ONCE)
+        if watch is not None:
+            watch.look(store, wall_ms, tells=first)
     except SqlStore.failures as error:
-        log.error("repair.failed", error=type(error).__name__)
+        log.error("look.failed", error=type(error).__name__)
 
 
 def ticks_ms() -> int:

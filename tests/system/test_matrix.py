@@ -72,6 +72,7 @@ def test_what_an_overflowing_queue_dropped_is_sent_again_and_told(town: Town) ->
         os.kill(reconciler, signal.SIGCONT)
     town.check()
     wait_for(lambda: "it dropped" in findings(town), "a warning")
+    wait_for(lambda: "broker-dropped" in town.alarms(), "an alarm")
     town.broker.stop()
     town.broker.write()
     town.broker.start()
@@ -175,7 +176,8 @@ def test_a_device_shut_out_or_revoked_in_mid_event_keeps_its_rows_and_says_why(t
 def test_a_full_disk_refuses_before_it_promises_and_comes_back(town: Town) -> None:
     """Nothing can be written: holds and orders are refused with 503, pages answer, what was promised is kept."""
     venue = town.hall
-    kept = venue.hold().json["hold"]
+    kept, ticket = venue.hold().json["hold"], venue.buy()["tickets"][0]["code"]
+    venue.sign_in()
     before, sold = venue.available(), len(venue.issued())
     pids = workers(venue)
     limits = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids}
@@ -186,6 +188,7 @@ def test_a_full_disk_refuses_before_it_promises_and_comes_back(town: Town) -> No
             answer = venue.hold()
             assert (answer.status, answer.json["type"]) == (503, "/problems/busy")
             assert venue.post("/api/v1/orders", {"hold": kept}).status == 503
+            assert venue.try_scan(ticket).status == 503
         assert venue.get("/").status == 200
         assert venue.get("/api/v1/events").status == 200
     finally:
@@ -193,6 +196,7 @@ def test_a_full_disk_refuses_before_it_promises_and_comes_back(town: Town) -> No
             resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
     assert (venue.available(), len(venue.issued())) == (before, sold)
     assert venue.post("/api/v1/orders", {"hold": kept}).status == 201
+    assert venue.scan(ticket)["verdict"] == "admitted"
     town.check()
 
 
