@@ -34,7 +34,7 @@ class HoldRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WaitlistRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Tickets of one quota to wait for, all of them together; a contact may be left for the desk."""
+    """Tickets of one quota to wait for, all of them together; a contact goes into the order once they are taken."""
 
     items: Annotated[tuple[HoldItem, ...], Meta(min_length=1, max_length=MOST_LINES)]
     contact: Text = ""

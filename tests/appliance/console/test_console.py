@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from appliance.console.shown import age, moment
 from mqtt_bridge.cloud.store import register_device
+from mqtt_bridge.protocol.messages import OfferMade, WaitlistJoined, Wish
 from tests.appliance.console.conftest import TOKEN
 from tests.mqtt_bridge.cloud.world import START_MS, World
 
@@ -215,3 +216,17 @@ def test_the_console_changes_nothing_by_being_looked_at(world: World, app: Flask
     for path in ("/", "/devices", "/alarms", "/api/v1/stock", "/metrics", "/readyz"):
         assert operator.get(path).status_code == 200
     assert world.database.commits == before
+
+
+def test_the_length_of_each_waitlist_is_shown_and_told(
+    world: World, client: FlaskClient, operator: FlaskClient
+) -> None:
+    """Entries, the tickets they want, and what is offered to them right now."""
+    hall = world.add("hall-1", "hall")
+    world.tell(hall, hall.sell("o1", hall.totals.unsold))
+    for number, quantity in ((1, 1), (2, 2), (3, 3)):
+        world.tell(hall, hall.envelope(WaitlistJoined(f"w{number}", "q", number, (Wish("t", quantity),), 0)))
+    world.tell(hall, hall.envelope(OfferMade("w1", "q", (hall.count(),))))
+    page = operator.get("/").text
+    assert "<b>2</b> on the waitlist for <b>5</b> · <b>1</b> offered to it" in page
+    assert client.get("/api/v1/stock", headers=BEARER).json[0]["waiting"] == 2
