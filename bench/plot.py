@@ -9,7 +9,7 @@ from html import escape
 # Okabe and Ito's colours tell apart for nearly everybody; markers differ too.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = ("circle", "square", "diamond", "triangle", "cross", "ring")
-_WIDTH, _HEIGHT = 720, 440
+_WIDTH, _HEIGHT = 800, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 520, 52, 384
 _STYLE = (
     "text{font:14px system-ui,sans-serif;fill:#222}.title{font-weight:600;font-size:16px}.small{font-size:12px}"

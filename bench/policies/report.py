@@ -47,7 +47,10 @@ def _played(down: float, shape: trace.Shape, seeds: int) -> list[Result]:
 
 
 def _plot(by_down: dict[float, list[Result]]) -> str:
-    names = [each.contender.name for each in by_down[trace.DOWN_SHARES[0]]]
+    names = [
+        each.contender.name + (" (oversells)" if each.mean(lambda outcome: outcome.oversold) else "")
+        for each in by_down[trace.DOWN_SHARES[0]]
+    ]
     series = [Series(name, tuple(found[index].ratio for found in by_down.values())) for index, name in enumerate(names)]
     return chart(
         "Seats sold over seats that could be sold (95 % intervals)",
