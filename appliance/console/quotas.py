@@ -105,7 +105,7 @@ def _soon(hours: float | None) -> str:
     if hours is None:
         return "unknown"
     if hours == 0:
-        return "at once, within seconds"
+        return "within seconds"
     minutes = round(hours * 60)
     return f"about {minutes} min" if minutes < 90 else f"about {round(hours)} h"
 

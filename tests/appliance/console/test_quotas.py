@@ -48,7 +48,7 @@ def test_the_price_comes_first_and_changes_nothing(operator: FlaskClient, two: W
     assert "The limit at once 22" in page
     assert "Still to come back 12" in page
     assert "May be sold beyond 10, at most 12" in page
-    assert "Reached at once, within seconds" in page
+    assert "Reached within seconds" in page
     assert limit(two) == (25, 0, None)
 
 

@@ -131,3 +131,19 @@ def test_a_sold_session_cannot_be_removed_and_an_unsold_one_returns_its_stock(wo
     world.tell(hall, hall.sell("o1"))
     with pytest.raises(CatalogueRefused, match="1 sold tickets and cannot be removed"):
         apply_catalogue(world.database, empty, {}, 1)
+
+
+@pytest.mark.parametrize("extra", [0, 5])
+def test_a_strict_quota_sells_its_limit_and_an_optimistic_one_its_extra_on_top_and_not_one_more(
+    world: World, extra: int
+) -> None:
+    import_into(world, limit=10, extra=extra)
+    hall = world.add("hall-1", "hall")
+    for step in range(40):
+        hall.hear(world)
+        if hall.totals.unsold:
+            world.tell(hall, hall.sell(f"o{step}", hall.totals.unsold))
+        hall.need(world, 3)
+        world.tick()
+    assert hall.totals.sold == 10 + extra
+    assert world.pool() == 0
