@@ -54,11 +54,12 @@ class EdgeHandlers(Protocol[U_contra]):
         """Names (sha256) of the catalogue's pictures that are not stored here."""
         ...
 
-    def apply_state(self, unit: U_contra, state: DeviceState, acked: int, /) -> object:
-        """Merge grants and facts; begin a new incarnation where the cloud asks for it or remembers more of us than we do.
+    def apply_state(self, unit: U_contra, state: DeviceState, /) -> object:
+        """Merge grants and facts; begin a new incarnation where the cloud asks for it or remembers more of us than we do."""
+        ...
 
-        What the state acknowledges counts up to ``acked``: a message that was not sent over this connection may be another one.
-        """
+    def went_back(self, unit: U_contra, inc: str, /) -> object:
+        """The cloud knows another history of the incarnation ``inc``: begin a new one."""
         ...
 
     def apply_catalogue(self, unit: U_contra, catalogue: Catalogue, /) -> object:

@@ -126,7 +126,7 @@ class Relay(Generic[U]):
         self._answered = False
         self._told_link: bool | None = None
         self._link_due_ms = 0
-        self._acks: dict[str, int] = {}
+        self._acks: dict[str, Ack] = {}
         self._retries: dict[str, _Retry] = {}
         self._applied: Ack | None = None
         self._idle_since_ms: int | None = None
@@ -284,15 +284,17 @@ class Relay(Generic[U]):
 
     def _note_ack(self, ack: Ack) -> None:
         ack = self._pump.believed(ack)
-        self._acks[ack.inc] = max(ack.upto, self._acks.get(ack.inc, 0))
+        if ack.upto >= self._acks.get(ack.inc, ack).upto:
+            self._acks[ack.inc] = ack
 
     def _commit_acks(self) -> None:
         """Write the acks of one burst in one transaction; what fails is acknowledged again after the next repeat."""
         acks, self._acks = self._acks, {}
 
         def use_case(unit: U) -> None:
-            for inc, upto in acks.items():
-                unit.mail.acknowledge(CLOUD, Ack(inc, upto), self._wall_ms())
+            for ack in acks.values():
+                if not sender.settle(unit.mail, CLOUD, ack, self._wall_ms()):
+                    self._handlers.went_back(unit, ack.inc)
 
         if acks:
             self._guard("ack", lambda: self._run(use_case))
@@ -305,13 +307,12 @@ class Relay(Generic[U]):
         if state.device != self._names.device:
             msg = f"a state for {state.device} reached {self._names.device}"
             raise ProtocolError(msg)
-        acked = self._pump.believed(Ack(state.inc, state.upto)).upto
         before = self._hello or self._look(self._handlers.hello)
 
         def use_case(unit: U) -> None:
             if state.inc == before.inc and state.generation > before.generation:
                 sender.start_over(unit.mail, CLOUD, Ack(state.inc, state.upto))
-            self._handlers.apply_state(unit, state, acked)
+            self._handlers.apply_state(unit, state)
 
         self._run(use_case)
         hello = self._look(self._handlers.hello)

@@ -25,7 +25,6 @@ from appliance.store import allocations, device, documents, records, waiting
 from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.messages import (
-    Ack,
     AllocationReturned,
     Began,
     CancelRefused,
@@ -102,13 +101,13 @@ def needs(unit: Unit) -> tuple[QuotaNeed, ...]:
     return tuple(found)
 
 
-def apply_state(unit: Unit, state: DeviceState, acked: int) -> None:
+def apply_state(unit: Unit, state: DeviceState) -> None:
     """Take the cloud's totals: merged by max, so an old or repeated state changes nothing.
 
     A state for another life or device, or older than what is known, is ignored; that of a later generation is newer whatever
     its number. Where the cloud has more messages of this life than were ever written here, this database went back in time: a new,
     frozen incarnation begins, as on ``stop``. Only the device can tell: the cloud may compare with a hello that was overtaken.
-    ``sealed`` ends it all. ``acked`` as ``EdgeHandlers.apply_state`` says.
+    ``sealed`` ends it all.
     """
     known = unit.device
     mine = (state.device, state.inc) == (unit.identity.device, unit.inc)
@@ -129,10 +128,15 @@ def apply_state(unit: Unit, state: DeviceState, acked: int) -> None:
         if grant.line or grant.quota in lines:
             waiting.put_told(unit.db, grant.quota, grant.line, grant.longer, unit.now)
     unit.at_end(turns.serve)
-    unit.mail.acknowledge(CLOUD, Ack(state.inc, acked), unit.now.wall_ms)
     told = {"state_revision": state.revision, "state_as_of_ms": state.as_of_ms, "generation": state.generation}
     device.change(unit.db, frozen=False, door=state.door, **told)
     unit.reload()
+
+
+def went_back(unit: Unit, inc: str) -> None:
+    """The cloud has another message under a number of this life: this database went back in time and used it again."""
+    if inc == unit.inc:
+        begin_incarnation(unit, "went_back")
 
 
 def begin_incarnation(unit: Unit, began: Began = "told") -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from mqtt_bridge.protocol.codec import Verifier, decode, encode, open_envelope, public_key
 from mqtt_bridge.protocol.errors import ProtocolError
-from mqtt_bridge.protocol.messages import Content, Envelope
+from mqtt_bridge.protocol.messages import Ack, Content, Envelope
 from mqtt_bridge.protocol.topics import ROOT, parse_up
 
 LONGEST_EVIDENCE = 64 * 1024
@@ -33,7 +33,7 @@ class Incoming:
 class Outcome:
     """What is left to do after COMMIT; all of it is harmless to repeat and found again if it is lost."""
 
-    acks: dict[tuple[str, str], int] = field(default_factory=dict)  # by (device, inc): how far its stream was applied
+    acks: dict[tuple[str, str], Ack] = field(default_factory=dict)  # by (device, inc): how far its stream was applied
     answered: set[str] = field(default_factory=set)  # devices that wait for a state
     restarted: set[str] = field(default_factory=set)  # devices whose downlink begins at its first unacked message again
     addressees: set[str] = field(default_factory=set)  # devices with letters to be numbered

@@ -115,6 +115,7 @@ class Batch:
         self._read_ahead(messages, how)
         for message in messages:
             self._take(message)
+        self.outcome.acks = {key: self._named(key[0], ack) for key, ack in self.outcome.acks.items()}
         self.work.write()
         self._acknowledge()
         if self.outcome.keys_changed:
@@ -125,6 +126,11 @@ class Batch:
         self.outcome.moved |= self.counts.moved
         self.outcome.addressees |= self.forwarder.addressees
         return self.outcome
+
+    def _named(self, device: str, ack: Ack) -> Ack:
+        """Say which message has the number that is acknowledged: another one may have it at a copy of the card."""
+        known = self.work.of(Applied).get(device, ack.inc, ack.upto) if ack.upto else None
+        return ack if known is None else Ack(ack.inc, ack.upto, known.sha256[:16])
 
     @property
     def cloud(self) -> Cloud:
@@ -236,7 +242,7 @@ class Batch:
         """
         applied = self.mail.received(device.name, hello.inc)
         if not device.stopped:
-            self.outcome.acks[device.name, hello.inc] = applied
+            self.outcome.acks[device.name, hello.inc] = Ack(hello.inc, applied)
         device = self._hear_again(device, hello)
         for count in hello.stock:
             self.counts.report(device.name, count, now=count.epoch == device.epoch)
@@ -307,7 +313,7 @@ class Batch:
             # An ack counts up to a number, whichever history has it; unacknowledged, all of it comes again in the next life.
             self.outcome.acks.pop((device.name, ack.inc), None)
         else:
-            self.outcome.acks[device.name, ack.inc] = ack.upto
+            self.outcome.acks[device.name, ack.inc] = ack
 
     def _open(self, device: Device, envelope: Envelope) -> Content:
         keys = keys_of(self.work, device.name)

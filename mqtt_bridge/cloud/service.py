@@ -25,7 +25,6 @@ from mqtt_bridge.cloud.telling import Publication, Voice, tell
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.codec import Signer, Verifier, encode, public_key
-from mqtt_bridge.protocol.messages import Ack
 from mqtt_bridge.transport import Link, Message
 
 log = structlog.get_logger("marquee.reconciler")
@@ -221,8 +220,8 @@ class Reconciler:
 
     def _done(self, outcome: Outcome) -> None:
         """What was committed is acknowledged at once; what does not leave, its device sends again."""
-        for (device, inc), upto in outcome.acks.items():
-            self.transport.publish(topics.down(self.org, device, "ack"), encode(Ack(inc, upto)))
+        for (device, _), ack in outcome.acks.items():
+            self.transport.publish(topics.down(self.org, device, "ack"), encode(ack))
         self._downlinks.restart(outcome.restarted)
         self._todo.add(outcome)
 

@@ -29,12 +29,12 @@ class Pump:
         self._reached.clear()
 
     def believed(self, ack: Ack) -> Ack:
-        """Return what an ack says about what was sent over this connection.
+        """Return what an ack without a digest says about what was sent over this connection.
 
         A sender whose database went back in time must not take the ack of a message it forgot for that of a new one with the
         same number: it sends each unacked number once more, and the receiver compares.
         """
-        return Ack(ack.inc, min(ack.upto, self._reached.get(ack.inc, 0)))
+        return ack if ack.digest else Ack(ack.inc, min(ack.upto, self._reached.get(ack.inc, 0)))
 
     def due(self, mail: Mail, now_ms: int) -> list[Outgoing]:
         """Return the rows to publish now, in order; tell each that worked to ``sent``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mqtt_bridge.mailbox.rows import Mail, Outgoing
-from mqtt_bridge.protocol.codec import VERSION, Signer, decode, encode, private_hash, seal_envelope
+from mqtt_bridge.protocol.codec import VERSION, Signer, decode, digest, encode, private_hash, seal_envelope
 from mqtt_bridge.protocol.messages import Ack, Content, Downlink, Envelope, Private, Uplink
 
 
@@ -52,6 +52,17 @@ def numbered(
         private_hash=None if private is None else private_hash(private),
     )
     return Outgoing(inc, seq, type(body).__name__, encode(seal_envelope(content, signer, private)), wall_ms)
+
+
+def settle(mail: Mail, peer: str, ack: Ack, wall_ms: int) -> bool:
+    """Acknowledge, unless the receiver has another message under this number: then return False, changing nothing."""
+    if ack.digest and ack.upto > mail.last_seq(peer, ack.inc):
+        return False
+    for row in mail.unacked(peer, ack.inc, ack.upto - 1, 1) if ack.digest else ():
+        if row.seq == ack.upto and digest(decode(row.envelope, Envelope).content) != ack.digest:
+            return False
+    mail.acknowledge(peer, ack, wall_ms)
+    return True
 
 
 def carry_over(mail: Mail, peer: str, old_inc: str, new_inc: str, *, signer: Signer, wall_ms: int) -> int:

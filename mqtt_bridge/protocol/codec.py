@@ -84,6 +84,12 @@ def private_hash(private: Private) -> str:
     return hashlib.sha256(f"{private.salt}\0{private.name}\0{private.contact}".encode()).hexdigest()
 
 
+def digest(content: bytes | str) -> str:
+    """Return the short name of a message: the first 8 bytes of the hash of its signed part, hex."""
+    text = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
 def seal_envelope(content: Content, signer: Signer, private: Private | None = None) -> Envelope:
     """Sign a content; its exact bytes travel, so no canonical form is needed to verify it."""
     text = encode(content)

@@ -432,10 +432,15 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything of incarnation ``inc`` up to and including ``upto`` is committed at the receiver."""
+    """Everything of incarnation ``inc`` up to and including ``upto`` is committed at the receiver.
+
+    ``digest`` (``codec.digest``) is of the message with the number ``upto``, where the receiver knows it: a sender whose card
+    went back in time uses numbers again, and must not take the ack of a message it forgot for that of another one.
+    """
 
     inc: str
     upto: int
+    digest: str = ""
 
 
 class QuotaNeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -163,9 +163,12 @@ class Device:
     def missing_assets(self, unit: Unit, /) -> tuple[str, ...]:
         return self.missing
 
-    def apply_state(self, unit: Unit, state: DeviceState, acked: int, /) -> None:
+    def apply_state(self, unit: Unit, state: DeviceState, /) -> None:
         self._may("state")
         self.seen.append(state)
+
+    def went_back(self, unit: Unit, inc: str, /) -> None:
+        self.seen.append(("went back", inc))
 
     def apply_catalogue(self, unit: Unit, catalogue: Catalogue, /) -> None:
         self._may("catalogue")

@@ -72,8 +72,11 @@ class Handlers:
     def missing_assets(self, unit: Unit, /) -> tuple[str, ...]:
         return ()
 
-    def apply_state(self, unit: Unit, state: DeviceState, acked: int, /) -> None:
-        till.apply_state(unit, state, acked)
+    def apply_state(self, unit: Unit, state: DeviceState, /) -> None:
+        till.apply_state(unit, state)
+
+    def went_back(self, unit: Unit, inc: str, /) -> None:
+        till.went_back(unit, inc)
 
     def apply_catalogue(self, unit: Unit, catalogue: Catalogue, /) -> None:
         pass

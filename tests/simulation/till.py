@@ -19,7 +19,6 @@ from mqtt_bridge.mailbox.memory import MemoryMail
 from mqtt_bridge.protocol.catalogue import Catalogue, Limits
 from mqtt_bridge.protocol.codec import Signer
 from mqtt_bridge.protocol.messages import (
-    Ack,
     AllocationReturned,
     Began,
     CancelRefused,
@@ -424,7 +423,7 @@ def needs(unit: Unit) -> tuple[QuotaNeed, ...]:
     return tuple(QuotaNeed(each.quota, each.wanted, each.count) for each in sorted(waiting, key=lambda s: s.quota))
 
 
-def apply_state(unit: Unit, state: DeviceState, acked: int) -> None:
+def apply_state(unit: Unit, state: DeviceState) -> None:
     """Take the cloud's totals; begin a new life where it remembers more of us than we do, or says so."""
     row = unit.card.row
     older = (state.generation, state.revision) < (row.generation, row.state_revision)
@@ -439,9 +438,14 @@ def apply_state(unit: Unit, state: DeviceState, acked: int) -> None:
         known = [each for each in unit.card.shelves.rows.values() if each.quota == grant.quota]
         for shelf in take_grant(known, grant, state.as_of_ms):
             unit.put_shelf(shelf)
-    unit.mail.acknowledge(CLOUD, Ack(state.inc, acked), unit.now.wall_ms)
     told = {"state_revision": state.revision, "generation": state.generation}
     unit.change_row(frozen=False, door=state.door, **told)
+
+
+def went_back(unit: Unit, inc: str) -> None:
+    """The cloud knows another history of this life."""
+    if inc == unit.card.row.inc:
+        begin_incarnation(unit, "went_back")
 
 
 def begin_incarnation(unit: Unit, began: Began) -> None:

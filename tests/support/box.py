@@ -171,7 +171,7 @@ class TestBox(Box):
         def work(unit: Unit) -> None:
             number = unit.device.state_revision + 1 if revision is None else revision
             rows = tuple(Granted(quota, epoch, total, 0, elsewhere, 25) for quota, total in grants.items())
-            sync.apply_state(unit, state(unit, rows, revision=number), 0)
+            sync.apply_state(unit, state(unit, rows, revision=number))
 
         self.run(work)
 

@@ -166,7 +166,7 @@ class BoxOffice(RuleBasedStateMachine):
         def work(unit):
             sync.link_changed(unit, linked)
             grant = Granted(ROOM, self.epoch, self.granted[ROOM], 0, 3, 25, tuple(InLine(0, each) for each in before))
-            sync.apply_state(unit, state(unit, (grant,), revision=unit.device.state_revision + 1), 0)
+            sync.apply_state(unit, state(unit, (grant,), revision=unit.device.state_revision + 1))
 
         self.box.run(work)
 

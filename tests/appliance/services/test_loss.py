@@ -53,7 +53,7 @@ def hear(box: TestBox, revision: int | None = None, **changes: object) -> None:
     def work(unit):
         number = unit.device.state_revision + 1 if revision is None else revision
         told = state(unit, (), revision=number)
-        sync.apply_state(unit, msgspec.structs.replace(told, **changes), 0)
+        sync.apply_state(unit, msgspec.structs.replace(told, **changes))
 
     box.run(work)
 

@@ -101,7 +101,7 @@ def test_a_repeated_or_older_state_changes_nothing(box):
 def test_a_state_for_another_life_or_device_is_ignored(box):
     def apply(unit, **other: str):
         wrong = msgspec.structs.replace(state(unit, (Granted(ROOM, 1, 99, 0, 0, 99),), revision=50), **other)
-        sync.apply_state(unit, wrong, 0)
+        sync.apply_state(unit, wrong)
 
     box.run(lambda unit: apply(unit, inc="another"))
     box.run(lambda unit: apply(unit, device="another"))
@@ -118,7 +118,7 @@ def test_a_later_epoch_becomes_current_and_an_earlier_one_never_again(box):
 
 def test_stop_begins_a_new_life_that_sells_nothing_until_the_cloud_grants_to_it(box):
     before = box.look(sync.hello)
-    box.run(lambda unit: sync.apply_state(unit, state(unit, (), revision=9, stop=True), 0))
+    box.run(lambda unit: sync.apply_state(unit, state(unit, (), revision=9, stop=True)))
     after = box.look(sync.hello)
     assert before.inc != after.inc
     assert after.last_seq == 0
@@ -151,19 +151,12 @@ def test_a_device_of_which_the_cloud_remembers_more_than_itself_went_back_and_be
     book(box, (ADULT, 1))
     before = box.look(lambda unit: unit.inc)
     told = box.look(lambda unit: msgspec.structs.replace(state(unit, (), revision=20), upto=1))
-    box.run(lambda unit: sync.apply_state(unit, told, 0))
+    box.run(lambda unit: sync.apply_state(unit, told))
     assert box.look(lambda unit: unit.inc) == before
-    box.run(lambda unit: sync.apply_state(unit, msgspec.structs.replace(told, upto=2), 0))
+    box.run(lambda unit: sync.apply_state(unit, msgspec.structs.replace(told, upto=2)))
     hello = box.look(sync.hello)
     assert hello.inc != before
     assert (hello.began, box.look(lambda unit: unit.device.frozen)) == ("went_back", True)
-
-
-def test_a_state_acknowledges_the_outbox(box):
-    book(box, (ADULT, 1))
-    assert box.look(sync.status).unsynced == 1
-    box.run(lambda unit: sync.apply_state(unit, msgspec.structs.replace(state(unit, (), revision=20), upto=1), 1))
-    assert box.look(sync.status).unsynced == 0
 
 
 def test_hello_says_how_far_everything_got(box):

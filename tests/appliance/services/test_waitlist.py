@@ -104,7 +104,7 @@ def told(box: TestBox, *line: InLine, granted: int = 1, longer: int = 0, up: boo
     def work(unit: Any) -> None:
         sync.link_changed(unit, up)
         grant = Granted(ROOM, 1, granted, 0, 5, 25, line, longer)
-        sync.apply_state(unit, device_state(unit, (grant,), revision=unit.device.state_revision + 1), 0)
+        sync.apply_state(unit, device_state(unit, (grant,), revision=unit.device.state_revision + 1))
 
     box.run(work)
 
