@@ -83,6 +83,7 @@ class Card:
         self.open_holds: Table[str, Hold] = Table(self.journal)
         self.orders: Table[str, Order] = Table(self.journal)
         self.tickets: Table[str, Ticket] = Table(self.journal)
+        self.applied: Table[tuple[str, int], int] = Table(self.journal)
         self.full = False
 
     def copy(self) -> Card:
@@ -94,7 +95,7 @@ class Card:
         return twin
 
     def _tables(self) -> tuple[Table[Any, Any], ...]:
-        return (self.device, self.shelves, self.holds, self.open_holds, self.orders, self.tickets)
+        return (self.device, self.shelves, self.holds, self.open_holds, self.orders, self.tickets, self.applied)
 
     @property
     def row(self) -> DeviceRow:

@@ -48,6 +48,12 @@ class Vault(MemoryStore):
             raise Crashed(point)
         return result
 
+    def step_begins(self) -> None:
+        """A reconciler begins a round."""
+
+    def client_died(self) -> None:
+        """A reconciler is gone; what it committed stays."""
+
     def look(self, query: Callable[[Rows], T]) -> T:
         if self.failing:
             raise OSError("the database does not answer")
@@ -101,6 +107,8 @@ class Process:
     def kill(self) -> None:
         """Everything in memory is gone."""
         self.on = False
+        self.centre.vault.client_died()
+        self.centre.world.truth.check_books(self.centre)
         self.port.power_off()
 
     def _wake(self, wait_ms: int) -> None:
@@ -110,6 +118,7 @@ class Process:
         if not self.on:
             return
         try:
+            self.centre.vault.step_begins()
             self.reconciler.step(_Stop())
         except Crashed:
             self.kill()

@@ -88,6 +88,8 @@ class Handlers:
         pass
 
     def apply_message(self, unit: Unit, content: Content, private: Private | None, /) -> None:
+        key = (content.inc, content.seq)
+        unit.card.applied.put(key, unit.card.applied.get(key, 0) + 1)
         requests.apply_message(unit, content, private)
 
     def link_changed(self, unit: Unit, up: bool, /) -> None:

@@ -28,7 +28,9 @@ class Faults:
 
     def plan(self, during_ms: int) -> None:
         """Spread faults over the run: the common ones often, those that end a card's life rarely."""
+        always = self.world.guards.always
         rare = [fault for fault, chance in RARE if self.rng.random() < chance]
+        rare += [each for each, _ in (*COMMON, *RARE) if each.__name__ in always]
         common = self.rng.choices([each for each, _ in COMMON], [weight for _, weight in COMMON], k=FAULTS - len(rare))
         for fault in [*common, *rare]:
             self.world.time.at(self.rng.randint(2_000, during_ms), partial(self._cause, fault))

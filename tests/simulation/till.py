@@ -423,16 +423,21 @@ def needs(unit: Unit) -> tuple[QuotaNeed, ...]:
     return tuple(QuotaNeed(each.quota, each.wanted, each.count) for each in sorted(waiting, key=lambda s: s.quota))
 
 
+def forgot(unit: Unit, state: DeviceState) -> bool:
+    """Whether the cloud has more messages of this life than were ever written here."""
+    return state.upto > unit.mail.last_seq(CLOUD, unit.card.row.inc)
+
+
 def apply_state(unit: Unit, state: DeviceState) -> None:
     """Take the cloud's totals; begin a new life where it remembers more of us than we do, or says so."""
     row = unit.card.row
     older = (state.generation, state.revision) < (row.generation, row.state_revision)
     mine = (state.device, state.inc) == (unit.identity.device, row.inc)
-    forgot = mine and state.upto > unit.mail.last_seq(CLOUD, row.inc)
-    if not mine or (older and not forgot):
+    went = mine and forgot(unit, state)
+    if not mine or (older and not went):
         return
-    if forgot or state.stop:
-        begin_incarnation(unit, "went_back" if forgot else "told")
+    if went or state.stop:
+        begin_incarnation(unit, "went_back" if went else "told")
         return
     for grant in state.grants:
         known = [each for each in unit.card.shelves.rows.values() if each.quota == grant.quota]

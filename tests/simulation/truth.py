@@ -11,7 +11,7 @@ from mqtt_bridge.cloud.records import Ticket as CloudTicket
 from mqtt_bridge.protocol.stock import Totals, pool
 
 if TYPE_CHECKING:
-    from tests.simulation.card import Card
+    from tests.simulation.card import Card, Ticket
     from tests.simulation.centre import Centre
     from tests.simulation.device import Device
     from tests.simulation.till import Unit
@@ -51,6 +51,7 @@ class Truth:
         self.amnesia: set[str] = set()
         self.refused = 0
         self.requests: dict[str, Device] = {}
+        self.life_of_epoch: dict[tuple[str, int], str] = {}
 
     # --- what happens
 
@@ -69,6 +70,8 @@ class Truth:
             if ticket.id not in self.quota_of:
                 self.quota_of[ticket.id] = ticket.quota
                 self.valid[ticket.quota] += 1
+            if ticket.order not in self.requests:
+                self._check_life(device, ticket, unit.card.row.inc)
         for order in {each.order for each in unit.issued}:
             tickets = tuple(each.id for each in unit.issued if each.order == order)
             self.sales[order] = Sale(order, device.name, tickets)
@@ -76,6 +79,11 @@ class Truth:
                 self.answered.add(order)
         for quota in {each.quota for each in unit.issued}:
             self.check_oversell(quota)
+
+    def _check_life(self, device: Device, ticket: Ticket, inc: str) -> None:
+        """What a life left behind is never sold by the next one."""
+        if self.life_of_epoch.setdefault((device.name, ticket.epoch), inc) != inc:
+            raise Violation(f"{device.label} sells from epoch {ticket.epoch}, which belongs to an earlier life")
 
     def told(self, hold: str, order: str) -> None:
         """An attendee saw a confirmation. The same hold never becomes two orders, except on a card that went back in time."""
@@ -149,6 +157,9 @@ class Truth:
 
     def _check_health(self) -> None:
         for device in self.world.devices:
+            twice = [key for key, times in device.card.applied.rows.items() if times > 1]
+            if twice:
+                raise Violation(f"{device.label} applied message {twice[0][1]} of the cloud more than once")
             health = device.relay.health
             if not device.dead and (health.failing or health.rejected):
                 raise Violation(f"{device.label} cannot digest something: {health.failing}, {health.rejected} rejected")

@@ -15,8 +15,8 @@ from mqtt_bridge.cloud.process import run_reconciler
 from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
 from mqtt_bridge.database import Database
 from mqtt_bridge.protocol import topics
-from mqtt_bridge.protocol.codec import decode, encode
-from mqtt_bridge.protocol.messages import Ack, DeviceState, Hello
+from mqtt_bridge.protocol.codec import decode, digest, encode
+from mqtt_bridge.protocol.messages import Ack, DeviceState, Envelope, Hello
 from mqtt_bridge.transport import Message, Transport
 from tests.mqtt_bridge.cloud.world import ORG, FakeDevice, Key, catalogue
 
@@ -98,8 +98,9 @@ def test_a_device_is_granted_stock_and_its_sale_acknowledged_over_a_real_broker(
         assert state is not None
         assert (state.grants[0].granted, state.grants[0].elsewhere) == (11, 14)
         device.epoch, device.totals = state.grants[0].epoch, device.totals.merge(device.totals)
-        phone.say("msg", device.sell("o1", 2))
-        acknowledged = encode(Ack("life-1", 1))
+        sale = device.sell("o1", 2)
+        phone.say("msg", sale)
+        acknowledged = encode(Ack("life-1", 1, digest(decode(sale, Envelope).content)))
         until(lambda: phone.heard(topics.down(ORG, "hall-1", "ack")) == acknowledged, "the acknowledgement")
         broker.stop()
         phone.newest.clear()

@@ -231,7 +231,11 @@ class World:
 
     def acked(self, device: str) -> Ack | None:
         found = [payload for topic, payload in self.wire.out if topic == topics.down(ORG, device, "ack")]
-        return decode(found[-1], Ack) if found else None
+        if not found:
+            return None
+        ack = decode(found[-1], Ack)
+        assert bool(ack.digest) == (ack.upto > 0)
+        return Ack(ack.inc, ack.upto)
 
     def sent(self, device: str) -> list[Envelope]:
         """Every envelope sent to a device, repeats included."""

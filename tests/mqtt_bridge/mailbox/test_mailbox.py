@@ -20,7 +20,7 @@ from mqtt_bridge.mailbox.memory import MemoryMail
 from mqtt_bridge.mailbox.pump import Pump
 from mqtt_bridge.mailbox.rows import Mail
 from mqtt_bridge.mailbox.sql import SqlMail
-from mqtt_bridge.protocol.codec import decode, encode, key_id, open_envelope, public_key, seal_envelope
+from mqtt_bridge.protocol.codec import decode, digest, encode, key_id, open_envelope, public_key, seal_envelope
 from mqtt_bridge.protocol.errors import ProtocolError
 from mqtt_bridge.protocol.messages import Ack, CheckInUndone, Content, Envelope, Private
 
@@ -372,3 +372,17 @@ def test_streams_of_two_lives_are_sent_side_by_side(rows: Rows) -> None:
         mail.acknowledge("cloud", Ack("life-2", 1), 1)
         assert pump.due(mail, 10) == []
         assert [(row.inc, row.seq) for row in pump.due(mail, 4_000)] == [("life-1", 1)]
+
+
+def test_an_ack_that_names_another_message_acknowledges_nothing(rows: Rows) -> None:
+    """A card that went back in time used numbers again, or has not come to them yet; its own messages it recognises."""
+    with rows.open() as mail:
+        put(mail, "a")
+        put(mail, "b")
+        second = digest(decode(mail.unacked("cloud", "life-1")[1].envelope, Envelope).content)
+        assert not sender.settle(mail, "cloud", Ack("life-1", 1, second), 5)
+        assert not sender.settle(mail, "cloud", Ack("life-1", 3, second), 5)
+        assert mail.backlog("cloud")[0] == 2
+        assert sender.settle(mail, "cloud", Ack("life-1", 2, second), 5)
+        assert mail.backlog("cloud")[0] == 0
+        assert sender.settle(mail, "cloud", Ack("life-1", 1, "acknowledged before"), 5)

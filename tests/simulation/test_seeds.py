@@ -1,0 +1,48 @@
+"""Promises 1 and 2 under storms of faults: many seeds, each a busy evening; and that the simulator would see a broken promise."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.simulation.faults import COMMON, RARE
+from tests.simulation.guards import CONTROLS, Guards
+from tests.simulation.run import Result, run
+
+FEW, MANY = range(1, 25), range(1_001, 1_301)
+CONTROL_SEEDS = range(1, 40)
+
+
+def checked(seed: int) -> Result:
+    result = run(seed)
+    assert not result.violation, f"{result.violation}; replay it: python -m tests.simulation --seed {seed}"
+    assert result.devices >= 8
+    assert result.bookings >= 300
+    assert sum(result.faults.values()) >= 40
+    return result
+
+
+@pytest.mark.parametrize("seed", FEW)
+def test_a_storm_breaks_no_promise(seed: int) -> None:
+    checked(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_many_storms_break_no_promise_and_every_fault_was_among_them() -> None:
+    results = [checked(seed) for seed in MANY]
+    seen = sum((each.faults for each in results), Counter[str]())
+    assert len(seen) >= len(COMMON) + len(RARE)
+    assert sum(each.excess for each in results) <= sum(each.excess_allowed for each in results)
+
+
+def test_a_seed_always_gives_the_same_run() -> None:
+    first, second = run(5, telling=True), run(5, telling=True)
+    assert first.story == second.story
+    assert first.faults == second.faults
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name.replace(" ", "-"))
+def test_with_a_guard_switched_off_a_broken_promise_is_found(control: type[Guards]) -> None:
+    assert any(run(seed, control()).violation for seed in CONTROL_SEEDS)
