@@ -6,13 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.simulation import centre, device
+from tests.simulation import centre, device, till
 from tests.simulation.device import Device
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 FAULTS = 46
+QUIET_MS = 12_000
 DECADE_MS, DAY_MS = 10 * 365 * 86_400_000, 86_400_000
 
 Fault = Callable[["Faults"], None]
@@ -271,6 +272,7 @@ class Faults:
                 each.dead = True
                 world.truth.card_lost(each, None)
             each.boot()
+        world.time.after(QUIET_MS, lambda: [each.run(till.want_nothing) for each in world.devices if each.on])
         world.tell("operator", "everything is repaired")
 
     def _take_copies_away(self) -> None:

@@ -466,9 +466,14 @@ def begin_incarnation(unit: Unit, began: Began) -> None:
 def link_changed(unit: Unit, *, up: bool) -> None:
     """Note whether the cloud answers; nobody waits for stock without it."""
     if not up:
-        for shelf in [each for each in unit.card.shelves.rows.values() if each.wanted]:
-            unit.put_shelf(shelf.want(-shelf.wanted))
+        want_nothing(unit)
     unit.change_row(link_up=up)
+
+
+def want_nothing(unit: Unit) -> None:
+    """Nobody waits for more stock any more."""
+    for shelf in [each for each in unit.card.shelves.rows.values() if each.wanted]:
+        unit.put_shelf(shelf.want(-shelf.wanted))
 
 
 def apply_message(unit: Unit, content: Content, private: Private | None) -> None:
