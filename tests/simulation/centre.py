@@ -9,7 +9,7 @@ import msgspec
 
 from mqtt_bridge.cloud.memory import MemoryStore
 from mqtt_bridge.cloud.records import Alarm as AlarmRow
-from mqtt_bridge.cloud.records import CatalogueVersion, Cloud, Line, Quota
+from mqtt_bridge.cloud.records import CatalogueVersion, Cloud, Line, Quota, Stream
 from mqtt_bridge.cloud.records import Device as DeviceRow
 from mqtt_bridge.cloud.rows import Rows
 from mqtt_bridge.protocol.catalogue import Catalogue
@@ -190,6 +190,10 @@ class Centre:
         """The incarnation of a device that the cloud takes for its present one."""
         (found,) = self.vault.rows.find(DeviceRow, ("name",), [(device,)])
         return found.inc
+
+    def received(self, device: str, inc: str) -> int:
+        """How many messages of a life have arrived."""
+        return sum(each.upto for each in self.vault.rows.find(Stream, ("peer", "inc"), [(device, inc)]))
 
     # --- what an operator does
 

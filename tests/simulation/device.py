@@ -115,7 +115,7 @@ class Device:
         self.booted_at_ms = 0
         self.crash_at = ""
         self.commits = 0
-        self._rng = random.Random(f"{world.seed} {name} {board}")
+        self._rng = random.Random(f"{world.seed} {name} {len(world.devices)}")
         self._secrets = 0
         self._alarm = Alarm(world.time, self._step)
         self.port = self._new_port()

@@ -139,7 +139,7 @@ class Faults:
             who.power_off()
             world.truth.copy_made(who, image, may_sell=True)
             world.truth.card_lost(who, image)
-            if world.centre.vault.rows.mail.received(who.name, inc) > image.mail.last_seq("cloud", inc):
+            if world.centre.received(who.name, inc) > image.mail.last_seq("cloud", inc):
                 world.truth.amnesia.add(who.name)
             who.card = image
             self.later(self.rng.randint(500, 5_000), who.boot)
