@@ -76,7 +76,7 @@ def heal(world: World) -> None:
         world.centre.lift_freezes()
         for device in world.devices:
             if device.on:
-                device.run(till.free_lapsed)  # as every device does by itself from time to time
+                device.run(_tidy)
         world.pass_time(SETTLE_MS)
         try:
             world.truth.check_healed()
@@ -85,3 +85,11 @@ def heal(world: World) -> None:
                 raise
         else:
             return
+
+
+def _tidy(unit: till.Unit) -> None:
+    """Free what lapsed, as every device does by itself from time to time; whoever waited for more stock has left."""
+    till.free_lapsed(unit)
+    for quota, shelf in till.current(unit).items():
+        if shelf.wanted:
+            till.remember_no(unit, quota)
