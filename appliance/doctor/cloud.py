@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from appliance.bootstrap import fleet_log, wall_ms
 from appliance.doctor.device import engine_finding
 from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.settings import Settings
-from mqtt_bridge.cloud import migrations, store
+from mqtt_bridge.cloud import losses, migrations, store
+from mqtt_bridge.cloud.overview import overview
 from mqtt_bridge.database import Database
 
 SHOWN = 5
@@ -63,6 +65,30 @@ def alarms(settings: Settings) -> Iterator[Finding]:
         yield warn("alarms", f"{each.kind} {each.subject} ({each.count} times): {each.detail}", "See the console.")
     if not listed:
         yield ok("alarms", "none")
+
+
+def fleet(settings: Settings) -> Iterator[Finding]:
+    """The list of devices outside the database, and whether a restored cloud still waits for some of them."""
+    with _open(settings) as found:
+        if found is None:
+            return
+        missing = losses.still_missing(found)
+        with found.read() as db:
+            names = {each.name for each in overview(db, wall_ms()).devices}
+    log = fleet_log(settings)
+    unlisted = sorted(names - {each.device for each in log.entries()})
+    if missing:
+        yield warn(
+            "fleet", f"restored, and not heard since: {', '.join(missing)}", "Wait for them or seal them, then confirm."
+        )
+    if unlisted:
+        yield warn(
+            "fleet",
+            f"{log.path} does not list {', '.join(unlisted[:SHOWN])}",
+            "Run marquee provision again for each: it is written down then.",
+        )
+    elif names:
+        yield ok("fleet", f"{len(names)} devices are listed in {log.path} too")
 
 
 def _default(settings: Settings) -> Path:

@@ -28,6 +28,7 @@ OF_THE_CLOUD: tuple[tuple[str, Check], ...] = (
     ("database", cloud.database),
     ("catalogue", cloud.catalogue),
     ("alarms", cloud.alarms),
+    ("fleet", cloud.fleet),
 )
 
 

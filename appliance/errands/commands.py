@@ -88,6 +88,16 @@ def release(given: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def answer_cancels(given: argparse.Namespace, settings: Settings) -> int:
+    """Answer cancels in the place of a sealed door."""
+    database = cloud_database(settings)
+    if not agreed(given, losses.waiting_cancels(database, given.venue).words()):
+        return 1
+    done = losses.answer_cancels(database, given.venue, WHO, wall_ms())
+    print(f"{len(done.cancels)} cancels answered")
+    return 0
+
+
 def recover(given: argparse.Namespace, settings: Settings) -> int:
     """Read an old card."""
     card = read_card(given.path)

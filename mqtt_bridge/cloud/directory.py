@@ -46,6 +46,9 @@ def register_device(database: Database, name: str, venue: str, wall_ms: int, log
         if known is not None:
             if known != venue:
                 raise DirectoryRefused(f"device {name!r} belongs to venue {known!r}; seal it there before it moves")
+            if log is not None and not any(each.device == name for each in log.entries()):
+                its = db.execute(sa.select(t.device.c.door).where(t.device.c.name == name)).scalar_one()
+                log.append(Entry("provisioned", wall_ms, device=name, venue=venue, door=its))
             return False
         door = t.device.c.door & (t.device.c.venue == venue)
         row = {"name": name, "venue": venue, "status": "registered", "registered_at_ms": wall_ms}

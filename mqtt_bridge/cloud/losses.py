@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from mqtt_bridge.cloud import restoring, sealing
+from mqtt_bridge.cloud import answering, restoring, sealing
+from mqtt_bridge.cloud.answering import Waiting
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.directory import DirectoryRefused, audit, checked_name, lock
 from mqtt_bridge.cloud.fleet import Entry
@@ -29,6 +30,7 @@ __all__ = [
     "RestoreRefused",
     "SealPrice",
     "SealRefused",
+    "answer_cancels",
     "begin_restored",
     "confirm_restored",
     "price_of_release",
@@ -37,6 +39,7 @@ __all__ = [
     "replace_device",
     "seal_device",
     "still_missing",
+    "waiting_cancels",
 ]
 T = TypeVar("T")
 LONGEST_REASON = 200
@@ -111,6 +114,32 @@ def replace_device(
         return Replaced(price, parts)
 
     return _run(database, change)
+
+
+def waiting_cancels(database: Database, venue: str) -> Waiting:
+    """Return the cancels that wait for a sealed door; raises ``SealRefused`` if there is none, or another door."""
+    return _look(database, lambda work: answering.waiting(work, venue, _venues(work)))
+
+
+def answer_cancels(database: Database, venue: str, who: str, wall_ms: int) -> Waiting:
+    """Answer them in the place of the sealed door."""
+
+    def change(db: Connection, work: Work) -> Waiting:
+        found = answering.answer(work, venue, _venues(work), wall_ms)
+        audit(db, wall_ms, who, "cancels answered", venue, f"{len(found.cancels)} for {found.door}")
+        return found
+
+    return _run(database, change)
+
+
+def _venues(work: Work) -> Callable[[str], str | None]:
+    catalogue = Catalogues().of(work)
+
+    def venue_of(event_session: str) -> str | None:
+        found = catalogue.event_session.get(event_session)
+        return None if found is None else found[1].venue
+
+    return venue_of
 
 
 def begin_restored(database: Database, log: FleetLog, suffix: str, wall_ms: int) -> list[str]:

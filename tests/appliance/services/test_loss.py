@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from appliance.domain.clock import DAY_MS
 from appliance.domain.errors import SaleClosed
 from appliance.services import booking, cancelling, door, payments, show, sync, waitlist
 from appliance.services.booking import Item
@@ -124,6 +125,18 @@ def test_a_restored_cloud_is_told_again_what_it_lacks_of_every_life(box):
     box.run(lambda unit: unit.mail.acknowledge("cloud", Ack(second, 1), 1))
     assert box.run(lambda unit: sender.start_over(unit.mail, "cloud", Ack(second, 0))) == 3
     assert box.look(sync.hello).earlier == (first,)
+
+
+def test_what_the_cloud_has_is_kept_until_a_week_after_the_last_date(box):
+    """A restored cloud asks for it again; afterwards only the newest stays, from which the next is counted."""
+    book(box), book(box), book(box)
+    inc = box.look(lambda unit: unit.inc)
+    box.run(lambda unit: unit.mail.acknowledge("cloud", Ack(inc, 3), unit.now.wall_ms))
+    for days, again in ((6, 3), (10, 1)):
+        box.turn.advance(days * DAY_MS)
+        box.run(sweep)
+        assert box.run(lambda unit: unit.mail.rewind("cloud", Ack(inc, 0))) == again
+        box.run(lambda unit: unit.mail.acknowledge("cloud", Ack(inc, 3), 1))
 
 
 def test_a_replacement_knows_the_orders_it_was_told_of_and_signs_receipts_of_its_own(box, tmp_path):

@@ -25,6 +25,7 @@ from mqtt_bridge.protocol.codec import decode, encode
 from mqtt_bridge.protocol.messages import (
     Ack,
     AllocationReturned,
+    CancelRefused,
     CancelRequested,
     CheckedIn,
     DeviceClosed,
@@ -346,6 +347,27 @@ def test_a_cancel_for_a_sealed_issuer_is_asked_of_the_other_door_and_frees_the_p
     assert in_doubt(world) == doubt
     assert OrderCancelled("o1", ("o1-0",), ()) in world.bodies("yard-2")
     assert world.rows("SELECT status FROM orders") == [("cancelled",)]
+
+
+def test_cancels_that_wait_for_a_sealed_door_are_answered_on_an_operators_word(world: World) -> None:
+    """Granted where nobody came in, refused where somebody did; a door that lives answers for itself."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    world.tell(yard, yard.sell("o1"), yard.sell("o2"))
+    world.tell(hall, hall.envelope(CheckedIn("c1", "admitted", None, "o2-0", "s", "A7", 5)))
+    with pytest.raises(SealRefused, match="answers for itself"):
+        losses.waiting_cancels(world.database, "hall")
+    seal(world, "hall-1")
+    for order in ("o1", "o2"):
+        fact = TicketFact(f"{order}-0", f"{order}0", "t", "s", "q", yard.epoch, 1250, "EUR")
+        world.tell(yard, yard.envelope(CancelRequested(order, (fact,))))
+    assert "2 cancels wait" in losses.waiting_cancels(world.database, "hall").words()[0]
+    losses.answer_cancels(world.database, "hall", "op", world.now_ms)
+    world.tick()
+    assert TicketsVoided("o1", ("o1-0",)) in world.bodies("yard-1")
+    assert CancelRefused("o2", ("o2-0",)) in world.bodies("yard-1")
+    assert world.rows("SELECT id, status FROM orders ORDER BY id") == [("o1", "cancel_pending"), ("o2", "confirmed")]
+    assert losses.waiting_cancels(world.database, "hall").cancels == ()
+    conserved(world)
 
 
 # --- attendee-carried log
