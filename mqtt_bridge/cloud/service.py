@@ -188,8 +188,12 @@ class Reconciler:
             )
         self._pending = []
 
-    def _apply(self, messages: list[Incoming], how: Lock) -> None:
-        """Apply in one transaction; if a value cannot be stored, in halves, until the one that holds it stands alone."""
+    def _apply(self, messages: list[Incoming], how: Lock, *, again: bool = False) -> None:
+        """Apply in one transaction; if a value cannot be stored, in halves, until the one that holds it stands alone.
+
+        Alone it is tried once more before it is listed: another process may have added the same row at that instant, which the
+        next transaction finds.
+        """
         try:
             self._done(self.store.run(lambda rows: self._batch(rows).run(messages, how)))
         except self.store.indigestible as error:
@@ -198,6 +202,8 @@ class Reconciler:
                 half = len(messages) // 2
                 self._apply(messages[:half], how)
                 self._apply(messages[half:], how)
+            elif not again:
+                self._apply(messages, how, again=True)
             else:
                 self._list(messages, how)
 

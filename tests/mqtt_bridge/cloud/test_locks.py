@@ -102,6 +102,24 @@ def test_a_second_reconciler_with_the_same_messages_waits_for_the_first_and_chan
     assert world.scalar("SELECT count(*) FROM orders") == 1
 
 
+def test_what_meets_the_row_that_another_adds_at_that_instant_is_tried_again_and_applied(world: World) -> None:
+    """Two devices sell for a date that no catalogue names; whoever commits second finds the alarm of the first."""
+    register_device(world.database, "yard-1", "yard", 0)
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    first_sale, second_sale = hall.sell("o1", session="nowhere"), yard.sell("o2", session="nowhere")
+    with ThreadPoolExecutor(1) as other:
+        with world.database.write() as first:
+            apply(world, first, hall, first_sale)
+            told = other.submit(world.tell, yard, second_sale)
+            with pytest.raises(TimeoutError):
+                told.result(0.3)
+        told.result(10)
+    assert world.alarms() == {"unknown-session"}
+    assert world.scalar("SELECT count FROM alarm") == 2
+    assert world.scalar("SELECT count(*) FROM orders") == 2
+    assert world.totals()["yard-1", yard.epoch].sold == 1
+
+
 def test_nothing_is_granted_to_a_life_that_ends_meanwhile(world: World) -> None:
     hall = world.add("hall-1", "hall")
     world.tell(hall, hall.sell("o1", hall.totals.granted))

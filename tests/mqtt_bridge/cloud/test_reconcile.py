@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
+from mqtt_bridge.cloud.records import Order, Record
+from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.store import lift_freeze, open_cloud, register_device
 from mqtt_bridge.protocol.codec import encode
 from mqtt_bridge.protocol.messages import (
@@ -270,6 +274,25 @@ def test_a_message_that_cannot_be_digested_does_not_block_the_next(world: World)
     assert world.acked("hall-1") == Ack("life-1", 2)
     assert world.scalar("SELECT count(*) FROM orders") == 1
     assert {"indigestible", "malformed"} <= world.alarms()
+
+
+def test_a_row_that_another_process_adds_at_that_instant_makes_no_message_indigestible(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hall = world.add("hall-1", "hall")
+    refusing = iter([True, False])
+    insert = SqlRows.insert
+
+    def late(rows: SqlRows, records: Sequence[Record]) -> None:
+        if isinstance(records[0], Order) and next(refusing, False):
+            raise IntegrityError("INSERT", {}, ValueError("UNIQUE constraint failed"))
+        insert(rows, records)
+
+    monkeypatch.setattr(SqlRows, "insert", late)
+    world.tell(hall, hall.sell("o1"))
+    assert world.acked("hall-1") == Ack("life-1", 1)
+    assert world.scalar("SELECT count(*) FROM orders") == 1
+    assert world.alarms() == set()
 
 
 def test_evidence_never_holds_the_personal_part(world: World) -> None:
