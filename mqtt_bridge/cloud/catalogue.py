@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.allocation import stepped_limit
 from mqtt_bridge.cloud.books import Book, all_books
+from mqtt_bridge.cloud.closed_epochs import net
 from mqtt_bridge.cloud.directory import audit, lock
 from mqtt_bridge.cloud.overrides import laid_over
+from mqtt_bridge.cloud.records import Device, SessionChange
 from mqtt_bridge.cloud.records import Quota as QuotaRow
-from mqtt_bridge.cloud.records import SessionChange
 from mqtt_bridge.cloud.rows import Lock
 from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.work import Work
@@ -74,6 +75,10 @@ class _Import:
         quotas = sorted(db.execute(sa.select(t.quota.c.id)).scalars())
         self.work.of(QuotaRow).lock("id", quotas, Lock.ALONE)
         self.books = {each.id: each for each in all_books(self.work)}
+        devices = {each.name: each for each in self.work.of(Device).fetch_all()}
+        for book in self.books.values():
+            net(book, devices)
+        self.work.write()
         self.changes: list[str] = []
         self.reasons: list[str] = []
 
@@ -187,7 +192,7 @@ class _Import:
             return
         limit = book.committed
         self.changes.append(f"quota {book.quota.name!r} removed")
-        self._update(book, limit=limit, extra=0, target=0 if limit else None, retired=True)
+        self._update(book, limit=limit, extra=0, released=0, target=0 if limit else None, retired=True)
 
     def _update(self, book: Book, **values: object) -> None:
         self.db.execute(sa.update(t.quota).where(t.quota.c.id == book.id).values(**values))

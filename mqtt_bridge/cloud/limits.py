@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.cloud import price
 from mqtt_bridge.cloud.books import Book
-from mqtt_bridge.cloud.closed_epochs import doubt_of
+from mqtt_bridge.cloud.closed_epochs import doubt_of, net
 from mqtt_bridge.cloud.directory import audit, lock
 from mqtt_bridge.cloud.price import Holding, LimitPrice, Situation
 from mqtt_bridge.cloud.records import Device, Line, Quota
@@ -30,25 +30,30 @@ class Dearer(Exception):
 
 
 def situation(work: Work, quota: str, wall_ms: int) -> Situation | None:
-    """Return what the cloud knows of a quota, None if there is none of that id."""
+    """Return what the cloud knows of a quota, None if there is none of that id.
+
+    What came back from lost devices has lowered what was released of it.
+    """
     found = work.of(Quota).get(quota)
     if found is None or found.retired:
         return None
     book = Book(work, found, work.of(Line).where("quota", quota))
     devices = work.of(Device).fetch_all()
-    doubt = doubt_of(found.released, book.lines.values(), {each.name: each for each in devices})
+    known = {each.name: each for each in devices}
+    net(book, known)
+    doubt = doubt_of(book.quota.released, book.lines.values(), known)
     holdings = [
         _holding(each, line, wall_ms)
         for each in devices
         if each.status != "sealed" and (line := book.line(each.name, each.epoch)) is not None
     ]
     return Situation(
-        limit=found.limit,
-        extra=found.extra,
+        limit=book.quota.limit,
+        extra=book.quota.extra,
         sold=book.known_sales,
         holdings=tuple(holdings),
         doubt=doubt,
-        target=found.target,
+        target=book.quota.target,
     )
 
 

@@ -140,12 +140,15 @@ def seal(work: Work, name: str, *, stolen: bool, answered_by: str, wall_ms: int)
 
 
 def _count_voided(work: Work, device: Device) -> None:
-    """Doors voided these and the device never counted them: from now on that is for the cloud to do."""
+    """Doors voided these and the device has not told that it counted them: from now on that is for the cloud to do.
+
+    The door's word may have reached it all the same, and then it may have sold or given back their places: they stay in doubt.
+    """
     for order in work.of(Order).where("issuer", device.name):
         voided = [each for each in work.of(Ticket).where("order_id", order.id) if each.state == "voided"]
         for ticket in voided:
             work.of(Ticket).change(ticket, state="cancelled")
-            ticket_cancelled(work, device.name, ticket, certain=True)
+            ticket_cancelled(work, device.name, ticket, certain=False)
         if voided and all(each.state == "cancelled" for each in work.of(Ticket).where("order_id", order.id)):
             work.of(Order).change(order, status="cancelled")
 

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from mqtt_bridge import copies
-from mqtt_bridge.cloud import losses, recovering
+from mqtt_bridge.cloud import losses, price, recovering
+from mqtt_bridge.cloud.catalogue import CatalogueRefused
 from mqtt_bridge.cloud.doubt import ReleaseRefused
 from mqtt_bridge.cloud.fleet import Entry
 from mqtt_bridge.cloud.fleet_log import FleetLog
+from mqtt_bridge.cloud.limits import change_limit
 from mqtt_bridge.cloud.losses import RestoreRefused, SealRefused
 from mqtt_bridge.cloud.overview import overview
 from mqtt_bridge.cloud.recovering import Card
@@ -268,6 +271,30 @@ def test_more_than_is_in_doubt_is_never_released(world: World) -> None:
         losses.release_stock(world.database, "gold", 1, "op", world.now_ms)
 
 
+@pytest.mark.parametrize("how", ["console", "catalogue"])
+def test_a_limit_is_lowered_after_what_came_back_lowered_the_released_extra(world: World, how: str) -> None:
+    """While the cloud is frozen nothing is planned, so what a lost device gave back still waits to lower the extra."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    number = yard.totals.unsold
+    seal(world, "yard-1")
+    losses.release_stock(world.database, "q", number, "op", world.now_ms)
+    sell_out(world, hall, "o1")
+    with world.database.write() as db:
+        db.execute(sa.text("UPDATE cloud SET frozen = 'looked at'"))
+    yard.totals = Totals(yard.totals.granted, 0, number)
+    world.tell(yard, yard.envelope(AllocationReturned((yard.count(),))))
+    if how == "console":
+        with pytest.raises(price.Refused):
+            change_limit(world.database, "q", 25 - number, "op", world.now_ms)
+    else:
+        with pytest.raises(CatalogueRefused):
+            import_into(world, limit=25 - number)
+    lift_freeze(world.database, "op", world.now_ms)
+    world.tick()
+    assert (released(world), world.pool(), world.alarms()) == (0, 0, set())
+    conserved(world)
+
+
 def test_importing_the_catalogue_again_keeps_what_was_released(world: World) -> None:
     """The file knows the limit, the operator what was bought."""
     world.add("hall-1", "hall")
@@ -371,6 +398,27 @@ def test_cancels_that_wait_for_a_sealed_door_are_answered_on_an_operators_word(w
 
 
 # --- attendee-carried log
+
+
+def test_a_place_that_door_and_issuer_both_gave_back_comes_back_once(world: World) -> None:
+    """The door voided a ticket, its issuer counted it, untold, and gave the place back when it heard that it was sealed.
+
+    Its totals arrive before the sales that it has still to tell, so nothing else says how much of its stock is gone.
+    """
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    world.tell(yard, yard.sell("o1"))
+    world.tell(hall, hall.envelope(TicketsVoided("o1", ("o1-0",))))
+    late = [yard.cancel("o1"), yard.sell("o2", 2)]
+    seal(world, "yard-1")
+    free = yard.totals.unsold
+    yard.totals = Totals(yard.totals.granted, 0, free, yard.totals.sold, yard.totals.cancelled)
+    yard.status(world)
+    world.tick()
+    assert world.totals()["yard-1", yard.epoch].returned == free
+    world.tell(yard, *late, yard.envelope(AllocationReturned((yard.count(),))))
+    assert world.totals()["yard-1", yard.epoch] == yard.totals
+    assert (in_doubt(world), world.alarms()) == (0, set())
+    conserved(world)
 
 
 def receipt_of(device: FakeDevice, ticket: str, *, inc: str = "life-1") -> str:
