@@ -124,7 +124,7 @@ class Guests:
         except Refusal:
             self.world.truth.refused += 1
         else:
-            if device.card.orders.rows[order].status == "requested":
+            if order not in self.world.truth.sales:  # no sale, or not yet one: only asked for
                 self._asked(wish, order)
                 return
             self.confirmed += 1
