@@ -38,7 +38,17 @@ def test_stock_has_exactly_the_promised_fields_and_conserves_tickets(world: Worl
     hall.status(world, unsynced=4)
     world.run()
     (quota,) = client.get("/api/v1/stock", headers=BEARER).json
-    assert list(quota) == ["ticket_types", "quota", "limit", "extra", "pool", "devices", "waiting"]
+    assert list(quota) == [
+        "ticket_types",
+        "quota",
+        "limit",
+        "extra",
+        "pool",
+        "devices",
+        "waiting",
+        "in_doubt",
+        "released",
+    ]
     assert [list(each) for each in quota["devices"]] == [FIELDS, FIELDS]
     assert (quota["ticket_types"], quota["quota"], quota["limit"], quota["extra"]) == (["t"], "q", 25, 0)
     assert quota["devices"][0] == {
