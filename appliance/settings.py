@@ -188,7 +188,7 @@ class PortalSettings:
 
     bind: str = _setting("127.0.0.1:8080", _address, "Address the portal listens on.")
     workers: int = _setting(1, _whole(1, 16), "Worker processes.")
-    threads: int = _setting(32, _whole(1, 64), "Threads in each worker.")
+    threads: int = _setting(16, _whole(1, 64), "Threads in each worker.")
     leases_file: str = _setting(
         "", _text, "Lease file of dnsmasq; tells phones apart on the hotspot. Empty: signed nonces."
     )

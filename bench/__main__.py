@@ -57,7 +57,7 @@ def measure(seconds: float, progress: Callable[[str], None]) -> list[Row]:
         progress("booking over HTTP")
         timed = _over_http(folder, seconds)
         progress("flushes per order")
-        flushes = {n: orders.flushes_per_order(_new(folder, f"flush{n}"), n, 200) for n in (1, 50)}
+        flushes = {n: orders.flushes_per_order(_new(folder, f"flush{n}"), n, 400) for n in (1, 50)}
         edge_rows = at_the_edge(seconds, progress)
         progress("the door")
         at_door = _at_door(_new(folder, "door"), _new(folder, "desk"))

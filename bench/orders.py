@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 from appliance.portal import WebSettings, create_app
+from appliance.settings import PortalSettings
 from bench.load import Client, Outcome, run
 from bench.venue import TYPE, open_box
 
@@ -24,11 +25,15 @@ def over_http(port: int, clients: int, seconds: float) -> Outcome:
 
 
 def flushes_per_order(folder: Path, clients: int, orders: int) -> float:
-    """Return committed write transactions per order, each one flush, counted inside one process with ``clients`` threads."""
+    """Return committed write transactions per order, each one flush, counted inside one process with ``clients`` threads.
+
+    As many of them are served at a time as the portal has threads.
+    """
     box = open_box(folder, 1)
     app = create_app(box, WebSettings(data=folder))
     left = iter(range(orders))
     take, failed = threading.Lock(), threading.Event()
+    threads_of_portal = threading.BoundedSemaphore(PortalSettings().threads)
 
     def loop() -> None:
         phone = app.test_client()
@@ -36,8 +41,11 @@ def flushes_per_order(folder: Path, clients: int, orders: int) -> float:
             with take:
                 if next(left, None) is None:
                     return
-            hold = phone.post("/api/v1/holds", json=_HOLD).get_json()
-            if phone.post("/api/v1/orders", json={"hold": hold.get("hold", "")}).status_code != 201:
+            with threads_of_portal:
+                hold = phone.post("/api/v1/holds", json=_HOLD).get_json()
+            with threads_of_portal:
+                order = phone.post("/api/v1/orders", json={"hold": hold.get("hold", "")})
+            if order.status_code != 201:
                 failed.set()
 
     before = box.database.commits

@@ -68,7 +68,7 @@ def open_box(folder: Path, port: int, stock: int = STOCK) -> Box:
         sync.apply_catalogue(unit, catalogue(stock))
         grant = Granted(_QUOTA, 1, stock, 0, 0, stock)
         state = DeviceState("bench-1", unit.inc, 1, 0, (grant,), door=True, stop=False, as_of_ms=now_ms)
-        sync.apply_state(unit, state, 0)
+        sync.apply_state(unit, state)
 
     box.run(fill)
     return box

@@ -78,7 +78,7 @@ class DemoVenue:
                 "data": str(self.folder),
                 "board": _BOARD,
             },
-            "portal": {"bind": self._bind, "threads": 32},
+            "portal": {"bind": self._bind, "threads": 16},
             "broker": {"url": f"mqtt://{ports.HOST}:{self.link.port}", "cloud_key": cloud_key},
             "desk": {
                 "printer": self.printer.url,

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 PATIENCE_MS = 2000
 NO_REMEMBERED_MS = 5000
-# Who waits keeps a thread of the portal (32 by default): the others must stay free for those who can be served.
+# Who waits keeps a thread of the portal (16 by default): the others must stay free for those who can be served.
 WAITING_AT_ONCE = 4
 _STEP_S = 0.05
 _places = threading.BoundedSemaphore(WAITING_AT_ONCE)
