@@ -11,6 +11,7 @@ import structlog
 
 from mqtt_bridge.cloud import samples
 from mqtt_bridge.cloud.broker_watch import BrokerWatch
+from mqtt_bridge.cloud.pruning import HOUR_MS, prune
 from mqtt_bridge.cloud.repair import apply_rules
 from mqtt_bridge.cloud.service import Reconciler, Wire
 from mqtt_bridge.cloud.sql import SqlStore
@@ -20,6 +21,7 @@ from mqtt_bridge.protocol.codec import Signer
 log = structlog.get_logger("marquee.reconciler")
 # How soon what waited for stock is rebooked, rules are applied, and what the broker dropped is listed.
 LOOK_EVERY_MS = 1_000
+MINUTE_MS = 60_000
 REPAIRS_AT_ONCE = 20
 
 
@@ -58,7 +60,12 @@ def run_reconciler(
 
 def chores_of(database: Database) -> tuple[Callable[[int], object], ...]:
     """Return what is done once a minute beside reconciling; each takes the wall clock in ms."""
-    return (lambda wall_ms: database.run(lambda db: samples.take(db, wall_ms)),)
+
+    def forget(wall_ms: int) -> None:
+        if wall_ms % HOUR_MS < MINUTE_MS:
+            database.run(lambda db: prune(db, wall_ms))
+
+    return (lambda wall_ms: database.run(lambda db: samples.take(db, wall_ms)), forget)
 
 
 def _look(database: Database, store: SqlStore, watch: BrokerWatch | None, wall_ms: int, *, first: bool) -> None:
