@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import logs
-from bench import disk, door, edge, load, memory, orders, venue
+from bench import cloud, disk, door, edge, load, memory, orders, servers, venue
 from bench.policies import report as policies
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -30,14 +30,16 @@ def main() -> None:
     """Measure for about a minute and a half, or ``--seconds`` per step."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=8, help="length of each timed step")
-    parser.add_argument("part", nargs="?", choices=["edge", "policies"], help="measure and print only this part")
+    parser.add_argument(
+        "part", nargs="?", choices=["cloud", "edge", "policies"], help="measure and print only this part"
+    )
     parser.add_argument("--no-write", action="store_true", help="print only")
     given = parser.parse_args()
     logs.configure("warning", "text", "bench")
     if given.part == "policies":
         print(policies.run(_say, write=not given.no_write))
         return
-    rows = (at_the_edge if given.part == "edge" else measure)(given.seconds, _say)
+    rows = {"edge": at_the_edge, "cloud": in_the_cloud}.get(given.part, measure)(given.seconds, _say)
     page = render(rows)
     print(page)
     if not given.no_write and not given.part:
@@ -59,6 +61,7 @@ def measure(seconds: float, progress: Callable[[str], None]) -> list[Row]:
         progress("flushes per order")
         flushes = {n: orders.flushes_per_order(_new(folder, f"flush{n}"), n, 400) for n in (1, 50)}
         edge_rows = at_the_edge(seconds, progress)
+        cloud_rows = in_the_cloud(seconds, progress)
         progress("the door")
         at_door = _at_door(_new(folder, "door"), _new(folder, "desk"))
         raw = (before + disk.durable_commits_per_s(_new(folder, "raw2"), seconds)) / 2
@@ -72,6 +75,7 @@ def measure(seconds: float, progress: Callable[[str], None]) -> list[Row]:
             for n, each in flushes.items()
         ),
         *edge_rows,
+        *cloud_rows,
         *(_pages_row(what, timed[what], raw) for what in ("listing", "availability")),
         *at_door,
         *(Row(f"memory of `{name}`", f"{size:.0f} MB") for name, size in sorted(sizes.items())),
@@ -106,6 +110,15 @@ def at_the_edge(seconds: float, progress: Callable[[str], None]) -> list[Row]:
             f"portal {sold.memory_mb:.0f} MB",
         ),
     ]
+
+
+def in_the_cloud(_seconds: float, progress: Callable[[str], None]) -> list[Row]:
+    """Return the rows about reconciling; one line that says so where a program to measure with is missing."""
+    with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name:
+        try:
+            return [Row(*each) for each in cloud.rows(cloud.measure(Path(name), progress))]
+        except servers.ProgramMissing as missing:
+            return [Row("reconciling", "not measured", str(missing))]
 
 
 def _over_http(folder: Path, seconds: float) -> dict[str, load.Outcome]:

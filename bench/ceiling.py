@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,18 +18,28 @@ BYTES = 900  # an order of two tickets, signed
 WINDOW = 100
 
 
-def messages_per_s(url: str) -> float:
-    """Return messages/s from publisher to receiver."""
+@dataclass(frozen=True)
+class Ceiling:
+    """Messages/s from publisher to receiver, and the processor time of the busier of the two per message, in microseconds."""
+
+    per_s: float
+    us: float
+
+
+def measure(url: str) -> Ceiling:
+    """Send messages through a broker."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     receiver = multiprocessing.get_context("spawn").Process(target=_receive, args=(url, theirs))
     receiver.start()
     try:
         ours.recv()
+        before = time.process_time()
         _publish(url)
-        began, ended = ours.recv()
+        used = time.process_time() - before
+        began, ended, theirs = ours.recv()
     finally:
         receiver.join(30)
-    return float((MESSAGES - 1) / (ended - began))
+    return Ceiling((MESSAGES - 1) / (ended - began), 1e6 * max(used, theirs) / MESSAGES)
 
 
 def _client(url: str, name: str) -> mqtt.Client:
@@ -66,6 +77,7 @@ def _receive(url: str, told: Connection) -> None:
 
     client.on_message = on_message
     client.on_subscribe = lambda *_: told.send("ready")
+    before = time.process_time()
     client.subscribe("ceiling", qos=1)
     client.loop_forever()
-    told.send((times[0], times[-1]))
+    told.send((times[0], times[-1], time.process_time() - before))

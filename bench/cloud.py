@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bench import ceiling, servers
+from bench import ceiling, drain, servers
 from bench.fleet import ORG, Fleet, catalogue, now_ms, venue_name
 from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
 from mqtt_bridge.database import Database
@@ -47,14 +47,15 @@ class Load:
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything measured."""
+    """Everything measured; ``runs`` by (venues, reconcilers)."""
 
-    ceiling: float
-    runs: dict[tuple[int, int], Load]  # by (venues, reconcilers)
+    ceiling: ceiling.Ceiling
+    runs: dict[tuple[int, int], Load]
+    drained: drain.Drained
 
 
 def measure(folder: Path, progress: Callable[[str], None], events: int = EVENTS) -> Figures:
-    """Measure all of it; the ceiling before and after, and its mean is what ratios relate to."""
+    """Measure all of it; the ceiling before and after, and its mean is what ratios relate to. Broker and database are new each time."""
     progress("paho's own QoS 1 ceiling")
     before = own_ceiling(folder)
     runs = {}
@@ -62,14 +63,54 @@ def measure(folder: Path, progress: Callable[[str], None], events: int = EVENTS)
         progress(f"{events} events of {venues} venues, {reconcilers} reconciler(s) on PostgreSQL")
         with servers.mosquitto(folder) as url, servers.postgresql() as database:
             runs[venues, reconcilers] = run(folder, url, database, venues, reconcilers, events)
+    progress(f"{drain.ORDERS} offline bookings of one venue")
+    with servers.mosquitto(folder) as url, servers.postgresql() as database:
+        drained = drain.measure(folder, url, database.url, reconciler, drain.ORDERS)
     progress("paho's own QoS 1 ceiling again")
-    return Figures((before + own_ceiling(folder)) / 2, runs)
+    after = own_ceiling(folder)
+    mean = ceiling.Ceiling((before.per_s + after.per_s) / 2, (before.us + after.us) / 2)
+    return Figures(mean, runs, drained)
 
 
-def own_ceiling(folder: Path) -> float:
-    """Messages/s that paho brings through a broker of its own."""
+def own_ceiling(folder: Path) -> ceiling.Ceiling:
+    """What paho brings through a broker of its own."""
     with servers.mosquitto(folder) as url:
-        return ceiling.messages_per_s(url)
+        return ceiling.measure(url)
+
+
+def rows(figures: Figures) -> list[tuple[str, str, str]]:
+    """Return lines of the table: what, figure, in relation."""
+    one, two, many = (figures.runs[key] for key in ((10, 1), (10, 2), (1000, 1)))
+    top, drained = figures.ceiling, figures.drained
+    per_s = drained.orders / drained.seconds
+    return [
+        (
+            "QoS 1 messages/s of the client library, one publisher, one receiver",
+            f"{top.per_s:.0f}/s",
+            f"1; {top.us:.0f} us of processor time each",
+        ),
+        ("events/s, one reconciler, 10 venues", f"{one.per_s:.0f}/s", f"{one.per_s / top.per_s:.2f} of the library's"),
+        (
+            "processor time per event, one reconciler",
+            f"{one.us:.0f} us, with PostgreSQL {one.all_us:.0f} us",
+            f"a core of its own would take {top.us / one.us:.2f} of what the library's would",
+        ),
+        (
+            f"{drained.orders} offline bookings of one venue, from connecting to the last acknowledgement",
+            f"{drained.seconds:.1f} s, {per_s:.0f}/s, {drained.missing} missing",
+            f"{per_s / top.per_s:.2f} of the library's",
+        ),
+        (
+            "two reconcilers: events lost or doubled, processor time per event",
+            f"{two.lost_or_doubled}, {two.us:.0f} us",
+            f"{two.us / one.us:.2f}x one reconciler",
+        ),
+        (
+            "1,000 venues: events lost or doubled, processor time per event",
+            f"{many.lost_or_doubled}, {many.us:.0f} us",
+            f"{many.us / one.us:.2f}x 10 venues",
+        ),
+    ]
 
 
 def run(folder: Path, url: str, server: servers.PostgreSql, venues: int, reconcilers: int, events: int) -> Load:
@@ -121,23 +162,3 @@ def lost_or_doubled(database: Database, orders: int) -> int:
         rows = {name: db.execute(sa.text(f"SELECT count(*) FROM {name}")).scalar_one() for name in wanted}
         sold = db.execute(sa.text("SELECT sum(sold) FROM allocation")).scalar_one()
     return sum(abs(int(rows[name]) - number) for name, number in wanted.items()) + abs(int(sold) - 2 * orders)
-
-
-def main() -> None:
-    """Print the raw figures."""
-    import sys
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as name:
-        events = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
-        figures = measure(Path(name), lambda text: print(text, flush=True), events)
-    print(f"ceiling {figures.ceiling:.0f}/s")
-    for key, load in figures.runs.items():
-        print(
-            key,
-            f"{load.per_s:.0f}/s ratio {load.per_s / figures.ceiling:.2f} cpu {load.us:.0f} us, with db {load.all_us:.0f} us, wrong {load.lost_or_doubled}",
-        )
-
-
-if __name__ == "__main__":
-    main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,10 @@ PER_UNIT = 100
 PATIENCE_S = 300.0
 
 
+Reconciler = Callable[[Path, str, str], AbstractContextManager[object]]
+"""Runs a reconciler, given its data folder, broker and database."""
+
+
 @dataclass(frozen=True)
 class Drained:
     """Seconds from the first byte to the last acknowledgement, and how many orders the cloud lacks."""
@@ -35,14 +39,12 @@ class Drained:
     missing: int
 
 
-def measure(
-    folder: Path, broker: str, database: str, reconciler: Callable[[Path, str, str], object], orders: int
-) -> Drained:
+def measure(folder: Path, broker: str, database: str, reconciler: Reconciler, orders: int) -> Drained:
     """Sell ``orders`` offline, then connect."""
     cloud = open_cloud(database)
     apply_catalogue(cloud, venue.catalogue(), {}, bootstrap.wall_ms())
     register_device(cloud, "bench-1", "bench", bootstrap.wall_ms())
-    with reconciler(folder / "cloud", broker, database):  # type: ignore[attr-defined]
+    with reconciler(folder / "cloud", broker, database):
         key = KeyFile(folder / "cloud" / "cloud.pem").public_hex
         variables = {
             **venue.variables(folder / "device", 1),
