@@ -67,7 +67,7 @@ class Reconciler:
     """One reconciler: ``step`` waits for messages, applies a batch of them and publishes.
 
     ``clock`` returns wall-clock ms since the Unix epoch, ``ticks_ms`` ms of a clock that only grows; ``name`` is this member's own.
-    ``chores`` are called once a minute by one of the members.
+    ``chores`` are called once a minute by one of the members. ``look_ahead`` is shown the messages of the batch after the next.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class Reconciler:
         name: str = "one",
         chores: Sequence[Callable[[int], object]] = (),
         key_of: Callable[[str], Verifier] = public_key,
+        look_ahead: Callable[[list[bytes]], object] | None = None,
     ) -> None:
         self.store = store
         self.transport = transport
@@ -93,7 +94,10 @@ class Reconciler:
         self._chores = chores
         self._catalogues = Catalogues()
         self._opened = Opened(key_of)
+        self._look_ahead = look_ahead
         self._pending: list[Incoming] = []
+        self._next: list[Incoming] = []  # the batch after that, whose signatures may be looked at meanwhile
+        self._held: Link | None = None
         self._todo = Outcome()
         self._published: tuple[int, int] | None = None
         self._keys_at_ms = 0
@@ -118,7 +122,12 @@ class Reconciler:
         """Do what is due, waiting at most until the next tick; what the database refuses for now is done again later."""
         try:
             if not self._pending:
+                self._pending, self._next = self._next, []
+            if not self._pending:
                 self._collect()
+            if self._look_ahead is not None and self._pending and not self._next and self._held is None:
+                self._next = self._more(LARGEST_BATCH)
+                self._look_ahead([each.payload for each in self._next if each.leaf == "msg"])
             self._apply_pending()
             self._decide()
             if self._listening:
@@ -144,15 +153,25 @@ class Reconciler:
     def _collect(self) -> None:
         """Wait for the first event, then take what else is there."""
         left_ms = min(TICK_MS, self._next_tick - self.ticks_ms()) if self._listening else TICK_MS
-        event = self.transport.get(0.0 if self._introducing is not None else max(0, left_ms) / 1000)
-        while event is not None:
+        held, self._held = self._held, None
+        event = held or self.transport.get(0.0 if self._introducing is not None else max(0, left_ms) / 1000)
+        if isinstance(event, Link):
+            log.info("link", up=event.up, reason=event.reason)
+            if event.up:
+                self._introduce()
+        elif event is not None:
+            first = list(incoming(event.topic, event.payload, self.org))
+            self._pending += [*first, *self._more(LARGEST_BATCH - len(first))]
+
+    def _more(self, most: int) -> list[Incoming]:
+        """Take what else has arrived, up to about ``most`` messages or a change of the link, which is kept for later."""
+        found: list[Incoming] = []
+        while len(found) < most and (event := self.transport.get(0.0)) is not None:
             if isinstance(event, Link):
-                log.info("link", up=event.up, reason=event.reason)
-                if event.up:
-                    self._introduce()
-                return
-            self._pending += incoming(event.topic, event.payload, self.org)
-            event = self.transport.get(0.0) if len(self._pending) < LARGEST_BATCH else None
+                self._held = event
+                break
+            found += incoming(event.topic, event.payload, self.org)
+        return found
 
     def _introduce(self) -> None:
         """After a connect: read what the broker still knows, then say everything, because it may know nothing."""
@@ -249,7 +268,7 @@ class Reconciler:
     def _calm(self, quota: str) -> bool:
         """Whether a look at a quota is due that nobody waits for: the more allocations it has, the rarer."""
         planned_ms, lines = self._planned.get(quota, (None, 0))
-        return planned_ms is None or self.ticks_ms() - planned_ms >= 2 * max(0, lines - 20)
+        return planned_ms is None or self.ticks_ms() - planned_ms >= 4 * max(0, lines - 20)
 
     def _plan(self, quotas: set[str]) -> None:
         ids = sorted(quotas)

@@ -9,7 +9,7 @@ from enum import Enum
 # backlogs do not drown a receiver in repetitions.
 FIRST_WINDOW = 64
 SMALLEST_WINDOW = 16
-WINDOW = 512
+WINDOW = 1_024
 FIRST_PATIENCE_MS = 3_000
 MAX_PATIENCE_MS = 30_000
 EARLY_ROOM = 1_024
