@@ -10,6 +10,62 @@ from collections.abc import Callable
 import structlog
 
 from mqtt_bridge.cloud import samples
+from mqtt_bridge.cloud.ahead import Ahead
+from mqtt_bridge.cloud.broker_watch import BrokerWatch
+from mqtt_bridge.cloud.pruning import HOUR_MS, prune
+from mqtt_bridge.cloud.repair import apply_rules
+from mqtt_bridge.cloud.service import Reconciler, Wire
+from mqtt_bridge.cloud.sql import SqlStore
+from mqtt_bridge.database import Database
+from mqtt_bridge.protocol.codec import Signer
+
+log = structlog.get_logger("marquee.reconciler")
+# How soon what waited for stock is rebooked, rules are applied, and what the broker dropped is listed.
+LOOK_EVERY_MS = 1_000
+MINUTE_MS = 60_000
+REPAIRS_AT_ONCE = 20
+
+
+def run_reconciler(
+    database: Database,
+    transport: Wire,
+    signer: Signer,
+    org: str,
+    clock: Callable[[], int],
+    stop_event: threading.Event,
+    counters: Wire | None = None,
+) -> None:
+    """Reconcile until ``stop_event``; starts and stops ``transport``. ``clock`` returns wall-clock ms since the Unix epoch.
+
+    ``counters`` is a second connection that hears ``topics.DROPPED``, where the broker has such a thing.
+    """
+    name, store, ahead = secrets.token_hex(4), SqlStore(database), Ahead()
+    reconciler = Reconciler(
+        store,
+        transport,
+        signer,
+        org,
+        clock,
+        ticks_ms,
+        name=name,
+        chores=chores_of(database),
+        key_of=ahead.key_of,
+        look_ahead=ahead.look,
+    )
+    watch = None if counters is None else BrokerWatch(counters)
+    transport.start()
+    if counters is not None:
+        counters.start()
+    try:
+        next_look = 0
+        while not stop_event.is_set():
+            reconciler.step(stop_event)
+            if ticks_ms() >= next_look:
+                next_look = ticks_ms() + LOOK_EVERY_MS
+                _look(database, store, watch, clock(), first=reconciler.membership.first)
+    finally:
+        reconciler.leave()
+        transport.stop()
         if counters is not None:
             counters.stop()
         ahead.close()
