@@ -27,7 +27,8 @@ from mqtt_bridge.protocol.messages import (
     Payment as PaymentState,
 )
 
-ORDERS_PER_PART = 25
+# A message has at most 256 KiB, and one of this size goes through a thin link within a second.
+BYTES_PER_PART = 48 * 1024
 TOLD = frozenset({"confirmed", "cancel_pending", "cancelled"})
 
 
@@ -42,13 +43,28 @@ def retell(work: Work, catalogue: Catalogue, name: str) -> int:
     answers_for = tuple(sorted(each.name for each in work.of(Device).where("answered_by", name)))
     sessions = [at.id for _, at in catalogue.event_session.values() if device.door and at.venue == device.venue]
     orders = _orders(work, sessions, (name, *answers_for))
-    groups = [orders[start : start + ORDERS_PER_PART] for start in range(0, len(orders), ORDERS_PER_PART)]
     _read_ahead(work, orders)
-    for part, group in enumerate(groups or [[]] if answers_for else groups, start=1):
-        told = tuple(each for order in group for each in _facts(work, order))
-        body = VenueRetold(part, max(1, len(groups)), told, answers_for)
+    parts = list(_parts(work, orders)) or ([()] if answers_for else [])
+    for part, told in enumerate(parts, start=1):
+        body = VenueRetold(part, len(parts), told, answers_for)
         work.of(Letter).add(Letter(name, CLOUD, encode(body), None, 0))
-    return len(groups)
+    return len(parts)
+
+
+def _parts(work: Work, orders: Iterable[Order]) -> Iterator[tuple[Retold, ...]]:
+    """Whole orders, as many as go well into one message."""
+    part: list[Retold] = []
+    size = 0
+    for order in orders:
+        facts = list(_facts(work, order))
+        more = sum(len(encode(each)) for each in facts)
+        if part and size + more > BYTES_PER_PART:
+            yield tuple(part)
+            part, size = [], 0
+        part += facts
+        size += more
+    if part:
+        yield tuple(part)
 
 
 def _orders(work: Work, sessions: Iterable[str], issuers: Iterable[str]) -> list[Order]:

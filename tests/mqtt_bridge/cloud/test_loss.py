@@ -333,6 +333,24 @@ def test_a_replacement_is_the_door_is_told_the_past_and_answers_for_its_predeces
     assert any(isinstance(each, OrderConfirmed) and each.order == "o3" for each in world.bodies("hall-2"))
 
 
+def test_the_past_is_told_in_parts_that_fit_a_message(world: World) -> None:
+    """Large orders, many of them: every part is far below what a device takes, and nothing is told twice or left out."""
+    apply_catalogue(world.database, catalogue(limit=2000), {}, world.now_ms)
+    hall = world.add("hall-1", "hall")
+    for k in range(20):
+        world.tell(hall, hall.sell(f"o{k:02}", 50))
+    done = losses.replace_device(world.database, "hall-2", "hall", "hall-1", "op", "", world.now_ms, log=None)
+    new = FakeDevice("hall-2", "hall")
+    new.hello(world)
+    world.tick()
+    told = [each for each in world.bodies("hall-2") if isinstance(each, VenueRetold)]
+    assert [each.part for each in told] == list(range(1, done.parts + 1))
+    assert done.parts > 2
+    assert max(len(encode(each)) for each in told) < 64 * 1024
+    orders = [each.body.order for part in told for each in part.told if isinstance(each.body, OrderConfirmed)]
+    assert sorted(orders) == [f"o{k:02}" for k in range(20)]
+
+
 def test_a_sealed_issuers_tickets_are_cancelled_on_the_doors_word_once(world: World) -> None:
     """The replacement voids: its place may have been sold again by the lost door, so it stays in doubt."""
     hall = world.add("hall-1", "hall")
