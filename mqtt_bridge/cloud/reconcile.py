@@ -34,7 +34,7 @@ from mqtt_bridge.cloud.records import (
     Stream,
     outage_columns,
 )
-from mqtt_bridge.cloud.restoring import believe
+from mqtt_bridge.cloud.restoring import forgotten_life, hear_again, lost_epoch, remember
 from mqtt_bridge.cloud.retelling import retell
 from mqtt_bridge.cloud.routing import Fact
 from mqtt_bridge.cloud.rows import Lock, Rows
@@ -227,7 +227,9 @@ class Batch:
                 detail = f"remembered less of {device.inc} than arrived here: an old copy of its card, now {hello.inc}"
                 self._alarm("went-back", f"{device.name} {device.inc}", detail, None)
             known = device.inc is not None
-            device = begin_life(self.work, device, hello.inc, self.cloud, self.wall_ms, epoch=self._lost_epoch(hello))
+            device = begin_life(
+                self.work, device, hello.inc, self.cloud, self.wall_ms, epoch=lost_epoch(self.cloud, hello)
+            )
             if known and status == "live":
                 retell(self.work, self._catalogues.of(self.work), device.name)
                 self.outcome.addressees.add(device.name)
@@ -243,7 +245,8 @@ class Batch:
         applied = self.mail.received(device.name, hello.inc)
         if not device.stopped:
             self.outcome.acks[device.name, hello.inc] = Ack(hello.inc, applied)
-        device = self._hear_again(device, hello)
+        introduce_earlier(self.work, device, hello.earlier, self.wall_ms)
+        device = hear_again(self.work, device, hello)
         for count in hello.stock:
             self.counts.report(device.name, count, now=count.epoch == device.epoch)
         started = {each.quota for each in self.work.of(Line).where("device", device.name) if each.epoch == device.epoch}
@@ -254,26 +257,6 @@ class Batch:
         self.mail.rewind(device.name, got)
         self._acknowledged(device, got)
         self.outcome.restarted.add(device.name)
-
-    def _lost_epoch(self, hello: Hello) -> int:
-        """The epoch that a cloud which was lost had given to this life, 0 if there can be none.
-
-        Only of a database's first life: a later one may count what it must not sell, because the life before had a copy.
-        """
-        first = self.cloud.restoring and not hello.began
-        return max((each.epoch for each in hello.stock), default=0) if first else 0
-
-    def _hear_again(self, device: Device, hello: Hello) -> Device:
-        """After a backup was put back, believe what a device was granted once no older grant can reach it any more."""
-        cloud = self.cloud
-        introduce_earlier(self.work, device, hello.earlier, self.wall_ms)
-        if hello.generation != cloud.generation or device.generation == cloud.generation:
-            return device
-        if cloud.restoring:
-            for count in hello.stock:
-                granted = {"granted": count.totals.granted, "confirmed": count.totals.confirmed}
-                believe(self.work, device.name, count.quota, count.epoch, **granted)
-        return self.work.of(Device).change(device, generation=cloud.generation)
 
     def _stop(self, device: Device, detail: str) -> Device:
         """The device must begin a new life before it sells again; its present stock stays in doubt."""
@@ -396,7 +379,8 @@ class Batch:
     def _status(self, device: Device, payload: bytes) -> None:
         status = decode(payload, Status)
         if status.device == device.name and status.inc != device.inc and self.cloud.restoring:
-            device = self._unknown_life(device, status)
+            device = forgotten_life(self.work, device, status.inc)
+            self.outcome.answered.add(device.name)
         if status.device != device.name or status.inc != device.inc or status.sent_at_ms < device.status_sent_ms:
             return
         hardware = json.dumps(status.hardware, sort_keys=True)
@@ -410,16 +394,6 @@ class Batch:
         )
         for count in status.stock:
             self.counts.report(device.name, count, now=True)
-
-    def _unknown_life(self, device: Device, status: Status) -> Device:
-        """A device that goes on talking to a cloud which forgot its life: a state of the new generation makes it say hello.
-
-        Until then the life is not introduced, so that state grants nothing.
-        """
-        if status.inc in lives(self.work, device.name):
-            return device
-        self.outcome.answered.add(device.name)
-        return self.work.of(Device).change(device, inc=status.inc, told_to_stop=None)
 
     def _need(self, device: Device, payload: bytes) -> None:
         need = decode(payload, Need)
@@ -457,8 +431,7 @@ class Batch:
         """A state that this cloud published: if it says more than our rows, the rows are an old copy."""
         state = decode(payload, DeviceState)
         if self.cloud.restoring and state.generation < self.cloud.generation:
-            for each in state.grants:
-                believe(self.work, device.name, each.quota, each.epoch, granted=each.granted, confirmed=each.confirmed)
+            remember(self.work, state)
             return
         ahead = state.revision > device.state_revision
         for grant in state.grants:

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 from mqtt_bridge.cloud.closed_epochs import close_lines
 from mqtt_bridge.cloud.fleet import Entry
-from mqtt_bridge.cloud.records import Cloud, Device, Line, Quota
+from mqtt_bridge.cloud.records import Cloud, Device, Life, Line, Quota
 from mqtt_bridge.cloud.work import Work
+from mqtt_bridge.protocol.messages import DeviceState, Hello
 
 REASON = "The cloud was restored from a backup and waits until every device has been heard or sealed."
 
@@ -89,6 +90,42 @@ def believe(work: Work, device: str, quota: str, epoch: int, **totals: int) -> N
             work.of(Quota).add(Quota(quota, "", quota, 0, 0, retired=True))
         line = lines.add(Line(quota, device, epoch))
     lines.change(line, **{name: max(value, getattr(line, name)) for name, value in totals.items()})
+
+
+def hear_again(work: Work, device: Device, hello: Hello) -> Device:
+    """Believe what a device was granted, once no older grant can reach it any more: when it names this generation."""
+    cloud = work.of(Cloud).get(1)
+    if cloud is None or hello.generation != cloud.generation or device.generation == cloud.generation:
+        return device
+    if cloud.restoring:
+        for count in hello.stock:
+            granted = {"granted": count.totals.granted, "confirmed": count.totals.confirmed}
+            believe(work, device.name, count.quota, count.epoch, **granted)
+    return work.of(Device).change(device, generation=cloud.generation)
+
+
+def remember(work: Work, state: DeviceState) -> None:
+    """Take over what the lost cloud last granted to a device, as the broker retained it."""
+    for each in state.grants:
+        believe(work, state.device, each.quota, each.epoch, granted=each.granted, confirmed=each.confirmed)
+
+
+def lost_epoch(cloud: Cloud, hello: Hello) -> int:
+    """Return the epoch that the lost cloud had given to a life which these rows do not know, 0 if there can be none.
+
+    Only of a database's first life: a later one may count what it must not sell, because the life before had a copy.
+    """
+    first = cloud.restoring and not hello.began
+    return max((each.epoch for each in hello.stock), default=0) if first else 0
+
+
+def forgotten_life(work: Work, device: Device, inc: str) -> Device:
+    """Name the life of a device that goes on talking as if nothing had happened, so that a state makes it say hello.
+
+    Until then the life is not introduced, and that state grants nothing.
+    """
+    known = work.of(Life).get(device.name, inc) is not None
+    return device if known else work.of(Device).change(device, inc=inc, told_to_stop=None)
 
 
 def waiting(work: Work) -> list[Device]:
