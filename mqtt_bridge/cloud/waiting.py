@@ -73,7 +73,8 @@ def _withdrawn(at: Telling, body: OfferWithdrawn) -> None:
 @applies(WaitlistLeft, _needs)
 def _left(at: Telling, body: WaitlistLeft) -> None:
     _count(at, body.stock)
-    entry = _own(at, body.entry)
-    if entry is not None and entry.state in OPEN:
-        at.work.of(Entry).change(entry, state=body.why)
+    for entry in at.work.of(Entry).where("entry", body.entry):
+        # A sealed device that is heard late may have sold what another answers for by now: nothing more is granted for it.
+        if entry.state in OPEN and (entry.device == at.device or body.why == "taken"):
+            at.work.of(Entry).change(entry, state=body.why)
     at.counts.waiting.add(body.quota)

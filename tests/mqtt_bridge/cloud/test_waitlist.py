@@ -294,6 +294,10 @@ def test_the_replacement_of_a_sealed_device_takes_over_its_people_in_order(world
     world.tick()
     assert [each.number for each in line_of(world, "yard-2")] == [letters[0].number, 0, letters[1].number]
     assert states(world) == ["waiting"] * 3
+    leaves(world, yard, "a", "left")
+    assert states(world) == ["waiting"] * 3
+    leaves(world, yard, "a", "taken")
+    assert states(world) == ["taken", "waiting", "waiting"]
 
 
 def test_a_withdrawn_offer_waits_again(world: World) -> None:
