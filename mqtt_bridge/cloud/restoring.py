@@ -50,7 +50,7 @@ def begin(work: Work, log: Iterable[Entry], generation: int, suffix: str) -> lis
         elif entry.kind == "sealed":
             _sealed(work, entry)
     for device in devices.fetch_all():
-        devices.change(device, link_up=False, told_to_stop=None, state_at_ms=0 if device.inc else device.state_at_ms)
+        devices.change(device, link_up=False, state_at_ms=0 if device.inc else device.state_at_ms)
     work.rows.bump_keys()
     return waiting(work)
 
