@@ -53,11 +53,16 @@ def open_count(db: Connection) -> int:
     return int(db.execute(query).scalar_one())
 
 
-def undecided(db: Connection, kinds: Iterable[str], limit: int) -> list[int]:
-    """Return open ones that a rule for these kinds may decide, or that wait for stock; oldest first."""
+def undecided(db: Connection, kinds: Iterable[str], limit: int, wall_ms: int) -> list[int]:
+    """Return open ones that a rule for these kinds may decide, or that wait for stock; oldest first.
+
+    Where there are more than ``limit`` each second begins further on, so that none waits behind those that cannot be decided.
+    """
     c = t.contradiction.c
     waiting = (c.state == "open", c.kind.in_(list(kinds)) | (c.remedy != ""))
-    return list(db.execute(sa.select(c.id).where(*waiting).order_by(c.first_at_ms, c.id).limit(limit)).scalars())
+    found = list(db.execute(sa.select(c.id).where(*waiting).order_by(c.first_at_ms, c.id)).scalars())
+    start = wall_ms // 1000 * limit % len(found) if len(found) > limit else 0
+    return [*found[start:], *found[:start]][:limit]
 
 
 def decide(db: Connection, number: int, state: str, remedy: str, outcome: str, who: str, wall_ms: int) -> bool:

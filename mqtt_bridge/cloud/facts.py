@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
+
 from mqtt_bridge.cloud.alarms import contradict
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.closed_epochs import hand_back, sealed, ticket_cancelled, ticket_known
 from mqtt_bridge.cloud.kinds import Telling, applies
 from mqtt_bridge.cloud.records import (
     CheckIn,
+    Contradiction,
     Device,
     Key,
     Life,
@@ -92,7 +95,9 @@ def _needs_of_a_sale(_work: Work, body: OrderConfirmed) -> Iterator[list[Need]]:
         needs += [
             (Ticket, "id", each.ticket),
             (CheckIn, "ticket", each.ticket),
+            (Payment, "order_id", RECEIPT_ONLY + each.ticket),
             (Parked, "about", f"ticket:{each.ticket}"),
+            (Parked, "about", f"order:{RECEIPT_ONLY}{each.ticket}"),
         ]
     yield needs
 
@@ -129,13 +134,39 @@ def record_sale(at: Telling, body: OrderConfirmed) -> None:
         )
     )
     _add_tickets(at, body)
+    _adopt(at, body)
+
+
+def _adopt(at: Telling, body: OrderConfirmed) -> None:
+    """Take over the money that doors took under the name they gave the order while they knew a receipt of it alone."""
+    moved = [
+        at.work.of(Payment).change(each, order_id=body.order)
+        for ticket in body.tickets
+        for each in at.work.of(Payment).where("order_id", RECEIPT_ONLY + ticket.ticket)
+    ]
+    order = at.work.of(Order).get(body.order)
+    if order is None or not moved:
+        return
+    taken_minor = sum(each.amount_minor for each in at.work.of(Payment).where("order_id", body.order))
+    given = len(body.tickets) == 1 and any(each.paid for each in moved)
+    if given or taken_minor >= sum(each.price_minor for each in body.tickets):
+        at.work.of(Order).change(order, payment="paid")
+
+
+def named(work: Work, body: Fact) -> Fact:
+    """Return a fact under its order's own name, where a door that knew a receipt alone gave it another."""
+    order = getattr(body, "order", "")
+    if not order.startswith(RECEIPT_ONLY):
+        return body
+    ticket = work.of(Ticket).get(order.removeprefix(RECEIPT_ONLY))
+    return body if ticket is None else msgspec.structs.replace(body, order=ticket.order_id)  # type: ignore[call-arg]
 
 
 def _add_tickets(at: Telling, body: OrderConfirmed) -> None:
     tickets = at.work.of(Ticket)
     for each in {ticket.ticket: ticket for ticket in body.tickets}.values():
         sold = tickets.get(each.ticket)
-        if sold is not None and _only_seen(at, sold):
+        if sold is not None and _only_seen(at, sold, body.order):
             tickets.change(sold, order_id=body.order, quota=each.quota, epoch=each.epoch)
             continue
         if sold is not None:
@@ -160,12 +191,22 @@ def _add_tickets(at: Telling, body: OrderConfirmed) -> None:
         at.counts.waiting |= ticket_known(at.work, at.device, ticket)
 
 
-def _only_seen(at: Telling, ticket: Ticket) -> bool:
-    """Whether a ticket was known by its receipt alone, and this is its issuer's own word of it: then its stand-in goes."""
+def _only_seen(at: Telling, ticket: Ticket, order: str) -> bool:
+    """Whether a ticket was known by its receipt alone, and this is its issuer's own word of it: then its stand-in goes.
+
+    What was paid, owed and listed for it is the ``order``'s from now on.
+    """
     stand_in = at.work.of(Order).get(ticket.order_id)
     if stand_in is None or stand_in.id != RECEIPT_ONLY + ticket.id or stand_in.issuer != at.device:
         return False
     at.work.of(Order).remove(stand_in)
+    known = at.work.of(Order).get(order)
+    if known is not None and stand_in.payment == "paid" and not at.work.of(Payment).where("order_id", stand_in.id):
+        at.work.of(Order).change(known, payment="paid")  # as its issuer signed
+    for refund in at.work.of(Refund).where("order_id", stand_in.id):
+        at.work.of(Refund).change(refund, order_id=order)
+    for listed in at.work.of(Contradiction).where("order_id", stand_in.id):
+        at.work.of(Contradiction).change(listed, order_id=order)
     return True
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mqtt_bridge.cloud.closed_epochs import sealed
-from mqtt_bridge.cloud.facts import sale_of
+from mqtt_bridge.cloud.facts import RECEIPT_ONLY, named, sale_of
 from mqtt_bridge.cloud.records import Device, Letter, Order, Parked
 from mqtt_bridge.cloud.routing import Fact, route
 from mqtt_bridge.cloud.work import Work
@@ -83,9 +83,10 @@ class Forwarder:
 
     def release(self, order: str, tickets: tuple[str, ...]) -> None:
         """Pass on what waited for a sale that has now arrived."""
-        for origin, body, private in self._unpark(f"order:{order}", *(f"ticket:{each}" for each in tickets)):
+        receipts = (f"order:{RECEIPT_ONLY}{each}" for each in tickets)
+        for origin, body, private in self._unpark(f"order:{order}", *(f"ticket:{each}" for each in tickets), *receipts):
             if isinstance(body, Fact):
-                self.forward(origin, body, private)
+                self.forward(origin, named(self._work, body), private)
 
     def open_door(self, venue: str) -> None:
         """Send the door of a venue, if there is one by now, what waited for it."""

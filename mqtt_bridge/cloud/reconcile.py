@@ -359,6 +359,8 @@ class Batch:
         if isinstance(body, KeyPublished):
             self._key_published(device, body)
             return
+        if isinstance(body, Fact):
+            body = facts.named(self.work, body)
         kinds.apply(kinds.Telling(self.work, device, self.wall_ms, self.counts, private), body)
         if isinstance(body, Fact):
             order = body.order if isinstance(body, OrderConfirmed | OrderRequested) else ""

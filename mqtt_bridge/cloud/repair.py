@@ -117,14 +117,11 @@ def apply_rules(database: Database, wall_ms: int, *, random: Random = secrets.to
     """
     with database.read() as db:
         chosen = rules(db)
-        waiting = contradictions.undecided(db, chosen, most)
+        waiting = contradictions.undecided(db, chosen, most, wall_ms)
 
     def decide(number: int) -> bool:
         def run(db: Connection) -> bool:
-            try:
-                work, found = _locked(db, number, wall_ms)
-            except RepairRefused:
-                return False
+            work, found = _locked(db, number, wall_ms)
             remedy, _, target = found.row.remedy.partition(":")
             if remedy:
                 offers = suggestions(found.case)
@@ -137,7 +134,10 @@ def apply_rules(database: Database, wall_ms: int, *, random: Random = secrets.to
                 _carry_out(db, work, found, offer, found.row.decided_by or "rule", wall_ms, random)
             return offer is not None
 
-        return database.run(run)
+        try:
+            return database.run(run)
+        except RepairRefused:
+            return False
 
     return sum(decide(number) for number in waiting)
 

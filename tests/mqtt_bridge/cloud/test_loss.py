@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from mqtt_bridge import copies
-from mqtt_bridge.cloud import losses, price, recovering
+from mqtt_bridge.cloud import losses, price, recovering, repair
 from mqtt_bridge.cloud.catalogue import CatalogueRefused
 from mqtt_bridge.cloud.doubt import ReleaseRefused
 from mqtt_bridge.cloud.fleet import Entry
@@ -478,6 +478,47 @@ def test_a_receipt_shown_at_a_door_restores_a_sale_that_died_with_its_card(world
     assert in_doubt(world) == before - 1
     assert "ticket-twice" not in world.alarms()
     conserved(world)
+
+
+@pytest.mark.parametrize("sold_first", [True, False])
+def test_what_a_door_does_that_knows_a_receipt_alone_reaches_order_and_issuer(world: World, sold_first: bool) -> None:
+    """It names the order after the ticket, whether or not the cloud had heard of the sale when it took the money."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    sale = yard.sell("o1", 2)
+    doing = [
+        PaymentTaken(f"receipt-o1-{k}", f"p{k}", "cash", 1250, "EUR", "A7", True, (f"o1-{k}",)) for k in range(2)
+    ] + [CancelRefused("receipt-o1-0", ("o1-0",))]
+    told = [hall.envelope(each) for each in doing]
+    if sold_first:
+        world.tell(yard, sale)
+    world.tell(hall, *told)
+    if not sold_first:
+        world.tell(yard, sale)
+    world.tick()
+    assert world.rows("SELECT id, payment FROM orders") == [("o1", "paid")]
+    assert world.rows("SELECT DISTINCT order_id FROM payment") == [("o1",)]
+    assert world.scalar("SELECT count(*) FROM parked") == 0
+    assert [each.order for each in world.bodies("yard-1") if isinstance(each, PaymentTaken | CancelRefused)] == 3 * [
+        "o1"
+    ]
+
+
+def test_what_is_listed_of_a_receipt_is_decided_when_its_sale_is_told(world: World) -> None:
+    """Oversold under the ticket's name; then the card is read, and a rule takes the order back, not a name that is gone."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    number = yard.totals.unsold
+    tickets = [ids.secret(bytes([k]) * ids.SECRET_BYTES) for k in range(number)]
+    sold = tuple(TicketFact(each, "K7QF2M9D", "t", "s", "q", yard.epoch, 1250, "EUR") for each in tickets)
+    lost = yard.envelope(OrderConfirmed("o1", "K7QF2M9D", "promised", sold, (), world.now_ms))
+    seal(world, "yard-1")
+    losses.release_stock(world.database, "q", number, "op", world.now_ms)
+    world.tell(hall, *(hall.envelope(ReceiptSeen(receipt_of(yard, each))) for each in tickets))
+    world.tick()
+    assert len(contradictions(world)) == number
+    world.tell(yard, lost)
+    assert world.rows("SELECT DISTINCT order_id FROM contradiction") == [("o1",)]
+    repair.set_rule(world.database, "oversold", "refund", "op", world.now_ms)
+    assert repair.apply_rules(world.database, world.now_ms) == number
 
 
 def test_a_receipt_of_a_device_that_lives_is_remembered_until_it_dies(world: World) -> None:
