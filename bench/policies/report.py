@@ -20,6 +20,8 @@ SHAPES = {
     "flatter demand (Zipf 0.5)": trace.Shape(zipf=0.5),
     "demand that grows to the end": trace.Shape(late=2.0),
 }
+# What was aimed at with half of the links down: ours over these, paired.
+AIMS = {compare.COUNTER: 1.13, "static split": 1.18}
 # Of the held-out seeds, so many for each other shape.
 FEW = 16
 
@@ -72,6 +74,7 @@ def _page(by_down: dict[float, list[Result]], shapes: dict[str, list[Result]]) -
         yield "|---|---|---|---|---|---|"
         yield from (_row(found[0], each) for each in found)
         yield ""
+    yield from _aims(by_down[0.5])
     yield _OTHER_SHAPES
     yield "| traces | ours | bounded counter | ours over it | over the strengthened one | over the static split |"
     yield "|---|---|---|---|---|---|"
@@ -83,6 +86,16 @@ def _page(by_down: dict[float, list[Result]], shapes: dict[str, list[Result]]) -
         yield f"| {name} | {figures} |"
     yield ""
     yield _HOW
+
+
+def _aims(found: list[Result]) -> Iterator[str]:
+    by = {each.contender.name: each for each in found}
+    yield "Aimed at with half of the links down, ours over the other:\n"
+    for name, aim in AIMS.items():
+        point = compare.paired(by[compare.OURS], by[name])
+        met = "reached" if point.y >= aim else "missed, within the interval" if point.high >= aim else "missed"
+        yield f"- {name}: {aim}; found {_span(point)}, {met}."
+    yield ""
 
 
 def _row(ours: Result, each: Result) -> str:
@@ -107,8 +120,11 @@ Written by `python -m bench policies` (`make bench ARGS=policies`), about two mi
 {trace.MINUTES / 60:.0f} hours. Venue of rank r wants 1/r of what the first wants, {trace.LOAD} times the seats in all; people come as
 parties of one to four and buy all or nothing. At minute 0 every device is online, for an instant; from then on each link is down for
 20, 50 or 80 % of the time. Each venue has its own mean outage of {trace.SHORTEST_OUTAGE / 60:.0f} to {trace.LONGEST_OUTAGE / 60:.0f} hours; times
-online and offline are exponential. In shorter outages every way that moves stock does well (see the last table). A first version
-of the traces kept all links up for the first hour; it is the row "every link up for the first hour".
+online and offline are exponential. In shorter outages every way that moves stock does well (see the last table).
+
+A first version of the traces kept all links up for the first hour. On its held-out seeds (9000 to 9039) ours over the bounded counter was
+1.115 (1.097 to 1.134) with half of the links down. It was replaced, under fresh seeds, because a sale that begins with an hour of
+perfect links is not what "down half of the time" says; it remains as a row of the last table.
 
 **Seeds**: tuning {trace.TUNING_SEEDS.start} to {trace.TUNING_SEEDS.stop - 1} (digest `{trace.digest(trace.TUNING_SEEDS)}`), held out
 {trace.HELD_OUT_SEEDS.start} to {trace.HELD_OUT_SEEDS.stop - 1} (digest `{trace.digest(trace.HELD_OUT_SEEDS)}`).

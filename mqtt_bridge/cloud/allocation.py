@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mqtt_bridge.protocol.stock import Totals
 
@@ -67,12 +68,12 @@ class DeviceFacts:
     rate: float | None = None
     outage_h: float = 0.0
 
-    @property
+    @cached_property
     def free(self) -> int:
         """Tickets it could sell now and was not asked to give back."""
         return self.totals.available(self.held) - self.returning
 
-    @property
+    @cached_property
     def returning(self) -> int:
         """What of the recalled stock it can still return."""
         return min(self.recalled, self.totals.available(self.held))
