@@ -8,7 +8,7 @@ from appliance.services import booking
 from appliance.services.booking import Item
 from appliance.services.sweep import sweep
 from tests.appliance.portal.conftest import Phone
-from tests.support.box import ADULT, BALCONY, ROOM, SEAT, TONIGHT, TestBox, desk
+from tests.support.box import ADULT, BALCONY, ELSEWHERE, ROOM, SEAT, TONIGHT, TestBox, desk
 
 EVENT = f"/events/river?at={TONIGHT}"
 OFFER_MS = 20 * 60_000
@@ -117,3 +117,10 @@ def test_a_made_up_place_is_not_found(phone: Phone) -> None:
     """Its address is the right to it."""
     phone.get("/waitlist/nonsense")
     assert phone.status == 404
+
+
+def test_the_listing_says_where_a_waitlist_is_open(phone: Phone, box: TestBox, orders: list[str]) -> None:
+    """Beside what is sold out, and nowhere else."""
+    assert "Waitlist open" not in phone.get("/")  # the other date still has tickets
+    box.run(lambda unit: booking.place_hold(unit, desk(), [Item(ELSEWHERE, 4)]))
+    assert "Waitlist open" in phone.get("/")
