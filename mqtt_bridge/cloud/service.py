@@ -38,6 +38,8 @@ FIRST_RETRY_S, LAST_RETRY_S = 0.2, 5.0
 DEVICES_PER_LOOK = 50
 LINES_PER_LOOK = 500
 QUOTAS_PER_PLAN = 16
+# A quota with many allocations is looked at more rarely where nobody waits for it, so that looking stays a small share of the work.
+CALM_MS_PER_LINE = 8
 DEVICES_PER_TELLING = 100
 # Subscriptions that moved to another member are kept for so long, because overlaps harm nothing and gaps cost time.
 OVERLAP_MS = 2_500
@@ -268,7 +270,7 @@ class Reconciler:
     def _calm(self, quota: str) -> bool:
         """Whether a look at a quota is due that nobody waits for: the more allocations it has, the rarer."""
         planned_ms, lines = self._planned.get(quota, (None, 0))
-        return planned_ms is None or self.ticks_ms() - planned_ms >= 4 * max(0, lines - 20)
+        return planned_ms is None or self.ticks_ms() - planned_ms >= CALM_MS_PER_LINE * max(0, lines - 20)
 
     def _plan(self, quotas: set[str]) -> None:
         ids = sorted(quotas)
@@ -382,7 +384,7 @@ class Reconciler:
             self._quota_cursor = quota.id
         if len(looked_at) == len(rows) < QUOTAS_PER_PLAN:
             self._quota_cursor = ""
-        self._plan({each for each in looked_at if self.membership.mine(each)})
+        self._plan({each for each in looked_at if self.membership.mine(each) and self._calm(each)})
 
     def _look_at_devices(self) -> None:
         """Tell some devices their state if it is due, and those that must hear something soon."""
