@@ -134,9 +134,14 @@ def apply_state(unit: Unit, state: DeviceState) -> None:
 
 
 def went_back(unit: Unit, inc: str) -> None:
-    """The cloud has another message under a number of this life: this database went back in time and used it again."""
+    """The cloud has another message under a number of this life: this database went back in time and used it again.
+
+    What an earlier life still has to tell is told by the present one.
+    """
     if inc == unit.inc:
         begin_incarnation(unit, "went_back")
+    else:
+        sender.carry_over(unit.mail, CLOUD, inc, unit.inc, signer=unit.box.signer, wall_ms=unit.now.wall_ms)
 
 
 def begin_incarnation(unit: Unit, began: Began = "told") -> None:

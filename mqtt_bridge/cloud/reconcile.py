@@ -407,9 +407,8 @@ class Batch:
         self.outcome.answered.add(device.name)
 
     def _ack(self, device: Device, payload: bytes) -> None:
-        ack = decode(payload, Ack)
-        if ack.inc == self.cloud.inc:
-            self._acknowledged(device, ack)
+        # Also of what this cloud sent before it was restored: its backup may not know that it arrived.
+        self._acknowledged(device, decode(payload, Ack))
 
     def _acknowledged(self, device: Device, ack: Ack) -> None:
         self._acked[device.name, ack.inc] = max(ack.upto, self._acked.get((device.name, ack.inc), 0))

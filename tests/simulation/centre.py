@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from mqtt_bridge.cloud.memory import MemoryStore
+from mqtt_bridge.cloud import restoring
+from mqtt_bridge.cloud.memory import MemoryRows, MemoryStore
 from mqtt_bridge.cloud.records import Alarm as AlarmRow
 from mqtt_bridge.cloud.records import CatalogueVersion, Cloud, Line, Quota, Stream
 from mqtt_bridge.cloud.records import Device as DeviceRow
 from mqtt_bridge.cloud.rows import Rows
+from mqtt_bridge.cloud.sealing import seal
+from mqtt_bridge.cloud.work import Work
+from mqtt_bridge.journal import Journal
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import encode
 from tests.simulation.clock import EPOCH_MS, Alarm
@@ -216,12 +220,57 @@ class Centre:
         elif limit >= known:
             self.change(Quota, (quota,), target=limit)
 
-    def seal(self, device: str) -> None:
+    def work(self, change: Callable[[Work], T]) -> T:
+        """Do something over a working set, in one transaction."""
+
+        def run(rows: Rows) -> T:
+            work = Work(rows)
+            result = change(work)
+            work.write()
+            return result
+
+        return self.vault.run(run)
+
+    def seal(self, device: str, answered_by: str) -> None:
         """The device will not come back; its stock stays in doubt."""
-        self.change(DeviceRow, (device,), status="sealed")
+        self.work(lambda work: seal(work, device, stolen=False, answered_by=answered_by, wall_ms=self.wall_ms))
+
+    @property
+    def restoring(self) -> bool:
+        """Whether a backup was put back and its list is not confirmed yet."""
+        return any(each.restoring for each in self.vault.rows.all(Cloud))
+
+    def backup(self) -> MemoryRows:
+        """A copy of the database as of now."""
+        return self.vault.rows.copy(Journal())
+
+    def restore(self, backup: MemoryRows) -> None:
+        """Put a backup back: every reconciler starts anew, over rows of a new generation."""
+        running = [each for each in self.processes if each.on]
+        for each in running:
+            each.kill()
+        (lost,) = self.vault.rows.all(Cloud)
+        self.vault.rows = backup.copy(self.vault.journal)
+        self.work(lambda work: restoring.begin(work, (), lost.generation + 1, "sim"))
+        for each in running:
+            each.start()
+
+    def confirm_restored(self, gone: Collection[str]) -> None:
+        """Seal who cannot be heard any more, and grant again once everybody else was."""
+        if not self.restoring:
+            return
+        for device in self.work(restoring.waiting):
+            if device.name in gone:
+                self.seal(device.name, "")
+        if not self.work(restoring.waiting):
+            self.work(restoring.confirm)
 
     def lift_freezes(self) -> None:
         """A person has looked at everything."""
+        gone = {each.name for each in self.world.devices} - {each.name for each in self.world.devices if not each.dead}
+        self.confirm_restored(gone)
+        if self.restoring:
+            return
         if any(each.frozen for each in self.vault.rows.all(Cloud)):
             self.change(Cloud, (1,), frozen="")
         for quota in self.quotas():

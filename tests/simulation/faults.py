@@ -140,7 +140,7 @@ class Faults:
             world.truth.copy_made(who, image, may_sell=True)
             world.truth.card_lost(who, image)
             if world.centre.received(who.name, inc) > image.mail.last_seq("cloud", inc):
-                world.truth.amnesia.add(who.name)
+                world.truth.amnesia.append(who)
             who.card = image
             self.later(self.rng.randint(500, 5_000), who.boot)
 
@@ -234,7 +234,7 @@ class Faults:
         if vault.failing or vault.crash_at or who.name in self.world.sealed or who in self.world.doors.values():
             return
         self.happened("device sealed", "operator", f"seals {who.label}")
-        self.world.centre.seal(who.name)
+        self.world.centre.seal(who.name, self.world.doors[who.identity.venue].name)
         self.world.sealed.add(who.name)
         who.power_off()
 
@@ -244,6 +244,32 @@ class Faults:
 
         if self.rng.random() < 0.7:
             self.later(self.rng.randint(3_000, 30_000), back)
+
+    def restore_backup(self) -> None:
+        """The cloud's database is put back from a backup that is some seconds old."""
+        world, age_ms = self.world, self.rng.randint(3_000, 25_000)
+        backup, sealed = world.centre.backup(), set(world.sealed)
+        limits = [(each.id, each.limit, each.target) for each in world.centre.quotas()]
+
+        def put_back() -> None:
+            centre = world.centre
+            same = limits == [(each.id, each.limit, each.target) for each in centre.quotas()]
+            if self.off or centre.vault.failing or centre.vault.crash_at or world.sealed != sealed or not same:
+                return
+            self.happened(
+                "cloud restored from a backup", "operator", f"puts back the cloud of {age_ms / 1000:.0f} s ago"
+            )
+            centre.restore(backup)
+            self._until_confirmed()
+
+        self.later(age_ms, put_back)
+
+    def _until_confirmed(self) -> None:
+        centre = self.world.centre
+        if centre.restoring and not self.off:
+            if not centre.vault.failing and not centre.vault.crash_at:
+                centre.confirm_restored(())
+            self.later(1_000, self._until_confirmed)
 
     # --- mending
 
@@ -322,4 +348,5 @@ RARE: tuple[tuple[Fault, float], ...] = (
     (Faults.clone, 0.15),
     (Faults.twin, 0.12),
     (Faults.seal, 0.25),
+    (Faults.restore_backup, 0.3),
 )

@@ -451,6 +451,9 @@ def went_back(unit: Unit, inc: str) -> None:
     """The cloud knows another history of this life."""
     if inc == unit.card.row.inc:
         begin_incarnation(unit, "went_back")
+    else:
+        sender.carry_over(unit.mail, CLOUD, inc, unit.card.row.inc, signer=unit.signer, wall_ms=unit.now.wall_ms)
+        unit.emitted += 1
 
 
 def begin_incarnation(unit: Unit, began: Began) -> None:
