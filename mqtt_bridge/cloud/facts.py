@@ -159,7 +159,7 @@ def named(work: Work, body: Fact) -> Fact:
     if not order.startswith(RECEIPT_ONLY):
         return body
     ticket = work.of(Ticket).get(order.removeprefix(RECEIPT_ONLY))
-    return body if ticket is None else msgspec.structs.replace(body, order=ticket.order_id)  # type: ignore[call-arg]
+    return body if ticket is None else msgspec.structs.replace(body, order=ticket.order_id)
 
 
 def _add_tickets(at: Telling, body: OrderConfirmed) -> None:
