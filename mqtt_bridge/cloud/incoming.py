@@ -14,6 +14,7 @@ from mqtt_bridge.protocol.topics import ROOT, parse_up
 
 LONGEST_EVIDENCE = 64 * 1024
 MOST_OPENED = 1_000
+_PERSONAL = b'"private"'
 
 
 class NotIntroduced(ProtocolError):
@@ -93,9 +94,13 @@ def whose_state(topic: str, org: str) -> str:
 
 
 def without_private(payload: bytes) -> bytes:
-    """What is kept as evidence: the signed part of an envelope, never the personal part."""
+    """What is kept as evidence: the signed part of an envelope, never the personal part.
+
+    Of what is no envelope and may have such a part (a torn batch, another version's message) nothing is kept: nobody could
+    find a person in it when it has to be erased.
+    """
     try:
         envelope = decode(payload, Envelope)
     except ProtocolError:
-        return payload[:LONGEST_EVIDENCE]
+        return b"" if _PERSONAL in payload else payload[:LONGEST_EVIDENCE]
     return encode(msgspec.structs.replace(envelope, private=None))[:LONGEST_EVIDENCE]

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from appliance.store.engine import HEAD, MIGRATIONS, complete_metadata, migrate, open_database, revision
 from mqtt_bridge.database import Database
+from tests.support.rows import fill
 
 
 def test_the_migrations_end_where_the_tables_are(tmp_path):
@@ -98,3 +99,18 @@ def test_a_database_that_is_up_to_date_opens_without_loading_alembic(tmp_path):
     )
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert out.stdout.strip() == "False"
+
+
+def test_a_database_of_the_first_release_keeps_its_rows(tmp_path):
+    """Two rows in every table of the first revision are there afterwards, in tables of this version."""
+    database = Database(tmp_path / "a.db")
+    migrate(database, "0001")
+    with database.write() as db:
+        filled = fill(db, "alembic_version")
+    database.close()
+    opened = open_database(tmp_path / "a.db")
+    with opened.read() as db:
+        tables = complete_metadata().tables
+        assert {len(db.execute(tables[name].select()).all()) for name in filled} == {2}
+        assert revision(db) == HEAD
+    opened.close()

@@ -305,6 +305,18 @@ def test_evidence_never_holds_the_personal_part(world: World) -> None:
     assert b"PaymentTaken" in evidence
 
 
+def test_evidence_of_what_is_no_envelope_holds_no_personal_part_either(world: World) -> None:
+    """A torn batch, and a message of another version."""
+    hall = world.add("hall-1", "hall")
+    told = hall.envelope(paid("o1"), private=Private("salt", "Zoë", "z@example.org"))
+    world.say("hall-1", "batch", b"[" + told[:-2])
+    world.run()
+    world.say("hall-1", "msg", told.replace(b'"kid"', b'"key"'))
+    world.run()
+    assert world.alarms() == {"malformed"}
+    assert world.scalar("SELECT count(*) FROM alarm WHERE instr(evidence, 'example.org')") == 0
+
+
 def test_stock_of_an_unknown_allocation_freezes_its_quota(world: World) -> None:
     """The device was granted something that these rows do not know: they may be an old copy, so nothing more is granted."""
     hall = world.add("hall-1", "hall")

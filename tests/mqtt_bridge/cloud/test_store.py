@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData
 
 from mqtt_bridge.cloud import migrations, tables
+from mqtt_bridge.cloud.records import KINDS
+from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.store import (
     DirectoryRefused,
     create_operator_token,
@@ -22,6 +26,7 @@ from mqtt_bridge.cloud.store import (
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import tables as mailbox
 from tests.mqtt_bridge.cloud.world import Key, World
+from tests.support.rows import fill
 
 
 def test_the_migrations_lead_to_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
@@ -35,6 +40,26 @@ def test_the_migrations_lead_to_exactly_the_tables_of_the_code(tmp_path: Path) -
         context = MigrationContext.configure(db, opts=options)
         assert compare_metadata(context, merged) == []
         assert migrations.version(db) == migrations.HEAD
+    database.close()
+
+
+def test_a_database_of_the_first_release_keeps_its_rows(tmp_path: Path) -> None:
+    """Two rows in every table of the first revision; afterwards they are there and read as records of this version."""
+    database = Database(tmp_path / "cloud.db")
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with database.write() as db:
+        config.attributes["connection"] = db
+        command.upgrade(config, "0001")
+    with database.write() as db:
+        filled = fill(db, "cloud_version")
+    migrations.upgrade(database)
+    with database.read() as db:
+        rows = SqlRows(db)
+        kept = {kind.TABLE: len(rows.all(kind)) for kind in KINDS}
+        counted = {name: db.exec_driver_sql(f'SELECT count(*) FROM "{name}"').scalar_one() for name in filled}
+    assert set(counted.values()) == {2}
+    assert {name for name, number in kept.items() if number} == set(filled) & set(kept)
     database.close()
 
 
