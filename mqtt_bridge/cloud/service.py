@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from mqtt_bridge.cloud import publish
+from mqtt_bridge.cloud.alarms import raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.downlink import Downlinks
 from mqtt_bridge.cloud.incoming import Incoming, Opened, Outcome, incoming
@@ -275,17 +276,35 @@ class Reconciler:
     def _plan(self, quotas: set[str]) -> None:
         ids = sorted(quotas)
         for start in range(0, len(ids), QUOTAS_PER_PLAN):
-            part = ids[start : start + QUOTAS_PER_PLAN]
-            try:
-                outcome = self.store.run(partial(self._plan_part, part))
-            except Overtaken as overtaken:
-                log.info("plan.overtaken", device=str(overtaken))
-                continue  # the life that began has these quotas planned again
-            self._todo.add(outcome)
-            self._todo.waiting -= set(part)
-            self._todo.moved -= set(part)
-            for quota, lines in outcome.planned.items():
-                self._planned[quota] = (self.ticks_ms(), lines)
+            self._plan_some(ids[start : start + QUOTAS_PER_PLAN])
+
+    def _plan_some(self, part: list[str]) -> None:
+        """Plan in one transaction; rows that no rule can read stop the one quota they are of, and are listed."""
+        try:
+            outcome = self.store.run(partial(self._plan_part, part))
+        except Overtaken as overtaken:
+            log.info("plan.overtaken", device=str(overtaken))
+            return  # the life that began has these quotas planned again
+        except self.store.failures:
+            raise
+        except Exception as error:  # noqa: BLE001  one quota must not stop all others
+            if len(part) > 1:
+                for each in part:
+                    self._plan_some([each])
+                return
+            log.error("plan.failed", quota=part[0], error=type(error).__name__)
+            outcome = self.store.run(partial(self._not_planned, part[0], type(error).__name__))
+        self._todo.add(outcome)
+        self._todo.waiting -= set(part)
+        self._todo.moved -= set(part)
+        for quota, lines in outcome.planned.items():
+            self._planned[quota] = (self.ticks_ms(), lines)
+
+    def _not_planned(self, quota: str, error: str, rows: Rows) -> Outcome:
+        work = Work(rows)
+        raise_alarm(work, "not-planned", quota, f"nothing of it can be granted or recalled: {error}", self.clock())
+        work.write()
+        return Outcome()
 
     def _plan_part(self, quotas: list[str], rows: Rows) -> Outcome:
         return plan_quotas(rows, quotas, self.clock(), self._catalogues)

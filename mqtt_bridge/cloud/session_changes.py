@@ -23,7 +23,8 @@ from mqtt_bridge.cloud.directory import audit, lock
 from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.overrides import Move, Placed, as_filed, changed
-from mqtt_bridge.cloud.records import CheckIn, Order, Payment, Refund, SessionChange, Ticket
+from mqtt_bridge.cloud.records import CheckIn, Device, Order, Payment, Refund, SessionChange, Ticket
+from mqtt_bridge.cloud.rows import Lock
 from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.database import Database
@@ -217,7 +218,12 @@ class _Change:
         return self.db.execute(sa.update(t.contradiction).where(*mine).values(**done)).rowcount
 
     def list_orders(self, kind: Kind, why: str) -> str:
-        """List every order with tickets for the session, instead of what an earlier move had listed; returns how many."""
+        """List every order with tickets for the session, instead of what an earlier move had listed; returns how many.
+
+        Sales that are being applied are waited for; those applied from now on find the session changed and list themselves.
+        """
+        names = [(each.name,) for each in self.work.rows.all(Device)]
+        self.work.rows.lock(Device, ("name",), names, Lock.CHANGE)
         self.dismiss(["session-moved"], "the date was changed again")
         valid: dict[str, list[str]] = {}
         for ticket in self.work.of(Ticket).where("event_session", self.at.id):

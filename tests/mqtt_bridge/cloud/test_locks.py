@@ -17,6 +17,7 @@ from mqtt_bridge.cloud.incoming import Incoming, Opened, Outcome
 from mqtt_bridge.cloud.planning import Overtaken, plan_quotas
 from mqtt_bridge.cloud.reconcile import Batch
 from mqtt_bridge.cloud.rows import Lock, Rows
+from mqtt_bridge.cloud.session_changes import cancel_session
 from mqtt_bridge.cloud.sql import SqlRows, SqlStore
 from mqtt_bridge.cloud.store import open_cloud, register_device
 from mqtt_bridge.database import Database
@@ -123,6 +124,19 @@ def test_what_meets_the_row_that_another_adds_at_that_instant_is_tried_again_and
     assert world.scalar("SELECT count FROM alarm") == 2
     assert world.scalar("SELECT count(*) FROM orders") == 2
     assert world.totals()["yard-1", yard.epoch].sold == 1
+
+
+def test_a_sale_that_is_applied_while_its_date_is_cancelled_is_listed(world: World) -> None:
+    hall = world.add("hall-1", "hall")
+    with ThreadPoolExecutor(1) as operator:
+        with world.database.write() as first:
+            apply(world, first, hall, hall.sell("o1", 2))
+            cancelled = operator.submit(cancel_session, world.database, "s", "op", world.now_ms)
+            with pytest.raises(TimeoutError):
+                cancelled.result(0.3)
+        assert "2 tickets of 1 booking listed for repair" in cancelled.result(10)
+    world.tell(hall, hall.sell("o2"))
+    assert world.rows("SELECT order_id FROM contradiction ORDER BY id") == [("o1",), ("o2",)]
 
 
 def test_nothing_is_granted_to_a_life_that_ends_meanwhile(world: World) -> None:

@@ -35,6 +35,7 @@ from mqtt_bridge.protocol.messages import (
     Wish,
 )
 from mqtt_bridge.protocol.stock import Totals
+from tests.mqtt_bridge.cloud.town import town_in, two_dates
 from tests.mqtt_bridge.cloud.world import ORG, START_MS, FakeDevice, Key, Wire, World, catalogue
 from tests.support import postgresql
 
@@ -309,6 +310,21 @@ def test_a_request_of_an_earlier_life_is_met_in_the_present_one(world: World) ->
     assert yard.epoch == first + 1
     assert answers(world, "yard-1") == [("o1", "yes")]
     conserved(world)
+
+
+def test_rows_of_one_quota_that_no_rule_can_read_stop_no_other(tmp_path: Path) -> None:
+    with town_in(tmp_path / "cloud.db") as town:
+        sold = town.hall.totals.granted
+        town.tell(town.hall, town.hall.sell("o1", sold))
+        with town.database.write() as db:
+            row = {"order_id": "x", "device": "hall-1", "state": "waiting", "refusal": "", "body": b"torn"}
+            db.execute(sa.insert(t.request).values(**row, received_at_ms=0))
+            db.execute(sa.insert(t.asked).values(quota="q2", order_id="x", quantity=1))
+        apply_catalogue(town.database, two_dates(hall=60, yard=60), {}, town.now_ms)
+        town.hall.need(town, 1)
+        town.tick()
+        assert town.totals()["hall-1", town.hall.epoch].granted > sold
+        assert town.alarms() == {"not-planned"}
 
 
 def freeze(world: World, reason: str) -> None:
