@@ -25,7 +25,7 @@ log = structlog.get_logger("marquee.reconciler")
 # Fewer are verified here in less time than it takes to ask.
 FEWEST = 32
 MOST_UNDER_WAY = 8_000
-PATIENCE_S = 5.0
+PATIENCE_S = 2.0
 
 Claim = tuple[str, bytes, bytes]
 """Public key in hex, signature, data."""
@@ -68,16 +68,17 @@ class Ahead:
     def confirmed(self, claim: Claim) -> bool:
         """Whether the helper verified this; waits for it if it is about to."""
         job = self._under_way.pop(claim, None)
-        if job is None:
+        if job is None or self._gone:
             return False
         place = self._place.pop(claim)
         try:
             return place in job.result(PATIENCE_S)
+        except TimeoutError:  # nobody waits twice for one that is slow
+            self._under_way = {each: other for each, other in self._under_way.items() if other is not job}
         except Exception as error:  # noqa: BLE001  whatever it is, we verify ourselves
-            if not self._gone:
-                log.warning("ahead.gone", error=type(error).__name__)
+            log.warning("ahead.gone", error=type(error).__name__)
             self._gone = True
-            return False
+        return False
 
     def close(self) -> None:
         """End the helper."""
