@@ -348,6 +348,8 @@ class Reconciler:
     def _listen(self) -> None:
         """Subscribe to what is ours; what no longer is, a little later not any more."""
         now_ms = self.ticks_ms()
+        if self._listens_as != self.membership.live:
+            self._published = None  # one that was held up may have published what it had read before it was given up
         if self._listens_as != self.membership.live or self._names_due(now_ms):
             alone = self.membership.alone
             names = () if alone else self.store.look(lambda rows: [each.name for each in rows.all(Device)])

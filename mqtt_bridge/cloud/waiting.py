@@ -9,6 +9,7 @@ import msgspec
 from mqtt_bridge.cloud.kinds import Telling, applies
 from mqtt_bridge.cloud.records import Device, Entry
 from mqtt_bridge.cloud.work import Need, Work
+from mqtt_bridge.protocol.errors import ProtocolError
 from mqtt_bridge.protocol.messages import OfferMade, OfferWithdrawn, StockCount, WaitlistJoined, WaitlistLeft
 from mqtt_bridge.protocol.waitlist import OPEN
 
@@ -30,6 +31,9 @@ def _count(at: Telling, stock: Iterable[StockCount]) -> None:
 
 @applies(WaitlistJoined, _needs)
 def _joined(at: Telling, body: WaitlistJoined) -> None:
+    if not body.wishes or min(each.quantity for each in body.wishes) < 1:
+        msg = "an entry wants one ticket at least"
+        raise ProtocolError(msg)
     device = at.work.of(Device).get(at.device)
     inc = (device.inc if device is not None else None) or ""
     known = at.work.of(Entry).where("entry", body.entry)

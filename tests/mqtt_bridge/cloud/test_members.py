@@ -111,6 +111,19 @@ def test_subscriptions_that_move_overlap_for_some_seconds() -> None:
     assert topics.up(ORG, "+", "+") in world.wire.filters
 
 
+def test_keys_that_a_member_published_late_are_published_again_when_it_is_back() -> None:
+    """It was held up between reading and publishing, long enough to be given up: what it says is older than what was said."""
+    world = MemoryWorld()
+    world.add("hall-1", "hall")
+    keys = topics.everyone(ORG, "keys")
+    newest, world.wire.retained[keys] = world.wire.retained[keys], b"older"
+    world.tick()
+    assert world.wire.retained[keys] == b"older"
+    beat(world.store, Membership("other"), 0)
+    world.tick()
+    assert world.wire.retained[keys] == newest
+
+
 class Venue:
     """A device on a real broker that sends again what nobody acknowledged, as a relay does."""
 

@@ -308,3 +308,13 @@ def test_a_withdrawn_offer_waits_again(world: World) -> None:
     offers(world, hall, "a")
     world.tell(hall, hall.envelope(OfferWithdrawn("a", "q")))
     assert states(world) == ["waiting"]
+
+
+def test_an_entry_that_wants_nothing_or_less_is_listed_and_stands_in_no_line(world: World) -> None:
+    """Less than nothing would make stock for those behind."""
+    hall, yard = sold_out(world)
+    waits(world, hall, "nothing", 1, 0)
+    waits(world, hall, "less", 2, -5)
+    waits(world, yard, "real", 1)
+    assert world.rows("SELECT entry FROM waitlist") == [("real",)]
+    assert world.alarms() == {"malformed"}
