@@ -44,9 +44,9 @@ def catalogue(limits: dict[str, int]) -> Catalogue:
 
 
 class World:
-    """Everything of one run. ``lines`` is its story, kept if ``telling``."""
+    """Everything of one run. ``story`` is kept if ``telling``; ``largest`` is the most that a quota may have at first."""
 
-    def __init__(self, seed: int, guards: Guards | None = None, *, telling: bool = False) -> None:
+    def __init__(self, seed: int, guards: Guards | None = None, *, telling: bool = False, largest: int = 260) -> None:
         self.seed = seed
         self.guards = guards or Guards()
         self.rng = random.Random(seed)
@@ -58,7 +58,7 @@ class World:
         self.time = Time()
         self.network = Network(self.time, random.Random(f"{seed} network"))
         self.cloud_key = Key.of("cloud")
-        limits = {quota: self.rng.randint(90, 260) for quota in HOSTS}
+        limits = {quota: self.rng.randint(90, largest) for quota in HOSTS}
         self.quota_ids = list(limits)
         self.catalogue = catalogue(limits)
         self.truth = Truth(self)
