@@ -127,6 +127,7 @@ class Relay(Generic[U]):
         self._told_link: bool | None = None
         self._link_due_ms = 0
         self._acks: dict[str, Ack] = {}
+        self._generation = 0
         self._retries: dict[str, _Retry] = {}
         self._applied: Ack | None = None
         self._idle_since_ms: int | None = None
@@ -284,7 +285,8 @@ class Relay(Generic[U]):
 
     def _note_ack(self, ack: Ack) -> None:
         ack = self._pump.believed(ack)
-        if ack.upto >= self._acks.get(ack.inc, ack).upto:
+        known = self._acks.get(ack.inc, ack)
+        if (ack.generation, ack.upto) >= (known.generation, known.upto):
             self._acks[ack.inc] = ack
 
     def _commit_acks(self) -> None:
@@ -293,7 +295,8 @@ class Relay(Generic[U]):
 
         def use_case(unit: U) -> None:
             for ack in acks.values():
-                if not sender.settle(unit.mail, CLOUD, ack, self._wall_ms()):
+                # Not of an earlier generation: that cloud is gone, and its backup may lack what it had acknowledged.
+                if ack.generation >= self._generation and not sender.settle(unit.mail, CLOUD, ack, self._wall_ms()):
                     self._handlers.went_back(unit, ack.inc)
 
         if acks:
@@ -308,6 +311,7 @@ class Relay(Generic[U]):
             msg = f"a state for {state.device} reached {self._names.device}"
             raise ProtocolError(msg)
         before = self._hello or self._look(self._handlers.hello)
+        self._generation = max(self._generation, before.generation, state.generation)
 
         def use_case(unit: U) -> None:
             if state.inc == before.inc and state.generation > before.generation:
@@ -351,6 +355,7 @@ class Relay(Generic[U]):
             hello = self._look(self._handlers.hello)
             if self._publish("hello", encode(hello)):
                 self._hello = hello
+                self._generation = max(self._generation, hello.generation)
                 self._hellos += 1
 
         self._guard("hello", say)

@@ -130,7 +130,7 @@ class Batch:
     def _named(self, device: str, ack: Ack) -> Ack:
         """Say which message has the number that is acknowledged: another one may have it at a copy of the card."""
         known = self.work.of(Applied).get(device, ack.inc, ack.upto) if ack.upto else None
-        return ack if known is None else Ack(ack.inc, ack.upto, known.sha256[:16])
+        return Ack(ack.inc, ack.upto, "" if known is None else known.sha256[:16], self.cloud.generation)
 
     @property
     def cloud(self) -> Cloud:

@@ -436,11 +436,13 @@ class Ack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``digest`` (``codec.digest``) is of the message with the number ``upto``, where the receiver knows it: a sender whose card
     went back in time uses numbers again, and must not take the ack of a message it forgot for that of another one.
+    ``generation`` is the cloud's: what a cloud acknowledged that was lost since, its restored backup may not have.
     """
 
     inc: str
     upto: int
     digest: str = ""
+    generation: int = 0
 
 
 class QuotaNeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from mqtt_bridge.cloud import restoring
+from mqtt_bridge.cloud.doubt import ReleaseRefused
 from mqtt_bridge.cloud.memory import MemoryRows, MemoryStore
 from mqtt_bridge.cloud.records import Alarm as AlarmRow
 from mqtt_bridge.cloud.records import CatalogueVersion, Cloud, Line, Quota, Stream
 from mqtt_bridge.cloud.records import Device as DeviceRow
 from mqtt_bridge.cloud.rows import Rows
-from mqtt_bridge.cloud.sealing import seal
+from mqtt_bridge.cloud.sealing import release, seal
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.journal import Journal
 from mqtt_bridge.protocol.catalogue import Catalogue
@@ -234,6 +235,16 @@ class Centre:
     def seal(self, device: str, answered_by: str) -> None:
         """The device will not come back; its stock stays in doubt."""
         self.work(lambda work: seal(work, device, stolen=False, answered_by=answered_by, wall_ms=self.wall_ms))
+
+    def release(self, quota: str, most: int) -> int:
+        """Put some in-doubt stock on sale again; returns how much, which is the price: so many could be sold twice."""
+
+        for number in range(most, 0, -1):
+            try:
+                return self.work(lambda work, number=number: release(work, quota, number).number)  # type: ignore[misc]
+            except ReleaseRefused:
+                continue  # less than that is in doubt
+        return 0
 
     @property
     def restoring(self) -> bool:

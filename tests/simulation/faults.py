@@ -237,6 +237,8 @@ class Faults:
         self.world.centre.seal(who.name, self.world.doors[who.identity.venue].name)
         self.world.sealed.add(who.name)
         who.power_off()
+        if self.rng.random() < 0.5:
+            self._release(self.rng.choice(self.world.quota_ids))
 
         def back() -> None:
             self.happened("sealed device returns", who.label, "comes back and speaks")
@@ -244,6 +246,12 @@ class Faults:
 
         if self.rng.random() < 0.7:
             self.later(self.rng.randint(3_000, 30_000), back)
+
+    def _release(self, quota: str) -> None:
+        number = self.world.centre.release(quota, self.rng.randint(1, 8))
+        if number:
+            self.happened("in-doubt stock released", "operator", f"releases {number} of {quota}, knowing the price")
+            self.world.truth.excess[quota] += number
 
     def restore_backup(self) -> None:
         """The cloud's database is put back from a backup that is some seconds old."""

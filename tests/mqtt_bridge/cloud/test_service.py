@@ -100,7 +100,7 @@ def test_a_device_is_granted_stock_and_its_sale_acknowledged_over_a_real_broker(
         device.epoch, device.totals = state.grants[0].epoch, device.totals.merge(device.totals)
         sale = device.sell("o1", 2)
         phone.say("msg", sale)
-        acknowledged = encode(Ack("life-1", 1, digest(decode(sale, Envelope).content)))
+        acknowledged = encode(Ack("life-1", 1, digest(decode(sale, Envelope).content), 1))
         until(lambda: phone.heard(topics.down(ORG, "hall-1", "ack")) == acknowledged, "the acknowledgement")
         broker.stop()
         phone.newest.clear()
