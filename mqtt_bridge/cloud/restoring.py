@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from mqtt_bridge.cloud.closed_epochs import close_lines
 from mqtt_bridge.cloud.fleet import Entry
 from mqtt_bridge.cloud.records import Cloud, Device, Life, Line, Quota
+from mqtt_bridge.cloud.sealing import count_alone
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.messages import DeviceState, Hello
 
@@ -72,6 +73,7 @@ def _sealed(work: Work, entry: Entry) -> None:
     for count in entry.stock:
         believe(work, entry.device, count.quota, count.epoch, **_totals(count.totals))
     close_lines(work, entry.device)
+    count_alone(work, entry.device, stolen=entry.stolen)
 
 
 def _totals(totals: object) -> dict[str, int]:

@@ -130,25 +130,30 @@ def seal(work: Work, name: str, *, stolen: bool, answered_by: str, wall_ms: int)
     close_lines(work, name)
     for line in work.of(Line).where("device", name):
         work.of(Line).change(line, held=0, recall_to=0, wanted_to=0)
-    recount(work, name)
-    _count_voided(work, device)
-    if stolen:
-        for key in work.of(Key).where("device", name):
-            work.of(Key).change(key, revoked=True, retired=True)
+    count_alone(work, name, stolen=stolen)
     work.rows.bump_keys()
     return price
 
 
-def _count_voided(work: Work, device: Device) -> None:
+def count_alone(work: Work, name: str, *, stolen: bool) -> None:
+    """Count a sealed device's tickets by id for the first time; believe nothing more under a stolen card's keys."""
+    recount(work, name)
+    _count_voided(work, name)
+    if stolen:
+        for key in work.of(Key).where("device", name):
+            work.of(Key).change(key, revoked=True, retired=True)
+
+
+def _count_voided(work: Work, device: str) -> None:
     """Doors voided these and the device has not told that it counted them: from now on that is for the cloud to do.
 
     The door's word may have reached it all the same, and then it may have sold or given back their places: they stay in doubt.
     """
-    for order in work.of(Order).where("issuer", device.name):
+    for order in work.of(Order).where("issuer", device):
         voided = [each for each in work.of(Ticket).where("order_id", order.id) if each.state == "voided"]
         for ticket in voided:
             work.of(Ticket).change(ticket, state="cancelled")
-            ticket_cancelled(work, device.name, ticket, certain=False)
+            ticket_cancelled(work, device, ticket, certain=False)
         if voided and all(each.state == "cancelled" for each in work.of(Ticket).where("order_id", order.id)):
             work.of(Order).change(order, status="cancelled")
 

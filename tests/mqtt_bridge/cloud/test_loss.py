@@ -715,6 +715,23 @@ def test_devices_and_seals_of_after_the_backup_are_known_from_the_log(world: Wor
     conserved(world)
 
 
+@pytest.mark.parametrize("stolen", [False, True])
+def test_a_seal_of_after_the_backup_counts_and_revokes_as_it_did(world: World, tmp_path: Path, stolen: bool) -> None:
+    """Tickets the backup knew and those that turn up late make one sum; a stolen card's keys stay revoked."""
+    hall = world.add("hall-1", "hall")
+    world.tell(hall, hall.sell("o0"))
+    saved = Restored(world, tmp_path)
+    told = hall.sell("o1", 2)
+    world.tell(hall, told)
+    losses.seal_device(world.database, "hall-1", "op", "lost", world.now_ms, stolen=stolen, log=saved.log)
+    saved.restore()
+    world.tell(hall, told, hall.sell("o2", 3))
+    late = 0 if stolen else 3
+    assert world.totals()["hall-1", hall.epoch].sold == 3 + late
+    assert in_doubt(world) == hall.totals.granted - 3 - late
+    assert {bool(row[0]) for row in world.rows("SELECT revoked FROM device_key")} == {stolen}
+
+
 def test_a_cloud_that_lost_everything_is_rebuilt_from_the_log_and_its_devices(world: World, tmp_path: Path) -> None:
     """No backup at all: list of devices, catalogue file, and what the devices kept."""
     log = FleetLog(tmp_path / "fleet.jsonl")
