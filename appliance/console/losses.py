@@ -79,10 +79,10 @@ def release(quota: str) -> str | Response:
 
     def do(who: str) -> str:
         here = console()
+        _quota(quota)
         losses.release_stock(here.database, quota, request.form.get("number", 0, type=int), who, here.clock())
         return url_for("stock.page")
 
-    _quota(quota)
     return _decided(do, lambda: url_for("losses.release_page", quota=quota, number=request.form.get("number", "")))
 
 
