@@ -75,6 +75,7 @@ class Ahead:
             return place in job.result(PATIENCE_S)
         except TimeoutError:  # nobody waits twice for one that is slow
             self._under_way = {each: other for each, other in self._under_way.items() if other is not job}
+            self._place = {each: self._place[each] for each in self._under_way}
         except Exception as error:  # noqa: BLE001  whatever it is, we verify ourselves
             log.warning("ahead.gone", error=type(error).__name__)
             self._gone = True
