@@ -26,7 +26,8 @@ class Area:
 class Chart:
     """Shapes in a box of ``WIDTH`` x ``HEIGHT``; ``top`` is the value of the upper edge, ``times_ms`` stand below evenly.
 
-    ``gaps`` are (x, width) where the link was down. ``words`` says the same for those who do not see it.
+    ``gaps`` are (x, width) where the link was down. ``words`` says the same for those who do not see it. ``empty``: nothing was
+    recorded yet.
     """
 
     areas: tuple[Area, ...]
@@ -34,11 +35,13 @@ class Chart:
     top: int
     times_ms: tuple[int, int, int]
     words: str
+    empty: bool = False
 
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to draw yet."""
-        return not self.areas
+
+def fitting_span_h(oldest_ms: int | None, now_ms: int) -> int:
+    """Return the shortest span that shows everything recorded, the longest one if none does."""
+    age_ms = 0 if oldest_ms is None else now_ms - oldest_ms
+    return next((each for each in SPANS_H if age_ms <= each * HOUR_MS), SPANS_H[-1])
 
 
 def stock_chart(samples: Sequence[Sample], since_ms: int, until_ms: int) -> Chart:
@@ -60,7 +63,7 @@ def _chart(
 ) -> Chart:
     times_ms = (since_ms, (since_ms + until_ms) // 2, until_ms)
     if not samples:
-        return Chart((), (), 1, times_ms, "nothing recorded yet")
+        return Chart((), (), 1, times_ms, "nothing recorded yet", empty=True)
     scale = _Scale(since_ms, until_ms, max(1, *(sum(_value(each, kind) for kind in kinds) for each in samples)))
     areas: list[Area] = []
     below = [0] * len(samples)

@@ -27,9 +27,10 @@ def page(name: str) -> str | Response:
         msg = f"No device {name!r} is registered."
         raise NotFound(msg)
     direction: message_log.Direction = "down" if request.args.get("direction") == "down" else "up"
-    since_ms = view.as_of_ms - span_h() * HOUR_MS
     subject = samples.of_device(name)
     with here.database.read() as db:
+        hours = span_h(db, view.as_of_ms)
+        since_ms = view.as_of_ms - hours * HOUR_MS
         series = samples.read(db, [subject], since_ms)[subject]
         lives = message_log.streams(db, name, direction)
         life = request.args.get("life", lives[0] if lives else "")
@@ -42,7 +43,7 @@ def page(name: str) -> str | Response:
         shares=[(quota, each) for quota in view.quotas for each in quota.shares if each.device.name == name],
         stock=stock_chart(series, since_ms, view.as_of_ms),
         backlog=backlog_chart(series, since_ms, view.as_of_ms),
-        span_h=span_h(),
+        span_h=hours,
         direction=direction,
         lives=lives,
         life=life,

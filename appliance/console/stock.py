@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from appliance.console.charts import HOUR_MS, SPANS_H, Chart, stock_chart
+from appliance.console.charts import HOUR_MS, SPANS_H, Chart, fitting_span_h, stock_chart
 from appliance.console.desk import console
 from appliance.web.csrf import require_own_origin
 from mqtt_bridge.cloud import samples
@@ -57,17 +58,20 @@ def _shown(template: str, tab: str, more: Callable[[Overview], Facts] = lambda _
     return render_template(template, view=view, tab=tab, **more(view))
 
 
-def span_h() -> int:
-    """The span of the charts that the page was asked for."""
+def span_h(db: Connection, now_ms: int) -> int:
+    """The span of the charts: what the page was asked for, or what shows everything recorded."""
     asked = request.args.get("hours", "")
-    return int(asked) if asked in {str(each) for each in SPANS_H} else SPANS_H[1]
+    if asked in {str(each) for each in SPANS_H}:
+        return int(asked)
+    return fitting_span_h(samples.oldest_ms(db), now_ms)
 
 
 def _stock_charts(view: Overview) -> Facts:
-    since_ms = view.as_of_ms - span_h() * HOUR_MS
     with console().database.read() as db:
+        hours = span_h(db, view.as_of_ms)
+        since_ms = view.as_of_ms - hours * HOUR_MS
         series = samples.read(db, (samples.of_quota(each.id) for each in view.quotas), since_ms)
     charts: dict[str, Chart] = {
         each.id: stock_chart(series[samples.of_quota(each.id)], since_ms, view.as_of_ms) for each in view.quotas
     }
-    return {"charts": charts, "span_h": span_h()}
+    return {"charts": charts, "span_h": hours}

@@ -55,6 +55,12 @@ def take(db: Connection, wall_ms: int) -> None:
     db.execute(sa.delete(t.sample).where(t.sample.c.at_ms < wall_ms - KEPT_MS, t.sample.c.superseded))
 
 
+def oldest_ms(db: Connection) -> int | None:
+    """Return when the first sample was taken that is still kept."""
+    found: int | None = db.execute(sa.select(sa.func.min(t.sample.c.at_ms))).scalar()
+    return found
+
+
 def read(db: Connection, subjects: Iterable[str], since_ms: int) -> dict[str, list[Sample]]:
     """Return the samples of each series since ``since_ms``, oldest first, led by the one that was true then."""
     wanted = sorted(set(subjects))

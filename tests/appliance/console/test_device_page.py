@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask.testing import FlaskClient
 
-from appliance.console.charts import HEIGHT, WIDTH, backlog_chart, stock_chart
+from appliance.console.charts import HEIGHT, WIDTH, backlog_chart, fitting_span_h, stock_chart
 from mqtt_bridge.cloud import samples
 from mqtt_bridge.cloud.samples import Sample
 from mqtt_bridge.protocol.messages import Private
@@ -88,3 +88,14 @@ def test_a_broken_link_is_drawn_as_a_gap() -> None:
 def test_a_sample_from_before_the_span_begins_at_its_edge() -> None:
     chart = stock_chart([at(-90, sold=1), at(30, sold=2)], 0, 3_600_000)
     assert chart.areas[0].points.startswith("0,100 500,100")
+
+
+def test_without_a_wish_the_span_shows_everything_recorded() -> None:
+    hour_ms = 3_600_000
+    ages = [None, 0, hour_ms, 2 * hour_ms, 7 * hour_ms, 40 * hour_ms]
+    assert [fitting_span_h(None if each is None else 0, each or 0) for each in ages] == [1, 1, 1, 6, 24, 24]
+
+
+def test_a_device_that_never_had_a_backlog_has_a_chart_all_the_same() -> None:
+    chart = backlog_chart([at(0)], 0, 3_600_000)
+    assert (chart.empty, chart.areas, chart.top) == (False, (), 1)
