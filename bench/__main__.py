@@ -14,6 +14,7 @@ from appliance import logs
 from bench import cloud, disk, door, edge, load, memory, orders, servers, venue
 from bench.policies import report as policies
 
+LONG_RUNS = "## Long runs"
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
@@ -40,10 +41,15 @@ def main() -> None:
         print(policies.run(_say, write=not given.no_write))
         return
     rows = {"edge": at_the_edge, "cloud": in_the_cloud}.get(given.part, measure)(given.seconds, _say)
-    page = render(rows)
+    page = render(rows, _kept(PAGE))
     print(page)
     if not given.no_write and not given.part:
         PAGE.write_text(page, encoding="utf-8")
+
+
+def _kept(page: Path) -> str:
+    """Return what other commands measured: the part of the page that this one leaves alone."""
+    return LONG_RUNS + page.read_text(encoding="utf-8").partition(LONG_RUNS)[2] if page.exists() else ""
 
 
 def _say(text: str) -> None:
@@ -168,13 +174,14 @@ def _new(folder: Path, name: str) -> Path:
     return path
 
 
-def render(rows: list[Row]) -> str:
-    """Return the page."""
+def render(rows: list[Row], kept: str) -> str:
+    """Return the page: a table of the rows, and what is ``kept`` of other commands' figures."""
     lines = [
         "# Benchmarks",
         "",
-        "Made by `make bench`; every ratio is to something measured in the same run. The clients run on the same machine as what they",
-        "load, and share its cores.",
+        "Made by `make bench` (`make bench ARGS=edge` and `ARGS=cloud` print a part); every ratio is to something measured in the same",
+        "run. The clients run on the same machine as what they load, and share its cores. How much of what could be sold is sold, against",
+        "other ways of sharing stock, is measured by `make bench ARGS=policies`: [policies.md](policies.md).",
         "",
         f"Machine: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}.",
         "",
@@ -183,7 +190,7 @@ def render(rows: list[Row]) -> str:
         *(f"| {row.what} | {row.figure} | {row.ratio} |" for row in rows),
         "",
     ]
-    return "\n".join(lines)
+    return "\n".join(lines) + (f"\n{kept}" if kept else "")
 
 
 if __name__ == "__main__":
