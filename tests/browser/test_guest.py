@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from appliance.services import switches
 from mqtt_bridge.protocol.catalogue import Catalogue, EventSession
-from tests.browser.conftest import PHONE, Venue, book, hold, reload
+from tests.browser.conftest import PHONE, Venue, arrive, book, hold, reload
 from tests.support.box import BADGE
 
 pytestmark = pytest.mark.system
@@ -87,10 +87,10 @@ def test_several_types_in_one_order_give_one_ticket_each(page: Page, venue: Venu
 def test_a_double_tap_holds_and_books_once(page: Page, venue: Venue):
     page.goto(MOONS)
     page.get_by_role("button", name="Hold tickets").dblclick(no_wait_after=True)
-    page.wait_for_url("**/holds/*")
+    arrive(page, "**/holds/*")
     assert venue.rows("hold") == 1
     page.get_by_role("button", name="Confirm").dblclick(no_wait_after=True)
-    page.wait_for_url("**/tickets/*")
+    arrive(page, "**/tickets/*")
     assert venue.rows("orders") == 1
 
 
