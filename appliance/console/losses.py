@@ -58,12 +58,15 @@ def _release_page(quota: str, notice: str = "") -> str | Response:
     number = request.args.get("number", type=int)
     found = _quota(quota)
     words: Iterable[str] = ()
+    could_oversell = 0
     if number is not None and not notice:
         try:
-            words = losses.price_of_release(here.database, quota, number).words()
+            price = losses.price_of_release(here.database, quota, number)
+            words, could_oversell = price.words(), price.could_oversell
         except ReleaseRefused as refusal:
             notice = f"{refusal}."
-    return _page("console/release.html", "stock.page", quota=found, number=number, words=words, notice=notice)
+    facts = {"number": number, "words": words, "could_oversell": could_oversell, "notice": notice}
+    return _page("console/release.html", "stock.page", quota=found, **facts)
 
 
 def _quota(quota: str) -> QuotaView:
@@ -75,12 +78,13 @@ def _quota(quota: str) -> QuotaView:
 
 @blueprint.post("/quotas/<quota>/release")
 def release(quota: str) -> str | Response:
-    """Release so many, unless less is in doubt by now."""
+    """Release so many at the price that was shown, unless less is in doubt by now."""
 
     def do(who: str) -> str:
         here = console()
         _quota(quota)
-        losses.release_stock(here.database, quota, request.form.get("number", 0, type=int), who, here.clock())
+        number, shown = (request.form.get(name, 0, type=int) for name in ("number", "shown"))
+        losses.release_stock(here.database, quota, number, who, here.clock(), shown=shown)
         return url_for("stock.page")
 
     return _decided(do, lambda: url_for("losses.release_page", quota=quota, number=request.form.get("number", "")))

@@ -12,6 +12,7 @@ from mqtt_bridge.cloud import answering, restoring, sealing
 from mqtt_bridge.cloud.answering import Waiting
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.directory import DirectoryRefused, audit, checked_name, lock
+from mqtt_bridge.cloud.doubt import ReleaseRefused
 from mqtt_bridge.cloud.fleet import Entry
 from mqtt_bridge.cloud.fleet_log import FleetLog
 from mqtt_bridge.cloud.forwarding import Forwarder
@@ -66,11 +67,18 @@ def price_of_release(database: Database, quota: str, number: int) -> ReleasePric
     return _look(database, lambda work: sealing.release_price(work, sealing.quota_named(work, quota), number))
 
 
-def release_stock(database: Database, quota: str, number: int, who: str, wall_ms: int) -> ReleasePrice:
-    """Put in-doubt stock on sale again; raises ``SealRefused`` or ``ReleaseRefused``."""
+def release_stock(
+    database: Database, quota: str, number: int, who: str, wall_ms: int, *, shown: int | None = None
+) -> ReleasePrice:
+    """Put in-doubt stock on sale again; raises ``SealRefused`` or ``ReleaseRefused``, also where it costs more than was ``shown``.
+
+    ``shown`` is how many tickets the operator was told could be sold twice.
+    """
 
     def change(db: Connection, work: Work) -> ReleasePrice:
         price = sealing.release(work, sealing.quota_named(work, quota), number)
+        if shown is not None and price.could_oversell > shown:
+            raise ReleaseRefused(f"meanwhile up to {price.could_oversell} could be sold twice, not {shown}; look again")
         audit(db, wall_ms, who, "stock released", price.quota, f"{number}; up to {price.could_oversell} sold twice")
         return price
 

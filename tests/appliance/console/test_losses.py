@@ -46,7 +46,13 @@ def test_stock_in_doubt_is_released_after_its_price_was_shown(world: World, oper
     assert f"can be released, not {whole + 1}" in text(operator, f"/quotas/q/release?number={whole + 1}")
     page = text(operator, "/quotas/q/release?number=3")
     assert "up to 3 could be sold twice" in page
-    assert operator.post("/quotas/q/release", data={"number": "3"}, headers=OWN).headers["Location"] == "/"
+    assert 'name="shown" value="3"' in page
+    unseen = operator.post("/quotas/q/release", data={"number": "3", "shown": "2"}, headers=OWN)
+    assert unseen.headers["Location"] == "/quotas/q/release?number=3"
+    seen = {"number": "3", "shown": "3"}
+    assert operator.post("/quotas/q/release", data=seen, headers=OWN).headers["Location"] == "/"
+    again = operator.post("/quotas/q/release", data=seen, headers=OWN)
+    assert again.headers["Location"] == "/quotas/q/release?number=3"
     stock = operator.get("/api/v1/stock").json
     assert stock is not None
     assert [(each["in_doubt"], each["released"], each["extra"]) for each in stock] == [(whole, 3, 3)]
