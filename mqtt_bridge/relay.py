@@ -323,7 +323,8 @@ class Relay(Generic[U]):
         if self._hello is None or (hello.inc, hello.generation) != (self._hello.inc, self._hello.generation):
             self._answered, self._hello_due_ms, self._hellos = False, 0, 0
         elif live and state.inc == hello.inc and not state.stop and state.upto <= hello.last_seq:
-            self._answered = True
+            # A state that was under way when we said hello answers nothing: a restored cloud would wait for us for ever.
+            self._answered = self._answered or state.heard is None or state.heard >= hello.generation
 
     def _on_asset(self, sha256: str, message: Message) -> None:
         media_type, _, body = message.payload.partition(b"\n")

@@ -156,6 +156,7 @@ def _state(device: Device, stock: _Stock, upto: int, generation: int, wall_ms: i
         as_of_ms=wall_ms,
         sealed=device.status == "sealed",
         generation=generation,
+        heard=device.generation,
     )
 
 

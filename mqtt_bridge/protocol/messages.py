@@ -534,7 +534,8 @@ class DeviceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``revision`` grows with each publication. ``stop`` tells a device whose database went back in time to start a new
     incarnation before it sells again; ``inc`` is the incarnation the grants are for. ``sealed`` tells it that the operator
-    closed it for good. A state of an older ``generation`` is that of a cloud which was replaced by its backup.
+    closed it for good. A state of an older ``generation`` is that of a cloud which was replaced by its backup; ``heard`` is
+    the latest generation that a hello of this device named: until it is the present one, the device says hello again.
     """
 
     device: str
@@ -547,6 +548,7 @@ class DeviceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     as_of_ms: int
     sealed: bool = False
     generation: int = 0
+    heard: int | None = None
 
 
 class DeviceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
