@@ -54,7 +54,7 @@ def plan_quotas(rows: Rows, quotas: Iterable[str], wall_ms: int, catalogues: Cat
     left_h = {each.id: hours_left(sessions.get(each.quota.event_session), wall_ms) for each in books.values()}
     begun = {name: serve_waitlist(book, devices, wall_ms, settled, left_h[name]) for name, book in books.items()}
     rounds = {quota: each for quota, each in begun.items() if each is not None}
-    waiting = requests.answer(Desk(work, rounds, devices, catalogue, forwarder, wall_ms), settled)
+    waiting = requests.answer(Desk(work, books.keys(), rounds, devices, catalogue, forwarder, wall_ms), settled)
     for quota, each in rounds.items():
         met, kept, missing = (figures.get(quota, 0) for figures in (waiting.met, waiting.kept, waiting.missing))
         grant(each, devices, wall_ms, settled, requested=met, kept=kept, missing=missing)

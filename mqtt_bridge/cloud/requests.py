@@ -7,7 +7,7 @@ nobody but the planner changes a request, and it does so only while nobody else 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -115,9 +115,13 @@ def concerned(rows: Rows, quotas: Iterable[str]) -> set[str]:
 
 @dataclass(frozen=True)
 class Desk:
-    """What answering needs: the planner's working set, with its quotas locked and their waitlists served."""
+    """What answering needs: the planner's working set, with its ``quotas`` locked and their waitlists served.
+
+    Nothing is drawn on a quota without a round, one that is frozen; what needs no stock, a last no, is said all the same.
+    """
 
     work: Work
+    quotas: Collection[str]
     rounds: Mapping[str, Round]
     devices: Mapping[str, Device]
     catalogue: Catalogue
@@ -128,7 +132,7 @@ class Desk:
 def answer(desk: Desk, settled: Settled) -> answers.Answers:
     """Answer what can be answered: debit, write the answer's letters, close the request; the rest keeps its place."""
     work = desk.work
-    orders = {each.order_id for quota in desk.rounds for each in work.of(Asked).where("quota", quota)}
+    orders = {each.order_id for quota in desk.quotas for each in work.of(Asked).where("quota", quota)}
     work.fetch((kind, "order_id", order) for order in sorted(orders) for kind in (Request, Asked, RequestWish))
     open_ = {order: found for order in sorted(orders) if (found := _find(work, order)) is not None}
     stock = {name: answers.Stock(each.left, each.coming) for name, each in desk.rounds.items()}

@@ -280,6 +280,17 @@ def test_a_sealed_devices_open_requests_are_answered_with_no(world: World) -> No
     assert OrderRefused("o2", "sealed") in world.bodies("hall-1")
 
 
+def test_a_last_no_needs_no_stock_and_is_said_of_a_frozen_quota_too(world: World) -> None:
+    _, yard = both(world)
+    world.tell(yard, request(yard, "o1", world.pool() + 1))
+    freeze(world, "look at it")
+    with world.database.write() as db:
+        db.execute(sa.update(t.device).where(t.device.c.name == "yard-1").values(status="sealed"))
+    world.tick()
+    world.tick()
+    assert states(world) == {"o1": "refused"}
+
+
 def test_an_operators_word_is_taken_at_the_next_look(world: World) -> None:
     _, yard = both(world)
     free = world.pool()
