@@ -61,6 +61,8 @@ log = structlog.get_logger("marquee.reconciler")
 
 _ONE_TOO_MANY = "if two cards are in use, seal this name and provision both under new ones"
 LARGEST_COUNT = 2**31 - 1
+# A status sent this long before the last one was not overtaken: its device's clock was set back, and on that no stock depends.
+OVERTAKEN_MS = 60_000
 LONGEST_HARDWARE = 4000
 # A hello may begin a life, which nobody may grant to meanwhile: these have their devices alone.
 INTRODUCTIONS = frozenset({"hello", "state"})
@@ -383,7 +385,8 @@ class Batch:
         if status.device == device.name and status.inc != device.inc and self.cloud.restoring:
             device = forgotten_life(self.work, device, status.inc)
             self.outcome.answered.add(device.name)
-        if status.device != device.name or status.inc != device.inc or status.sent_at_ms < device.status_sent_ms:
+        overtaken = 0 < device.status_sent_ms - status.sent_at_ms <= OVERTAKEN_MS
+        if status.device != device.name or status.inc != device.inc or overtaken:
             return
         hardware = json.dumps(status.hardware, sort_keys=True)
         self._seen(

@@ -449,6 +449,19 @@ def test_a_status_older_than_the_last_one_changes_nothing(world: World) -> None:
     assert world.scalar("SELECT held FROM allocation") == 3
 
 
+def test_a_status_from_a_clock_that_was_set_back_counts(world: World) -> None:
+    """Nothing about stock depends on a device's clock: else its open holds would stay as they were, and nothing be recalled."""
+    hall = world.add("hall-1", "hall")
+    hall.held = 3
+    hall.status(world, unsynced=5)
+    world.run()
+    hall.held = 1
+    hall.status(world, unsynced=2, sent_at_ms=world.now_ms - 3_600_000)
+    world.run()
+    assert world.rows("SELECT unsynced FROM device") == [(2,)]
+    assert world.scalar("SELECT held FROM allocation") == 1
+
+
 def test_a_need_is_met_from_the_pool_at_once(world: World) -> None:
     register_device(world.database, "yard-1", "yard", 0)
     hall = world.add("hall-1", "hall")
