@@ -411,7 +411,11 @@ class Batch:
 
     def _ack(self, device: Device, payload: bytes) -> None:
         # Also of what this cloud sent before it was restored: its backup may not know that it arrived.
-        self._acknowledged(device, decode(payload, Ack))
+        ack = decode(payload, Ack)
+        self._acknowledged(device, ack)
+        if ack.inc != self.cloud.inc and 0 <= ack.upto < self.mail.streams(device.name).get(ack.inc, 0):
+            # No hello says this of it: a card that went back in time too lacks what precedes, and waits for it in vain.
+            self.mail.rewind(device.name, ack)
 
     def _acknowledged(self, device: Device, ack: Ack) -> None:
         self._acked[device.name, ack.inc] = max(ack.upto, self._acked.get((device.name, ack.inc), 0))
