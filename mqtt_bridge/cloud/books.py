@@ -20,6 +20,10 @@ from mqtt_bridge.protocol.stock import pool
 # How long a request is remembered, and how long a recall may take before it is asked again. Neither moves stock by itself.
 WANTED_FOR_MS = 10_000
 RECALL_PATIENCE_MS = 5_000
+# Why a quota is frozen when a restore is confirmed and more of it is out than there is.
+NOT_ALL_TOLD = (
+    "more is granted or sold than these restored rows explain; it is lifted once what came back since is told again"
+)
 
 
 class Book:
@@ -132,6 +136,8 @@ def serve_waitlist(
 
     None where nothing may be decided about it.
     """
+    if book.quota.frozen == NOT_ALL_TOLD and book.pool >= 0:
+        book.change(frozen="")
     if not _sound(book, wall_ms) or book.quota.frozen:
         return None
     if book.quota.target is not None:

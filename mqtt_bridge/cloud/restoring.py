@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mqtt_bridge.cloud.books import NOT_ALL_TOLD
 from mqtt_bridge.cloud.closed_epochs import close_lines
 from mqtt_bridge.cloud.fleet import Entry
 from mqtt_bridge.cloud.records import Cloud, Device, Life, Line, Quota
@@ -159,5 +160,7 @@ def confirm(work: Work) -> list[str]:
             if quota.frozen:
                 work.of(Quota).change(quota, frozen="")
         else:
+            # Devices were heard, but may still be telling what frees stock: a door's word of tickets sold by a sealed device.
+            work.of(Quota).change(quota, frozen=NOT_ALL_TOLD)
             left.append(f"{quota.name}: {out} are granted or sold, of {quota.limit + quota.extra}")
     return left

@@ -667,6 +667,65 @@ def test_a_cloud_put_back_from_an_old_backup_has_every_order_again_and_oversells
     conserved(world)
 
 
+def test_what_a_door_tells_again_after_the_confirmation_lets_a_quota_go_on(world: World, tmp_path: Path) -> None:
+    """A sealed device's ticket was voided since the backup and its place sold again: until the door repeats it, one is missing."""
+    register_device(world.database, "yard-1", "yard", world.now_ms)
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    world.tell(yard, yard.sell("o1", 1))
+    seal(world, "yard-1")
+    saved = Restored(world, tmp_path)
+    world.tell(hall, hall.envelope(TicketsVoided("o1", ("o1-0",))))
+    sell_out(world, hall, "rest")
+    assert world.pool() == 0
+    saved.restore()
+    hall.generation = world.state("hall-1").generation
+    hall.hello(world)
+    world.run()
+    assert losses.confirm_restored(world.database, "op", world.now_ms) == ["seats: 26 are granted or sold, of 25"]
+    hall.need(world, 1)
+    world.tick()
+    assert world.totals()["hall-1", hall.epoch].granted == hall.totals.granted
+    world.tell(hall, *hall.log)
+    world.tick()
+    conserved(world)
+    assert world.scalar("SELECT frozen FROM quota") == ""
+
+
+def test_a_device_is_told_which_generation_it_was_heard_in(world: World, tmp_path: Path) -> None:
+    """Its hello may be lost, and nothing else that it says is a promise to ignore older grants."""
+    hall = world.add("hall-1", "hall")
+    hall.generation = 1
+    hall.hello(world)
+    world.run()
+    saved = Restored(world, tmp_path)
+    saved.restore()
+    hall.status(world)
+    world.tick(20_000)
+    state = world.state("hall-1")
+    assert (state.generation, state.heard) == (2, 1)
+    heard(world, hall)
+    assert world.state("hall-1").heard == 2
+
+
+def test_a_card_that_went_back_with_the_cloud_gets_what_the_lost_cloud_had_sent_it(
+    world: World, tmp_path: Path
+) -> None:
+    """The backup believes that it arrived; that the card lacks it shows in its ack of what came later."""
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    lost = world.inc
+    world.tell(yard, yard.sell("o1", 1))
+    world.say("hall-1", "ack", encode(Ack(lost, 1)))
+    world.tell(yard, yard.sell("o2", 1))
+    saved = Restored(world, tmp_path)
+    saved.restore()
+    heard(world, hall)
+    world.wire.out.clear()
+    world.say("hall-1", "ack", encode(Ack(lost, 0)))
+    world.tick(60_000)
+    again = [each for each in world.downlink("hall-1") if each.inc == lost]
+    assert [each.seq for each in again] == [1, 2]
+
+
 def test_grants_the_device_had_not_received_are_known_from_what_the_broker_retained(
     world: World, tmp_path: Path
 ) -> None:
