@@ -262,6 +262,7 @@ class Centre:
             each.kill()
         (lost,) = self.vault.rows.all(Cloud)
         self.vault.rows = backup.copy(self.vault.journal)
+        self.world.truth.cloud_lost(self)
         self.work(lambda work: restoring.begin(work, (), lost.generation + 1, "sim"))
         for each in running:
             each.start()
@@ -275,6 +276,7 @@ class Centre:
                 self.seal(device.name, "")
         if not self.work(restoring.waiting):
             self.work(restoring.confirm)
+            self.world.truth.restore_confirmed(self)
 
     def lift_freezes(self) -> None:
         """A person has looked at everything."""

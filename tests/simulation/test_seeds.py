@@ -33,7 +33,7 @@ def test_a_storm_breaks_no_promise(seed: int) -> None:
 def test_many_storms_break_no_promise_and_every_fault_was_among_them() -> None:
     results = [checked(seed) for seed in MANY]
     seen = sum((each.faults for each in results), Counter[str]())
-    assert len(seen) >= len(COMMON) + len(RARE) - 1
+    assert len(seen) >= len(COMMON) + len(RARE)
     assert sum(each.excess for each in results) <= sum(each.excess_allowed for each in results)
 
 

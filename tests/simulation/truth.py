@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from mqtt_bridge.cloud.closed_epochs import doubt_of
+from mqtt_bridge.cloud.records import Device as CloudDevice
+from mqtt_bridge.cloud.records import Line as CloudLine
 from mqtt_bridge.cloud.records import Order as CloudOrder
+from mqtt_bridge.cloud.records import Quota as CloudQuota
 from mqtt_bridge.cloud.records import Request as CloudRequest
 from mqtt_bridge.cloud.records import Ticket as CloudTicket
 from mqtt_bridge.protocol.stock import Totals, pool
@@ -52,6 +56,8 @@ class Truth:
         self.refused = 0
         self.requests: dict[str, Device] = {}
         self.life_of_epoch: dict[tuple[str, int], str] = {}
+        self.short: dict[str, int] = {}
+        self.unheard: set[str] = set()
 
     # --- what happens
 
@@ -130,18 +136,43 @@ class Truth:
         lines = centre.lines()
         by_key = {(each.quota, each.device, each.epoch): each for each in lines}
         for quota in centre.quotas():
-            totals = [each.totals for each in lines if each.quota == quota.id]
-            left = pool(quota.limit, quota.extra, totals)
-            if left < 0:
+            left = _left(quota, lines)
+            if left < self.short.get(quota.id, 0):
                 raise Violation(f"the pool of {quota.id} is {left}")
+            if quota.id in self.short:
+                self.short[quota.id] = min(left, 0)
         for device in self.world.devices:
             for (quota_id, epoch), shelf in device.card.shelves.rows.items():
                 line = by_key.get((quota_id, device.name, epoch))
                 granted = line.granted if line is not None else 0
-                if shelf.totals.granted > granted:
+                if shelf.totals.granted > granted and device.label not in self.unheard:
                     raise Violation(
                         f"{device.label} has {shelf.totals.granted} of {quota_id} at epoch {epoch}, granted are {granted}"
                     )
+
+    def cloud_lost(self, centre: Centre) -> None:
+        """Who went back in time no further than the cloud did has told these rows nothing that it forgot."""
+        self.amnesia = [
+            each
+            for each in self.amnesia
+            if centre.received(each.name, each.card.row.inc) > each.card.mail.last_seq("cloud", each.card.row.inc)
+        ]
+
+    def restore_confirmed(self, centre: Centre) -> None:
+        """A restored cloud may not yet have heard again what came back: its pools may be short, and only fill up from here.
+
+        Of two machines with one name it hears one; what it lacks of the other's stock it grants again, and that is stated.
+        """
+        lines = centre.lines()
+        for quota in centre.quotas():
+            self.short[quota.id] = min(0, _left(quota, lines))
+        granted = {(each.quota, each.device, each.epoch): each.granted for each in lines}
+        for device in self.world.devices:
+            for (quota_id, epoch), shelf in device.card.shelves.rows.items() if device.name in self.copied else ():
+                unknown = shelf.totals.granted - granted.get((quota_id, device.name, epoch), 0)
+                if unknown > 0 and not device.dead:
+                    self.excess[quota_id] += unknown
+                    self.unheard.add(device.label)
 
     # --- what must hold when all is well again
 
@@ -149,6 +180,7 @@ class Truth:
         """Everything confirmed has arrived, once; both sides count alike; every copy was noticed."""
         centre = self.world.centre
         self._check_health()
+        self._check_pools(centre)
         self._check_arrived(centre)
         self._check_convergence(centre)
         self._check_detected(centre)
@@ -156,6 +188,14 @@ class Truth:
         wrong = centre.alarms(*IMPOSSIBLE)
         if wrong:
             raise Violation(f"an alarm that cannot be: {wrong[0].kind} {wrong[0].subject}: {wrong[0].detail}")
+
+    def _check_pools(self, centre: Centre) -> None:
+        """A pool is still short only where a card forgot with the cloud, or a lost device did not say again what it returned."""
+        devices = {each.name: each for each in centre.vault.rows.all(CloudDevice)}
+        for quota, left in self.short.items():
+            in_doubt = doubt_of(0, [each for each in centre.lines() if each.quota == quota], devices).in_doubt
+            if left < -in_doubt and not self.copied:
+                raise Violation(f"the pool of {quota} is still {left}, with {in_doubt} in doubt")
 
     def _check_health(self) -> None:
         for device in self.world.devices:
@@ -220,6 +260,10 @@ class Truth:
         for device in self.amnesia:
             if not device.dead and not any(each.subject.startswith(device.name) for each in told):
                 raise Violation(f"{device.label} went back in time and nobody noticed")
+
+
+def _left(quota: CloudQuota, lines: list[CloudLine]) -> int:
+    return pool(quota.limit, quota.extra, [each.totals for each in lines if each.quota == quota.id])
 
 
 def _own(totals: Totals) -> tuple[int, int, int, int]:
