@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from tests.simulation.command import many
 from tests.simulation.faults import COMMON, RARE
 from tests.simulation.guards import CONTROLS, Guards
 from tests.simulation.run import Result, run
@@ -46,3 +47,8 @@ def test_a_seed_always_gives_the_same_run() -> None:
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name.replace(" ", "-"))
 def test_with_a_guard_switched_off_a_broken_promise_is_found(control: type[Guards]) -> None:
     assert any(run(seed, control()).violation for seed in CONTROL_SEEDS)
+
+
+def test_several_processes_share_the_seeds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert many(range(1, 4), 2) == 0
+    assert "3 seeds, 0 violations" in capsys.readouterr().out
