@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -13,6 +15,7 @@ from appliance.services.box import Unit
 from appliance.services.views import OrderView
 from appliance.web.site import site
 from appliance.web.texts import _
+from mqtt_bridge.protocol.messages import Method
 
 
 def register(blueprint: Blueprint) -> None:
@@ -45,37 +48,27 @@ def _page(code: str, order: OrderView | None, notice: str = "") -> str:
 
 def take_payment() -> AnyResponse:
     """Take what is due for a promised order; the same form sent twice takes it once."""
-    code, method, badge = request.form.get("code", ""), method_of(request.form.get("method", "")), g.member.badge
-    amount_minor = _amount(request.form.get("amount", ""))
-    meaning = f"pay {code} {method} {amount_minor}"
-    key = forms.key(request.form, meaning)
-
-    def use_case(unit: Unit) -> tuple[int, bytes, bool]:
-        def act() -> tuple[int, bytes]:
-            order = booking.find_by_code(unit, code)
-            payments.take_payment(unit, order.id, badge, method, amount_minor)
-            return 201, b""
-
-        return idempotency.once(unit, f"form:staff:{badge}", key, meaning, act)
-
-    try:
-        site().box.run(use_case)
-    except Invalid as refusal:
-        return _refused(code, refusal, _("Nothing was taken: the amount due has changed. Look at the order below."))
-    return redirect(url_for("staff.orders", code=code), SEE_OTHER)
+    changed = _("Nothing was taken: the amount due has changed. Look at the order below.")
+    return _money("pay", payments.take_payment, changed)
 
 
 def pay_back() -> AnyResponse:
     """Record that what is owed for an order was paid back; the same form sent twice records it once."""
+    changed = _("Nothing was paid back: what is owed has changed. Look at the order below.")
+    return _money("refund", repairs.pay_back, changed)
+
+
+def _money(verb: str, move: Callable[[Unit, str, str, Method, int], object], changed: str) -> AnyResponse:
+    """``move`` the form's amount for the order of its code, once; ``changed`` says what to do where it no longer fits."""
     code, method, badge = request.form.get("code", ""), method_of(request.form.get("method", "")), g.member.badge
     amount_minor = _amount(request.form.get("amount", ""))
-    meaning = f"refund {code} {method} {amount_minor}"
+    meaning = f"{verb} {code} {method} {amount_minor}"
     key = forms.key(request.form, meaning)
 
     def use_case(unit: Unit) -> tuple[int, bytes, bool]:
         def act() -> tuple[int, bytes]:
             order = booking.find_by_code(unit, code)
-            repairs.pay_back(unit, order.id, badge, method, amount_minor)
+            move(unit, order.id, badge, method, amount_minor)
             return 201, b""
 
         return idempotency.once(unit, f"form:staff:{badge}", key, meaning, act)
@@ -83,7 +76,7 @@ def pay_back() -> AnyResponse:
     try:
         site().box.run(use_case)
     except Invalid as refusal:
-        return _refused(code, refusal, _("Nothing was paid back: what is owed has changed. Look at the order below."))
+        return _refused(code, refusal, changed)
     return redirect(url_for("staff.orders", code=code), SEE_OTHER)
 
 
