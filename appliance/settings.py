@@ -217,9 +217,18 @@ class DeskSettings:
     """Hardware at the door; an empty address means there is none."""
 
     printer: str = _setting("", _device_or_empty, "Receipt printer, e.g. `escpos+tcp://192.168.4.9:9100`.")
+    printer_2: str = _setting("", _device_or_empty, "Second printer: takes the jobs of which the first took no byte.")
     scanner: str = _setting("", _device_or_empty, "Code scanner, e.g. `serial:///dev/serial/by-id/...`.")
+    scanner_2: str = _setting("", _device_or_empty, "Scanner of the second lane.")
+    scanner_3: str = _setting("", _device_or_empty, "Scanner of the third lane, or a reader of badges.")
     camera: str = _setting("", _device_or_empty, "Camera, e.g. `picamera2://0`.")
-    lane: str = _setting("door", _label, "Name of this lane in check-ins and on stubs.")
+    lamp: str = _setting("", _device_or_empty, "Lamp and buttons of the first lane, e.g. `gpio://?green=17&red=27`.")
+    lamp_2: str = _setting("", _device_or_empty, "Lamp and buttons of the second lane.")
+    modem: str = _setting("", _device_or_empty, "Modem for text messages, e.g. `modemmanager://` or `at:///dev/ttyUSB2`.")
+    lane: str = _setting("door", _label, "Name of the first lane in check-ins and on stubs.")
+    lane_2: str = _setting("door 2", _label, "Name of the second lane.")
+    lane_3: str = _setting("door 3", _label, "Name of the third lane.")
+    messages_per_hour: int = _setting(30, _whole(0, 1000), "Text messages sent in an hour at most; 0 sends none.")
 
 
 @dataclass(frozen=True, slots=True)
