@@ -224,7 +224,9 @@ class DeskSettings:
     camera: str = _setting("", _device_or_empty, "Camera, e.g. `picamera2://0`.")
     lamp: str = _setting("", _device_or_empty, "Lamp and buttons of the first lane, e.g. `gpio://?green=17&red=27`.")
     lamp_2: str = _setting("", _device_or_empty, "Lamp and buttons of the second lane.")
-    modem: str = _setting("", _device_or_empty, "Modem for text messages, e.g. `modemmanager://` or `at:///dev/ttyUSB2`.")
+    modem: str = _setting(
+        "", _device_or_empty, "Modem for text messages, e.g. `modemmanager://` or `at:///dev/ttyUSB2`."
+    )
     lane: str = _setting("door", _label, "Name of the first lane in check-ins and on stubs.")
     lane_2: str = _setting("door 2", _label, "Name of the second lane.")
     lane_3: str = _setting("door 3", _label, "Name of the third lane.")

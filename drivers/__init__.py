@@ -1,4 +1,4 @@
-"""Hardware behind small protocols: printer, scanner, camera.
+"""Hardware behind small protocols: printer, scanner, camera, lamp, modem.
 
 Rule of this folder: a driver knows bytes, codes and pictures, never an order or a ticket; it imports nothing of
 the application; every wait has a deadline; what a device did not say is reported as unknown, never as fine.
@@ -10,7 +10,9 @@ from drivers.errors import BadDeviceUrl, DeviceError, DeviceTimeout, DeviceUnava
 from drivers.health import Health, State
 from drivers.registry import (
     camera_for,
+    lamp_for,
     open_camera,
+    open_lamp,
     open_printer,
     open_scanner,
     printer_for,
@@ -26,7 +28,9 @@ __all__ = [
     "PrinterNotReady",
     "State",
     "camera_for",
+    "lamp_for",
     "open_camera",
+    "open_lamp",
     "open_printer",
     "open_scanner",
     "printer_for",

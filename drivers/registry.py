@@ -1,7 +1,7 @@
 """Drivers by the scheme of their address; other distributions add theirs through entry points.
 
-A third party names an entry point in the group `marquee.drivers.printer`, `.scanner` or `.camera`; its name is the
-scheme and its object a function `(DeviceUrl) -> driver`. Schemes listed here cannot be replaced from outside.
+A third party names an entry point in the group `marquee.drivers.printer`, `.scanner`, `.camera`, `.lamp` or `.modem`; its
+name is the scheme and its object a function `(DeviceUrl) -> driver`. Schemes listed here cannot be replaced from outside.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from drivers.camera.api import Camera
 from drivers.errors import BadDeviceUrl, DeviceError, MissingLibrary
+from drivers.lamp.api import Lamp
 from drivers.printer.api import Printer
 from drivers.scanner.api import Scanner
 from drivers.url import DeviceUrl, parse
@@ -34,6 +35,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "sim": "drivers.camera.sim:from_url",
         "picamera2": "drivers.camera.picamera:from_url",
     },
+    "lamp": {
+        "sim": "drivers.lamp.sim:from_url",
+        "gpio": "drivers.lamp.gpio:from_url",
+    },
 }
 
 
@@ -50,6 +55,11 @@ def scanner_for(url: str) -> Scanner:
 def camera_for(url: str) -> Camera:
     """The camera behind `url`, not opened yet; raises `BadDeviceUrl`."""
     return cast(Camera, _build("camera", url))
+
+
+def lamp_for(url: str) -> Lamp:
+    """The lamp behind `url`, not opened yet; raises `BadDeviceUrl`."""
+    return cast(Lamp, _build("lamp", url))
 
 
 def open_printer(url: str) -> Printer:
@@ -71,6 +81,13 @@ def open_camera(url: str) -> Camera:
     camera = camera_for(url)
     camera.open()
     return camera
+
+
+def open_lamp(url: str) -> Lamp:
+    """The opened lamp behind `url`; raises `BadDeviceUrl`, `MissingLibrary` or `DeviceUnavailable`."""
+    lamp = lamp_for(url)
+    lamp.open()
+    return lamp
 
 
 def schemes(family: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Signal lamps, buzzers and buttons of a lane: GPIO pins and a simulator."""
