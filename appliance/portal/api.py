@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from appliance.domain import people
 from appliance.domain.errors import Invalid
@@ -17,9 +17,9 @@ from appliance.portal.api_bodies import (
     SignInRequest,
     WaitlistRequest,
 )
-from appliance.portal.api_calls import Answer, Call, UseCase, reading, run_asking, writing
+from appliance.portal.api_calls import Answer, Call, UseCase, reading, run_asking, signed_in, writing
 from appliance.portal.routes import Route, Table
-from appliance.services import booking, door, listing, payments, repairs, staff, waitlist
+from appliance.services import booking, door, listing, payments, repairs, searching, staff, waitlist
 from appliance.services.box import Unit
 from appliance.services.views import OrderView
 from appliance.web import bodies, clients
@@ -128,6 +128,15 @@ def sign_in() -> Response:
     return bodies.answer(answers.staff_sign_in(view), 201)
 
 
+def search_orders() -> Response:
+    """Look orders up for staff; never cached, since it names people."""
+    signed_in(site())
+    text = request.args.get("q", "")
+    response = bodies.answer(answers.found_orders(site().box.look(lambda unit: searching.search(unit, text))))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 # fmt: off
 READS = (
     (Route("GET", "/events", "listing", "What is on, with availability here", {200: answers.EventList},
@@ -184,4 +193,9 @@ def blueprint(table: Table) -> Blueprint:
         SignInRequest, (401, 422, 429),
     )  # fmt: skip
     table.add(api, enter, sign_in)
+    find = Route(
+        "GET", "/orders", "search_orders", "Orders by name or part of a code, for staff", {200: answers.FoundOrders},
+        refusals=(422,), who="staff", queries=("q",),
+    )  # fmt: skip
+    table.add(api, find, search_orders)
     return api

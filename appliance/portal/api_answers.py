@@ -18,6 +18,7 @@ from appliance.services.views import (
     HoldView,
     ListingView,
     OrderView,
+    SearchView,
     SessionView,
     StaffToken,
     TicketView,
@@ -171,6 +172,20 @@ class Order(msgspec.Struct, frozen=True):
     refusal: Refusal | None = None
 
 
+class FoundOrder(msgspec.Struct, frozen=True):
+    """An order that staff looked up; ``name`` is empty where this device was never told it."""
+
+    name: str
+    order: Order
+
+
+class FoundOrders(msgspec.Struct, frozen=True):
+    """What a name or a part of a code found, best first; ``more``: there are others."""
+
+    orders: list[FoundOrder]
+    more: bool
+
+
 class StaffSignIn(msgspec.Struct, frozen=True):
     """A bearer token; ``expires_in`` in seconds."""
 
@@ -298,6 +313,11 @@ def order(view: OrderView) -> Order:
     # The view's status and payment come from the rows, whose values are those of the state tables.
     refusal = view.refusal or None
     return Order(view.id, view.code, view.status, view.payment, total, due, tickets, refund, refusal)  # type: ignore[arg-type]
+
+
+def found_orders(view: SearchView) -> FoundOrders:
+    """Return the wire form of what a search found."""
+    return FoundOrders([FoundOrder(each.name, order(each)) for each in view.orders], view.more)
 
 
 def staff_sign_in(view: StaffToken) -> StaffSignIn:

@@ -72,6 +72,9 @@ def _operation(route: Route, shape: dict[Any, Any]) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PARAMETER.findall(route.path)
     ]
+    parameters += [
+        {"name": name, "in": "query", "required": True, "schema": {"type": "string"}} for name in route.queries
+    ]
     if route.keyed:
         parameters.append(_KEY_PARAMETER)
     if route.who == "guest":

@@ -19,7 +19,8 @@ class Route:
     """One operation. ``path`` is a Flask rule; ``answers`` maps each good status to its struct (None: no body).
 
     ``refusals`` are the statuses of the problems it may answer, beyond those every route has. ``who`` may call it: a guest's
-    writes get a ``Client-Token``, staff send a bearer. ``keyed`` operations honour ``Idempotency-Key``.
+    writes get a ``Client-Token``, staff send a bearer. ``keyed`` operations honour ``Idempotency-Key``. ``queries`` names what is asked
+    for behind the path's question mark.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Route:
     who: Who = "anyone"
     keyed: bool = False
     media_type: str = "application/json"
+    queries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def check_in() -> AnyResponse:
     def use_case(unit: Unit) -> bytes:
         return door.check_in(unit, code, g.member.badge, lane).id.encode()
 
-    return _once(code, use_case)
+    return once(code, use_case)
 
 
 def pay_and_admit() -> AnyResponse:
@@ -69,10 +69,11 @@ def pay_and_admit() -> AnyResponse:
     def use_case(unit: Unit) -> bytes:
         return door.pay_and_admit(unit, code, g.member.badge, method, lane).id.encode()
 
-    return _once(f"{code} {method}", use_case)
+    return once(f"{code} {method}", use_case)
 
 
-def _once(meaning: str, use_case: door_page.Once) -> AnyResponse:
+def once(meaning: str, use_case: door_page.Once) -> AnyResponse:
+    """Do what a form says, once however often it is sent, and show the door with its verdict."""
     key = forms.key(request.form, f"{request.endpoint} {meaning}")
     scope = f"form:staff:{g.member.badge}"
     site().box.run(lambda unit: idempotency.once(unit, scope, key, key, lambda: (200, use_case(unit))))

@@ -1,4 +1,4 @@
-"""Orders by code: what they are, money for promised ones, cancelling."""
+"""Orders by code or name: what they are, admitting from the list, money for promised ones, cancelling."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.errors import AlreadyAdmitted, Invalid, NotFound, Refusal
 from appliance.portal import forms, order_words
-from appliance.portal.staff_door import SEE_OTHER, method_of
-from appliance.services import booking, idempotency, payments, repairs
+from appliance.portal.staff_door import SEE_OTHER, method_of, once
+from appliance.services import booking, door, idempotency, payments, repairs, searching
 from appliance.services.box import Unit
-from appliance.services.views import OrderView
+from appliance.services.views import OrderView, SearchView
 from appliance.web.site import site
 from appliance.web.texts import _
 from mqtt_bridge.protocol.messages import Method
@@ -21,29 +21,56 @@ from mqtt_bridge.protocol.messages import Method
 def register(blueprint: Blueprint) -> None:
     """Serve the pages of orders below ``blueprint``."""
     blueprint.add_url_rule("/orders", "orders", show_orders)
+    blueprint.add_url_rule("/parties", "party", admit_party, methods=["POST"])
     blueprint.add_url_rule("/payments", "payments", take_payment, methods=["POST"])
     blueprint.add_url_rule("/refunds", "refunds", pay_back, methods=["POST"])
     blueprint.add_url_rule("/orders/cancel", "cancel", cancel, methods=["POST"])
 
 
 def show_orders() -> AnyResponse:
-    """Find an order by its code or a ticket's."""
+    """Find an order by its code or a ticket's, else everything that a name or a part of a code may mean."""
     code = request.args.get("code", "").strip()[:64]
     if not code:
         return make_response(_page("", None))
     try:
-        order = site().box.look(lambda unit: booking.find_by_code(unit, code))
-    except NotFound as refusal:
-        return make_response(
-            _page(code, None, _("No order has this code. Check the letters, or scan the ticket.")), refusal.status
-        )
-    return make_response(_page(code, order))
+        return make_response(_page(code, site().box.look(lambda unit: booking.find_by_code(unit, code))))
+    except NotFound:
+        return _search(code)
 
 
-def _page(code: str, order: OrderView | None, notice: str = "") -> str:
+def _search(text: str) -> AnyResponse:
+    try:
+        found = site().box.look(lambda unit: searching.search(unit, text))
+    except Invalid as refusal:
+        notice = _("Type a name, or at least three letters of a code.")
+        return make_response(_page(text, None, notice), refusal.status)
+    if not found.orders:
+        notice = _("Nobody was found. Check the letters, or scan the ticket.")
+        return make_response(_page(text, None, notice), NotFound.status)
+    return make_response(_page(text, None, found=found))
+
+
+def _page(code: str, order: OrderView | None, notice: str = "", found: SearchView | None = None) -> str:
     asking = request.args.get("cancel") == "ask"
     reason = order_words.refusal_words(order.refusal) if order else ""
-    return render_template("staff/orders.html", code=code, order=order, notice=notice, asking=asking, reason=reason)
+    return render_template(
+        "staff/orders.html", code=code, order=order, notice=notice, asking=asking, reason=reason, found=found
+    )
+
+
+def admit_party() -> AnyResponse:
+    """Admit everybody of an order who is not inside yet; a button for a way of paying takes what is due first."""
+    code, text = request.form.get("code", ""), request.form.get("method", "")
+    method, lane, badge = method_of(text) if text else None, site().settings.lane, g.member.badge
+
+    def use_case(unit: Unit) -> bytes:
+        order = booking.find_by_code(unit, code)
+        return door.admit_party(unit, order.id, badge, lane, method)[-1].id.encode()
+
+    try:
+        return once(f"{code} {text}", use_case)
+    except Invalid as refusal:
+        return _refused(code, refusal, _("Nobody of this order can come in here now. Scan a ticket: it says why."))
 
 
 def take_payment() -> AnyResponse:

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from appliance.domain import admission
 from appliance.domain.admission import Decision, Facts
 from appliance.domain.client import Client
-from appliance.domain.errors import NotFound
+from appliance.domain.errors import Invalid, NotFound
 from appliance.domain.printing import Stub
 from appliance.services import booking, payments, show
 from appliance.services.booking import Item
@@ -25,6 +25,7 @@ from mqtt_bridge.protocol.messages import CheckedIn, CheckInUndone, Method
 
 RECENT = 50
 __all__ = [
+    "admit_party",
     "check_in",
     "door_view",
     "on_check_in_undone",
@@ -41,7 +42,10 @@ def check_in(unit: Unit, code: str, staff: str, lane: str) -> CheckInView:
 
     The verdict commits together with its message and, if admitted, its stub in the print spool.
     """
-    found = find(unit, code)
+    return _scan(unit, find(unit, code), staff, lane)
+
+
+def _scan(unit: Unit, found: Found, staff: str, lane: str) -> CheckInView:
     return _record(unit, found, admission.decide(_facts(unit, found)), staff, lane)
 
 
@@ -54,6 +58,25 @@ def pay_and_admit(unit: Unit, code: str, staff: str, method: Method, lane: str) 
         order = show.order_view(unit, found.ticket.order)
         payments.take_payment(unit, order.id, staff, method, order.due_minor)
     return check_in(unit, code, staff, lane)
+
+
+def admit_party(
+    unit: Unit, order_id: str, staff: str, lane: str, method: Method | None = None
+) -> tuple[CheckInView, ...]:
+    """Admit everybody of an order who is not inside yet, each a scan of its own; with a method take what is due first.
+
+    Raises ``Invalid``, and takes no money, where nobody of it can come in here now.
+    """
+    found = [Found("known", row.code, row) for row in orders.tickets(unit.db, order_id)]
+    due = [each for each in found if admission.decide(replace(_facts(unit, each), paid=True)).verdict == "admitted"]
+    due = [each for each in due if each.ticket.replaced_by is None]
+    if not due:
+        msg = "Nobody of this order can come in here now. Scan a ticket of it: the verdict says why."
+        raise Invalid(msg, field="order")
+    order = show.order_view(unit, order_id)
+    if method is not None and order.due_minor:
+        payments.take_payment(unit, order.id, staff, method, order.due_minor)
+    return tuple(_scan(unit, each, staff, lane) for each in due)
 
 
 def sell(unit: Unit, staff: str, items: Iterable[Item], method: Method | None, lane: str) -> OrderView:

@@ -104,6 +104,7 @@ class TicketView(msgspec.Struct, frozen=True):
     """One admission; what the catalogue here does not know (yet) has empty names and zero times.
 
     ``replaced_by`` is the id of the ticket it was rebooked to, ``moved_from`` where its moved session was to take place.
+    ``check_in`` is the scan that let somebody in on it.
     """
 
     id: str
@@ -118,6 +119,7 @@ class TicketView(msgspec.Struct, frozen=True):
     admitted_at_ms: int | None
     replaced_by: str | None = None
     moved_from: Venue | None = None
+    check_in: str | None = None
 
 
 class OrderView(msgspec.Struct, frozen=True):
@@ -169,6 +171,18 @@ class OrderView(msgspec.Struct, frozen=True):
     def due_minor(self) -> int:
         """What is still to be paid."""
         return max(0, self.total_minor - self.paid_minor) if self.payment == "promised" else 0
+
+
+class SearchView(msgspec.Struct, frozen=True):
+    """Orders that a name or a part of a code found, best first; ``more``: there were others beyond them.
+
+    ``door`` says whether this device lets people in, so that its own tickets can be admitted from the list.
+    """
+
+    orders: tuple[OrderView, ...]
+    more: bool
+    venue: str
+    door: bool
 
 
 class CheckInView(msgspec.Struct, frozen=True):

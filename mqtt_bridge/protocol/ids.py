@@ -82,7 +82,12 @@ def normal_code(text: str) -> str | None:
 
     Forgives case, spaces, dashes and the look-alikes O/0 and I/L/1.
     """
+    folded = partial_code(text)
+    return folded if folded is not None and len(folded) == CODE_LENGTH else None
+
+
+def partial_code(text: str) -> str | None:
+    """Return the canonical letters of a part of a code, forgiving as ``normal_code``; None if it cannot be one."""
     folded = "".join(text.upper().split()).replace("-", "").translate(_READ_AS)
-    if len(folded) != CODE_LENGTH or any(letter not in ALPHABET for letter in folded):
-        return None
-    return folded
+    fits = 0 < len(folded) <= CODE_LENGTH and all(letter in ALPHABET for letter in folded)
+    return folded if fits else None

@@ -10,6 +10,7 @@ from tests.support.box import BADGE, CHILD, ELSEWHERE, PIN, TestBox
 STAFF_ROUTES = [
     ("POST", "/api/v1/check-ins", {"code": "ABCD-EFGH"}),
     ("DELETE", "/api/v1/check-ins/x", None),
+    ("GET", "/api/v1/orders?q=ann", None),
     ("POST", "/api/v1/orders/x/payments", {"method": "cash", "amount": {"amount": "1.00", "currency": "EUR"}}),
 ]
 
@@ -147,3 +148,13 @@ def test_a_lane_cannot_pass_for_another_door(staff: Api) -> None:
     """Scans of other doors have lanes with @, are not listed here and cannot be undone here."""
     answer = staff("POST", "/api/v1/check-ins", {"code": "K7QF2M9D", "lane": "@elsewhere"})
     assert (answer.status_code, answer.json["field"]) == (422, "lane")
+
+
+def test_staff_find_orders_by_name_and_nothing_keeps_the_answer(api: Api, staff: Api) -> None:
+    hold = api("POST", "/api/v1/holds", {"items": [{"ticket_type": CHILD, "quantity": 1}]}).json["hold"]
+    order = api("POST", "/api/v1/orders", {"hold": hold, "name": "Zoë Müller"}).json
+    answer = staff("GET", "/api/v1/orders?q=ZOE")
+    assert answer.json == {"orders": [{"name": "Zoë Müller", "order": order}], "more": False}
+    assert answer.headers["Cache-Control"] == "no-store"
+    refused = staff("GET", "/api/v1/orders?q=")
+    assert (refused.status_code, refused.json["field"]) == (422, "q")

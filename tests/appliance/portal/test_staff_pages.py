@@ -235,7 +235,7 @@ def test_paying_twice_takes_the_money_once(door: Phone, phone: Phone, box: TestB
 def test_an_unknown_order_code_says_so(door: Phone):
     page = door.get("/staff/orders?code=%3Cb%3E")
     assert door.status == 404
-    assert "No order has this code" in page
+    assert "Nobody was found" in page
     assert "<b>" not in page.split('<form class="scan"')[1].split("</form>")[0]
 
 
@@ -334,3 +334,30 @@ def test_a_print_job_number_no_table_can_hold_is_not_found(door: Phone):
     fields = next(each for action, each in forms(door.get("/staff/")) if action == "/staff/switches")
     door.post(f"/staff/jobs/{2**64}/reprint", fields)
     assert door.status == 404
+
+
+def test_a_name_finds_people_and_one_tap_admits_them(door: Phone, phone: Phone):
+    phone.send(phone.hold(**{f"q.{ADULT}": "0", f"q.{CHILD}": "1"}), "/confirm", name="Zoë <b>Müller")
+    page = door.get("/staff/orders?code=mueller")
+    assert "<bdi>Zoë &lt;b&gt;Müller</bdi>" in page
+    assert verdict(door.send(page, "check-ins")) == "admitted: Admitted"
+    page = door.get("/staff/orders?code=mull zo")
+    assert "Admitted at" in page
+    page = door.send(page, "undo")
+    assert "undone" in page
+
+
+def test_an_unpaid_party_found_by_name_pays_and_comes_in_with_one_tap(door: Phone, phone: Phone, box: TestBox):
+    phone.send(phone.hold(**{f"q.{ADULT}": "2"}), "/confirm", name="Ann")
+    page = door.get("/staff/orders?code=ann")
+    assert "To pay: €24.00" in page
+    form = page
+    assert verdict(door.send(page, "parties", method="cash")) == "admitted: Admitted"
+    assert verdict(door.send(form, "parties", method="cash")) == "admitted: Admitted"
+    assert (count(box, "payment"), count(box, "check_in")) == (1, 2)
+
+
+def test_a_name_that_nobody_has_says_so(door: Phone):
+    page = door.get("/staff/orders?code=nobody")
+    assert door.status == 404
+    assert "Nobody was found" in page
