@@ -114,10 +114,15 @@ def serve(load: Callable[[], Flask], *, bind: str, workers: int, threads: int) -
 
 def run_desk(settings: Settings, stop: threading.Event) -> None:
     """Own the devices at the door until ``stop`` is set."""
-    from appliance.desk.process import Addresses, Desk
+    from appliance.desk.process import Addresses, Desk, LaneAddress
 
     desk = settings.desk
-    addresses = Addresses(printer=desk.printer, scanner=desk.scanner, camera=desk.camera, lane=desk.lane)
+    lanes = (
+        LaneAddress(desk.lane, desk.scanner),
+        LaneAddress(desk.lane_2, desk.scanner_2),
+        LaneAddress(desk.lane_3, desk.scanner_3),
+    )
+    addresses = Addresses(printer=desk.printer, lanes=lanes, camera=desk.camera)
     Desk(device_box(settings), addresses).run(socket_path(settings.device.data, "desk"), stop)
 
 

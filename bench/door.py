@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from appliance import bootstrap
-from appliance.desk.process import Addresses, Desk
+from appliance.desk.process import Addresses, Desk, LaneAddress
 from appliance.domain.client import Client
 from appliance.services import booking, door
 from appliance.services.booking import Item
@@ -50,7 +50,7 @@ def through_the_desk(box: Box, folder: Path, tickets: list[str]) -> tuple[Outcom
     verdict, paper, stop = Outcome(), Outcome(), threading.Event()
     with SimulatedPrinterServer() as printer:
         scanner = PtyScanner()
-        addresses = Addresses(printer=printer.url, scanner=scanner.url, camera="", lane="bench")
+        addresses = Addresses(printer=printer.url, lanes=(LaneAddress("bench", scanner.url),))
         desk = threading.Thread(target=Desk(box, addresses).run, args=(bootstrap.socket_path(folder, "desk"), stop))
         desk.start()
         time.sleep(1)

@@ -227,7 +227,7 @@ def scan_code(venue: DemoVenue, text: str) -> ScanState | None:
         raise Invalid(f"A code has 1 to {LONGEST_CODE} printable characters.", field="code")
     before = _last_scan(venue)
     try:
-        venue.scanner.scan(code)
+        venue.hold_up(code)
     except DeviceError as error:
         raise Invalid(str(error), field="code") from None
     until_s = time.monotonic() + VERDICT_S

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
+import threading
+import time
 from pathlib import Path
 
 from appliance import bootstrap
 from appliance.demo import ports
 from appliance.demo.link import Link
+from appliance.domain.repeats import REPEAT_MS
 from appliance.services import staff
 from appliance.services.box import Box
 from appliance.settings import Settings, read_settings
@@ -21,6 +25,7 @@ DEMO_BADGE = "demo"
 TOKEN_LIFE_S = 12 * 3600
 # A demo folder may be carried to another machine; there is no second copy that could sell at the same time.
 _BOARD = "demo"
+_BLINK_S = 0.05
 PROCESSES = ("portal", "desk", "bridge")
 
 
@@ -40,6 +45,8 @@ class DemoVenue:
         self.scanner = PtyScanner(self.folder / "scanner")
         self._bind = f"{ports.HOST}:{port}"
         self._box: Box | None = None
+        self._holding = threading.Lock()
+        self._held_up: dict[str, float] = {}
 
     def prepare(self, org: str, cloud_key: str, token: str) -> None:
         """Write the settings, make database and keys, and let ``token`` in."""
@@ -52,6 +59,18 @@ class DemoVenue:
     def settings(self) -> Settings:
         """The settings as the venue's processes read them."""
         return read_settings(self.config, {})
+
+    def hold_up(self, code: str) -> None:
+        """Hold a code before the scanner, out of its sight for long enough before that it counts as another scan.
+
+        Raises ``DeviceUnavailable`` when the scanner is unplugged or nobody reads it.
+        """
+        with self._holding:
+            last_s = self._held_up.get(code, -math.inf)
+            due_s = max(time.monotonic(), last_s + REPEAT_MS / 1000 + _BLINK_S)
+            self._held_up[code] = due_s
+        time.sleep(max(0.0, due_s - time.monotonic()))
+        self.scanner.scan(code)
 
     @property
     def box(self) -> Box:

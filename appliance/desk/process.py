@@ -1,4 +1,7 @@
-"""The desk: one thread per device, housekeeping in between, woken by the portal through a socket."""
+"""The desk: one supervised thread per device, housekeeping in between, woken by the portal through a socket.
+
+It shares nothing with portal and bridge but rows and wakes: either may be dead for the whole evening.
+"""
 
 from __future__ import annotations
 
@@ -6,85 +9,85 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
 from appliance.desk.camera import CameraKeeper
 from appliance.desk.hardware import HardwareRows
-from appliance.desk.scanning import ScanLoop
+from appliance.desk.loops import DeviceLoop, Supervised
+from appliance.desk.scanning import Lane
 from appliance.desk.spool import PrintPump
 from appliance.services import printing
 from appliance.services.box import Box
 from appliance.services.sweep import sweep
 from appliance.services.wake import Waiter
 from drivers import printer_for, scanner_for
-from drivers.backoff import Backoff
-from drivers.health import Health
 
 SWEEP_S = 5.0
-TICK_S = 1.0
+TICK_S = 0.5
 STOP_S = 2.0
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Addresses:
-    """Device addresses; empty means there is none. ``lane`` names this desk in check-ins."""
+class LaneAddress:
+    """A lane by its name in check-ins and on stubs, and the devices in it."""
 
-    printer: str
-    scanner: str
-    camera: str
-    lane: str
+    name: str
+    scanner: str = ""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Device addresses; empty means there is none."""
+
+    printer: str = ""
+    lanes: tuple[LaneAddress, ...] = ()
+    camera: str = ""
 
 
 class Desk:
     """Runs the devices that have an address; raises ``BadDeviceUrl`` if one cannot be used at all."""
 
     def __init__(self, box: Box, addresses: Addresses) -> None:
-        self._box = box
-        self._health: dict[str, Callable[[], Health]] = {}
-        self._loops: dict[str, Callable[[threading.Event], None]] = {}
-        self._pump: PrintPump | None = None
-        if addresses.printer:
-            printer = printer_for(addresses.printer)
-            self._pump = PrintPump(box, printer)
-            self._add("printer", printer.health, self._pump.run)
-        if addresses.scanner:
-            scanner = scanner_for(addresses.scanner)
-            self._add("scanner", scanner.health, ScanLoop(box, scanner, addresses.lane).run)
-        if addresses.camera:
-            self.camera = CameraKeeper(addresses.camera)
-            self._add("camera", self.camera.health, self.camera.run)
+        self._elsewhere = box.wake
+        # A verdict of this very process wakes the printer without the way over the socket.
+        self._box = replace(box, wake=self.wake)
+        self._wakes: list[Callable[[], None]] = []
+        self.loops: list[DeviceLoop] = [
+            *self._printers(addresses),
+            *self._lanes(addresses),
+            *self._cameras(addresses),
+            # Every further device joins here: a name as in the settings, its loop, its health.
+        ]
 
-    def _add(self, name: str, health: Callable[[], Health], loop: Callable[[threading.Event], None]) -> None:
-        self._health[name] = health
-        self._loops[name] = loop
+    def wake(self, whom: str) -> None:
+        """Let a process look at its rows now: this one at the print spool."""
+        if whom != "desk":
+            self._elsewhere(whom)
+            return
+        for wake in self._wakes:
+            wake()
 
     def run(self, socket: Path, stop: threading.Event) -> None:
         """Work until ``stop`` is set; returns within some seconds then, whatever the devices do."""
         self._box.run(printing.recover)
-        threads = [
-            threading.Thread(target=_lasting, args=(name, loop, stop), name=name, daemon=True)
-            for name, loop in self._loops.items()
-        ]
-        for thread in threads:
-            thread.start()
+        supervised = [Supervised(loop) for loop in self.loops]
+        for each in supervised:
+            each.start(stop)
         with closing(Waiter(socket)) as waiter:
-            self._keep_house(waiter, stop)
-        if self._pump:
-            self._pump.wake()
-        until = time.monotonic() + STOP_S
-        for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            self._keep_house(waiter, HardwareRows(self._box, {each.name: each.health for each in supervised}), stop)
+        until_s = time.monotonic() + STOP_S
+        for each in supervised:
+            each.join(until_s)
 
-    def _keep_house(self, waiter: Waiter, stop: threading.Event) -> None:
-        rows = HardwareRows(self._box, self._health)
+    def _keep_house(self, waiter: Waiter, rows: HardwareRows, stop: threading.Event) -> None:
         sweep_due_s = 0.0
         while not stop.is_set():
-            if waiter.wait(TICK_S) and self._pump:
-                self._pump.wake()
+            if waiter.wait(TICK_S):
+                self.wake("desk")
             try:
                 rows.write()
                 if time.monotonic() >= sweep_due_s:
@@ -94,13 +97,30 @@ class Desk:
                 # The disk may be full for a while; the devices go on and so does this.
                 log.exception("housekeeping_failed")
 
+    def _printers(self, addresses: Addresses) -> list[DeviceLoop]:
+        if not addresses.printer:
+            return []
+        printer = printer_for(addresses.printer)
+        pump = PrintPump(self._box, printer)
+        self._wakes.append(pump.wake)
+        return [DeviceLoop("printer", pump.run, printer.health, pump.wake)]
 
-def _lasting(name: str, loop: Callable[[threading.Event], None], stop: threading.Event) -> None:
-    """Run a device's loop; one that fails in a way nobody foresaw is logged and begins again."""
-    backoff = Backoff(max_s=5.0)
-    while not stop.is_set():
-        try:
-            loop(stop)
-        except Exception:
-            log.exception("device_loop_failed", device=name)
-            stop.wait(backoff.next_s())
+    def _lanes(self, addresses: Addresses) -> list[DeviceLoop]:
+        loops = []
+        for number, address in enumerate(addresses.lanes, start=1):
+            if address.scanner:
+                name = numbered("scanner", number)
+                lane = Lane(self._box, scanner_for(address.scanner), address.name, device=name)
+                loops.append(DeviceLoop(name, lane.run, lane.health))
+        return loops
+
+    def _cameras(self, addresses: Addresses) -> list[DeviceLoop]:
+        if not addresses.camera:
+            return []
+        self.camera = CameraKeeper(addresses.camera)
+        return [DeviceLoop("camera", self.camera.run, self.camera.health)]
+
+
+def numbered(family: str, number: int) -> str:
+    """The name of a device as in the settings: ``scanner``, ``scanner_2``, ..."""
+    return family if number == 1 else f"{family}_{number}"

@@ -1,60 +1,95 @@
-"""From a code on the scanner to a recorded check-in; the scanner may come and go as it likes."""
+"""One lane in one straight line: scanner -> decision, committed -> lamp, sound and paper.
+
+Lamp and printer have threads and mailboxes of their own, so nothing behind the commit makes the next visitor wait. The stub
+commits together with the verdict; COMMIT wakes the printer (``Desk.wake``). The scanner may come and go as it likes.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
 
+from appliance.desk.loops import Watch, reopening
 from appliance.domain.errors import Refusal
+from appliance.domain.repeats import Repeats
 from appliance.services import door
 from appliance.services.box import Box
 from appliance.services.views import CheckInView
-from drivers.backoff import Backoff
 from drivers.errors import DeviceError
+from drivers.health import Health
 from drivers.scanner.api import Scanner
 
 READ_S = 0.5
 log = structlog.get_logger()
 
+Tell = Callable[[CheckInView | None], None]
+"""Told what came of every scan, None if it could not be recorded; returns at once."""
 
-class ScanLoop:
-    """Reads codes and checks them in as the lane; ``run`` returns soon after ``stop`` is set."""
+
+class Lane:
+    """A scanner and whoever is told about its scans; ``run`` returns soon after ``stop`` is set."""
 
     def __init__(
-        self, box: Box, scanner: Scanner, lane: str, heard: Callable[[CheckInView], None] = lambda _view: None
+        self, box: Box, scanner: Scanner, name: str, tell: Tell = lambda _view: None, *, device: str = "scanner"
     ) -> None:
+        self.name = name
+        self.latest: CheckInView | None = None
         self._box = box
         self._scanner = scanner
-        self._lane = lane
-        self._heard = heard
-        self._backoff = Backoff(max_s=5.0)
+        self._device = device
+        self._tell = tell
+        self._repeats = Repeats()
+        self._watch = Watch(scanner.health, "The scanner")
+        self._backoff = reopening()
 
     def run(self, stop: threading.Event) -> None:
         """Scan until told to stop."""
         while not stop.is_set():
-            try:
-                self._scanner.open()
-                code = self._scanner.read(READ_S)
-            except DeviceError:
-                # What is wrong stands in the scanner's health; here only the next attempt matters.
-                stop.wait(self._backoff.next_s())
-                continue
-            self._backoff.reset()
-            if code:
-                self.check_in(code)
+            code = self._next(stop)
+            if code and not self._repeats.is_repeat(code, _now_ms()):
+                self.take(code)
         self._scanner.close()
 
-    def check_in(self, code: str) -> None:
-        """Record one scan; a failure is logged and the next scan goes on."""
+    def take(self, code: str) -> None:
+        """One scan from code to lamp, sound and paper."""
+        view = self._decide(code)
+        if view is not None:
+            self._repeats.recorded(code, _now_ms())
+            self.latest = view
+        self._tell(view)
+
+    def health(self) -> Health:
+        """How the scanner is; any thread may ask."""
+        return self._watch.health()
+
+    def _next(self, stop: threading.Event) -> str | None:
         try:
-            view = self._box.run(lambda unit: door.check_in(unit, code, self._lane, self._lane))
+            self._watch(self._scanner.open)
+            code = self._watch(lambda: self._scanner.read(READ_S))
+        except DeviceError:
+            # What is wrong stands in the scanner's health; here only the next attempt matters.
+            stop.wait(self._backoff.next_s())
+            return None
+        self._backoff.reset()
+        return code
+
+    def _decide(self, code: str) -> CheckInView | None:
+        """Record the scan; what fails is logged and told by the lamp, and the next scan goes on."""
+        try:
+            view = self._box.run(lambda unit: door.check_in(unit, code, self.name, self.name))
         except Refusal as refusal:
-            log.warning("scan_refused", problem=refusal.problem)
+            log.warning("scan_refused", device=self._device, problem=refusal.problem)
+            return None
         except Exception:
             # One scan that fails (a full disk, a locked file) must not end the loop of the whole evening.
-            log.exception("scan_failed")
-        else:
-            log.info("scan", check_in=view.id, verdict=view.verdict, reason=view.reason)
-            self._heard(view)
+            log.exception("scan_failed", device=self._device)
+            return None
+        log.info("scan", device=self._device, check_in=view.id, verdict=view.verdict, reason=view.reason)
+        return view
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from appliance.desk.camera import CameraKeeper
-from appliance.desk.process import Addresses, Desk
-from appliance.desk.scanning import ScanLoop
+from appliance.desk.process import Addresses, Desk, LaneAddress
+from appliance.desk.scanning import Lane
 from appliance.services import hardware, printing
 from appliance.services.wake import notify
 from appliance.store import records
@@ -46,7 +46,7 @@ def seen(box: TestBox) -> dict[str, str]:
 def test_a_desk_with_simulated_devices_is_ready_and_prints_when_woken(box: TestBox, tmp_path: Path) -> None:
     """Health rows for the staff page and the cloud; the portal wakes it through the socket."""
     socket = tmp_path / "desk.sock"
-    desk = Desk(box, Addresses("sim://printer", "sim://scanner", "sim://camera", "door"))
+    desk = Desk(box, Addresses("sim://printer", (LaneAddress("door", "sim://scanner"),), "sim://camera"))
     with running(lambda stop: desk.run(socket, stop)):
         wait_for(lambda: seen(box) == dict.fromkeys(("printer", "scanner", "camera"), "ready"), "ready devices")
         sell(box)
@@ -61,14 +61,14 @@ def test_a_device_loop_that_fails_unforeseen_begins_again(
     """A thread that died would leave the lane without a scanner, and nobody would know why."""
     tries: list[int] = []
 
-    def fails_once(_self: ScanLoop, stop: threading.Event) -> None:
+    def fails_once(_self: Lane, stop: threading.Event) -> None:
         tries.append(1)
         if len(tries) == 1:
             raise MemoryError
         stop.wait(10)
 
-    monkeypatch.setattr(ScanLoop, "run", fails_once)
-    desk = Desk(box, Addresses("", "sim://scanner", "", "door"))
+    monkeypatch.setattr(Lane, "run", fails_once)
+    desk = Desk(box, Addresses(lanes=(LaneAddress("door", "sim://scanner"),)))
     with running(lambda stop: desk.run(tmp_path / "desk.sock", stop)):
         wait_for(lambda: len(tries) == 2, "a second attempt")
 
@@ -76,7 +76,9 @@ def test_a_device_loop_that_fails_unforeseen_begins_again(
 def test_a_desk_whose_devices_are_all_absent_goes_on_and_stops(box: TestBox, tmp_path: Path) -> None:
     """Nothing is plugged in: absent, and housekeeping goes on."""
     addresses = Addresses(
-        "escpos+tcp://127.0.0.1:9?timeout=0.2", "serial:///dev/none", "sim://camera?fault=unplug", "door"
+        "escpos+tcp://127.0.0.1:9?timeout=0.2",
+        (LaneAddress("door", "serial:///dev/none"),),
+        "sim://camera?fault=unplug",
     )
     hold = sell(box)
     assert hold
@@ -89,19 +91,19 @@ def test_what_was_being_printed_when_the_desk_died_is_ambiguous(box: TestBox, tm
     """Nobody saw whether it came out."""
     sell(box)
     box.run(printing.claim)
-    with running(lambda stop: Desk(box, Addresses("", "", "", "door")).run(tmp_path / "desk.sock", stop)):
+    with running(lambda stop: Desk(box, Addresses()).run(tmp_path / "desk.sock", stop)):
         wait_for(lambda: states(box) == ["ambiguous", "queued"], "the recovered job")
 
 
 def test_a_wrong_address_is_refused_at_once(box: TestBox) -> None:
     """A typing error in the settings is not a device that comes back."""
     with pytest.raises(BadDeviceUrl, match="Unknown printer scheme"):
-        Desk(box, Addresses("laser://x", "", "", "door"))
+        Desk(box, Addresses("laser://x"))
 
 
 def test_old_rows_are_not_rewritten_every_second(box: TestBox, tmp_path: Path) -> None:
     """A healthy desk that does nothing writes next to nothing."""
-    desk = Desk(box, Addresses("", "sim://scanner", "", "door"))
+    desk = Desk(box, Addresses(lanes=(LaneAddress("door", "sim://scanner"),)))
     with running(lambda stop: desk.run(tmp_path / "desk.sock", stop)):
         wait_for(lambda: seen(box) == {"scanner": "ready"}, "the first row")
         before = box.database.commits
