@@ -1,23 +1,22 @@
 """From the print spool to paper, with honest states: what nobody saw come out is never called printed.
 
-queued -> sending -> printed     the printer itself said it worked through the job
-                     sent        it took every byte and says nothing
-                     ambiguous   it took some bytes, or took all and then reported trouble: a person looks
-                     queued      it took no byte: nothing can have been printed, so it is sent again
-                     failed      the job itself cannot be laid out; nothing was sent
+``services/printing.py`` says what the states mean. One pump owns one printer. The second printer's pump takes only jobs of which
+another printer took no byte; when the first cannot print, its pump marks what is queued as failed there, and wakes the second.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import NamedTuple
 
 import structlog
 
-from appliance.desk.documents import lay_out
 from appliance.domain import printing as documents
+from appliance.domain.paper import Stationery, lay_out
 from appliance.services import printing
-from appliance.services.box import Box
+from appliance.services.box import Box, Unit
+from appliance.services.stationery import marks_of, stationery_for
 from appliance.services.views import PrintJob
 from drivers.backoff import Backoff
 from drivers.errors import DeviceError
@@ -31,22 +30,37 @@ log = structlog.get_logger()
 
 
 class Outcome(NamedTuple):
-    """How a job ended: a state of the spool, and a reason for people unless it went well."""
+    """How a job ended: a state of the spool, a reason for people unless it went well, and whether nobody tries again."""
 
     state: printing.Outcome
     reason: str | None = None
+    given_up: bool = False
 
 
 class PrintPump:
-    """Owns the printer; ``wake`` tells it that the spool has work."""
+    """Owns the printer called ``name``; ``wake`` tells it that the spool has work.
 
-    def __init__(self, box: Box, printer: Printer, *, write_s: float = WRITE_S, confirm_s: float = CONFIRM_S) -> None:
+    ``pass_on`` wakes the pump that takes over what this printer cannot take; None where there is no other.
+    """
+
+    def __init__(
+        self,
+        box: Box,
+        printer: Printer,
+        *,
+        name: str = printing.FIRST,
+        pass_on: Callable[[], None] | None = None,
+        write_s: float = WRITE_S,
+        confirm_s: float = CONFIRM_S,
+    ) -> None:
         self._box = box
         self._printer = printer
+        self._name = name
+        self._pass_on = pass_on
         self._write_s = write_s
         self._confirm_s = confirm_s
         self._work = threading.Event()
-        self._backoff = Backoff(max_s=5.0)
+        self._backoff = Backoff(max_s=2.0)
 
     def wake(self) -> None:
         """Look at the spool now."""
@@ -71,31 +85,45 @@ class PrintPump:
         try:
             self._printer.open()
             self._printer.status().raise_if_not_ready()
-        except DeviceError:
+        except DeviceError as error:
+            self._leave_to_the_other(error)
             return self._backoff.next_s()
-        job = self._box.run(printing.claim)
-        if job is None:
+        claimed = self._box.run(self._claim)
+        if claimed is None:
             self._backoff.reset()
             return IDLE_S
-        outcome = self._print(job)
-        self._box.run(lambda unit: printing.finish(unit, job.id, outcome.state, outcome.reason))
-        log.info("print", job=job.id, state=outcome.state, reason=outcome.reason)
-        if outcome.state == "queued":
+        job, own = claimed
+        outcome = self._print(job, own)
+        self._box.run(
+            lambda unit: printing.finish(unit, job.id, outcome.state, outcome.reason, given_up=outcome.given_up)
+        )
+        log.info("print", job=job.id, printer=self._name, state=outcome.state, reason=outcome.reason)
+        if outcome.state == "failed" and not outcome.given_up:
+            if self._pass_on:
+                self._pass_on()
             return self._backoff.next_s()
         self._backoff.reset()
         return 0.0
 
-    def _print(self, job: PrintJob) -> Outcome:
+    def _claim(self, unit: Unit) -> tuple[PrintJob, Stationery] | None:
+        job = printing.claim(unit, self._name)
+        return (job, stationery_for(unit, job)) if job is not None else None
+
+    def _leave_to_the_other(self, error: DeviceError) -> None:
+        if self._pass_on and self._box.run(lambda unit: printing.pass_on(unit, self._name, str(error))):
+            self._pass_on()
+
+    def _print(self, job: PrintJob, own: Stationery) -> Outcome:
         try:
-            document = lay_out(documents.decode(job.document), reprint=job.reprint_of is not None)
-            data = render(document, self._printer.profile)
+            data = render(lay_out(documents.decode(job.document), own, marks_of(job)), self._printer.profile)
         except Exception as error:
             log.exception("print_layout_failed", job=job.id)
-            return Outcome("failed", f"The job could not be laid out ({type(error).__name__}); nothing was sent.")
+            words = f"The job could not be laid out ({type(error).__name__}); nothing was sent."
+            return Outcome("failed", words, given_up=True)
         try:
             self._printer.write(data, self._write_s)
         except DeviceError as error:
-            return Outcome("ambiguous" if error.bytes_taken else "queued", str(error))
+            return Outcome("ambiguous" if error.bytes_taken else "failed", str(error))
         if self._printer.confirm(self._confirm_s):
             return Outcome("printed")
         try:

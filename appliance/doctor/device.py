@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.settings import Settings
 from appliance.store import device as rows
-from appliance.store import documents, engine, records
+from appliance.store import documents, engine, jobs, records
 from drivers import camera_for, printer_for, scanner_for
 from drivers.errors import BadDeviceUrl, DeviceError
 from mqtt_bridge.database import Database
@@ -140,19 +140,24 @@ def spool(settings: Settings) -> Iterator[Finding]:
     with _reading(settings) as db:
         if db is None:
             return
-        jobs = Counter(row.state for row in records.recent_print_jobs(db, JOBS))
-    waiting, doubtful = jobs["queued"] + jobs["sending"], jobs["ambiguous"]
+        states = Counter(_spooled(row) for row in jobs.recent(db, JOBS))
+    waiting, doubtful = states["waiting"], states["ambiguous"]
     if doubtful:
         yield warn(
-            "spool", f"{doubtful} jobs may or may not be on paper", "Look at the paper; reprint from the staff page."
+            "spool", f"{doubtful} jobs may or may not be on paper", "Look at the paper; say so on the staff page."
         )
     if waiting:
-        yield warn("spool", f"{waiting} jobs wait for the printer", "See the printer's line.")
+        yield warn("spool", f"{waiting} jobs wait for a printer", "See the printer's line.")
     if not waiting and not doubtful:
         yield ok(
             "spool",
-            f"nothing waits; {jobs['printed'] + jobs['sent']} of the last {sum(jobs.values())} jobs are on paper",
+            f"nothing waits; {states['printed'] + states['sent']} of the last {sum(states.values())} jobs are on paper",
         )
+
+
+def _spooled(row: Any) -> str:
+    waits = row.state in {"queued", "sending"} or (row.state == "failed" and not row.given_up)
+    return "waiting" if waits else str(row.state)
 
 
 def _path(settings: Settings) -> Path:

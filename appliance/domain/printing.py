@@ -1,4 +1,7 @@
-"""What is to be printed, as facts; the desk lays them out for the paper it has. No names: paper gets lost."""
+"""What is to be printed, as facts; ``domain/paper`` lays them out for the paper there is.
+
+Paper gets lost: names stand only on badges and door lists, which exist to show them. Times in ms since the epoch.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import msgspec
 
 
 class PrintedTicket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One ticket on paper; times in ms since the epoch, ``receipt`` the signed text for its QR code."""
+    """One ticket on paper; ``receipt`` is the signed text for its QR code."""
 
     event: str
     starts_at_ms: int
@@ -42,7 +45,40 @@ class SalesReceipt(msgspec.Struct, frozen=True, tag="receipt", forbid_unknown_fi
     at_ms: int
 
 
-Printable = Stub | SalesReceipt
+class Badge(msgspec.Struct, frozen=True, tag="badge", forbid_unknown_fields=True):
+    """A badge to wear: the holder's name, and ``photo`` (the id of a picture taken with consent) where there is one."""
+
+    ticket: PrintedTicket
+    name: str
+    photo: str = ""
+
+
+class DoorRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One ticket on a door list; ``inside`` when it came in before the list was made."""
+
+    name: str
+    code: str
+    ticket_type: str
+    inside: bool
+    note: str = ""
+
+
+class DoorList(msgspec.Struct, frozen=True, tag="door_list", forbid_unknown_fields=True):
+    """A part of the list of tickets of a session, for when nothing works but paper; ``part`` counts from 1."""
+
+    event: str
+    starts_at_ms: int
+    timezone: str
+    venue: str
+    at_ms: int
+    tickets: int
+    inside: int
+    part: int
+    parts: int
+    rows: tuple[DoorRow, ...]
+
+
+Printable = Stub | SalesReceipt | Badge | DoorList
 # Made at import: msgspec (0.22) crashes when two threads describe the same structs at once.
 _DECODER: msgspec.json.Decoder[Printable] = msgspec.json.Decoder(Printable)
 

@@ -52,7 +52,7 @@ def page(unit: Unit) -> DoorPage:
     newest = scans[0] if scans else None
     fresh = newest is not None and not newest.undone and unit.now.wall_ms - newest.at_ms < VERDICT_LASTS_MS
     zone = next((each.at.timezone for each in view.sessions), "") or timezone_of(listing.listing(unit).events)
-    jobs = tuple((job, *_job(job)) for job in view.jobs[:SHOWN_JOBS])
+    jobs = tuple((job, *job_words(job)) for job in view.jobs[:SHOWN_JOBS])
     return DoorPage(newest if fresh else None, scans, view, zone, _facts(view), jobs)
 
 
@@ -128,15 +128,21 @@ def _advice(name: str) -> str:
     return advices.get(name, "")
 
 
-def _job(job: PrintJob) -> tuple[str, str]:
+def job_words(job: PrintJob) -> tuple[str, str]:
+    """Return a mark (good, warn, bad or empty) and how a print job is, in words."""
     states = {
         "queued": ("", _("waiting")),
         "sending": ("", _("printing")),
         "printed": ("good", _("printed")),
         "sent": ("good", _("sent; the printer says nothing")),
-        "failed": ("bad", _("not printed")),
-        "ambiguous": ("warn", _("perhaps printed: look, then reprint or leave it")),
+        "failed": ("warn", _("waiting; a printer could not take it")) if job.waits else ("bad", _("not printed")),
+        "ambiguous": ("warn", _("perhaps printed: look at the paper")),
+    }
+    kinds = {
+        "stub": _("Stub"),
+        "receipt": _("Receipt"),
+        "badge": _("Badge"),
+        "door_list": _("Door list"),
     }
     mark, state = states.get(job.state, ("", job.state))
-    kind = _("Stub") if job.kind == "stub" else _("Receipt")
-    return mark, f"{kind}: {state}"
+    return mark, f"{kinds.get(job.kind, job.kind)}: {state}"

@@ -9,8 +9,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.errors import Invalid, NotFound
 from appliance.portal import door_page, forms
-from appliance.services import door, idempotency, printing, switches
+from appliance.services import door, idempotency, printing, stationery, switches
 from appliance.services.box import Unit
+from appliance.services.door_list import print_door_list
 from appliance.web.site import site
 from appliance.web.texts import _, plural
 from mqtt_bridge.protocol.messages import Method
@@ -30,7 +31,11 @@ def register(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/check-ins/<check_in>/undo", "undo", undo, methods=["POST"])
     blueprint.add_url_rule("/admissions", "pay", pay_and_admit, methods=["POST"])
     blueprint.add_url_rule(f"/jobs/<int(max={LARGEST_JOB}):job_id>/reprint", "reprint", reprint, methods=["POST"])
+    blueprint.add_url_rule(f"/jobs/<int(max={LARGEST_JOB}):job_id>/resolution", "resolve", resolve, methods=["POST"])
+    blueprint.add_url_rule(f"/jobs/<int(max={LARGEST_JOB}):job_id>", "job", show_job)
+    blueprint.add_url_rule(f"/jobs/<int(max={LARGEST_JOB}):job_id>/paper.png", "job_picture", job_picture)
     blueprint.add_url_rule("/switches", "switch", switch, methods=["POST"])
+    blueprint.add_url_rule("/door-lists", "door_list", door_list, methods=["POST"])
     blueprint.add_url_rule("/unpaid/<event_session>", "unpaid", cancel_unpaid, methods=["GET", "POST"])
 
 
@@ -99,6 +104,31 @@ def reprint(job_id: int) -> AnyResponse:
     return redirect(url_for("staff.door"), SEE_OTHER)
 
 
+def resolve(job_id: int) -> AnyResponse:
+    """Say what became of a job in doubt: it is on paper, or it is printed again as a reprint."""
+    came_out = request.form.get("came_out", "")
+    if came_out not in {"yes", "no"}:
+        raise Invalid(_("Say whether it is on paper."), field="came_out")
+    site().box.run(lambda unit: printing.resolve(unit, job_id, g.member.badge, came_out=came_out == "yes"))
+    return redirect(url_for("staff.door"), SEE_OTHER)
+
+
+def show_job(job_id: int) -> str:
+    """A job of the spool with a picture of its paper."""
+    job, (mark, words) = site().box.look(
+        lambda unit: (found := printing.find(unit, job_id), door_page.job_words(found))
+    )
+    return render_template("staff/job.html", job=job, mark=mark, words=words)
+
+
+def job_picture(job_id: int) -> AnyResponse:
+    """What a job looks like on paper."""
+    answer = make_response(site().box.look(lambda unit: stationery.picture(unit, job_id)))
+    answer.headers["Content-Type"] = "image/png"
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
+
+
 def switch() -> AnyResponse:
     """Open or close a door or a sale."""
     kind, _colon, event_session = request.form.get("name", "").partition(":")
@@ -107,6 +137,13 @@ def switch() -> AnyResponse:
         raise NotFound("There is no such switch.")
     change = switches.set_door if kind == "door" else switches.set_sale
     site().box.run(lambda unit: change(unit, event_session, _POSITIONS[value], g.member.badge))
+    return redirect(url_for("staff.door"), SEE_OTHER)
+
+
+def door_list() -> AnyResponse:
+    """Print every ticket of a date, for when nothing works but paper."""
+    event_session = request.form.get("event_session", "")
+    site().box.run(lambda unit: print_door_list(unit, event_session, g.member.badge))
     return redirect(url_for("staff.door"), SEE_OTHER)
 
 

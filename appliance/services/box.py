@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from appliance.domain.clock import Now
 from appliance.domain.errors import Refusal
 from appliance.domain.printing import Printable, encode
-from appliance.store import codes, documents, records
+from appliance.store import codes, documents, jobs, records
 from appliance.store.device import DeviceRow
 from appliance.store.device import load as load_device
 from mqtt_bridge.database import Database
@@ -160,7 +160,7 @@ class Unit:
     def print(self, kind: str, document: Printable, reprint_of: int | None = None) -> int:
         """Queue a print job; the desk is woken after COMMIT."""
         self.wakes.add("desk")
-        return records.add_print_job(self.db, kind, encode(document), self.now.wall_ms, reprint_of)
+        return jobs.add(self.db, kind, encode(document), self.now.wall_ms, reprint_of)
 
     def audit(self, who: str, action: str, subject: str = "", detail: str = "") -> None:
         """Write down who did what; never names, contacts or tokens."""

@@ -8,7 +8,7 @@ from appliance.services import hardware, printing
 from appliance.services.box import CLOUD, Unit
 from appliance.services.stock import sale_window
 from appliance.services.views import DoorSession, DoorView
-from appliance.store import orders, records, waiting
+from appliance.store import jobs, orders, records, waiting
 from mqtt_bridge.protocol.catalogue import Event, EventSession
 
 JOBS_SHOWN = 10
@@ -37,7 +37,7 @@ def door_view(unit: Unit) -> DoorView:
         sealed=unit.device.sealed,
         retold=(unit.device.retold_part, unit.device.retold_parts),
         hardware=hardware.seen(unit),
-        jobs=tuple(printing.view(row) for row in records.recent_print_jobs(unit.db, JOBS_SHOWN)),
+        jobs=tuple(printing.view(row) for row in jobs.recent(unit.db, JOBS_SHOWN)),
     )
 
 

@@ -1,10 +1,10 @@
-"""The print spool: the desk takes a job, says what became of it, and never prints one twice by itself.
+"""The print spool: what waits, what became of each job, and printing one again.
 
-    queued --claim--> sending --finish--> printed | sent | failed | ambiguous
-    sending --recover (the desk died in between)--> ambiguous
-
-``sent``: all bytes are at the printer, which cannot say more. ``ambiguous``: paper may or may not carry it; a person looks
-and reprints.
+queued -> sending -> printed     the printer itself said it worked through the job, or a person saw it
+                     sent        it took every byte and cannot say more
+                     failed      it took no byte: nothing can be on paper, so another printer, or the same one later, takes the job;
+                                 ``given_up`` when nobody will, because it cannot be laid out or came too late
+                     ambiguous   it took some bytes, or all and then reported trouble: a person looks and says
 """
 
 from __future__ import annotations
@@ -13,27 +13,46 @@ from typing import Any, Literal
 
 from sqlalchemy import Row
 
+from appliance.domain.clock import MINUTE_MS
 from appliance.domain.errors import Invalid, NotFound
 from appliance.services.box import Unit
 from appliance.services.views import PrintJob
-from appliance.store import records
+from appliance.store import jobs
 
-Outcome = Literal["printed", "sent", "failed", "ambiguous", "queued"]
+Outcome = Literal["printed", "sent", "failed", "ambiguous"]
+
+FIRST = "printer"
+SECOND = "printer_2"
+STUB_KEPT_MS = 10 * MINUTE_MS
+JOB_KEPT_MS = 60 * MINUTE_MS
+_TOO_LATE = "It waited too long for a printer. Print it again if somebody still needs it."
+_MISSING = "Staff looked: it is not on paper."
 
 
-def claim(unit: Unit) -> PrintJob | None:
-    """Return the oldest queued job, now ``sending``; None if there is none."""
-    row = records.next_print_job(unit.db)
+def claim(unit: Unit, printer: str = FIRST) -> PrintJob | None:
+    """Return the oldest job that ``printer`` may take, now ``sending``; None if there is none.
+
+    The second printer takes only what another one could not take a byte of. What waited so long that its paper would
+    only confuse people is given up, where the clock can tell.
+    """
+    if unit.now.trusted:
+        jobs.give_up_old(unit.db, unit.now.wall_ms, STUB_KEPT_MS, JOB_KEPT_MS, _TOO_LATE)
+    row = jobs.next_for(unit.db, failed_only=printer != FIRST)
     if row is None:
         return None
-    records.change_print_job(
-        unit.db, row.id, state="sending", attempts=row.attempts + 1, changed_at_ms=unit.now.wall_ms
+    jobs.change(
+        unit.db,
+        row.id,
+        state="sending",
+        printer=printer,
+        attempts=row.attempts + 1,
+        changed_at_ms=unit.now.wall_ms,
     )
     return view(_find(unit, row.id))
 
 
-def finish(unit: Unit, job_id: int, state: Outcome, reason: str | None = None) -> None:
-    """Say what became of a job that was ``sending``; ``queued`` puts it back because nothing reached the printer.
+def finish(unit: Unit, job_id: int, state: Outcome, reason: str | None = None, *, given_up: bool = False) -> None:
+    """Say what became of a job that was ``sending``.
 
     Raises ``Invalid`` for a job that is not ``sending``, so that a slow desk cannot overwrite a newer truth.
     """
@@ -41,26 +60,48 @@ def finish(unit: Unit, job_id: int, state: Outcome, reason: str | None = None) -
     if row.state != "sending":
         msg = f"Print job {job_id} is {row.state}, not sending."
         raise Invalid(msg, field="job")
-    records.change_print_job(unit.db, job_id, state=state, reason=reason, changed_at_ms=unit.now.wall_ms)
+    jobs.change(unit.db, job_id, state=state, reason=reason, given_up=given_up, changed_at_ms=unit.now.wall_ms)
+
+
+def pass_on(unit: Unit, printer: str, reason: str) -> int:
+    """``printer`` cannot print now: mark what is queued as failed there, so that the second one takes it; return how many."""
+    return jobs.fail_queued(unit.db, printer, reason, unit.now.wall_ms)
 
 
 def reprint(unit: Unit, job_id: int, staff: str) -> PrintJob:
-    """Queue a copy of a job that is over; the copy says of which one it is."""
+    """Queue a copy of a job that is over; the copy says of which one it is, and REPRINT on paper."""
     row = _find(unit, job_id)
-    if row.state in {"queued", "sending"}:
+    if row.state in {"queued", "sending"} or _still_tried(row):
         msg = "This job has not been printed yet; it is still in the queue."
         raise Invalid(msg, field="job")
     unit.wakes.add("desk")
-    copy = records.add_print_job(unit.db, row.kind, row.document, unit.now.wall_ms, job_id)
+    copy = jobs.add(unit.db, row.kind, row.document, unit.now.wall_ms, job_id)
     unit.audit(staff, "reprint", str(job_id))
     return view(_find(unit, copy))
 
 
+def resolve(unit: Unit, job_id: int, staff: str, *, came_out: bool) -> PrintJob:
+    """A person looked after an ambiguous job: it is on paper, or it is printed again as a REPRINT. Returns that job.
+
+    Raises ``Invalid`` where there is nothing to decide (any more).
+    """
+    row = _find(unit, job_id)
+    if row.state != "ambiguous":
+        msg = f"This job is not in doubt: it is {row.state}."
+        raise Invalid(msg, field="job")
+    unit.audit(staff, "print_resolved", str(job_id), "on paper" if came_out else "not on paper")
+    if came_out:
+        jobs.change(unit.db, job_id, state="printed", reason=None, changed_at_ms=unit.now.wall_ms)
+        return view(_find(unit, job_id))
+    jobs.change(unit.db, job_id, state="failed", given_up=True, reason=_MISSING, changed_at_ms=unit.now.wall_ms)
+    return reprint(unit, job_id, staff)
+
+
 def recover(unit: Unit) -> int:
     """Call once when the desk starts: what was ``sending`` when it died is ``ambiguous`` now; return how many."""
-    found = records.print_jobs_in(unit.db, "sending")
+    found = jobs.in_state(unit.db, "sending")
     for job in found:
-        records.change_print_job(
+        jobs.change(
             unit.db,
             job,
             state="ambiguous",
@@ -68,6 +109,11 @@ def recover(unit: Unit) -> int:
             changed_at_ms=unit.now.wall_ms,
         )
     return len(found)
+
+
+def find(unit: Unit, job_id: int) -> PrintJob:
+    """Return a job; raises ``NotFound``."""
+    return view(_find(unit, job_id))
 
 
 def view(row: Row[Any]) -> PrintJob:
@@ -82,11 +128,17 @@ def view(row: Row[Any]) -> PrintJob:
         reprint_of=row.reprint_of,
         created_at_ms=row.created_at_ms,
         changed_at_ms=row.changed_at_ms,
+        printer=row.printer,
+        waits=row.state == "queued" or _still_tried(row),
     )
 
 
+def _still_tried(row: Row[Any]) -> bool:
+    return row.state == "failed" and not row.given_up
+
+
 def _find(unit: Unit, job_id: int) -> Row[Any]:
-    row = records.find_print_job(unit.db, job_id)
+    row = jobs.find(unit.db, job_id)
     if row is None:
         msg = "This print job does not exist."
         raise NotFound(msg)

@@ -233,7 +233,10 @@ class HardwareView(msgspec.Struct, frozen=True):
 
 
 class PrintJob(msgspec.Struct, frozen=True):
-    """A job of the spool; ``document`` is JSON of ``appliance.domain.printing``."""
+    """A job of the spool; ``document`` is JSON of ``appliance.domain.printing``, ``printer`` the one that had it last.
+
+    ``waits`` while a printer will still take it by itself.
+    """
 
     id: int
     kind: str
@@ -244,6 +247,8 @@ class PrintJob(msgspec.Struct, frozen=True):
     reprint_of: int | None
     created_at_ms: int
     changed_at_ms: int
+    printer: str = ""
+    waits: bool = False
 
 
 class DoorView(msgspec.Struct, frozen=True):

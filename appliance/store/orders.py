@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert
@@ -168,3 +168,32 @@ def issued_by_quota(db: Connection, issuer: str) -> dict[str, int]:
         .group_by(ticket.c.quota)
     )
     return {row[0]: row[1] for row in db.execute(query)}
+
+
+class DoorRowFound(NamedTuple):
+    """A standing ticket as a door list needs it."""
+
+    name: str
+    code: str
+    ticket_type: str
+    payment: str
+    price_minor: int
+    inside: bool
+
+
+def door_rows(db: Connection, event_session: str) -> list[DoorRowFound]:
+    """Return the tickets of a session that admit or will once they are paid."""
+    query = (
+        select(
+            order.c.name,
+            ticket.c.code,
+            ticket.c.ticket_type,
+            order.c.payment,
+            ticket.c.price_minor,
+            ticket.c.checked_in_by,
+        )
+        .join_from(ticket, order)
+        .where(ticket.c.event_session == event_session, ticket.c.voided.is_(False))
+        .where(order.c.status.in_(("confirmed", "cancel_pending")), ticket.c.replaced_by.is_(None))
+    )
+    return [DoorRowFound(*row[:5], inside=row[5] is not None) for row in db.execute(query)]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.domain.clock import Now
-from appliance.store.tables import audit, hardware, idempotency, issuer_key, print_job, rate, staff_token, switch
+from appliance.store.tables import audit, hardware, idempotency, issuer_key, rate, staff_token, switch
 from mqtt_bridge.prepared import Prepared, PreparedChange
 
 # Statements of the hot path are built once: building one costs as much as running it.
@@ -33,40 +33,6 @@ _STAFF_TOKEN = Prepared(select(staff_token).where(staff_token.c.sha256 == bindpa
 def add_audit(db: Connection, at_ms: int, who: str, action: str, subject: str, detail: str) -> None:
     """Insert one line of who did what."""
     _ADD_AUDIT.run(db, at_ms=at_ms, who=who, action=action, subject=subject, detail=detail)
-
-
-def add_print_job(db: Connection, kind: str, document: bytes, at_ms: int, reprint_of: int | None) -> int:
-    """Queue a job; return its id."""
-    row = print_job.insert().values(
-        kind=kind, document=document, state="queued", reprint_of=reprint_of, created_at_ms=at_ms, changed_at_ms=at_ms
-    )
-    return int(db.execute(row.returning(print_job.c.id)).scalar_one())
-
-
-def find_print_job(db: Connection, job: int) -> Row[Any] | None:
-    """Return a job."""
-    return db.execute(select(print_job).where(print_job.c.id == job)).first()
-
-
-def next_print_job(db: Connection) -> Row[Any] | None:
-    """Return the oldest queued job."""
-    query = select(print_job).where(print_job.c.state == "queued").order_by(print_job.c.id).limit(1)
-    return db.execute(query).first()
-
-
-def change_print_job(db: Connection, job: int, **values: Any) -> None:
-    """Set columns of a job."""
-    db.execute(update(print_job).where(print_job.c.id == job).values(**values))
-
-
-def print_jobs_in(db: Connection, state: str) -> list[int]:
-    """Return ids of the jobs in a state."""
-    return list(db.execute(select(print_job.c.id).where(print_job.c.state == state)).scalars())
-
-
-def recent_print_jobs(db: Connection, limit: int) -> list[Row[Any]]:
-    """Return the latest jobs, newest first."""
-    return list(db.execute(select(print_job).order_by(print_job.c.id.desc()).limit(limit)))
 
 
 def hardware_rows(db: Connection) -> list[Row[Any]]:

@@ -255,7 +255,7 @@ print_job = Table(
     "print_job",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("kind", String, nullable=False),  # stub | receipt
+    Column("kind", String, nullable=False),  # stub | receipt | badge | door_list
     Column("document", LargeBinary, nullable=False),  # JSON of appliance.domain.printing
     Column("state", String, nullable=False),  # queued | sending | printed | sent | failed | ambiguous
     Column("reason", String),
@@ -263,6 +263,8 @@ print_job = Table(
     Column("reprint_of", Integer),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("changed_at_ms", BigInteger, nullable=False),
+    Column("printer", String, nullable=False, default="", server_default=""),  # that had it last
+    Column("given_up", Boolean, nullable=False, default=False, server_default="0"),  # failed, and nobody tries again
 )
 Index("print_job_state", print_job.c.state, print_job.c.id)
 

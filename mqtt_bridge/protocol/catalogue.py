@@ -104,6 +104,17 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     personal_data_days: int = 30
 
 
+class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What printers print: the organiser's templates as (kind, text), the sha256 of a logo, and whether cash opens the drawer.
+
+    Devices that cannot use a template print their own, so the texts are not checked here.
+    """
+
+    templates: tuple[tuple[str, str], ...] = ()
+    logo: str | None = None
+    drawer: bool = False
+
+
 class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A person at the door; ``pin_hash`` is ``scrypt$n$r$p$salt$hash`` (hex), ``venues`` empty means all."""
 
@@ -121,6 +132,7 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     events: tuple[Event, ...] = ()
     limits: Limits = Limits()
     staff: tuple[StaffMember, ...] = ()
+    paper: Paper = Paper()
 
     @cached_property
     def venue(self) -> dict[str, Venue]:

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from appliance.desk.spool import PrintPump
+from appliance.domain.clock import MINUTE_MS
+from appliance.domain.errors import Invalid
 from appliance.services import door, printing
 from appliance.services.booking import Item
 from appliance.services.views import PrintJob
-from appliance.store import records
+from appliance.store import jobs as rows
 from drivers.errors import DeviceError
 from drivers.printer.api import PrinterStatus
 from drivers.printer.model import Receipt
@@ -33,7 +35,7 @@ def sell(box: TestBox, quantity: int = 1) -> str:
 
 def jobs(box: TestBox) -> list[PrintJob]:
     """Every job, oldest first."""
-    return box.look(lambda unit: [printing.view(row) for row in reversed(records.recent_print_jobs(unit.db, 50))])
+    return box.look(lambda unit: [printing.view(row) for row in reversed(rows.recent(unit.db, 50))])
 
 
 @pytest.fixture
@@ -169,19 +171,78 @@ class TakesNothing:
         raise DeviceError("Gone.", bytes_taken=0)
 
 
-def test_a_job_of_which_no_byte_was_taken_goes_back_to_the_queue(box: TestBox) -> None:
-    """Nothing can have been printed, so it is sent again by itself."""
+def test_a_job_of_which_no_byte_was_taken_failed_and_is_sent_again_by_itself(box: TestBox) -> None:
+    """Nothing can have been printed, so the same printer takes it once it can, before younger jobs."""
     sell(box)
     pump = PrintPump(box, TakesNothing())  # type: ignore[arg-type]
     assert pump.step() > 0
     first = jobs(box)[0]
-    assert (first.state, first.attempts) == ("queued", 1)
+    assert (first.state, first.attempts, first.waits) == ("failed", 1, True)
     assert "Gone." in str(first.reason)
+    well = pump_for(box, SimulatedPrinter())
+    while well.step() == 0:
+        pass
+    assert [(job.state, job.attempts) for job in jobs(box)] == [("printed", 2), ("printed", 1)]
+
+
+def test_what_the_first_printer_took_no_byte_of_falls_over_to_the_second(box: TestBox) -> None:
+    """The first printer has no paper: its pump says so and wakes the second, which prints in order."""
+    first, second = SimulatedPrinter(), SimulatedPrinter()
+    first.set_fault(Fault.PAPER_OUT)
+    woken: list[str] = []
+    sell(box)
+    one = PrintPump(box, SimPrinter(first, timeout_s=0.1), pass_on=lambda: woken.append("second"))
+    two = PrintPump(box, SimPrinter(second, timeout_s=0.1), name=printing.SECOND)
+    assert two.step() > 0, "what nobody failed to print is not the second printer's"
+    assert one.step() > 0
+    assert woken == ["second"]
+    assert [(job.state, job.printer) for job in jobs(box)] == [("failed", "printer")] * 2
+    assert "no paper" in str(jobs(box)[0].reason)
+    while two.step() == 0:
+        pass
+    assert [(job.state, job.printer) for job in jobs(box)] == [("printed", "printer_2")] * 2
+    assert len(second.receipts()) == 2
+    assert not first.receipts()
+
+
+def test_an_ambiguous_job_never_falls_over_and_is_a_persons_to_decide(box: TestBox) -> None:
+    """On paper after all: done. Missing: a copy that says REPRINT, and the job itself has failed for good."""
+    simulated, second = SimulatedPrinter(), SimulatedPrinter()
+    sell(box, 8)
+    pump = PrintPump(box, SimPrinter(simulated, timeout_s=0.1), write_s=0.3, confirm_s=0.1, pass_on=lambda: None)
+    two = PrintPump(box, SimPrinter(second, timeout_s=0.1), name=printing.SECOND)
+    simulated.set_fault(Fault.STALL)
+    pump.step()
+    assert states(box)[0] == "ambiguous"
+    assert two.step() > 0
+    simulated.set_fault(None)
+    doubtful = jobs(box)[0].id
+    copy = box.run(lambda unit: printing.resolve(unit, doubtful, BADGE, came_out=False))
+    assert copy.reprint_of == doubtful
+    assert (jobs(box)[0].state, jobs(box)[0].waits) == ("failed", False)
+    while pump.step() == 0:
+        pass
+    assert text_of(simulated.receipts()[-1]).startswith("REPRINT")
+    with pytest.raises(Invalid):
+        box.run(lambda unit: printing.resolve(unit, doubtful, BADGE, came_out=True))
+
+
+def test_what_waited_too_long_is_given_up_and_says_so(box: TestBox) -> None:
+    """A new roll after half an hour does not spit out the stubs of everybody who is inside."""
+    simulated = SimulatedPrinter()
+    sell(box)
+    box.turn.advance(11 * MINUTE_MS)
+    pump = pump_for(box, simulated)
+    while pump.step() == 0:
+        pass
+    receipt, stub = jobs(box)
+    assert (receipt.state, stub.state, stub.waits) == ("printed", "failed", False)
+    assert "waited too long" in str(stub.reason)
 
 
 def test_a_job_that_cannot_be_laid_out_fails_and_the_next_one_prints(box: TestBox) -> None:
     """One bad document does not stop the spool."""
-    box.run(lambda unit: records.add_print_job(unit.db, "stub", b"{}", unit.now.wall_ms, None))
+    box.run(lambda unit: rows.add(unit.db, "stub", b"{}", unit.now.wall_ms, None))
     sell(box)
     pump = pump_for(box, SimulatedPrinter())
     while pump.step() == 0:

@@ -18,7 +18,7 @@ from appliance.doctor import Finding, examine, report
 from appliance.services import hardware, printing, sync
 from appliance.services.box import Box
 from appliance.settings import Settings, read_settings
-from appliance.store import records
+from appliance.store import jobs
 from mqtt_bridge.broker import EmbeddedBroker
 from mqtt_bridge.cloud import store
 from tests.support.box import example_catalogue
@@ -131,7 +131,7 @@ def test_devices_wrong_addresses_silent_desks_and_faults_are_told_apart(
 
 def test_doubtful_print_jobs_and_a_frozen_device_are_listed(settings: Settings, box: Box) -> None:
     """What waits for a person, and why nothing is sold."""
-    box.run(lambda unit: records.add_print_job(unit.db, "stub", b"{}", unit.now.wall_ms, None))
+    box.run(lambda unit: jobs.add(unit.db, "stub", b"{}", unit.now.wall_ms, None))
     box.run(printing.claim)
     box.run(printing.recover)
     box.run(sync.begin_incarnation)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from appliance.domain import printing as documents
 from appliance.domain.clock import MINUTE_MS
 from appliance.portal import WebSettings, create_app
 from appliance.services import door as door_service
@@ -294,12 +295,45 @@ def test_a_failed_print_can_be_tried_again(door: Phone, phone: Phone, box: TestB
     scan(door, ticket_code(phone.book(**{f"q.{ADULT}": "0", f"q.{CHILD}": "1"})))
     job = box.run(printing.claim)
     assert job is not None
-    box.run(lambda unit: printing.finish(unit, job.id, "failed", "paper is out"))
+    box.run(lambda unit: printing.finish(unit, job.id, "failed", "paper is out", given_up=True))
     page = door.get("/staff/")
     assert "Stub: not printed" in page
     assert "paper is out" in page
     page = door.send(page, "/reprint")
     assert "Stub: waiting" in page
+
+
+def test_a_job_in_doubt_is_decided_by_whoever_looked_at_the_paper(door: Phone, phone: Phone, box: TestBox):
+    """Its page shows what the paper looks like; missing paper is printed again, and nothing is left to decide."""
+    scan(door, ticket_code(phone.book(**{f"q.{ADULT}": "0", f"q.{CHILD}": "1"})))
+    job = box.run(printing.claim)
+    assert job is not None
+    box.run(printing.recover)
+    page = door.get("/staff/")
+    assert "Stub: perhaps printed" in page
+    assert f'src="/staff/jobs/{job.id}/paper.png"' in door.get(f"/staff/jobs/{job.id}")
+    picture = door.http.get(f"/staff/jobs/{job.id}/paper.png")
+    assert picture.data.startswith(b"\x89PNG")
+    door.get("/staff/")
+    page = door.send(page, "/resolution", came_out="no")
+    assert "Stub: not printed" in page
+    assert "Stub: waiting" in page
+    assert box.look(lambda unit: printing.find(unit, job.id + 1)).reprint_of == job.id
+    door.get("/staff/jobs/99999")
+    assert door.status == 404
+
+
+def test_the_door_list_of_a_date_is_printed_by_name(door: Phone, phone: Phone, box: TestBox):
+    """For when nothing works but paper; a date nobody has a ticket for is said so."""
+    page = door.get("/staff/")
+    assert "knows no ticket" in door.send(page, "/door-lists", event_session=TONIGHT)
+    phone.book(**{f"q.{ADULT}": "1", f"q.{CHILD}": "1"})
+    door.send(door.get("/staff/"), "/door-lists", event_session=TONIGHT)
+    job = box.run(printing.claim)
+    assert job is not None
+    printed = documents.decode(job.document)
+    assert isinstance(printed, documents.DoorList)
+    assert (printed.tickets, printed.inside, len(printed.rows)) == (2, 0, 2)
 
 
 def test_an_untrusted_clock_and_a_cut_link_are_told(door: Phone, box: TestBox):

@@ -54,10 +54,10 @@ def test_a_desk_that_died_while_printing_leaves_an_ambiguous_job_that_staff_repr
         box.run(lambda unit: printing.reprint(unit, 999, BADGE))
 
 
-def test_a_job_put_back_is_claimed_again(box):
+def test_a_job_of_which_no_byte_was_taken_is_claimed_again(box):
     sell(box)
     job = box.run(printing.claim)
-    box.run(lambda unit: printing.finish(unit, job.id, "queued", "printer is off"))
+    box.run(lambda unit: printing.finish(unit, job.id, "failed", "printer is off"))
     assert box.run(printing.claim).attempts == 2
 
 

@@ -1,0 +1,33 @@
+"""What this venue prints on: the organiser's templates and logo, and a picture of a job as it looks on paper."""
+
+from __future__ import annotations
+
+from appliance.domain import printing as documents
+from appliance.domain.paper import Stationery, lay_out
+from appliance.services import printing
+from appliance.services.box import Unit
+from appliance.services.views import PrintJob
+from appliance.store import documents as rows
+
+REPRINT = "REPRINT"
+
+
+def stationery_for(unit: Unit, job: PrintJob) -> Stationery:
+    """Return what ``job`` is laid out with: its template, and the logo if that has arrived."""
+    paper = unit.catalogue.paper
+    logo = rows.find_asset(unit.db, paper.logo) if paper.logo else None
+    return Stationery({kind: text for kind, text in paper.templates if kind == job.kind}, logo[1] if logo else None)
+
+
+def marks_of(job: PrintJob) -> tuple[str, ...]:
+    """Return the words that stand on top of a job's paper, whatever the template says."""
+    return (REPRINT,) if job.reprint_of is not None else ()
+
+
+def picture(unit: Unit, job_id: int) -> bytes:
+    """Return a job as it looks on paper, as PNG; raises ``NotFound``."""
+    # Drawing needs the printer's interpreter and pictures, which a portal that shows none does not load.
+    from drivers.printer.preview import document_png
+
+    job = printing.find(unit, job_id)
+    return document_png(lay_out(documents.decode(job.document), stationery_for(unit, job), marks_of(job)))

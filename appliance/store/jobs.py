@@ -1,0 +1,68 @@
+"""Rows of the print spool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, or_, select, update
+
+from appliance.store.tables import print_job
+
+_WAITS = or_(print_job.c.state == "queued", and_(print_job.c.state == "failed", print_job.c.given_up.is_(False)))
+
+
+def add(db: Connection, kind: str, document: bytes, at_ms: int, reprint_of: int | None) -> int:
+    """Queue a job; return its id."""
+    row = print_job.insert().values(
+        kind=kind, document=document, state="queued", reprint_of=reprint_of, created_at_ms=at_ms, changed_at_ms=at_ms
+    )
+    return int(db.execute(row.returning(print_job.c.id)).scalar_one())
+
+
+def find(db: Connection, job: int) -> Row[Any] | None:
+    """Return a job."""
+    return db.execute(select(print_job).where(print_job.c.id == job)).first()
+
+
+def next_for(db: Connection, *, failed_only: bool) -> Row[Any] | None:
+    """Return the oldest job that waits; with ``failed_only`` the oldest that some printer could not take."""
+    waits = and_(_WAITS, print_job.c.state == "failed") if failed_only else _WAITS
+    return db.execute(select(print_job).where(waits).order_by(print_job.c.id).limit(1)).first()
+
+
+def change(db: Connection, job: int, **values: Any) -> None:
+    """Set columns of a job."""
+    db.execute(update(print_job).where(print_job.c.id == job).values(**values))
+
+
+def fail_queued(db: Connection, printer: str, reason: str, at_ms: int) -> int:
+    """Mark every queued job as failed at ``printer``; return how many."""
+    values = {"state": "failed", "printer": printer, "reason": reason, "given_up": False, "changed_at_ms": at_ms}
+    return db.execute(update(print_job).where(print_job.c.state == "queued").values(**values)).rowcount
+
+
+def give_up_old(db: Connection, now_ms: int, stub_kept_ms: int, kept_ms: int, reason: str) -> None:
+    """Give up what waits and was made longer ago than that, stubs sooner than the rest."""
+    old = or_(
+        print_job.c.created_at_ms < now_ms - kept_ms,
+        and_(print_job.c.kind == "stub", print_job.c.created_at_ms < now_ms - stub_kept_ms),
+    )
+    values = {"state": "failed", "given_up": True, "reason": reason, "changed_at_ms": now_ms}
+    db.execute(update(print_job).where(_WAITS, old).values(**values))
+
+
+def in_state(db: Connection, state: str) -> list[int]:
+    """Return ids of the jobs in a state."""
+    return list(db.execute(select(print_job.c.id).where(print_job.c.state == state)).scalars())
+
+
+def recent(db: Connection, limit: int) -> list[Row[Any]]:
+    """Return the latest jobs, newest first."""
+    return list(db.execute(select(print_job).order_by(print_job.c.id.desc()).limit(limit)))
+
+
+def drop_before(db: Connection, made_before_ms: int) -> None:
+    """Delete jobs that are over and were made before."""
+    db.execute(
+        print_job.delete().where(print_job.c.created_at_ms < made_before_ms, ~_WAITS, print_job.c.state != "sending")
+    )
