@@ -141,7 +141,7 @@ def job_words(job: PrintJob) -> tuple[str, str]:
     kinds = {
         "stub": _("Stub"),
         "receipt": _("Receipt"),
-        "badge": _("Badge"),
+        "badge": _("Name badge"),
         "door_list": _("Door list"),
     }
     mark, state = states.get(job.state, ("", job.state))
