@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mqtt_bridge.mailbox.parcels import packed
 from mqtt_bridge.mailbox.rows import Outgoing
-from mqtt_bridge.mailbox.sender import numbered
+from mqtt_bridge.mailbox.sender import hash_of, numbered
 from mqtt_bridge.protocol import ids, topics
 from mqtt_bridge.protocol.catalogue import Catalogue, Event, EventSession, Quota, TicketType, Venue
 from mqtt_bridge.protocol.codec import decode, encode, key_id
@@ -85,6 +85,7 @@ class Device:
     epoch: int = 0
     granted: int = 0
     sold: int = 0
+    last: str = ""
     waiting: deque[Outgoing] = field(default_factory=deque)
 
     def hello(self) -> bytes:
@@ -127,8 +128,17 @@ class Device:
     def _put(self, body: Uplink) -> None:
         self.seq += 1
         row = numbered(
-            "life", self.seq, body, signer=self.key, org=ORG, sender=self.name, origin=self.name, wall_ms=now_ms()
+            "life",
+            self.seq,
+            body,
+            signer=self.key,
+            org=ORG,
+            sender=self.name,
+            origin=self.name,
+            wall_ms=now_ms(),
+            follows=self.last,
         )
+        self.last = hash_of(row.envelope)
         self.waiting.append(row)
 
 

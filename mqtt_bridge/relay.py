@@ -276,12 +276,13 @@ class Relay(Generic[U]):
             self._idle_since_ms = None
             self._answered, self._hello_due_ms, self._hellos = False, 0, 0
 
-    def _open(self, envelope: Envelope) -> Content:
+    def _open(self, payload: bytes) -> tuple[Content, Private | None]:
+        envelope = decode(payload, Envelope)
         content = open_envelope(envelope, self._cloud_key)
         if content.org != self._names.org:
             msg = f"a message for {content.org} reached {self._names.org}"
             raise BadSignature(msg)
-        return content
+        return content, envelope.private
 
     def _note_ack(self, ack: Ack) -> None:
         ack = self._pump.believed(ack)

@@ -16,9 +16,8 @@ from typing import IO
 import msgspec
 import structlog
 
-from mqtt_bridge.protocol.codec import Verifier, decode, key_id, public_key
-from mqtt_bridge.protocol.errors import ProtocolError
-from mqtt_bridge.protocol.messages import Envelope
+from mqtt_bridge.cloud.opened import Read
+from mqtt_bridge.protocol.codec import Verifier, key_id, public_key
 
 log = structlog.get_logger("marquee.reconciler")
 
@@ -32,7 +31,7 @@ Claim = tuple[str, bytes, bytes]
 
 
 class Ahead:
-    """``look`` at payloads that will be applied soon; keys made by ``key_of`` ask for what was confirmed."""
+    """``look`` at messages that will be applied soon; keys made by ``key_of`` ask for what was confirmed."""
 
     def __init__(self) -> None:
         self._keys: dict[str, _Key] = {}
@@ -51,11 +50,11 @@ class Ahead:
             self._by_kid[key_id(bytes.fromhex(public))] = public
         return key
 
-    def look(self, payloads: Collection[bytes]) -> None:
+    def look(self, reads: Collection[Read]) -> None:
         """Begin to verify those whose key was used before."""
-        if self._gone or len(payloads) < FEWEST:
+        if self._gone or len(reads) < FEWEST:
             return
-        claims = [claim for each in payloads if (claim := self._claim(each)) is not None]
+        claims = [claim for each in reads if (claim := self._claim(each)) is not None]
         if len(claims) < FEWEST:
             return
         if len(self._under_way) > MOST_UNDER_WAY:
@@ -92,12 +91,13 @@ class Ahead:
                         pipe.close()
             self._helper.wait(PATIENCE_S)
 
-    def _claim(self, payload: bytes) -> Claim | None:
+    def _claim(self, read: Read) -> Claim | None:
+        public = self._by_kid.get(read.envelope.kid)
+        if public is None or read.proven == public:
+            return None
         try:
-            envelope = decode(payload, Envelope)
-            public = self._by_kid.get(envelope.kid)
-            return None if public is None else (public, bytes.fromhex(envelope.sig), envelope.content.encode())
-        except (ProtocolError, ValueError):
+            return (public, bytes.fromhex(read.envelope.sig), read.text)
+        except ValueError:
             return None
 
     def _ask(self, claims: list[Claim]) -> frozenset[int]:

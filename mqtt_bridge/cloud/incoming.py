@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
-from mqtt_bridge.protocol.codec import Verifier, decode, encode, open_envelope, public_key
+from mqtt_bridge.protocol.codec import decode, encode
 from mqtt_bridge.protocol.errors import ProtocolError
-from mqtt_bridge.protocol.messages import Ack, Content, Envelope
+from mqtt_bridge.protocol.messages import Ack, Envelope
 from mqtt_bridge.protocol.topics import ROOT, parse_up
 
 LONGEST_EVIDENCE = 64 * 1024
-MOST_OPENED = 1_000
 _PERSONAL = b'"private"'
 
 
@@ -52,25 +51,6 @@ class Outcome:
         self.waiting |= other.waiting
         self.moved |= other.moved
         self.keys_changed |= other.keys_changed
-
-
-class Opened:
-    """Envelopes verified lately, so that a repeated transaction does not verify them again. Which key is right, rows say."""
-
-    def __init__(self, key_of: Callable[[str], Verifier] = public_key) -> None:
-        self._key_of = key_of
-        self._contents: dict[tuple[Envelope, str], Content] = {}
-        self._before: dict[tuple[Envelope, str], Content] = {}
-
-    def open(self, envelope: Envelope, public: str) -> Content:
-        """Return the content; raises as ``codec.open_envelope``."""
-        opened = (envelope, public)
-        content = self._contents.get(opened) or self._before.get(opened)
-        if content is None:
-            if len(self._contents) >= MOST_OPENED:  # what the batch under way has opened stays
-                self._before, self._contents = self._contents, {}
-            content = self._contents[opened] = open_envelope(envelope, self._key_of(public))
-        return content
 
 
 def incoming(topic: str, payload: bytes, org: str) -> Iterable[Incoming]:

@@ -64,6 +64,9 @@ class WorkMail:
     def last_seq(self, peer: str, inc: str) -> int:
         return self._mail.last_seq(peer, inc)
 
+    def last_envelope(self, peer: str, inc: str) -> bytes | None:
+        return self._mail.last_envelope(peer, inc)
+
     def put(self, peer: str, row: Outgoing) -> None:
         self._mail.put(peer, row)
 

@@ -7,7 +7,6 @@ How a kind of message is applied, and how to add one: ``kinds``. Stock is grante
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable
 
@@ -18,9 +17,10 @@ from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, contradict, raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.counts import Counts
 from mqtt_bridge.cloud.forwarding import Forwarder
-from mqtt_bridge.cloud.incoming import Incoming, NotIntroduced, Opened, Outcome, without_private
+from mqtt_bridge.cloud.incoming import Incoming, NotIntroduced, Outcome, without_private
 from mqtt_bridge.cloud.introductions import begin_life, introduce_earlier, keys_of, lives, pin_key, retire_key
 from mqtt_bridge.cloud.letterbox import WorkMail
+from mqtt_bridge.cloud.opened import Opened, Read
 from mqtt_bridge.cloud.records import (
     SILENT_MS,
     Applied,
@@ -46,7 +46,6 @@ from mqtt_bridge.protocol.messages import (
     Ack,
     Content,
     DeviceState,
-    Envelope,
     Hello,
     KeyPublished,
     Need,
@@ -100,7 +99,7 @@ class Batch:
         self._indigestible = indigestible
         self._acked: dict[tuple[str, str], int] = {}
         self._frozen = False
-        self._digests: dict[tuple[str, str, int], str] = {}
+        self._reads: dict[tuple[str, str, int], Read] = {}
         self._applied_now: set[tuple[str, str, int, str]] = set()
         self._handlers: dict[str, Callable[[Device, bytes], None]] = {
             "hello": self._hello,
@@ -148,7 +147,7 @@ class Batch:
         self.work.of(Key).fetch("device", names)
         if how is Lock.ALONE:
             self.work.of(Life).fetch("device", names)
-        told = [found for each in messages if each.leaf == "msg" and (found := self._glance(each)) is not None]
+        told = self._believed(messages)
         if not told:
             return
         self.work.of(Stream).fetch_keys({(each.sender, each.inc) for each in told})
@@ -175,15 +174,28 @@ class Batch:
         known = (catalogue.event_session.get(each) for each in sessions)
         self.work.of(Device).fetch("venue", {each[1].venue for each in known if each is not None})
 
-    def _glance(self, message: Incoming) -> Content | None:
-        """Open a message ahead; whatever is wrong with it is found again, and listed, when it is applied."""
+    def _believed(self, messages: Iterable[Incoming]) -> list[Content]:
+        """Open messages ahead; whatever is wrong with one is found again, and listed, when it is applied."""
+        keys = {each.name: keys_of(self.work, each.name) for each in messages}
+        reads: dict[str, list[tuple[str, Read]]] = {}
+        for each in messages:
+            if each.leaf == "msg" and (read := self._glance(each)) is not None:
+                reads.setdefault(keys[each.name].get(read.envelope.kid, ""), []).append((each.name, read))
+        reads.pop("", None)
+        for public, found in reads.items():
+            self._opened.prove([read for _, read in found], public)
+        return [
+            read.content
+            for public, found in reads.items()
+            for name, read in found
+            if read.content is not None and read.proven == public and read.content.sender == name
+        ]
+
+    def _glance(self, message: Incoming) -> Read | None:
         try:
-            envelope = decode(message.payload, Envelope)
-            public = keys_of(self.work, message.name).get(envelope.kid)
-            content = None if public is None else self._opened.open(envelope, public)
+            return self._opened.read(message.payload)
         except ProtocolError:
             return None
-        return content if content is not None and content.sender == message.name else None
 
     def _take(self, incoming: Incoming) -> None:
         """Apply one publication, or list why not."""
@@ -277,9 +289,10 @@ class Batch:
     def _message(self, device: Device, payload: bytes) -> None:
         last: list[Content] = []
 
-        def verified(envelope: Envelope) -> Content:
-            last.append(self._open(device, envelope))
-            return last[-1]
+        def verified(envelope: bytes) -> tuple[Content, Private | None]:
+            content, private = self._open(device, envelope)
+            last.append(content)
+            return content, private
 
         def apply(content: Content, private: Private | None) -> None:
             self._apply(device.name, content, private)
@@ -300,25 +313,25 @@ class Batch:
         else:
             self.outcome.acks[device.name, ack.inc] = ack
 
-    def _open(self, device: Device, envelope: Envelope) -> Content:
+    def _open(self, device: Device, payload: bytes) -> tuple[Content, Private | None]:
+        read = self._opened.read(payload)
         keys = keys_of(self.work, device.name)
-        public = keys.get(envelope.kid)
+        public = keys.get(read.envelope.kid)
         if public is None:
             if not keys:
                 raise NotIntroduced("no hello yet")
-            raise UnknownIssuer(f"{envelope.kid[:32]!r} is no key of {device.name}")
-        content = self._opened.open(envelope, public)
+            raise UnknownIssuer(f"{read.envelope.kid[:32]!r} is no key of {device.name}")
+        content = self._opened.open(read, public)
         if content.org != self.org or not isinstance(content.body, Uplink):
             raise ProtocolError(f"{type(content.body).__name__} for {content.org!r} is not for this cloud")
         if content.inc != device.inc and content.inc not in lives(self.work, device.name):
             raise NotIntroduced("no hello of this life yet")
-        digest = hashlib.sha256(envelope.content.encode()).hexdigest()
-        self._digests[device.name, content.inc, content.seq] = digest
-        return content
+        self._reads[device.name, content.inc, content.seq] = read
+        return content, read.envelope.private
 
     def _compare(self, device: Device, content: Content, payload: bytes) -> Device:
         """A second message under an applied number is another history: a copied or restored card."""
-        digest = self._digests[device.name, content.inc, content.seq]
+        digest = self._reads[device.name, content.inc, content.seq].hash
         if (device.name, content.inc, content.seq, digest) in self._applied_now:
             return device
         known = self.work.of(Applied).get(device.name, content.inc, content.seq)
@@ -347,11 +360,10 @@ class Batch:
 
     def _apply(self, device: str, content: Content, private: Private | None) -> None:
         """Apply one content; its failure is listed and its number counts as applied, so that the next one is not blocked."""
-        digest = self._digests[device, content.inc, content.seq]
-        self._applied_now.add((device, content.inc, content.seq, digest))
-        told = encode(content)
-        name = type(content.body).__name__
-        self.work.of(Applied).add(Applied(device, content.inc, content.seq, digest, name, self.wall_ms, told))
+        read = self._reads[device, content.inc, content.seq]
+        told, name = read.text, type(content.body).__name__
+        self._applied_now.add((device, content.inc, content.seq, read.hash))
+        self.work.of(Applied).add(Applied(device, content.inc, content.seq, read.hash, name, self.wall_ms, told))
         if self._indigestible:
             self._alarm("indigestible", device, f"the database takes no such {name}", told)
         else:

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.directory import audit
-from mqtt_bridge.cloud.incoming import Incoming, Opened
+from mqtt_bridge.cloud.incoming import Incoming
 from mqtt_bridge.cloud.introductions import introduce_earlier, keys_of
+from mqtt_bridge.cloud.opened import Opened
 from mqtt_bridge.cloud.reconcile import Batch
 from mqtt_bridge.cloud.records import Device, Line, Quota
 from mqtt_bridge.cloud.rows import Lock, Rows

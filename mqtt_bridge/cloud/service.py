@@ -16,8 +16,9 @@ from mqtt_bridge.cloud import publish
 from mqtt_bridge.cloud.alarms import raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.downlink import Downlinks
-from mqtt_bridge.cloud.incoming import Incoming, Opened, Outcome, incoming
+from mqtt_bridge.cloud.incoming import Incoming, Outcome, incoming
 from mqtt_bridge.cloud.members import Membership, filters
+from mqtt_bridge.cloud.opened import Opened, Read
 from mqtt_bridge.cloud.planning import Overtaken, plan_quotas
 from mqtt_bridge.cloud.reconcile import INTRODUCTIONS, Batch
 from mqtt_bridge.cloud.records import Cloud, Device, Quota
@@ -85,7 +86,7 @@ class Reconciler:
         name: str = "one",
         chores: Sequence[Callable[[int], object]] = (),
         key_of: Callable[[str], Verifier] = public_key,
-        look_ahead: Callable[[list[bytes]], object] | None = None,
+        look_ahead: Callable[[list[Read]], object] | None = None,
     ) -> None:
         self.store = store
         self.transport = transport
@@ -130,7 +131,8 @@ class Reconciler:
                 self._collect()
             if self._look_ahead is not None and self._pending and not self._next and self._held is None:
                 self._next = self._more(LARGEST_BATCH)
-                self._look_ahead([each.payload for each in self._next if each.leaf == "msg"])
+                told = (each.payload for each in self._next if each.leaf == "msg")
+                self._look_ahead(self._opened.unfollowed(told))
             self._apply_pending()
             self._decide()
             if self._listening:

@@ -69,6 +69,10 @@ class MemoryMail:
     def last_seq(self, peer: str, inc: str) -> int:
         return self._span(peer, inc).last
 
+    def last_envelope(self, peer: str, inc: str) -> bytes | None:
+        kept = self._out.get((peer, inc, self.last_seq(peer, inc)))
+        return None if kept is None else kept.row.envelope
+
     def put(self, peer: str, row: Outgoing) -> None:
         span = self._span(peer, row.inc)
         self._out.put((peer, row.inc, row.seq), _Kept(row, None))

@@ -6,20 +6,19 @@ from collections.abc import Callable
 
 from mqtt_bridge.mailbox.machine import Place, place
 from mqtt_bridge.mailbox.rows import Mail
-from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.errors import ProtocolError
-from mqtt_bridge.protocol.messages import Ack, Content, Envelope, Private
+from mqtt_bridge.protocol.messages import Ack, Content, Private
 
 MAX_ENVELOPE_BYTES = 256 * 1024
 
-Open = Callable[[Envelope], Content]
+Open = Callable[[bytes], tuple[Content, Private | None]]
 Apply = Callable[[Content, Private | None], None]
 
 
 def receive(mail: Mail, peer: str, envelope: bytes, open: Open, apply: Apply, wall_ms: int) -> Ack:
     """Apply a message and the early ones that now follow; return what to acknowledge after COMMIT.
 
-    ``open`` verifies an envelope and raises ``ProtocolError``, ``apply`` changes the caller's rows. Raises ``ProtocolError``
+    ``open`` decodes and verifies an envelope and raises ``ProtocolError``, ``apply`` changes the caller's rows. Raises ``ProtocolError``
     with nothing changed if the envelope cannot be opened or is not from ``peer``; whatever ``apply`` raises passes through, and
     the caller rolls back: the sender repeats the message.
     """
@@ -40,15 +39,14 @@ def _opened(peer: str, envelope: bytes, open: Open) -> tuple[Content, Private | 
     if len(envelope) > MAX_ENVELOPE_BYTES:
         msg = f"an envelope of {len(envelope)} bytes is over {MAX_ENVELOPE_BYTES}"
         raise ProtocolError(msg)
-    decoded = decode(envelope, Envelope)
-    content = open(decoded)
+    content, private = open(envelope)
     if content.sender != peer:
         msg = f"{peer} delivered a message signed by {content.sender}"
         raise ProtocolError(msg)
     if content.seq < 1:
         msg = f"messages are numbered from 1, this is {content.seq}"
         raise ProtocolError(msg)
-    return content, decoded.private
+    return content, private
 
 
 def _drain(mail: Mail, peer: str, inc: str, upto: int, open: Open, apply: Apply) -> int:

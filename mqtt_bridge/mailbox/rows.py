@@ -34,6 +34,10 @@ class Mail(Protocol):
         """Return the highest number ever given within (peer, inc), 0 before the first."""
         ...
 
+    def last_envelope(self, peer: str, inc: str) -> bytes | None:
+        """Return the envelope under that number, None before the first."""
+        ...
+
     def put(self, peer: str, row: Outgoing) -> None:
         """Add a row under the number that ``next_seq`` gave."""
         ...

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from mqtt_bridge.mailbox.rows import Mail, Outgoing
-from mqtt_bridge.protocol.codec import VERSION, Signer, decode, digest, encode, private_hash, seal_envelope
+from mqtt_bridge.protocol.codec import (
+    VERSION,
+    Signer,
+    content_hash,
+    decode,
+    digest,
+    encode,
+    private_hash,
+    seal_envelope,
+)
 from mqtt_bridge.protocol.messages import Ack, Content, Downlink, Envelope, Private, Uplink
 
 
@@ -22,9 +31,17 @@ def enqueue(
 ) -> int:
     """Put a message into the outbox and return its number: 1, 2, 3 ... without gaps within (peer, inc)."""
     names = {"org": org, "sender": sender, "origin": origin}
-    row = numbered(inc, mail.next_seq(peer, inc), body, signer=signer, wall_ms=wall_ms, private=private, **names)
+    seq = mail.next_seq(peer, inc)
+    before = mail.last_envelope(peer, inc)
+    follows = "" if before is None else hash_of(before)
+    row = numbered(inc, seq, body, signer=signer, wall_ms=wall_ms, private=private, follows=follows, **names)
     mail.put(peer, row)
-    return row.seq
+    return seq
+
+
+def hash_of(envelope: bytes) -> str:
+    """Return the ``content_hash`` of an encoded envelope's signed part."""
+    return content_hash(decode(envelope, Envelope).content.encode())
 
 
 def numbered(
@@ -38,8 +55,9 @@ def numbered(
     origin: str,
     wall_ms: int,
     private: Private | None = None,
+    follows: str = "",
 ) -> Outgoing:
-    """Return the signed row of a message under its number."""
+    """Return the signed row of a message under its number; ``follows`` is the hash of the message before it."""
     content = Content(
         v=VERSION,
         org=org,
@@ -50,6 +68,7 @@ def numbered(
         body=body,
         wall_ms=wall_ms,
         private_hash=None if private is None else private_hash(private),
+        follows=follows,
     )
     return Outgoing(inc, seq, type(body).__name__, encode(seal_envelope(content, signer, private)), wall_ms)
 

@@ -22,6 +22,7 @@ _OURS = and_(outbox.c.peer == _PEER, outbox.c.inc == _INC)
 _WAITING = and_(outbox.c.peer == _PEER, outbox.c.acked_at_ms.is_(None))
 _PUT = PreparedChange(insert(outbox))
 _LAST = Prepared(select(func.max(outbox.c.seq)).where(_OURS))
+_LAST_ENVELOPE = Prepared(select(outbox.c.envelope).where(_OURS).order_by(outbox.c.seq.desc()).limit(1))
 _FIRST = func.min(outbox.c.seq)
 _STREAMS = (
     select(outbox.c.inc, _FIRST)
@@ -82,6 +83,10 @@ class SqlMail:
 
     def last_seq(self, peer: str, inc: str) -> int:
         return _LAST.scalar(self._db, peer_=peer, inc_=inc) or 0
+
+    def last_envelope(self, peer: str, inc: str) -> bytes | None:
+        found: bytes | None = _LAST_ENVELOPE.scalar(self._db, peer_=peer, inc_=inc)
+        return found
 
     def put(self, peer: str, row: Outgoing) -> None:
         _PUT.run(self._db, peer=peer, **row._asdict())

@@ -84,10 +84,14 @@ def private_hash(private: Private) -> str:
     return hashlib.sha256(f"{private.salt}\0{private.name}\0{private.contact}".encode()).hexdigest()
 
 
+def content_hash(text: bytes) -> str:
+    """Return the SHA-256 of a message's signed part, hex."""
+    return hashlib.sha256(text).hexdigest()
+
+
 def digest(content: bytes | str) -> str:
     """Return the short name of a message: the first 8 bytes of the hash of its signed part, hex."""
-    text = content.encode() if isinstance(content, str) else content
-    return hashlib.sha256(text).hexdigest()[:16]
+    return content_hash(content.encode() if isinstance(content, str) else content)[:16]
 
 
 def seal_envelope(content: Content, signer: Signer, private: Private | None = None) -> Envelope:
@@ -123,17 +127,32 @@ def open_envelope(envelope: Envelope, public: Verifier) -> Content:
 
     Raises ``BadSignature`` if signature or private part do not fit, ``ProtocolError`` if the content is malformed.
     """
+    check_signature(envelope, public)
+    content = read_content(envelope.content)
+    check_private(envelope, content)
+    return content
+
+
+def check_signature(envelope: Envelope, public: Verifier) -> None:
+    """Raise ``BadSignature`` unless the key signed this very content."""
     try:
-        text = envelope.content.encode()
-        public.verify(bytes.fromhex(envelope.sig), text)
+        public.verify(bytes.fromhex(envelope.sig), envelope.content.encode())
     except (InvalidSignature, ValueError) as error:
         msg = f"envelope signed with key {envelope.kid} does not verify"
         raise BadSignature(msg) from error
+
+
+def read_content(text: str) -> Content:
+    """Return the signed part as it reads, whoever signed it; raises ``ProtocolError`` if it is none of this version."""
     content = decode(text, Content)
     if content.v != VERSION:
         msg = f"protocol version {content.v} is not {VERSION}; update this device or the cloud"
         raise ProtocolError(msg)
+    return content
+
+
+def check_private(envelope: Envelope, content: Content) -> None:
+    """Raise ``BadSignature`` unless the personal part, if there is one, is that which was signed."""
     if envelope.private is not None and private_hash(envelope.private) != content.private_hash:
         msg = "personal data does not match the signed hash"
         raise BadSignature(msg)
-    return content

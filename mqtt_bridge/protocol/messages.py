@@ -408,7 +408,8 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The signed part of an envelope.
 
     ``inc`` is the sender's incarnation, ``seq`` counts 1, 2, 3 ... within it without gaps. ``origin`` is the device whose
-    fact this is (differs from ``sender`` when the cloud forwards it).
+    fact this is (differs from ``sender`` when the cloud forwards it). ``follows`` is the ``codec.content_hash`` of the message
+    before it, so that its signature vouches for that one too; empty for the first and where the sender does not say.
     """
 
     v: int
@@ -420,6 +421,7 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body: Uplink | Downlink
     wall_ms: int
     private_hash: str | None = None
+    follows: str = ""
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

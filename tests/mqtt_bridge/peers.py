@@ -281,8 +281,9 @@ class Cloud:
             if self.acknowledging:
                 self.down("ack", encode(ack))
 
-    def _open(self, envelope: Envelope) -> Content:
-        return open_envelope(envelope, self.device_key)
+    def _open(self, payload: bytes) -> tuple[Content, Private | None]:
+        envelope = decode(payload, Envelope)
+        return open_envelope(envelope, self.device_key), envelope.private
 
     @staticmethod
     def _apply(db: Connection) -> Callable[[Content, Private | None], None]:

@@ -10,8 +10,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 
 from mqtt_bridge.cloud.ahead import FEWEST, Ahead
-from mqtt_bridge.protocol.codec import decode
-from mqtt_bridge.protocol.messages import Envelope
+from mqtt_bridge.cloud.opened import Opened
 from tests.mqtt_bridge.cloud.world import FakeDevice
 
 
@@ -22,9 +21,14 @@ def ahead() -> Iterator[Ahead]:
     made.close()
 
 
+def look(ahead: Ahead, *payloads: bytes) -> None:
+    opened = Opened()
+    ahead.look([opened.read(each) for each in payloads])
+
+
 def parts(payload: bytes) -> tuple[bytes, bytes]:
-    envelope = decode(payload, Envelope)
-    return bytes.fromhex(envelope.sig), envelope.content.encode()
+    read = Opened().read(payload)
+    return bytes.fromhex(read.envelope.sig), read.text
 
 
 def test_good_signatures_are_confirmed_and_bad_ones_are_not(ahead: Ahead) -> None:
@@ -33,7 +37,8 @@ def test_good_signatures_are_confirmed_and_bad_ones_are_not(ahead: Ahead) -> Non
     payloads = [device.sell(f"o{k}") for k in range(FEWEST)]
     signature, content = parts(payloads[0])
     forged = payloads[1].replace(b"o1-0", b"o9-0")
-    ahead.look([payloads[0], forged, b"not json", *payloads[2:], *payloads[2:]])
+    no_hex = payloads[1].replace(b'"sig":"', b'"sig":"x')
+    look(ahead, payloads[0], forged, no_hex, *payloads[2:], *payloads[2:])
     assert ahead.confirmed((device.key.public, signature, content))
     bad_signature, bad_content = parts(forged)
     assert not ahead.confirmed((device.key.public, bad_signature, bad_content))
@@ -46,12 +51,12 @@ def test_without_its_helper_everything_is_verified_here(ahead: Ahead) -> None:
     device = FakeDevice("hall-1", "hall")
     key = ahead.key_of(device.key.public)
     payloads = [device.sell(f"o{k}") for k in range(FEWEST)]
-    ahead.look(payloads)
+    look(ahead, *payloads)
     key.verify(*parts(payloads[0]))
     assert ahead._helper is not None
     os.kill(ahead._helper.pid, signal.SIGKILL)
     more = [device.sell(f"p{k}") for k in range(FEWEST)]
-    ahead.look(more)
+    look(ahead, *more)
     for each in more:
         key.verify(*parts(each))
     with pytest.raises(InvalidSignature):
@@ -60,7 +65,7 @@ def test_without_its_helper_everything_is_verified_here(ahead: Ahead) -> None:
 
 def test_few_messages_and_unknown_keys_are_left_to_this_process(ahead: Ahead) -> None:
     device = FakeDevice("hall-1", "hall")
-    ahead.look([device.sell(f"o{k}") for k in range(FEWEST)])
+    look(ahead, *[device.sell(f"o{k}") for k in range(FEWEST)])
     ahead.key_of(device.key.public)
-    ahead.look([device.sell("one")])
+    look(ahead, device.sell("one"))
     assert ahead._helper is None

@@ -14,7 +14,8 @@ from sqlalchemy import MetaData
 
 from mqtt_bridge.cloud import tables
 from mqtt_bridge.cloud.catalogues import Catalogues
-from mqtt_bridge.cloud.incoming import Incoming, Opened, Outcome
+from mqtt_bridge.cloud.incoming import Incoming, Outcome
+from mqtt_bridge.cloud.opened import Opened
 from mqtt_bridge.cloud.planning import plan_quotas
 from mqtt_bridge.cloud.reconcile import Batch
 from mqtt_bridge.cloud.rows import Lock, Rows

@@ -13,6 +13,7 @@ from mqtt_bridge.cloud.service import Reconciler
 from mqtt_bridge.cloud.sql import SqlStore
 from mqtt_bridge.cloud.store import apply_catalogue, register_device
 from mqtt_bridge.database import Database
+from mqtt_bridge.mailbox.sender import hash_of
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.catalogue import Catalogue, Event, EventSession, Quota, TicketType, Venue
 from mqtt_bridge.protocol.codec import decode, encode, key_id, private_hash, seal_envelope
@@ -136,7 +137,8 @@ class FakeDevice:
         """The next message of this device's outbox."""
         self.seq += 1
         digest = private_hash(private) if private else None
-        content = Content(1, ORG, self.name, self.name, self.inc, self.seq, body, START_MS, digest)
+        follows = hash_of(self.log[-1]) if self.log else ""
+        content = Content(1, ORG, self.name, self.name, self.inc, self.seq, body, START_MS, digest, follows)
         self.log.append(encode(seal_envelope(content, key or self.key, private)))
         return self.log[-1]
 
