@@ -48,6 +48,12 @@ class CoverOpen(PrinterNotReady):
     remedy = "Close the cover until it clicks; printing goes on by itself."
 
 
+class PrinterJammed(PrinterNotReady):
+    """The printer reports an error of its mechanics: a jammed knife, a head that is too hot, a failed motor."""
+
+    remedy = "Switch it off, open the cover, take out paper that is stuck, close it and switch it on."
+
+
 class BadDeviceUrl(DeviceError, ValueError):
     """A device address in the settings cannot be used as it stands."""
 

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Protocol
 
-from drivers.errors import CoverOpen, PaperOut, PrinterNotReady
+from drivers.errors import CoverOpen, PaperOut, PrinterJammed, PrinterNotReady
 from drivers.health import Health
 
 
@@ -27,13 +27,32 @@ class Cover(enum.Enum):
     UNKNOWN = "unknown"
 
 
+class Trouble(enum.Enum):
+    """An error that the printer reports beside paper and cover."""
+
+    CUTTER = "cutter"
+    OVERHEATED = "overheated"
+    MECHANICAL = "mechanical"
+
+
+TROUBLES = {
+    Trouble.CUTTER: "The knife of the printer is jammed.",
+    Trouble.OVERHEATED: "The printer is too hot and pauses by itself.",
+    Trouble.MECHANICAL: "The printer reports an error.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class PrinterStatus:
-    """One reading of the printer's own words; `online` is None when it did not say."""
+    """One reading of the printer's own words.
+
+    `online` is None when it did not say; `trouble` is None when it reported no error, or nothing at all.
+    """
 
     paper: Paper = Paper.UNKNOWN
     cover: Cover = Cover.UNKNOWN
     online: bool | None = None
+    trouble: Trouble | None = None
 
     @property
     def answered(self) -> bool:
@@ -41,16 +60,23 @@ class PrinterStatus:
         return self != UNKNOWN_STATUS
 
     def raise_if_not_ready(self) -> None:
-        """Raise `PaperOut`, `CoverOpen` or `PrinterNotReady` when the printer says that it cannot print."""
+        """Raise `PaperOut`, `CoverOpen`, `PrinterJammed` or `PrinterNotReady` when the printer says that it cannot print."""
         if self.paper is Paper.OUT:
             raise PaperOut("The printer has no paper.")
         if self.cover is Cover.OPEN:
             raise CoverOpen("The cover of the printer is open.")
+        if self.trouble is not None:
+            raise PrinterJammed(TROUBLES[self.trouble])
         if self.online is False:
             raise PrinterNotReady("The printer says that it is offline.")
 
 
 UNKNOWN_STATUS = PrinterStatus()
+
+
+def write_deadline_s(size: int, bytes_per_s: int, least_s: float = 10.0) -> float:
+    """How long a write of `size` bytes may take before it counts as stuck: twice what the line needs, and `least_s`."""
+    return least_s + 2 * size / bytes_per_s
 
 
 class Printer(Protocol):
@@ -59,6 +85,10 @@ class Printer(Protocol):
     @property
     def profile(self) -> str:
         """Name of the printer's profile, for `drivers.printer.encoder.render`."""
+
+    @property
+    def bytes_per_s(self) -> int:
+        """How many bytes a second the way to the printer carries, roughly and rather too low; for pictures and deadlines."""
 
     def open(self) -> None:
         """Make the printer usable; harmless when it is. Raises `DeviceUnavailable` or `DeviceTimeout`.

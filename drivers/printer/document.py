@@ -55,6 +55,28 @@ class QR:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture (`data`: PNG, JPEG, ...), drawn in black dots and `share` of the paper's width wide, never enlarged.
+
+    `dither` mixes greys from dots, for photos; without it every dot is black or white, for line art. On a way to the
+    printer that is too slow for it (`drivers.printer.encoder.MAX_PICTURE_S`) `instead` is printed in its place.
+    """
+
+    data: bytes
+    share: float = 1.0
+    align: Align = Align.CENTER
+    dither: bool = True
+    instead: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawer:
+    """Open the cash drawer at pin 2 or 5 of the printer's drawer socket."""
+
+    pin: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
     """Empty lines."""
 
@@ -66,7 +88,7 @@ class Cut:
     """Feed past the knife and cut."""
 
 
-Block = Title | Text | Rule | Columns | QR | Feed | Cut
+Block = Title | Text | Rule | Columns | QR | Image | Drawer | Feed | Cut
 
 
 @dataclass(frozen=True, slots=True)

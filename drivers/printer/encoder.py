@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import segno
 from PIL import Image
 
 from drivers.fonts import draw_text
-from drivers.printer.document import QR, Align, Block, Columns, Cut, Document, Feed, Rule, Text, Title
+from drivers.printer.document import QR, Align, Block, Columns, Cut, Document, Drawer, Feed, Rule, Text, Title
+from drivers.printer.document import Image as Picture
 from drivers.printer.escpos_library import escpos_module
-from drivers.printer.layout import LINE_DOTS, cells, split_runs, wrap
+from drivers.printer.layout import LINE_DOTS, NO_PAGE, cells, spelled, split_runs, wrap
 from drivers.printer.profile import DEFAULT_PROFILE, Profile, load_profile
+from drivers.printer.raster import column_command, placed, printable_picture, raster_bytes, raster_commands
 
 MAX_SIZE = 4
 MAX_FEED_LINES = 50
+MAX_PICTURE_S = 4.0
+"""A picture that would hold up the line for longer is left out: a guest waits for the paper."""
+_FAST_BYTES_PER_S = 500_000
 _QUIET_MODULES = 4
+_PULSE_ON, _PULSE_OFF = 50, 250
+"""How long the drawer's coil is driven and left alone, in units of 2 ms."""
 
 
-def render(document: Document, profile: Profile | str = DEFAULT_PROFILE) -> bytes:
+def render(
+    document: Document, profile: Profile | str = DEFAULT_PROFILE, *, bytes_per_s: int = _FAST_BYTES_PER_S
+) -> bytes:
     """The whole job, starting with a reset, so that nothing of an earlier job shows through.
 
-    Raises `ValueError` when the data of a QR code is longer than any QR code holds.
+    `bytes_per_s` is `Printer.bytes_per_s`; it decides which pictures are worth their time. Raises `ValueError` when the
+    data of a QR code is longer than any QR code holds, or a picture cannot be read.
     """
     chosen = load_profile(profile) if isinstance(profile, str) else profile
-    encoder = _Encoder(chosen)
+    encoder = _Encoder(chosen, bytes_per_s)
     for block in document.blocks:
         encoder.block(block)
     return encoder.output()
@@ -40,8 +51,9 @@ def qr_module_dots(data: str, width_dots: int) -> int:
 class _Encoder:
     """Writes one job; knows what the printer was told so far."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, bytes_per_s: int) -> None:
         self._profile = profile
+        self._bytes_per_s = bytes_per_s
         self._out: Any = escpos_module("printer").Dummy(profile=profile.name)
         self._out.hw("INIT")
         if profile.may_start_in_chinese:
@@ -63,6 +75,11 @@ class _Encoder:
                 self._columns(block)
             case QR():
                 self._qr(block)
+            case Picture():
+                self._image(block)
+            case Drawer():
+                # ESC p: m = 0 is pin 2, m = 1 is pin 5.
+                self._out._raw(b"\x1bp" + bytes([block.pin == 5, _PULSE_ON, _PULSE_OFF]))
             case Feed():
                 self._out._raw(b"\x1bd" + bytes([max(1, min(block.lines, MAX_FEED_LINES))]))
             case Cut():
@@ -71,11 +88,15 @@ class _Encoder:
     def _text(self, text: Text) -> None:
         size = max(1, min(text.size, MAX_SIZE))
         self._style(text.align, text.bold, size)
-        for line in wrap(text.text, self._profile.columns // size, self._profile):
+        for line in wrap(self._spelled(text.text), self._profile.columns // size, self._profile):
             self._line(line, text.align, text.bold, size)
+
+    def _spelled(self, text: str) -> str:
+        return text if self._profile.pictures else spelled(text, self._profile)
 
     def _columns(self, columns: Columns) -> None:
         width = self._profile.columns
+        columns = replace(columns, left=self._spelled(columns.left), right=self._spelled(columns.right))
         right = wrap(columns.right, width, self._profile)[0]
         left_width = width - cells(right, self._profile) - 1
         if left_width < width // 4:
@@ -100,7 +121,12 @@ class _Encoder:
             return
         for run in runs:
             if run.page is None:
-                self._out._raw(_inline_picture(run.text, run.cells * self._profile.cell_dots, bold))
+                drawn_run = placed(
+                    draw_text(run.text, LINE_DOTS, bold), run.cells * self._profile.cell_dots, Align.LEFT
+                )
+                self._out._raw(column_command(drawn_run))
+            elif run.page == NO_PAGE:
+                self._out._raw(run.text.encode("ascii", "replace"))
             else:
                 self._out.magic.write_with_encoding(run.page, run.text)
         self._out._raw(b"\n")
@@ -108,12 +134,24 @@ class _Encoder:
     def _drawn_line(self, line: str, align: Align, bold: bool, size: int) -> None:
         """A whole line as a picture: bit images inside a line cannot be enlarged."""
         text = draw_text(line, LINE_DOTS * size, bold)
-        self._picture(_placed(text, self._profile.width_dots, align))
+        self._picture(placed(text, self._profile.width_dots, align))
 
     def _picture(self, picture: Image.Image) -> None:
         """GS v 0, from the left edge."""
         self._out.set(align="left")
-        self._out._raw(raster_command(picture))
+        self._out._raw(raster_commands(picture))
+
+    def _image(self, image: Picture) -> None:
+        width = self._profile.width_dots
+        picture = printable_picture(image.data, round(width * max(0.05, min(image.share, 1.0))), dither=image.dither)
+        # White dots take as long to send as black ones: a margin on the left only.
+        margin = {Align.LEFT: 0, Align.CENTER: (width - picture.width) // 2, Align.RIGHT: width - picture.width}
+        sent = placed(picture, margin[image.align] + picture.width, Align.RIGHT)
+        if not self._profile.pictures or raster_bytes(sent) > MAX_PICTURE_S * self._bytes_per_s:
+            if image.instead:
+                self._text(Text(image.instead, bold=True, align=image.align))
+            return
+        self._picture(sent)
 
     def _qr(self, code: QR) -> None:
         dots = code.module_dots or qr_module_dots(code.data, self._profile.width_dots)
@@ -123,32 +161,10 @@ class _Encoder:
             self._out.qr(code.data, ec=1, size=dots, native=True)
             self._out._raw(b"\n")
             return
-        self._picture(_placed(_qr_picture(code.data, dots), self._profile.width_dots, Align.CENTER))
-
-
-def raster_command(picture: Image.Image) -> bytes:
-    """GS v 0 for a one-bit picture in which black is 0 (Epson ESC/POS reference: 1 prints a dot)."""
-    bits = picture.convert("1").point(lambda value: 0 if value else 255)
-    width_bytes = (bits.width + 7) // 8
-    header = b"\x1dv0\x00" + width_bytes.to_bytes(2, "little") + bits.height.to_bytes(2, "little")
-    return header + bits.tobytes()
-
-
-def _inline_picture(text: str, width: int, bold: bool) -> bytes:
-    """ESC * 33: a 24-dot picture inside the line, column by column, most significant bit on top."""
-    picture = _placed(draw_text(text, LINE_DOTS, bold), width, Align.LEFT)
-    # Turned by a quarter and mirrored, the rows of the picture are the columns of the paper.
-    turned = picture.transpose(Image.Transpose.TRANSPOSE).point(lambda value: 0 if value else 255)
-    return b"\x1b*\x21" + width.to_bytes(2, "little") + turned.tobytes()
-
-
-def _placed(picture: Image.Image, width: int, align: Align) -> Image.Image:
-    """`picture` on white paper of `width` dots, cut off where it is wider."""
-    spare = max(0, width - picture.width)
-    left = {Align.LEFT: 0, Align.CENTER: spare // 2, Align.RIGHT: spare}[align]
-    paper = Image.new("1", (width, picture.height), 1)
-    paper.paste(picture, (left, 0))
-    return paper
+        if not self._profile.pictures:
+            self._text(Text("(This printer cannot print the code.)", align=Align.CENTER))
+            return
+        self._picture(placed(_qr_picture(code.data, dots), self._profile.width_dots, Align.CENTER))
 
 
 def _qr_picture(data: str, dots: int) -> Image.Image:

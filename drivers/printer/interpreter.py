@@ -16,6 +16,8 @@ from drivers.printer.model import Bits, Style
 from drivers.printer.strip import DEFAULT_LINE_DOTS, Strip
 
 MAX_BLOB_BYTES = 1 << 20
+MAX_KICKS = 1000
+"""How many openings of the drawer are remembered (`Interpreter.drawer_kicks`: the pin of each)."""
 
 DLE, ESC, FS, GS = 0x10, 0x1B, 0x1C, 0x1D
 
@@ -59,6 +61,7 @@ class Interpreter:
 
     def __init__(self) -> None:
         self.strip = Strip()
+        self.drawer_kicks: list[int] = []
         self._pending = bytearray()
         self._skip = 0
         self._cut_due = False
@@ -173,16 +176,16 @@ class Interpreter:
                 self.strip.align = _ALIGNS.get(value % 48, self.strip.align)
             case "t":
                 self._page = value
-            case "2":
-                self.strip.line_dots = DEFAULT_LINE_DOTS
-            case "3":
-                self.strip.line_dots = value
+            case "2" | "3":
+                self.strip.line_dots = value if kind == "3" else DEFAULT_LINE_DOTS
             case "d":
                 self.strip.feed(value * self.strip.line_dots)
             case "J":
                 self.strip.feed(value)
             case "i" | "m":
                 self._cut_due = True
+            case "p" if len(self.drawer_kicks) < MAX_KICKS:
+                self.drawer_kicks.append(5 if value in (1, 49) else 2)
 
     def _fs(self, at: int, _queries: list[Query]) -> _Next:
         kind = self._pending[at + 1]

@@ -12,6 +12,8 @@ from drivers.printer.escpos_library import escpos_module
 from drivers.printer.profile import Profile
 
 LINE_DOTS = 24
+NO_PAGE = "ASCII"
+"""The page of a printer that has none we know; nothing but ASCII is sent in it."""
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
@@ -49,6 +51,16 @@ def split_runs(text: str, profile: Profile) -> list[Run]:
 def cells(text: str, profile: Profile) -> int:
     """How many character cells `text` takes."""
     return sum(run.cells for run in split_runs(text, profile))
+
+
+def spelled(text: str, profile: Profile) -> str:
+    """`text` in letters that the printer has: accents it lacks fall off, what is left without a letter becomes `?`."""
+    return "".join(letter if _is_covered(letter, profile.pages) else _nearest(letter) for letter in _letters(text))
+
+
+def _nearest(letter: str) -> str:
+    base = unicodedata.normalize("NFKD", letter)[0]
+    return base if base.isspace() or " " <= base <= "~" else "?"
 
 
 def wrap(text: str, columns: int, profile: Profile) -> list[str]:
@@ -150,7 +162,10 @@ def page_letters(page: str) -> frozenset[str]:
 
 
 def _by_page(text: str, profile: Profile) -> Iterator[Run]:
-    pages = profile.pages or ("CP437",)
+    pages = profile.pages
+    if not pages and text:
+        yield Run(text, NO_PAGE, len(text))
+        return
     while text:
         page, count = max(((page, _prefix(text, page)) for page in pages), key=lambda found: found[1])
         yield Run(text[:count], page, count)

@@ -13,15 +13,16 @@ import pytest
 import zxingcpp
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image as PillowImage
 
-from drivers.printer.document import QR, Align, Columns, Cut, Document, Feed, Rule, Text, Title
+from drivers.errors import BadDeviceUrl
+from drivers.printer.document import QR, Align, Columns, Cut, Document, Drawer, Feed, Image, Rule, Text, Title
 from drivers.printer.encoder import render
 from drivers.printer.interpreter import Interpreter
 from drivers.printer.layout import cells, split_runs, wrap
 from drivers.printer.model import Bits, Line, Picture, Receipt
 from drivers.printer.paper import receipt_png
-from drivers.printer.profile import load_profile
+from drivers.printer.profile import load_profile, profile_names
 
 PROFILE = load_profile()
 IN_CODE_PAGES = {
@@ -141,8 +142,8 @@ def test_styles_reach_the_paper_and_do_not_leak_into_the_next_block() -> None:
 
 
 def read_code(receipt: Receipt) -> str:
-    picture = Image.open(io.BytesIO(receipt_png(receipt)))
-    white = Image.new("RGB", picture.size, "white")
+    picture = PillowImage.open(io.BytesIO(receipt_png(receipt)))
+    white = PillowImage.new("RGB", picture.size, "white")
     white.paste(picture, mask=picture.getchannel("A"))
     found = zxingcpp.read_barcodes(white)
     assert len(found) == 1
@@ -178,7 +179,7 @@ def test_importing_the_library_leaves_no_folder_behind_and_the_log_alone(tmp_pat
     """python-escpos makes a temporary folder, loads a pickle from it and configures logging at import."""
     program = (
         "import logging, os, sys\n"
-        "from drivers.printer.profile import load_profile\n"
+        "from drivers.printer.profile import load_profile, profile_names\n"
         "load_profile()\n"
         "assert logging.getLogger().handlers == [], logging.getLogger().handlers\n"
         "assert 'ESCPOS_CAPABILITIES_PICKLE_DIR' not in os.environ\n"
@@ -197,3 +198,99 @@ def test_importing_the_library_leaves_no_folder_behind_and_the_log_alone(tmp_pat
     )
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
     assert logging.getLogger("escpos").level == logging.NOTSET
+
+
+def png(picture: PillowImage.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+PHOTO = png(PillowImage.linear_gradient("L").resize((400, 300)))
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_profile_of_the_database_lays_out_every_block(name: str) -> None:
+    blocks = (
+        Title("Łódź 李"),
+        Columns("Zoë", "12,50 €"),
+        Rule(),
+        Image(PHOTO, instead="PHOTO"),
+        Drawer(),
+        QR("abc"),
+        Cut(),
+    )
+    interpreter = Interpreter()
+    interpreter.feed(render(Document.of(*blocks), name))
+    assert interpreter.strip.take_receipts() or interpreter.strip.unfinished()
+
+
+def test_an_unknown_profile_is_refused_with_the_names_that_are_near() -> None:
+    with pytest.raises(BadDeviceUrl, match=r"did you mean TM-T20II.*Known profiles: AF-240"):
+        load_profile("tm-t20")
+
+
+def test_a_picture_keeps_its_greys_as_a_share_of_dark_dots() -> None:
+    receipt = printed(Document.of(Image(PHOTO, share=0.5), Cut()))
+    picture = next(row for row in receipt.rows if isinstance(row, Picture))
+    dots = PillowImage.frombytes("1", (picture.bits.width, picture.bits.height), picture.bits.rows)
+    middle = dots.crop((160, 0, 400, picture.bits.height)).convert("L")
+    thirds = [middle.crop((0, top, 240, top + 50)).histogram()[255] for top in (0, 80, 160)]
+    assert thirds[0] > thirds[1] > thirds[2] > 0, thirds
+
+
+def test_a_logo_without_dithering_is_the_same_black_and_white_and_what_is_transparent_stays_paper() -> None:
+    logo = PillowImage.new("RGBA", (64, 64), (0, 0, 0, 0))
+    logo.paste((0, 0, 0, 255), (16, 16, 48, 48))
+    receipt = printed(Document.of(Image(png(logo), align=Align.LEFT, dither=False), Cut()))
+    [picture] = (row for row in receipt.rows if isinstance(row, Picture))
+    dots = PillowImage.frombytes("1", (64, 64), picture.bits.rows)
+    assert dots.getbbox() == (16, 16, 48, 48)
+    assert dots.crop((16, 16, 48, 48)).convert("L").getextrema() == (255, 255)
+
+
+def test_a_tall_picture_is_sent_in_bands_that_join() -> None:
+    receipt = printed(Document.of(Image(png(PillowImage.new("L", (80, 800), 0)), align=Align.LEFT), Cut()))
+    heights = [row.bits.height for row in receipt.rows if isinstance(row, Picture)]
+    assert sum(heights) == 800
+    assert max(heights) <= 256
+
+
+def test_a_photo_is_never_sent_over_a_line_that_is_too_slow_for_it() -> None:
+    document = Document.of(Image(PHOTO, instead="Photo on file"), Cut())
+    slow = render(document, bytes_per_s=960)
+    assert b"Photo on file" in slow
+    assert len(slow) < 100
+    assert len(render(document, bytes_per_s=500_000)) > 15_000
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", PHOTO[:60], PHOTO[: len(PHOTO) // 2]])
+def test_what_is_no_picture_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="cannot be read"):
+        render(Document.of(Image(data)))
+
+
+def test_a_picture_of_absurd_size_is_refused_before_it_is_unpacked() -> None:
+    with pytest.raises(ValueError, match="million pixels"):
+        render(Document.of(Image(png(PillowImage.new("1", (6000, 6000))))))
+
+
+@pytest.mark.parametrize(("pin", "connector"), [(2, 0), (5, 1)])
+def test_a_drawer_is_opened_by_a_pulse_on_its_pin(pin: int, connector: int) -> None:
+    assert b"\x1bp" + bytes([connector, 50, 250]) in render(Document.of(Drawer(pin)))
+    interpreter = Interpreter()
+    interpreter.feed(render(Document.of(Drawer(pin))))
+    assert interpreter.drawer_kicks == [pin]
+
+
+def test_a_printer_that_prints_no_pictures_gets_names_in_the_letters_it_has() -> None:
+    data = render(Document.of(Text("Zażółć 李 é"), QR("abc"), Cut()), "TM-U220")
+    interpreter = Interpreter()
+    interpreter.feed(data)
+    receipt = interpreter.strip.unfinished()
+    assert receipt is not None
+    assert "Zaz" in receipt.text
+    assert "?" in receipt.text
+    assert "cannot print the code" in receipt.text
+    assert b"\x1b*" not in data
+    assert b"\x1dv0" not in data
