@@ -8,10 +8,11 @@ import select
 import threading
 from pathlib import Path
 
-from drivers.printer.simulator import Fault, SimulatedPrinter
+from drivers.printer.simulator import SLOW_BYTES_PER_S, Fault, SimulatedPrinter
 from drivers.pty_port import PtyPort
 
 _CHUNK = 512
+_SLOW_CHUNK = 64
 _STOP_S = 5.0
 _PAUSE_S = 0.05
 
@@ -24,6 +25,11 @@ class PtyPrinter:
         self._port = PtyPort(link)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def path(self) -> str:
+        """The name of the port."""
+        return self._port.path
 
     @property
     def url(self) -> str:
@@ -43,8 +49,10 @@ class PtyPrinter:
         self._port.unplug()
 
     def _run(self) -> None:
+        seen = self.printer.hang_ups
         while not self._stopping.is_set():
-            if self.printer.fault is Fault.UNPLUG:
+            if seen != self.printer.hang_ups or not self.printer.plugged:
+                seen = self.printer.hang_ups
                 self._port.unplug()
             else:
                 self._port.plug()
@@ -57,5 +65,13 @@ class PtyPrinter:
     def _move(self, master: int) -> None:
         poll = select.poll()
         poll.register(master, select.POLLIN)
-        if poll.poll(int(_PAUSE_S * 1000)):
-            os.write(master, self.printer.receive(os.read(master, _CHUNK)))
+        if not poll.poll(int(_PAUSE_S * 1000)):
+            return
+        slow = self.printer.fault is Fault.SLOW
+        data = os.read(master, self.printer.room(_SLOW_CHUNK if slow else _CHUNK))
+        if slow:
+            self._stopping.wait(len(data) / SLOW_BYTES_PER_S)
+        answers = self.printer.receive(data)
+        if answers:
+            self._stopping.wait(self.printer.answer_delay_s)
+            os.write(master, answers)

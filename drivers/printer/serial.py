@@ -10,8 +10,9 @@ import time
 import serial
 
 from drivers.errors import BadDeviceUrl, DeviceTimeout, DeviceUnavailable
+from drivers.printer.link import wait_for, wait_until_left
 from drivers.printer.profile import DEFAULT_PROFILE, load_profile
-from drivers.printer.stream import StreamPrinter, wait_for, wait_until_left
+from drivers.printer.stream import StreamPrinter
 from drivers.url import DeviceUrl
 
 _CHUNK = 512
@@ -30,10 +31,17 @@ def from_url(url: DeviceUrl) -> StreamPrinter:
 
 
 class SerialLink:
-    """One serial line, held exclusively; times are those of `time.monotonic`."""
+    """One serial line, held exclusively; times are those of `time.monotonic`.
+
+    A printer that restarts in the middle of a job cannot be told here from one that printed it: the line stays up.
+    """
+
+    fresh_on_connect = False
 
     def __init__(self, path: str, baud: int, flow: str) -> None:
         self.name = path
+        # Eight bits, a start and a stop bit.
+        self.bytes_per_s = max(1, baud // 10)
         self._baud = baud
         self._flow = flow
         self._port: serial.Serial | None = None
@@ -100,6 +108,10 @@ class SerialLink:
         if not data:
             raise DeviceUnavailable(f"The printer at {self.name} was unplugged.")
         return data
+
+    def port_status(self, _until: float) -> int | None:
+        """See `Link.port_status`."""
+        return None
 
     def _descriptor(self) -> int:
         if self._port is None:

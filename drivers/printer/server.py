@@ -16,6 +16,7 @@ MAX_CLIENTS = 8
 _CHUNK = 4096
 _SLOW_CHUNK = 128
 _RETRY_S = 0.5
+_PAUSE_S = 0.05
 _STOP_S = 5.0
 
 
@@ -29,6 +30,7 @@ class SimulatedPrinterServer:
         self._listener: socket.socket | None = None
         self._clients: list[socket.socket] = []
         self._stopping = threading.Event()
+        self._seen_hang_ups = 0
         self._thread: threading.Thread | None = None
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
@@ -114,7 +116,8 @@ class SimulatedPrinterServer:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            if self.printer.fault is Fault.UNPLUG:
+            if self._seen_hang_ups != self.printer.hang_ups or not self.printer.plugged:
+                self._seen_hang_ups = self.printer.hang_ups
                 self._hang_up()
             elif self._listener is None:
                 with contextlib.suppress(OSError):
@@ -130,7 +133,7 @@ class SimulatedPrinterServer:
             if fault is not Fault.STALL:
                 for client in self._clients:
                     selector.register(client, selectors.EVENT_READ)
-            ready = [key.fileobj for key, _ in selector.select(_RETRY_S)]
+            ready = [key.fileobj for key, _ in selector.select(_RETRY_S if self.printer.plugged else _PAUSE_S)]
         for source in ready:
             if source is self._wake_out:
                 with contextlib.suppress(OSError):
@@ -157,13 +160,11 @@ class SimulatedPrinterServer:
 
     def _serve(self, client: socket.socket, *, slow: bool) -> None:
         try:
-            data = client.recv(_SLOW_CHUNK if slow else _CHUNK)
+            data = client.recv(self.printer.room(_SLOW_CHUNK if slow else _CHUNK))
             if slow:
                 time.sleep(len(data) / SLOW_BYTES_PER_S)
             if data:
-                # Answers are a few bytes; a client that lets them pile up loses them, as with a real printer.
-                with contextlib.suppress(BlockingIOError):
-                    client.send(self.printer.receive(data))
+                self._answer(client, self.printer.receive(data))
                 return
         except BlockingIOError:
             return
@@ -171,3 +172,10 @@ class SimulatedPrinterServer:
             pass
         client.close()
         self._clients.remove(client)
+
+    def _answer(self, client: socket.socket, answers: bytes) -> None:
+        """Send what the printer says; a client that lets answers pile up loses them, as with a real printer."""
+        if answers:
+            self._stopping.wait(self.printer.answer_delay_s)
+            with contextlib.suppress(BlockingIOError):
+                client.send(answers)

@@ -2,55 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
-import select
-import struct
-import termios
 import time
-from typing import Protocol
 
 from drivers.errors import DeviceError, DeviceTimeout, DeviceUnavailable
 from drivers.health import Clock, Health, HealthRecord, State
 from drivers.printer import status as words
-from drivers.printer.api import UNKNOWN_STATUS, Cover, Paper, PrinterStatus
+from drivers.printer.answers import Kind
+from drivers.printer.api import TROUBLES, UNKNOWN_STATUS, Cover, Paper, PrinterStatus, Trouble
+from drivers.printer.link import Link
+from drivers.printer.questions import Questions
 
-_POLL_S = 0.002
-
-
-class Link(Protocol):
-    """A byte stream on which every wait ends at `until`, a time of the same clock that the printer uses."""
-
-    name: str
-
-    def connect(self, until: float) -> None:
-        """Open the stream; raises `DeviceUnavailable` or `DeviceTimeout`."""
-
-    def close(self) -> None:
-        """Close at once; bytes that have not left are dropped."""
-
-    def send(self, data: bytes, until: float) -> None:
-        """Send all; raises a `DeviceError` whose `bytes_taken` says how far it came."""
-
-    def receive(self, until: float) -> bytes:
-        """At least one byte, or none when nothing came in time; raises `DeviceUnavailable` when it is gone."""
-
-
-def wait_for(descriptor: int, until: float, *, write: bool) -> bool:
-    """Whether `descriptor` can be written or read before the monotonic time `until`."""
-    left_ms = max(0, int((until - time.monotonic()) * 1000))
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT if write else select.POLLIN)
-    return bool(poll.poll(left_ms))
-
-
-def wait_until_left(descriptor: int, until: float) -> bool:
-    """Whether the kernel's send buffer is empty before `until`: on TCP, the other side has acknowledged it all."""
-    while struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0\0\0\0"))[0]:
-        if time.monotonic() >= until:
-            return False
-        # The kernel signals a free buffer, but never an empty one.
-        time.sleep(_POLL_S)
-    return True
+MAX_COMMAND_BYTES = 80 * 256 + 8
+"""The longest single command of a job: one band of a picture on the widest paper."""
+# NUL prints nothing and fills up whatever command was left half done; then the torso is fed out and cut off.
+_END_OF_TORSO = b"\n\x1dV\x42\x00"
 
 
 class StreamPrinter:
@@ -58,11 +23,15 @@ class StreamPrinter:
 
     def __init__(self, link: Link, profile: str, timeout_s: float, clock: Clock = time.monotonic) -> None:
         self.profile = profile
+        self.bytes_per_s = link.bytes_per_s
         self._link = link
         self._timeout_s = timeout_s
         self._clock = clock
         self._open = False
         self._health = HealthRecord(clock)
+        self._questions = Questions(link, clock, 2 * timeout_s)
+        self._real_time = True
+        self._torso = 0
 
     def open(self) -> None:
         """See `Printer.open`."""
@@ -75,6 +44,7 @@ class StreamPrinter:
             self._health.set(State.ABSENT, str(error))
             raise
         self._open = True
+        self._questions.restart()
         self._health.set(State.DEGRADED, f"Connected to {self._link.name}, which has not yet said how it is.")
 
     def close(self) -> None:
@@ -85,9 +55,13 @@ class StreamPrinter:
     def write(self, data: bytes, deadline_s: float) -> int:
         """See `Printer.write`."""
         self._require_open()
+        until = self._clock() + deadline_s
         try:
-            self._link.send(data, self._clock() + deadline_s)
+            self._finish_torso(until)
+            self._link.send(data, until)
         except DeviceError as error:
+            if error.bytes_taken:
+                self._torso = min(len(data), MAX_COMMAND_BYTES)
             self._fail(error)
             raise
         return len(data)
@@ -96,25 +70,32 @@ class StreamPrinter:
         """See `Printer.confirm`."""
         if not self._open:
             return False
-        until = self._clock() + deadline_s
         try:
-            self._discard_stale_answers()
-            self._link.send(words.ASK_IN_ORDER, until)
-            return self._answer(words.is_in_order_answer, until) is not None
+            self._questions.drain()
+            answer = self._questions.ask(words.ASK_IN_ORDER, Kind.IN_ORDER, self._clock() + deadline_s)
         except DeviceError as error:
             self._fail(error)
             return False
+        return answer is not None and not answer & words.IN_ORDER_PAPER_END
 
     def status(self) -> PrinterStatus:
         """See `Printer.status`."""
         if not self._open:
             return UNKNOWN_STATUS
         try:
-            status = self._ask()
+            self._questions.drain()
+            status = self._ask() if self._real_time else self._ask_in_order()
+            port = self._link.port_status(self._clock() + self._timeout_s)
         except DeviceError as error:
             self._fail(error)
             return UNKNOWN_STATUS
-        self._health.set(*_state_of(status), paper=status.paper.value, cover=status.cover.value)
+        if not status.answered:
+            # Some makes know only the other kind of question; both at once would cost two timeouts.
+            self._real_time = not self._real_time
+        status = words.with_port_status(status, port)
+        state, reason = _state_of(status)
+        self._questions.judge(well=status.online is True and state is not State.FAULT)
+        self._health.set(state, reason, paper=status.paper.value, cover=status.cover.value)
         return status
 
     def health(self) -> Health:
@@ -122,29 +103,34 @@ class StreamPrinter:
         return self._health()
 
     def _ask(self) -> PrinterStatus:
-        self._discard_stale_answers()
-        answers: list[int | None] = []
-        for question in (words.ASK_PRINTER, words.ASK_OFFLINE_CAUSE, words.ASK_PAPER):
-            until = self._clock() + self._timeout_s
-            self._link.send(question, until)
-            answers.append(self._answer(words.is_status, until))
-            if answers[0] is None:
-                # A printer that leaves the first question open is not asked twice more: each would cost a timeout.
-                return UNKNOWN_STATUS
-        return words.parse(*answers)
+        printer = self._real_time_answer(words.ASK_PRINTER)
+        if printer is None:
+            # A printer that leaves the first question open is not asked twice more: each would cost a timeout.
+            return UNKNOWN_STATUS
+        cause = self._real_time_answer(words.ASK_OFFLINE_CAUSE)
+        paper = self._real_time_answer(words.ASK_PAPER)
+        failed = cause is not None and cause & words.ERROR_OCCURRED
+        return words.parse(printer, cause, paper, self._real_time_answer(words.ASK_ERROR_CAUSE) if failed else None)
 
-    def _answer(self, fits: words.Fits, until: float) -> int | None:
-        """The one byte that answers; anything more, or with the wrong fixed bits, is rubbish and no answer."""
-        received = self._link.receive(until)
-        if len(received) != 1 or not fits(received[0]) or self._link.receive(self._clock()):
-            return None
-        return received[0]
+    def _real_time_answer(self, question: bytes) -> int | None:
+        return self._questions.ask(question, Kind.REAL_TIME, self._clock() + self._timeout_s)
 
-    def _discard_stale_answers(self) -> None:
-        """An answer that came too late for the last question must not answer the next; 64 reads bound a babbler."""
-        for _ in range(64):
-            if not self._link.receive(self._clock()):
-                return
+    def _ask_in_order(self) -> PrinterStatus:
+        answer = self._questions.ask(words.ASK_IN_ORDER, Kind.IN_ORDER, self._clock() + self._timeout_s)
+        return UNKNOWN_STATUS if answer is None else words.parse_in_order(answer)
+
+    def _finish_torso(self, until: float) -> None:
+        """End the job that broke off, so that its last command does not swallow the beginning of the next job."""
+        if not self._torso:
+            return
+        try:
+            self._link.send(bytes(self._torso) + _END_OF_TORSO, until)
+        except DeviceError as error:
+            # Of the job itself nothing has left yet.
+            self._torso = max(1, self._torso - error.bytes_taken)
+            error.bytes_taken = 0
+            raise
+        self._torso = 0
 
     def _require_open(self) -> None:
         if not self._open:
@@ -159,6 +145,13 @@ class StreamPrinter:
         self._health.set(state, reason)
 
 
+_REMEDIES = {
+    Trouble.CUTTER: "Switch it off, open the cover and take out the paper that is stuck.",
+    Trouble.OVERHEATED: "Wait; it goes on when it has cooled down.",
+    Trouble.MECHANICAL: "Switch it off and on again; look for paper that is stuck.",
+}
+
+
 def _state_of(status: PrinterStatus) -> tuple[State, str]:
     if not status.answered:
         return State.DEGRADED, "The printer does not say how it is; look at it."
@@ -166,6 +159,8 @@ def _state_of(status: PrinterStatus) -> tuple[State, str]:
         return State.FAULT, "The printer has no paper. Put in a new roll."
     if status.cover is Cover.OPEN:
         return State.FAULT, "The cover of the printer is open. Close it."
+    if status.trouble is not None:
+        return State.FAULT, f"{TROUBLES[status.trouble]} {_REMEDIES[status.trouble]}"
     if status.online is False:
         return State.FAULT, "The printer says that it is offline."
     if status.paper is Paper.LOW:

@@ -7,8 +7,9 @@ import struct
 import time
 
 from drivers.errors import BadDeviceUrl, DeviceTimeout, DeviceUnavailable
+from drivers.printer.link import wait_for, wait_until_left
 from drivers.printer.profile import DEFAULT_PROFILE, load_profile
-from drivers.printer.stream import StreamPrinter, wait_for, wait_until_left
+from drivers.printer.stream import StreamPrinter
 from drivers.url import DeviceUrl
 
 DEFAULT_PORT = 9100
@@ -27,6 +28,9 @@ def from_url(url: DeviceUrl) -> StreamPrinter:
 
 class TcpLink:
     """One connection; times are those of `time.monotonic`."""
+
+    bytes_per_s = 500_000
+    fresh_on_connect = True
 
     def __init__(self, host: str, port: int) -> None:
         self.name = f"{host}:{port}"
@@ -92,6 +96,10 @@ class TcpLink:
         if not data:
             raise DeviceUnavailable(f"The printer at {self.name} closed the connection.")
         return data
+
+    def port_status(self, _until: float) -> int | None:
+        """See `Link.port_status`."""
+        return None
 
     def _connected(self) -> socket.socket:
         if self._socket is None:
