@@ -10,7 +10,16 @@ import msgspec
 
 from mqtt_bridge.mailbox.rows import Mail
 from mqtt_bridge.protocol.catalogue import Catalogue
-from mqtt_bridge.protocol.messages import Content, DeviceState, Hello, KeyDirectory, Private, QuotaNeed, Status
+from mqtt_bridge.protocol.messages import (
+    Content,
+    DeviceState,
+    HardwareReport,
+    Hello,
+    KeyDirectory,
+    Private,
+    QuotaNeed,
+    Status,
+)
 
 
 class OpenUnit(Protocol):
@@ -44,6 +53,10 @@ class EdgeHandlers(Protocol[U_contra]):
 
     def status(self, unit: U_contra, /) -> Status:
         """Telemetry for the console."""
+        ...
+
+    def hardware(self, unit: U_contra, /) -> HardwareReport | None:
+        """How printer, scanners and the rest are; None where nothing was ever said of them."""
         ...
 
     def needs(self, unit: U_contra, /) -> tuple[QuotaNeed, ...]:

@@ -28,6 +28,7 @@ from mqtt_bridge.protocol.messages import (
     Content,
     DeviceState,
     Envelope,
+    HardwareState,
     Hello,
     KeyDirectory,
     Need,
@@ -41,6 +42,7 @@ CLOUD = "cloud"
 BURST = 64
 POLL_S = 1.0
 STATUS_EVERY_MS = 2_000
+REPORT_EVERY_MS = 60_000
 NEED_AGAIN_MS = 500
 HELLO_WAITS_MS = (1_000, 2_000, 4_000, 8_000, 15_000, 30_000)
 RETRY_WAITS_MS = (1_000, 2_000, 5_000, 10_000, 30_000)
@@ -121,6 +123,8 @@ class Relay(Generic[U]):
         self._hellos = 0
         self._hello_due_ms = 0
         self._status_due_ms = 0
+        self._report_due_ms = 0
+        self._reported: tuple[HardwareState, ...] | None = None
         self._need_due_ms = 0
         self._last_need: Need | None = None
         self._answered = False
@@ -208,6 +212,7 @@ class Relay(Generic[U]):
         self._answered = False
         self._hello, self._hellos, self._hello_due_ms = None, 0, 0
         self._last_need = None
+        self._reported = None
         self._pump.restart()
         if event.up:
             self._publish("link", _link_payload(up=True), retain=True)
@@ -395,6 +400,15 @@ class Relay(Generic[U]):
         if now_ms >= self._status_due_ms:
             self._status_due_ms = now_ms + STATUS_EVERY_MS
             self._guard("status", lambda: self._publish("status", encode(self._look(self._handlers.status))))
+            self._guard("health", lambda: self._report(now_ms))
+
+    def _report(self, now_ms: int) -> None:
+        """Say how the hardware is when that changed, and from time to time so that "as of" goes on."""
+        report = self._look(self._handlers.hardware)
+        if report is None or (report.hardware == self._reported and now_ms < self._report_due_ms):
+            return
+        if self._publish("health", encode(report), retain=True):
+            self._reported, self._report_due_ms = report.hardware, now_ms + REPORT_EVERY_MS
 
     def _notice_refusals(self) -> None:
         """A broker that refuses what we say, behind the success of a PUBACK, is no link to the cloud: hello until it is taken."""

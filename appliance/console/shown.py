@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
+from appliance.domain.hardware import is_silent, remedy
 from mqtt_bridge.cloud.overview import QuotaView, Share
 from mqtt_bridge.protocol.ids import shown
 from mqtt_bridge.protocol.money import from_minor
@@ -30,7 +31,9 @@ def install(app: Flask) -> None:
     app.jinja_env.filters.update(
         age=age, amount=amount, shown=shown, moment=moment, clock_utc=clock_utc, clock_minute=clock_minute
     )
-    app.jinja_env.globals.update(device_bar=device_bar, quota_bar=quota_bar, words=words)
+    app.jinja_env.globals.update(
+        device_bar=device_bar, quota_bar=quota_bar, words=words, remedy=remedy, is_silent=is_silent
+    )
 
 
 def age(then_ms: int | None, now_ms: int) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from appliance.domain import hardware
 from appliance.portal.cards import timezone_of
 from appliance.services import door, listing, overview
 from appliance.services.box import Unit
@@ -53,10 +54,10 @@ def page(unit: Unit) -> DoorPage:
     fresh = newest is not None and not newest.undone and unit.now.wall_ms - newest.at_ms < VERDICT_LASTS_MS
     zone = next((each.at.timezone for each in view.sessions), "") or timezone_of(listing.listing(unit).events)
     jobs = tuple((job, *job_words(job)) for job in view.jobs[:SHOWN_JOBS])
-    return DoorPage(newest if fresh else None, scans, view, zone, _facts(view), jobs)
+    return DoorPage(newest if fresh else None, scans, view, zone, _facts(view, unit.now.wall_ms), jobs)
 
 
-def _facts(view: DoorView) -> tuple[tuple[str, str, str], ...]:
+def _facts(view: DoorView, now_ms: int) -> tuple[tuple[str, str, str], ...]:
     facts = [_link(view), _clock(view)]
     part, parts = view.retold
     if part < parts:
@@ -78,7 +79,7 @@ def _facts(view: DoorView) -> tuple[tuple[str, str, str], ...]:
         )
     if not view.door:
         facts.append(("warn", _("Not the door"), _("Another device of this venue decides who comes in. Scan there.")))
-    facts += [_hardware(each) for each in view.hardware]
+    facts += [_hardware(each, now_ms) for each in view.hardware]
     return tuple(facts)
 
 
@@ -100,7 +101,7 @@ def _clock(view: DoorView) -> tuple[str, str, str]:
     )
 
 
-def _hardware(found: HardwareView) -> tuple[str, str, str]:
+def _hardware(found: HardwareView, now_ms: int) -> tuple[str, str, str]:
     names = {
         "printer": _("Printer"),
         "scanner": _("Scanner"),
@@ -109,23 +110,20 @@ def _hardware(found: HardwareView) -> tuple[str, str, str]:
         "modem": _("Modem"),
     }
     states = {
-        "READY": ("good", _("ready"), ""),
-        "OPENING": ("", _("starting"), ""),
-        "DEGRADED": ("warn", _("works, but look at it"), ""),
-        "ABSENT": ("warn", _("not there"), _advice(found.name)),
-        "FAULT": ("bad", _("out of order"), _advice(found.name)),
+        "READY": ("good", _("ready")),
+        "OPENING": ("", _("starting")),
+        "DEGRADED": ("warn", _("works, but look at it")),
+        "ABSENT": ("warn", _("not there")),
+        "FAULT": ("bad", _("out of order")),
     }
-    mark, state, advice = states.get(found.state.upper(), ("", _("unknown"), ""))
-    words = " · ".join(each for each in (found.reason, advice) if each)
-    return mark, f"{names.get(found.name, found.name)}: {state}", words
-
-
-def _advice(name: str) -> str:
-    advices = {
-        "printer": _("Check paper, lid and cable. Jobs wait; nobody has to."),
-        "scanner": _("Type codes; it comes back by itself when plugged in."),
-    }
-    return advices.get(name, "")
+    name = names.get(hardware.family(found.name), found.name)
+    title = name if hardware.number(found.name) == 1 else f"{name} {hardware.number(found.name)}"
+    if hardware.is_silent(found.seen_at_ms, now_ms):
+        return "bad", f"{title}: {_('unknown')}", _(hardware.SILENT_DESK)
+    mark, state = states.get(found.state.upper(), ("", _("unknown")))
+    remedy = hardware.remedy(found.name, found.state)
+    words = " · ".join(each for each in (found.reason, _(remedy) if remedy else "") if each)
+    return mark, f"{title}: {state}", words
 
 
 def job_words(job: PrintJob) -> tuple[str, str]:

@@ -88,9 +88,12 @@ def _rows(view: GaugesView) -> Iterator[Metric]:
     yield _gauge("marquee_check_ins", "Scans.", ("verdict", "reason"), view.check_ins)
     jobs = {(state,): number for state, number in view.print_jobs.items()}
     yield _gauge("marquee_print_jobs", "Print jobs.", ("state",), jobs)
-    yield _gauge(
-        "marquee_hardware", "1 for the state a device is in.", ("name", "state"), dict.fromkeys(view.hardware, 1)
-    )
+    states = {(each.name, each.state): 1 for each in view.hardware}
+    yield _gauge("marquee_hardware", "1 for the state a device is in.", ("name", "state"), states)
+    since = {(each.name,): each.since_ms / 1000 for each in view.hardware}
+    yield _gauge("marquee_hardware_since_timestamp_seconds", "When that state began.", ("name",), since)
+    seen = {(each.name,): each.seen_at_ms / 1000 for each in view.hardware}
+    yield _gauge("marquee_hardware_seen_timestamp_seconds", "When the desk last said so.", ("name",), seen)
 
 
 def _states(view: GaugesView) -> Iterator[Metric]:

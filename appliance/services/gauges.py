@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from appliance.services import turns
+from appliance.services import hardware, turns
 from appliance.services.box import CLOUD, Unit
-from appliance.store import allocations, gauges, records
+from appliance.services.views import HardwareView
+from appliance.store import allocations, gauges
 from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol.stock import Totals
 
@@ -31,7 +32,7 @@ class GaugesView(msgspec.Struct, frozen=True):
     waitlist: dict[str, int]
     check_ins: dict[tuple[str, str], int]
     print_jobs: dict[str, int]
-    hardware: tuple[tuple[str, str], ...]
+    hardware: tuple[HardwareView, ...]
     catalogue_version: int
     state_as_of_ms: int
     link_up: bool
@@ -54,7 +55,7 @@ def gauges_view(unit: Unit) -> GaugesView:
         waitlist=gauges.entries_by_state(db),
         check_ins=gauges.check_ins_by_verdict(db),
         print_jobs=gauges.print_jobs_by_state(db),
-        hardware=tuple((row.name, row.state) for row in records.hardware_rows(db)),
+        hardware=hardware.seen(unit),
         catalogue_version=unit.device.catalogue_version,
         state_as_of_ms=unit.device.state_as_of_ms,
         link_up=unit.device.link_up,

@@ -34,6 +34,8 @@ from mqtt_bridge.protocol.messages import (
     Content,
     DeviceState,
     ErasePersonalData,
+    HardwareReport,
+    HardwareState,
     Hello,
     KeyDirectory,
     OrderCancelled,
@@ -54,6 +56,8 @@ from mqtt_bridge.protocol.messages import (
     VenueRetold,
     WaitlistEntrusted,
 )
+
+MOST_REASON = 300
 
 
 def hello(unit: Unit) -> Hello:
@@ -86,6 +90,20 @@ def status(unit: Unit) -> Status:
         stock=allocations.counts(unit.db),
         clock_trusted=unit.now.trusted,
         hardware={row.name: row.state for row in records.hardware_rows(unit.db)},
+        sent_at_ms=unit.now.wall_ms,
+    )
+
+
+def hardware(unit: Unit) -> HardwareReport | None:
+    """Return what the desk last said of each device; None if it never said anything."""
+    rows = records.hardware_rows(unit.db)
+    if not rows:
+        return None
+    return HardwareReport(
+        device=unit.identity.device,
+        venue=unit.identity.venue,
+        hardware=tuple(HardwareState(row.name, row.state, row.reason[:MOST_REASON], row.since_ms) for row in rows),
+        as_of_ms=max(row.seen_at_ms for row in rows),
         sent_at_ms=unit.now.wall_ms,
     )
 

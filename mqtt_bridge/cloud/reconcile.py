@@ -46,6 +46,7 @@ from mqtt_bridge.protocol.messages import (
     Ack,
     Content,
     DeviceState,
+    HardwareReport,
     Hello,
     KeyPublished,
     Need,
@@ -63,10 +64,13 @@ LARGEST_COUNT = 2**31 - 1
 # A status sent this long before the last one was not overtaken: its device's clock was set back, and on that no stock depends.
 OVERTAKEN_MS = 60_000
 LONGEST_HARDWARE = 4000
+LONGEST_REPORT = 16_000
+# What a broker may still hold of a device that nobody knows any more is no news.
+RETAINED = frozenset({"link", "health", "state"})
 # A hello may begin a life, which nobody may grant to meanwhile: these have their devices alone.
 INTRODUCTIONS = frozenset({"hello", "state"})
 # What is still heard of a sealed device: who it is, what it did before it knew, and how far it got our words.
-EVIDENCE = frozenset({"hello", "msg", "status", "ack", "link"})
+EVIDENCE = frozenset({"hello", "msg", "status", "ack", "link", "health"})
 
 
 class Batch:
@@ -108,6 +112,7 @@ class Batch:
             "need": self._need,
             "ack": self._ack,
             "link": self._link,
+            "health": self._health,
             "state": self._own_state,
         }
 
@@ -202,7 +207,7 @@ class Batch:
         name, leaf, payload = incoming.name, incoming.leaf, incoming.payload
         device = self.work.of(Device).get(name)
         if device is None or (device.status == "sealed" and leaf not in EVIDENCE):
-            if leaf not in {"link", "state"} and payload:
+            if leaf not in RETAINED and payload:
                 kind = "unregistered" if device is None else "sealed"
                 self._alarm(kind, name[:64], f"says {leaf!r} but may not speak; register it if it is yours", payload)
             return
@@ -446,6 +451,13 @@ class Batch:
         if up != device.link_up:
             outages = device.outage_memory.link(self.wall_ms, up=up)
             self.work.of(Device).change(device, link_up=up, **outage_columns(outages))
+
+    def _health(self, device: Device, payload: bytes) -> None:
+        report = decode(payload, HardwareReport)
+        known = device.hardware_report()
+        overtaken = known is not None and 0 < known.sent_at_ms - report.sent_at_ms <= OVERTAKEN_MS
+        if report.device == device.name and len(payload) <= LONGEST_REPORT and not overtaken:
+            self.work.of(Device).change(device, health=payload.decode())
 
     def _own_state(self, device: Device, payload: bytes) -> None:
         """A state that this cloud published: if it says more than our rows, the rows are an old copy."""

@@ -12,6 +12,8 @@ from typing import ClassVar
 import msgspec
 
 from mqtt_bridge.cloud.estimates import Demand, Outages
+from mqtt_bridge.protocol.codec import decode
+from mqtt_bridge.protocol.messages import HardwareReport
 from mqtt_bridge.protocol.stock import Totals
 
 # A device says something every two seconds; after this it counts as away even before the broker noticed.
@@ -106,6 +108,7 @@ class Device(Record, frozen=True):
     down_since_ms: int = 0
     generation: int = 0
     answered_by: str = ""
+    health: str = ""
 
     @property
     def outage_memory(self) -> Outages:
@@ -129,6 +132,10 @@ class Device(Record, frozen=True):
         """State by hardware name, as told last."""
         states: dict[str, str] = json.loads(self.hardware)
         return states
+
+    def hardware_report(self) -> HardwareReport | None:
+        """What it last said of its hardware at length; None if it never did."""
+        return decode(self.health.encode(), HardwareReport) if self.health else None
 
 
 class Life(Record, frozen=True):

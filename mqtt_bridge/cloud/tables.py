@@ -83,6 +83,7 @@ device = Table(
     Column("down_since_ms", BigInteger, nullable=False, default=0),
     Column("generation", Integer, nullable=False, default=0),
     Column("answered_by", String, nullable=False, default=""),
+    Column("health", Text, nullable=False, default=""),  # a HardwareReport, or empty
 )
 Index("device_untold", device.c.state_at_ms)
 

@@ -493,6 +493,28 @@ class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sent_at_ms: int
 
 
+class HardwareState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A piece of hardware: ``state`` since ``since_ms`` (wall clock of the device), and why, in a sentence for a person."""
+
+    name: str
+    state: str
+    reason: str
+    since_ms: int
+
+
+class HardwareReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the hardware of a device is, retained for whoever wants to know; decides nothing.
+
+    ``as_of_ms`` is when its desk last said so: it stands still while the desk is dead, however young ``sent_at_ms`` is.
+    """
+
+    device: str
+    venue: str
+    hardware: tuple[HardwareState, ...]
+    as_of_ms: int
+    sent_at_ms: int
+
+
 class Need(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Asked before a hold is refused; idempotent through the totals it carries."""
 

@@ -21,7 +21,8 @@ def checked(name: str, what: str) -> str:
 def up(org: str, device: str, leaf: str) -> str:
     """Topic from a device to the cloud.
 
-    Leaf: ``msg`` (an envelope), ``batch`` (a JSON list of them, in order), ``ack``, ``hello``, ``status``, ``need``, ``link``.
+    Leaf: ``msg`` (an envelope), ``batch`` (a JSON list of them, in order), ``ack``, ``hello``, ``status``, ``need``;
+    retained: ``link`` (up or down) and ``health`` (a ``HardwareReport``).
     """
     return f"{ROOT}/{org}/d/{device}/up/{leaf}"
 

@@ -28,6 +28,8 @@ from mqtt_bridge.protocol.messages import (
     Content,
     DeviceState,
     Envelope,
+    HardwareReport,
+    HardwareState,
     Hello,
     KeyDirectory,
     Private,
@@ -98,6 +100,7 @@ class Device:
         self.links: list[bool] = []
         self.missing: tuple[str, ...] = ()
         self.wanted: tuple[QuotaNeed, ...] = ()
+        self.hardware_states: tuple[HardwareState, ...] = ()
         self.transport = edge_transport(url, self.names)
         self.relay: Relay[Unit] = Relay(self.transport, self.names, self.in_unit, self.in_view, self)
         self._stop = threading.Event()
@@ -156,6 +159,10 @@ class Device:
     def status(self, unit: Unit, /) -> Status:
         self._may("status")
         return Status(DEVICE, "v", self.inc, *unit.mail.backlog("cloud"), (), True, {}, 1)
+
+    def hardware(self, unit: Unit, /) -> HardwareReport | None:
+        self._may("health")
+        return HardwareReport(DEVICE, "v", self.hardware_states, 1, 2) if self.hardware_states else None
 
     def needs(self, unit: Unit, /) -> tuple[QuotaNeed, ...]:
         return self.wanted

@@ -15,8 +15,17 @@ from mqtt_bridge.keys import KeyFile
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import decode, encode, seal_envelope
-from mqtt_bridge.protocol.messages import Ack, Content, Need, QuotaNeed, StockCount
+from mqtt_bridge.protocol.messages import (
+    Ack,
+    Content,
+    HardwareReport,
+    HardwareState,
+    Need,
+    QuotaNeed,
+    StockCount,
+)
 from mqtt_bridge.protocol.stock import Totals
+from mqtt_bridge.transport import Message, Transport
 from tests.mqtt_bridge.brokers import Broker
 from tests.mqtt_bridge.peers import DEVICE, GENERATION, INC, ORG, Cloud, Device, fact, names_applied, until
 from tests.mqtt_bridge.wire import Wire
@@ -232,6 +241,32 @@ def test_a_failing_handler_is_seen_and_tried_again(pair: Pair, what: str) -> Non
 
 
 # What else travels
+
+
+def test_the_state_of_the_hardware_is_retained_and_said_again_when_it_changes(pair: Pair, broker: Broker) -> None:
+    """Whoever connects later reads it too, and a link that came back says it anew."""
+    device, _cloud = pair
+    device.hardware_states = (HardwareState("printer", "ready", "The printer is ready.", 1),)
+    device.start()
+    topic = topics.up(ORG, DEVICE, "health")
+    late = Transport(broker.url, "late", [topic])
+    late.start()
+    until(lambda: told(late, topic) == "ready")
+    device.hardware_states = (HardwareState("printer", "fault", "No paper.", 2),)
+    until(lambda: told(late, topic) == "fault")
+    late.stop()
+    later = Transport(broker.url, "later", [topic])
+    later.start()
+    until(lambda: told(later, topic) == "fault")
+    later.stop()
+
+
+def told(transport: Transport, topic: str) -> str | None:
+    """The printer's state in the next publication, None if there is none."""
+    event = transport.get(0.1)
+    if not isinstance(event, Message) or event.topic != topic:
+        return None
+    return decode(event.payload, HardwareReport).hardware[0].state
 
 
 def test_the_device_knows_whether_the_cloud_answers(pair: Pair, broker: Broker) -> None:

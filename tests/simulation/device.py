@@ -66,6 +66,9 @@ class Handlers:
         stock = tuple(each.count for _, each in sorted(unit.card.shelves.rows.items()))
         return Status(me.device, me.venue, unit.card.row.inc, unsynced, 0, stock, True, {}, unit.now.wall_ms)
 
+    def hardware(self, unit: Unit, /) -> None:
+        """A simulated card has no desk."""
+
     def needs(self, unit: Unit, /) -> tuple[QuotaNeed, ...]:
         return till.needs(unit)
 

@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 
 from appliance.console.shown import age, moment
 from mqtt_bridge.cloud.store import register_device
-from mqtt_bridge.protocol.messages import OfferMade, WaitlistJoined, Wish
+from mqtt_bridge.protocol.codec import encode
+from mqtt_bridge.protocol.messages import HardwareReport, HardwareState, OfferMade, WaitlistJoined, Wish
 from tests.appliance.console.conftest import TOKEN
 from tests.mqtt_bridge.cloud.world import START_MS, World
 
@@ -123,6 +124,37 @@ def test_the_devices_page_tells_hardware_and_keys(world: World, operator: FlaskC
     assert "printer ready" in page
     assert hall.key.kid in page
     assert "7 messages, oldest 0 s ago" in page
+
+
+def test_a_devices_page_tells_each_piece_of_hardware_and_what_to_do(world: World, operator: FlaskClient) -> None:
+    """State, reason and remedy with "as of"; what overtook itself on the way and what is malformed change nothing."""
+    hall = world.add("hall-1", "hall")
+    hall.status(world)
+    world.run()
+    assert "has said nothing of its hardware" in operator.get("/devices/hall-1").text
+    broken = HardwareState("printer_2", "fault", "The printer has no paper.", world.now_ms - 120_000)
+    hall.health(world, broken)
+    hall.health(world, HardwareState("printer_2", "ready", "Old news.", 1), sent_at_ms=world.now_ms - 5_000)
+    world.say("hall-1", "health", b"{}")
+    world.run()
+    page = operator.get("/devices/hall-1").text
+    assert "The printer has no paper. Check paper, lid and cable." in page
+    assert "printer_2" in page
+    assert "began 2 min ago" in page
+    assert "as of 0 s ago" in page
+    assert "Old news" not in page
+    assert "desk does not run" not in page
+
+
+def test_the_report_of_a_dead_desk_is_called_old(world: World, operator: FlaskClient) -> None:
+    """The bridge repeats the report; when the desk last spoke stands in it."""
+    hall = world.add("hall-1", "hall")
+    hall.status(world)
+    state = HardwareState("printer", "ready", "The printer is ready.", 1)
+    report = HardwareReport("hall-1", "hall", (state,), world.now_ms - 300_000, world.now_ms)
+    world.say("hall-1", "health", encode(report))
+    world.run()
+    assert "desk does not run" in operator.get("/devices/hall-1").text
 
 
 def test_an_empty_console_says_what_to_do(world: World, operator: FlaskClient) -> None:

@@ -15,9 +15,9 @@ from appliance.web.languages import LANGUAGES, TRANSLATIONS, choose
 from tests.appliance.portal.conftest import Phone, forms
 from tests.support.box import START_MS
 
-ROOMS = ("web", "portal", "console")
+ROOMS = ("domain", "web", "portal", "console")
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "plural": (1, 2)}
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "plural": (1, 2), "translatable": None}
 
 
 def texts_in_use() -> set[str | tuple[str, ...]]:

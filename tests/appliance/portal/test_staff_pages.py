@@ -12,7 +12,7 @@ from appliance.domain import printing as documents
 from appliance.domain.clock import MINUTE_MS
 from appliance.portal import WebSettings, create_app
 from appliance.services import door as door_service
-from appliance.services import printing
+from appliance.services import hardware, printing
 from appliance.store import tables
 from mqtt_bridge.protocol.ids import shown
 from tests.appliance.portal.conftest import Phone, forms
@@ -395,3 +395,14 @@ def test_a_name_that_nobody_has_says_so(door: Phone):
     page = door.get("/staff/orders?code=nobody")
     assert door.status == 404
     assert "Nobody was found" in page
+
+
+def test_the_door_page_says_what_to_do_about_each_device_and_when_the_desk_is_silent(door: Phone, box: TestBox):
+    """In the reader's language, numbered as in the settings; an old row says nothing about now."""
+    box.run(lambda unit: hardware.report(unit, "scanner_2", "absent", "The scanner is unplugged.", unit.now.wall_ms))
+    page = door.get("/staff/")
+    assert "Scanner 2: not there" in page
+    assert "Type codes; it comes back by itself when plugged in." in page
+    assert "Codes eintippen" in door.get("/staff/?lang=de")
+    box.turn.advance(90_000)
+    assert "The desk has said nothing for a minute" in door.get("/staff/")

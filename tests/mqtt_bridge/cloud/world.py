@@ -24,6 +24,8 @@ from mqtt_bridge.protocol.messages import (
     DeviceState,
     Downlink,
     Envelope,
+    HardwareReport,
+    HardwareState,
     Hello,
     Need,
     OrderCancelled,
@@ -129,6 +131,10 @@ class FakeDevice:
         states = {"printer": "READY"}
         status = Status(self.name, self.venue, self.inc, unsynced, 0, (self.count(),), True, states, sent)
         world.say(self.name, "status", encode(status))
+
+    def health(self, world: World, *hardware: HardwareState, sent_at_ms: int | None = None) -> None:
+        sent = world.now_ms if sent_at_ms is None else sent_at_ms
+        world.say(self.name, "health", encode(HardwareReport(self.name, self.venue, hardware, sent, sent)))
 
     def need(self, world: World, wanted: int) -> None:
         world.say(self.name, "need", encode(Need(self.name, self.inc, (QuotaNeed("q", wanted, self.count()),))))

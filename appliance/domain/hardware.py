@@ -1,0 +1,45 @@
+"""What to do about a device, in one plain sentence; the same on the staff page, on the console and in the doctor."""
+
+from __future__ import annotations
+
+from appliance.domain.texts import translatable
+
+SILENT_DESK_MS = 60_000
+SILENT_DESK = translatable("The desk has said nothing for a minute. Start it again; until then type codes here.")
+
+_REMEDIES: dict[tuple[str, str], str] = {
+    ("printer", "absent"): translatable("Check its power and cable. Jobs wait; nobody has to."),
+    ("printer", "fault"): translatable("Check paper, lid and cable. Jobs wait; nobody has to."),
+    ("printer", "degraded"): translatable("Look whether paper comes out, and have a new roll ready."),
+    ("scanner", "absent"): translatable("Type codes; it comes back by itself when plugged in."),
+    ("scanner", "degraded"): translatable("Read its sentence; type codes that it does not read."),
+    ("scanner", "fault"): translatable("Unplug it and plug it in again. Until then type codes."),
+    ("camera", "absent"): translatable("Check its cable. Everybody comes in without pictures."),
+    ("camera", "fault"): translatable("It is started again by itself. If it stays like this, check its cable."),
+    ("lamp", "absent"): translatable("Check its cable. Read the verdict on this page."),
+    ("lamp", "fault"): translatable("Check its cable. Read the verdict on this page."),
+    ("modem", "absent"): translatable("Plug it in again. Messages wait."),
+    ("modem", "degraded"): translatable("Check antenna, SIM card and credit. Messages wait."),
+    ("modem", "fault"): translatable("Check antenna, SIM card and credit. Messages wait."),
+}
+
+
+def family(name: str) -> str:
+    """The kind of a device by its name in the settings: ``printer_2`` is a ``printer``."""
+    return name.partition("_")[0]
+
+
+def number(name: str) -> int:
+    """Which of its family it is, from 1."""
+    digits = name.rpartition("_")[2]
+    return int(digits) if digits.isdigit() else 1
+
+
+def remedy(name: str, state: str) -> str:
+    """What a person does about a device in that state; empty where nothing is to be done."""
+    return _REMEDIES.get((family(name), state.lower()), "")
+
+
+def is_silent(seen_at_ms: int, now_ms: int) -> bool:
+    """Whether the desk's last word is so old that it says nothing about now."""
+    return now_ms - seen_at_ms > SILENT_DESK_MS
