@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+import unicodedata
+from typing import NamedTuple
+
 MAX_CODE_BYTES = 4096
 DEFAULT_GAP_S = 0.2
 
 _CR, _LF = 0x0D, 0x0A
+# Some scanners frame codes (STX, ETX, EOT) or pass the separators of GS1 codes; they are no sign of a wrong speed.
+_FRAMING = "\t\x02\x03\x04\x1c\x1d\x1e\x1f"
+_BROKEN = "\ufffd"
+
+
+class Frame(NamedTuple):
+    """What a scanner is configured to put around a code.
+
+    Both are removed where they are present; a code that lacks them is passed on as it is, because a scanner that
+    lost its configuration is still better than one that is mute.
+    """
+
+    prefix: str = ""
+    suffix: str = ""
+
+    def strip(self, text: str) -> str:
+        """The code in `text`, without frame, control characters and spaces around it."""
+        kept = "".join(char for char in text if unicodedata.category(char) != "Cc")
+        return kept.removeprefix(self.prefix).removesuffix(self.suffix).strip()
 
 
 class Decoder:
     """Cuts a byte stream into codes at CR, LF or CRLF, or at a pause when the scanner sends no terminator.
 
-    `prefix` and `suffix` are removed where they are present; a code that lacks them is passed on as it is, because
-    a scanner that lost its configuration is still better than one that is mute. A pause longer than `gap_s` ends a
-    code. Codes longer than `MAX_CODE_BYTES` are dropped and counted in `dropped`.
+    A pause longer than `gap_s` ends a code. Codes longer than `MAX_CODE_BYTES` are dropped and counted in `dropped`.
+    What is mostly no text is no code either: its bytes are counted in `unreadable`.
     """
 
     def __init__(self, prefix: str = "", suffix: str = "", gap_s: float = DEFAULT_GAP_S) -> None:
-        self._prefix = prefix
-        self._suffix = suffix
+        self._frame = Frame(prefix, suffix)
         self._gap_s = gap_s
         self._buffer = bytearray()
         self._too_long = False
         self._last_s = 0.0
         self.dropped = 0
+        self.unreadable = 0
 
     @property
     def waiting(self) -> bool:
@@ -38,11 +59,12 @@ class Decoder:
         """The codes that `data`, which arrived at `now_s`, completes."""
         codes = self.flush(now_s) if data else []
         self._last_s = now_s
-        for byte in data:
-            if byte in (_CR, _LF):
-                codes.extend(self._take())
-            else:
-                self._append(byte)
+        # Whole lines at a time, so that a flood costs little.
+        *lines, rest = data.replace(b"\r", b"\n").split(b"\n")
+        for line in lines:
+            self._append(line)
+            codes.extend(self._take())
+        self._append(rest)
         return codes
 
     def flush(self, now_s: float) -> list[str]:
@@ -56,19 +78,28 @@ class Decoder:
         self._buffer.clear()
         self._too_long = False
 
-    def _append(self, byte: int) -> None:
+    def _append(self, data: bytes) -> None:
         if self._too_long:
             return
-        if len(self._buffer) >= MAX_CODE_BYTES:
+        if len(self._buffer) + len(data) > MAX_CODE_BYTES:
             self._buffer.clear()
             self._too_long = True
             self.dropped += 1
             return
-        self._buffer.append(byte)
+        self._buffer += data
 
     def _take(self) -> list[str]:
         data, self._too_long = bytes(self._buffer), False
         self._buffer.clear()
-        text = "".join(char for char in data.decode("utf-8", "replace") if char >= " " and char != "\x7f")
-        code = text.removeprefix(self._prefix).removesuffix(self._suffix).strip()
+        text = data.decode("utf-8", "replace")
+        if _is_noise(text):
+            self.unreadable += len(data)
+            return []
+        code = self._frame.strip(text)
         return [code] if code else []
+
+
+def _is_noise(text: str) -> bool:
+    """Whether a third of it or more is no text, as with a wrong speed of the line."""
+    broken = sum(char == _BROKEN or (unicodedata.category(char) == "Cc" and char not in _FRAMING) for char in text)
+    return broken * 3 >= len(text) > 0
