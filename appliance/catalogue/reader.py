@@ -10,6 +10,7 @@ from appliance.catalogue import tree, values
 from appliance.catalogue.events import read_events
 from appliance.catalogue.fields import Fields
 from appliance.catalogue.images import Picture
+from appliance.catalogue.paper import read_paper
 from appliance.catalogue.problems import CatalogueErrors, Collector, Problem
 from mqtt_bridge.protocol.catalogue import Catalogue, Limits, StaffMember, Venue
 from mqtt_bridge.protocol.codec import encode
@@ -42,9 +43,10 @@ def read_catalogue(path: Path, hash_pin: PinHasher) -> ReadResult:
     events = read_events(fields, frozenset(venue.id for venue in venues), path.parent, assets)
     limits = _limits(fields)
     staff = _staff(fields, frozenset(venue.id for venue in venues), hash_pin)
+    paper = read_paper(fields, path.parent, assets)
     fields.done()
     found.raise_if_any()
-    catalogue = Catalogue(0, tuple(venues), events, limits, staff)
+    catalogue = Catalogue(0, tuple(venues), events, limits, staff, paper)
     if len(encode(catalogue)) > MAX_ENCODED_BYTES:
         raise CatalogueErrors([Problem(1, "", "describes too much for one catalogue; remove events that are over")])
     return ReadResult(catalogue, tuple(assets.values()))

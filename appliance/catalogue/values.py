@@ -117,6 +117,14 @@ def switch(raw: str) -> bool:
     return words[raw.lower()]
 
 
+def yes_or_no(raw: str) -> bool:
+    """``yes`` or ``no``; ``true`` and ``false`` are understood too."""
+    words = {"yes": True, "true": True, "no": False, "false": False}
+    if raw.lower() not in words:
+        raise ValueError(f"{_short(raw)} is neither yes nor no")
+    return words[raw.lower()]
+
+
 def timezone(raw: str) -> str:
     """An IANA time zone this machine knows."""
     try:

@@ -71,7 +71,7 @@ def catalogue(settings: Settings) -> Iterator[Finding]:
             return
         row = rows.find(db)
         document = documents.Cache().get(db, row.catalogue_version) if row else Catalogue(0)
-        missing = {event.image for event in document.events if event.image} - documents.known_assets(db)
+        missing = document.images - documents.known_assets(db)
     if document.version == 0:
         yield fail("catalogue", "none has arrived yet", "Let the bridge reach the cloud, and run marquee import there.")
         return

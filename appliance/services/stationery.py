@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from appliance.domain import printing as documents
-from appliance.domain.paper import Stationery, lay_out
+from appliance.domain.paper import SAMPLES, Stationery, lay_out
+from appliance.domain.printing import Printable
 from appliance.services import printing
 from appliance.services.box import Unit
 from appliance.services.views import PrintJob
@@ -26,8 +27,17 @@ def marks_of(job: PrintJob) -> tuple[str, ...]:
 
 def picture(unit: Unit, job_id: int) -> bytes:
     """Return a job as it looks on paper, as PNG; raises ``NotFound``."""
-    # Drawing needs the printer's interpreter and pictures, which a portal that shows none does not load.
+    job = printing.find(unit, job_id)
+    return _drawn(documents.decode(job.document), stationery_for(unit, job), marks_of(job))
+
+
+def sample(kind: str, template: str, logo: bytes | None) -> bytes:
+    """Return what a template prints of an invented job of its kind, as PNG."""
+    return _drawn(SAMPLES[kind], Stationery({kind: template}, logo), ())
+
+
+def _drawn(job: Printable, own: Stationery, marks: tuple[str, ...]) -> bytes:
+    # Drawing needs the printer's interpreter and pictures, which a process that shows none does not load.
     from drivers.printer.preview import document_png
 
-    job = printing.find(unit, job_id)
-    return document_png(lay_out(documents.decode(job.document), stationery_for(unit, job), marks_of(job)))
+    return document_png(lay_out(job, own, marks))

@@ -180,8 +180,7 @@ def apply_catalogue(unit: Unit, catalogue: Catalogue) -> None:
     gone = {each.badge for each in unit.catalogue.staff} - {each.badge for each in catalogue.staff}
     documents.save_catalogue(unit.db, catalogue)
     records.drop_staff_tokens_of(unit.db, gone)
-    needed = {event.image for event in catalogue.events}
-    documents.drop_assets(unit.db, {each for each in documents.known_assets(unit.db) if each not in needed})
+    documents.drop_assets(unit.db, documents.known_assets(unit.db) - catalogue.images)
     unit.reload()
     unit.wakes.update({"bridge", "desk"})
 
@@ -203,8 +202,7 @@ def apply_asset(unit: Unit, sha256: str, media_type: str, body: bytes) -> None:
 
 def missing_assets(unit: Unit) -> tuple[str, ...]:
     """Return the hashes of pictures the catalogue names and this device does not have yet."""
-    needed = {event.image for event in unit.catalogue.events if event.image}
-    return tuple(sorted(needed - documents.known_assets(unit.db)))
+    return tuple(sorted(unit.catalogue.images - documents.known_assets(unit.db)))
 
 
 def link_changed(unit: Unit, up: bool) -> None:

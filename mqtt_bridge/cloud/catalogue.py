@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from mqtt_bridge.cloud.allocation import stepped_limit
 from mqtt_bridge.cloud.books import Book, all_books
 from mqtt_bridge.cloud.closed_epochs import net
 from mqtt_bridge.cloud.directory import audit, lock
-from mqtt_bridge.cloud.overrides import laid_over
+from mqtt_bridge.cloud.overrides import PaperChange, laid_over, still_holds, with_template
 from mqtt_bridge.cloud.records import Device, SessionChange
 from mqtt_bridge.cloud.records import Quota as QuotaRow
 from mqtt_bridge.cloud.rows import Lock
@@ -60,6 +60,11 @@ def current_catalogue(db: Connection) -> Catalogue:
     return decode(document, Catalogue) if document is not None else EMPTY
 
 
+def picture(db: Connection, sha256: str) -> bytes | None:
+    """Return a picture that a catalogue names."""
+    return db.execute(sa.select(t.asset.c.body).where(t.asset.c.sha256 == sha256)).scalar()
+
+
 class _Import:
     """One import in one transaction."""
 
@@ -70,7 +75,8 @@ class _Import:
         self.work = Work(SqlRows(db))
         self.old = current_catalogue(db)
         changes = self.work.of(SessionChange).fetch_all()
-        self.new = laid_over(msgspec.structs.replace(catalogue, version=self.old.version), changes)
+        catalogue = _with_papers(db, msgspec.structs.replace(catalogue, version=self.old.version))
+        self.new = laid_over(catalogue, changes)
         # Whoever plans a quota has its row: limits change when nobody does.
         quotas = sorted(db.execute(sa.select(t.quota.c.id)).scalars())
         self.work.of(QuotaRow).lock("id", quotas, Lock.ALONE)
@@ -109,6 +115,8 @@ class _Import:
         )
         if self.old.limits != self.new.limits:
             self.changes.append("limits changed")
+        if self.old.paper != self.new.paper:
+            self.changes.append("print templates changed")
         if self.old.staff != self.new.staff:
             self.changes.append(f"staff: {len(self.new.staff)} people may sign in")
 
@@ -225,6 +233,13 @@ def _session_name(event: Event, at: EventSession) -> str:
     return f"{event.title} ({at.key})"
 
 
-def images(catalogue: Catalogue) -> Iterable[str]:
-    """The sha256 of every image the catalogue names."""
-    return sorted({event.image for event in catalogue.events if event.image is not None})
+def _with_papers(db: Connection, catalogue: Catalogue) -> Catalogue:
+    """Lay the operator's print templates over the file's; those that the file overtook are forgotten."""
+    filed = catalogue
+    for row in db.execute(sa.select(t.paper_change)):
+        change = PaperChange(*row)
+        if still_holds(filed, change):
+            catalogue = with_template(catalogue, change.kind, change.text)
+        else:
+            db.execute(sa.delete(t.paper_change).where(t.paper_change.c.kind == change.kind))
+    return catalogue

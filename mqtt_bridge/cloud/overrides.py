@@ -1,4 +1,4 @@
-"""What an operator changed about a session, laid over the catalogue file: pure.
+"""What an operator changed about sessions and print templates, laid over the catalogue file: pure.
 
 The change holds against every file that says what the file said before, or the same as the change. A file that says something
 new about the time wins over the move, and so does one about the venue (the import refuses that once tickets are sold).
@@ -7,6 +7,7 @@ new about the time wins over the move, and so does one about the venue (the impo
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -86,3 +87,25 @@ def as_filed(at: EventSession, record: SessionChange | None) -> EventSession:
         sale_closes_at_ms=None if closes is None else closes + at.moved.starts_at_ms - at.starts_at_ms,
         moved=None,
     )
+
+
+class PaperChange(NamedTuple):
+    """An operator's print template of one kind, and what the file said when it was made; empty texts are the product's own."""
+
+    kind: str
+    text: str
+    filed: str
+    changed_at_ms: int
+    changed_by: str
+
+
+def with_template(catalogue: Catalogue, kind: str, text: str) -> Catalogue:
+    """Return the catalogue with another print template of a kind."""
+    templates = {**dict(catalogue.paper.templates), kind: text}
+    kept = tuple(sorted((each, words) for each, words in templates.items() if words))
+    return msgspec.structs.replace(catalogue, paper=msgspec.structs.replace(catalogue.paper, templates=kept))
+
+
+def still_holds(catalogue: Catalogue, change: PaperChange) -> bool:
+    """Whether the file says of that kind what it said when the change was made."""
+    return dict(catalogue.paper.templates).get(change.kind, "") == change.filed

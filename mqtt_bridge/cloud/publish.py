@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mqtt_bridge.cloud.catalogue import images
 from mqtt_bridge.cloud.introductions import key_directory
 from mqtt_bridge.cloud.records import Asset
 from mqtt_bridge.cloud.telling import Publication
@@ -16,7 +15,7 @@ from mqtt_bridge.protocol.codec import encode
 
 def catalogue(work: Work, org: str, current: Catalogue) -> Iterator[Publication]:
     """Yield the images, then the catalogue that names them."""
-    named = images(current)
+    named = sorted(current.images)
     work.of(Asset).fetch("sha256", named)
     for sha256 in named:
         asset = work.of(Asset).get(sha256)

@@ -392,6 +392,17 @@ session_change = Table(
     Column("changed_by", String, nullable=False),
 )
 
+# Print templates that an operator changed; laid over every imported file, see ``papers``. ``filed``: what the file said then.
+paper_change = Table(
+    "paper_change",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("filed", Text, nullable=False),
+    Column("changed_at_ms", BigInteger, nullable=False),
+    Column("changed_by", String, nullable=False),
+)
+
 operator_token = Table(
     "operator_token",
     metadata,

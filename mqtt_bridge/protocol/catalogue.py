@@ -135,6 +135,12 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     paper: Paper = Paper()
 
     @cached_property
+    def images(self) -> frozenset[str]:
+        """The sha256 of every picture it names."""
+        named = {self.paper.logo, *(event.image for event in self.events)}
+        return frozenset(each for each in named if each is not None)
+
+    @cached_property
     def venue(self) -> dict[str, Venue]:
         """Venues by id."""
         return {each.id: each for each in self.venues}

@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from appliance.domain.paper.defaults import DEFAULTS
 from appliance.domain.paper.fields import FIELDS, KINDS, LISTS
-from appliance.domain.paper.layout import Stationery, lay_out
+from appliance.domain.paper.layout import Stationery, lay_out, parse_for
+from appliance.domain.paper.samples import SAMPLES
 from appliance.domain.paper.template import Template, TemplateErrors, parse
 
-__all__ = ["DEFAULTS", "FIELDS", "KINDS", "LISTS", "Stationery", "Template", "TemplateErrors", "lay_out", "parse"]
+__all__ = [
+    "DEFAULTS",
+    "FIELDS",
+    "KINDS",
+    "LISTS",
+    "SAMPLES",
+    "Stationery",
+    "Template",
+    "TemplateErrors",
+    "lay_out",
+    "parse",
+    "parse_for",
+]

@@ -306,3 +306,35 @@ def test_names_are_normalised_and_may_be_of_any_script(tmp_path: Path) -> None:
     """Decomposed letters become composed, so that two spellings of one name are one."""
     text = GOOD.replace("One Night", "Cafe\u0301 ليلة 🎺")
     assert read(tmp_path, text).catalogue.events[0].title == "Café ليلة 🎺"
+
+
+PAPER = """paper:
+  logo: logo.png
+  drawer: yes
+  templates:
+    stub: |
+      title {event}
+      center {code}
+"""
+
+
+def test_what_printers_print_is_part_of_the_file(tmp_path: Path) -> None:
+    """The logo travels like other pictures."""
+    Image.new("L", (300, 100), 0).save(tmp_path / "logo.png")
+    result = read(tmp_path, GOOD + PAPER)
+    paper = result.catalogue.paper
+    assert paper.templates == (("stub", "title {event}\ncenter {code}"),)
+    assert paper.drawer
+    assert [asset.sha256 for asset in result.assets] == [paper.logo]
+    assert result.catalogue.images == {paper.logo}
+    assert read(tmp_path, GOOD).catalogue.paper.templates == ()
+
+
+def test_every_mistake_in_a_template_is_named(tmp_path: Path) -> None:
+    """With its line inside the template, and the field of the file."""
+    wrong = PAPER.replace("title {event}", "shout {event}").replace("{code}", "{seat}").replace("stub:", "stub:")
+    found = problems(tmp_path, GOOD + wrong + "    ticket: x\n")
+    assert any("paper.logo" in each for each in found)
+    assert any("paper.templates.stub: Line 1: 'shout' is no way to begin a line" in each for each in found)
+    assert any("paper.templates.stub: Line 2: there is no fact {seat}" in each for each in found)
+    assert any("paper.templates.ticket: is not a field" in each for each in found)
