@@ -20,7 +20,7 @@ from appliance.services.stationery import marks_of, stationery_for
 from appliance.services.views import PrintJob
 from drivers.backoff import Backoff
 from drivers.errors import DeviceError
-from drivers.printer.api import Printer
+from drivers.printer.api import Printer, write_deadline_s
 from drivers.printer.encoder import render
 
 WRITE_S = 10.0
@@ -115,13 +115,14 @@ class PrintPump:
 
     def _print(self, job: PrintJob, own: Stationery) -> Outcome:
         try:
-            data = render(lay_out(documents.decode(job.document), own, marks_of(job)), self._printer.profile)
+            document = lay_out(documents.decode(job.document), own, marks_of(job))
+            data = render(document, self._printer.profile, bytes_per_s=self._printer.bytes_per_s)
         except Exception as error:
             log.exception("print_layout_failed", job=job.id)
             words = f"The job could not be laid out ({type(error).__name__}); nothing was sent."
             return Outcome("failed", words, given_up=True)
         try:
-            self._printer.write(data, self._write_s)
+            self._printer.write(data, write_deadline_s(len(data), self._printer.bytes_per_s, self._write_s))
         except DeviceError as error:
             return Outcome("ambiguous" if error.bytes_taken else "failed", str(error))
         if self._printer.confirm(self._confirm_s):

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from appliance.domain.clock import DAY_MS
 from appliance.services.box import CLOUD, Unit
-from appliance.store import personal, waiting
+from appliance.store import jobs, personal, waiting
 from mqtt_bridge.mailbox.personal import forget_private
 from mqtt_bridge.protocol.messages import Content, ErasePersonalData, PersonalDataErased, Private
 from mqtt_bridge.protocol.privacy import means
@@ -52,4 +52,5 @@ def _forget(unit: Unit, orders: Collection[str]) -> None:
 
     if orders:
         personal.forget(unit.db, orders)
+        jobs.drop_with_names(unit.db)
         forget_private(unit.db, CLOUD, concerned)

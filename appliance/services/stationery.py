@@ -17,7 +17,8 @@ def stationery_for(unit: Unit, job: PrintJob) -> Stationery:
     """Return what ``job`` is laid out with: its template, and the logo if that has arrived."""
     paper = unit.catalogue.paper
     logo = rows.find_asset(unit.db, paper.logo) if paper.logo else None
-    return Stationery({kind: text for kind, text in paper.templates if kind == job.kind}, logo[1] if logo else None)
+    templates = {kind: text for kind, text in paper.templates if kind == job.kind}
+    return Stationery(templates, logo[1] if logo else None, drawer=paper.drawer)
 
 
 def marks_of(job: PrintJob) -> tuple[str, ...]:

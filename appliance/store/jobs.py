@@ -66,3 +66,9 @@ def drop_before(db: Connection, made_before_ms: int) -> None:
     db.execute(
         print_job.delete().where(print_job.c.created_at_ms < made_before_ms, ~_WAITS, print_job.c.state != "sending")
     )
+
+
+def drop_with_names(db: Connection) -> None:
+    """Delete the jobs that show people's names and are over; which names no query can tell."""
+    named = print_job.c.kind.in_(("badge", "door_list"))
+    db.execute(print_job.delete().where(named, ~_WAITS, print_job.c.state != "sending"))

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from appliance.domain.paper.defaults import DEFAULTS
 from appliance.domain.paper.fields import FIELDS, LISTS, Facts, facts_of
 from appliance.domain.paper.template import Line, Template, TemplateErrors, fill, parse
-from appliance.domain.printing import Printable
-from drivers.printer.document import QR, Align, Block, Columns, Cut, Document, Feed, Rule, Text, Title
+from appliance.domain.printing import Printable, SalesReceipt
+from drivers.printer.document import QR, Align, Block, Columns, Cut, Document, Drawer, Feed, Image, Rule, Text, Title
+
+LOGO_SHARE = 0.6
+PHOTO_SHARE = 0.7
 
 Marks = tuple[str, ...]
 """Words that stand above everything, such as REPRINT."""
@@ -17,11 +20,12 @@ Marks = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Stationery:
-    """The organiser's templates by kind, and encoded pictures: the logo, and photos by id."""
+    """The organiser's templates by kind, encoded pictures (the logo, and photos by id), and whether cash opens the drawer."""
 
     templates: Mapping[str, str] = field(default_factory=dict)
     logo: bytes | None = None
     photos: Mapping[str, bytes] = field(default_factory=dict)
+    drawer: bool = False
 
     def template(self, kind: str) -> Template:
         """Return the template of a kind; the product's own where the organiser has none, or one that cannot be used.
@@ -48,6 +52,9 @@ def lay_out(job: Printable, stationery: Stationery, marks: Marks = ()) -> Docume
     head: list[Block] = [Text(mark, bold=True, size=2, align=Align.CENTER) for mark in marks]
     if marks:
         head.append(Rule())
+    elif stationery.drawer and isinstance(job, SalesReceipt) and job.method == "cash":
+        # First of all: change is counted while the paper still comes. A reprint takes no money, and a drill neither.
+        head.append(Drawer())
     return Document.of(head, _body(stationery.template(facts.kind), facts, stationery), Feed(1), Cut())
 
 
@@ -67,9 +74,12 @@ def _block(line: Line, values: Mapping[str, str], facts: Facts, stationery: Stat
             yield Rule()
         case "feed":
             yield Feed(line.lines)
+        case "logo" if stationery.logo:
+            yield Image(stationery.logo, share=LOGO_SHARE)
+        case "photo" if facts.photo in stationery.photos:
+            yield Image(stationery.photos[facts.photo], share=PHOTO_SHARE)
         case "logo" | "photo":
-            picture = stationery.logo if line.word == "logo" else stationery.photos.get(facts.photo)
-            yield from _picture(picture)
+            return
         case "columns":
             left, right = fill(line.text, values), fill(line.right, values)
             if left is not None or right is not None:
@@ -86,7 +96,3 @@ def _text(word: str, text: str, line: Line) -> Block:
     if word == "qr":
         return QR(text)
     return Text(text, bold=line.bold, size=line.size, align=Align(word))
-
-
-def _picture(_picture: bytes | None) -> Iterator[Block]:
-    yield from ()

@@ -159,6 +159,7 @@ class TakesNothing:
     """A printer that is lost exactly between the status question and the first byte."""
 
     profile = "default"
+    bytes_per_s = 10_000
 
     def open(self) -> None: ...
 

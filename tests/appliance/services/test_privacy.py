@@ -7,14 +7,15 @@ from functools import partial
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from appliance.domain.clock import DAY_MS, HOUR_MS
-from appliance.services import booking, privacy, sync, waitlist
+from appliance.services import booking, printing, privacy, sync, waitlist
 from appliance.services.booking import Item
+from appliance.services.door_list import print_door_list
 from appliance.services.sweep import sweep
-from appliance.store import waiting
+from appliance.store import jobs, waiting
 from mqtt_bridge.protocol.codec import decode, open_envelope
 from mqtt_bridge.protocol.messages import Content, Envelope, ErasePersonalData, PersonalDataErased
 from mqtt_bridge.protocol.privacy import contact_digest
-from tests.support.box import ADULT, SEAT, TestBox, desk, guest
+from tests.support.box import ADULT, BADGE, SEAT, TONIGHT, TestBox, desk, guest
 
 SALT = "salt"
 
@@ -52,6 +53,16 @@ def test_an_erased_order_has_no_name_and_no_contact_but_all_its_tickets(box: Tes
     assert person(box, berta.id) == ("Berta", "berta@example.org")
     after = box.look(lambda unit: booking.find_order(unit, anna.id))
     assert [each.receipt for each in after.tickets] == [each.receipt for each in anna.tickets]
+
+
+def test_printed_lists_and_badges_go_with_the_name_they_show(box: TestBox):
+    """Which names a list shows no query can tell: all lists that are on paper go; stubs name nobody and stay."""
+    anna = book(box, "Anna", "anna@example.org")
+    box.run(lambda unit: print_door_list(unit, TONIGHT, BADGE))
+    box.run(lambda unit: printing.finish(unit, printing.claim(unit).id, "printed"))
+    assert b"Anna" in box.look(lambda unit: jobs.recent(unit.db, 1))[0].document
+    erase(box, order=anna.id)
+    assert not box.look(lambda unit: jobs.recent(unit.db, 1))
 
 
 def test_messages_not_yet_sent_lose_the_person_and_keep_their_signature(box: TestBox):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from appliance.domain.paper import Stationery, lay_out
 from appliance.domain.printing import Badge, DoorList, DoorRow, PrintedTicket, SalesReceipt, Stub
-from drivers.printer.document import QR, Columns, Cut, Document, Text, Title
+from drivers.printer.document import QR, Columns, Cut, Document, Drawer, Image, Text, Title
 from drivers.printer.preview import document_png
 
 TICKET = PrintedTicket(
@@ -83,3 +84,24 @@ def test_a_door_list_ticks_who_is_inside() -> None:
 @pytest.mark.parametrize("job", [STUB, RECEIPT, LIST, Badge(TICKET, "Zoë Świątek")])
 def test_every_kind_can_be_seen_before_it_is_printed(job: Stub | SalesReceipt | DoorList | Badge) -> None:
     assert document_png(lay_out(job, Stationery(), ("REPRINT",))).startswith(b"\x89PNG")
+
+
+def test_cash_opens_the_drawer_where_there_is_one_and_a_reprint_does_not() -> None:
+    own = Stationery(drawer=True)
+    assert lay_out(RECEIPT, own).blocks[0] == Drawer()
+    for quiet in (
+        lay_out(RECEIPT, own, ("REPRINT",)),
+        lay_out(RECEIPT, Stationery()),
+        lay_out(msgspec.structs.replace(RECEIPT, method="terminal"), own),
+        lay_out(STUB, own),
+    ):
+        assert Drawer() not in quiet.blocks
+
+
+def test_pictures_print_where_there_are_any_and_leave_no_gap_where_there_are_none() -> None:
+    badge = Badge(TICKET, "Zoë", photo="p1")
+    pictures = [
+        each for each in lay_out(badge, Stationery(logo=b"L", photos={"p1": b"P"})).blocks if isinstance(each, Image)
+    ]
+    assert [each.data for each in pictures] == [b"L", b"P"]
+    assert not any(isinstance(each, Image) for each in lay_out(badge, Stationery()).blocks)
