@@ -14,6 +14,7 @@ from typing import Any, cast
 from drivers.camera.api import Camera
 from drivers.errors import BadDeviceUrl, DeviceError, MissingLibrary
 from drivers.lamp.api import Lamp
+from drivers.modem.api import Modem
 from drivers.printer.api import Printer
 from drivers.scanner.api import Scanner
 from drivers.url import DeviceUrl, parse
@@ -40,6 +41,11 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "sim": "drivers.lamp.sim:from_url",
         "gpio": "drivers.lamp.gpio:from_url",
     },
+    "modem": {
+        "sim": "drivers.modem.sim:from_url",
+        "at": "drivers.modem.at:from_url",
+        "modemmanager": "drivers.modem.modemmanager:from_url",
+    },
 }
 
 
@@ -61,6 +67,11 @@ def camera_for(url: str) -> Camera:
 def lamp_for(url: str) -> Lamp:
     """The lamp behind `url`, not opened yet; raises `BadDeviceUrl`."""
     return cast(Lamp, _build("lamp", url))
+
+
+def modem_for(url: str) -> Modem:
+    """The modem behind `url`, not opened yet; raises `BadDeviceUrl`."""
+    return cast(Modem, _build("modem", url))
 
 
 def open_printer(url: str) -> Printer:
@@ -89,6 +100,13 @@ def open_lamp(url: str) -> Lamp:
     lamp = lamp_for(url)
     lamp.open()
     return lamp
+
+
+def open_modem(url: str) -> Modem:
+    """The opened modem behind `url`; raises `BadDeviceUrl`, `DeviceUnavailable` or `DeviceTimeout`."""
+    modem = modem_for(url)
+    modem.open()
+    return modem
 
 
 def schemes(family: str) -> list[str]:

@@ -39,6 +39,7 @@ class LampKeeper:
         self._pressed = pressed
         self._letter: _Letter | None = None
         self._changed = threading.Condition()
+        self._woken = False
         self._busy_since_s: float | None = None
         self._stuck = HealthRecord()
 
@@ -75,12 +76,13 @@ class LampKeeper:
     def wake(self) -> None:
         """Let `run` look at its stop sign now."""
         with self._changed:
+            self._woken = True
             self._changed.notify_all()
 
     def _one_letter(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._letter is not None, IDLE_S)
-            letter, self._letter = self._letter, None
+            self._changed.wait_for(lambda: self._letter is not None or self._woken, IDLE_S)
+            letter, self._letter, self._woken = self._letter, None, False
         if letter is None or time.monotonic() - letter.at_s > FRESH_S:
             return
         self._guarded(lambda: self._lamp.show(letter.signal, letter.for_s))
