@@ -85,11 +85,13 @@ def _session(each: Fields, slug: str, venues: frozenset[str], currencies: list[s
     if starts_at_ms is not None and ends_at_ms is not None and ends_at_ms - starts_at_ms > LONGEST_RUN_MS:
         each.wrong("ends_at", "is more than 31 days after starts_at; make several sessions")
     cancelled = each.optional("cancelled", values.switch, default=False)
+    re_entry = each.optional("re_entry", values.yes_or_no, default=False)
+    capacity = each.optional("capacity", values.whole(1, values.MOST_TICKETS), None)
     quotas, types = _stock(each, slug, key, currencies)
     each.done()
     return EventSession(
         ids.event_session_id(slug, key), key, venue, starts_at_ms or 0, ends_at_ms or 0, zone or "UTC",
-        quotas, types, opens_at_ms, closes_at_ms, cancelled,
+        quotas, types, opens_at_ms, closes_at_ms, cancelled, re_entry=re_entry, capacity=capacity,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""May this person come in? A pure decision over facts; the scan is recorded whatever comes of it."""
+"""May this person come in, or go out? A pure decision over facts; the scan is recorded whatever comes of it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Literal
 
 from appliance.domain.clock import HOUR_MS, Now
 from mqtt_bridge.protocol.catalogue import EventSession
-from mqtt_bridge.protocol.messages import Reason, Verdict
+from mqtt_bridge.protocol.messages import ExitVerdict, Reason, Verdict
 
 OPENS_BEFORE_START_MS = 3 * HOUR_MS
 CLOSES_AFTER_END_MS = HOUR_MS
 
+Way = Literal["in", "out"]
 Proof = Literal["unknown", "known", "unknown_issuer", "bad_signature"]
 
 
@@ -21,6 +22,7 @@ class Facts:
 
     ``proof``: nothing found, a ticket known here or proven by signature, or a receipt that proves nothing.
     ``door_open``: the ticket's session is hosted here and its door is open. ``called_off``: its session does not take place.
+    ``admitted``: somebody came in on it, and with ``outside`` went out since. ``hosted``: this is the door of its session.
     """
 
     proof: Proof
@@ -30,13 +32,16 @@ class Facts:
     voided: bool = False
     paid: bool = False
     admitted: bool = False
+    outside: bool = False
+    re_entry: bool = False
+    hosted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The verdict, with its reason when it is ``refused``."""
 
-    verdict: Verdict
+    verdict: Verdict | ExitVerdict
     reason: Reason | None = None
 
 
@@ -45,11 +50,24 @@ def decide(facts: Facts) -> Decision:
     reason = _refusal(facts)
     if reason is not None:
         return Decision("refused", reason)
-    if facts.admitted:
+    if facts.admitted and not facts.outside:
         return Decision("already_admitted")
+    if facts.admitted and not facts.re_entry:
+        return Decision("refused", "no_re_entry")
     if not facts.paid:
         return Decision("refused", "unpaid")
     return Decision("admitted")
+
+
+def decide_exit(facts: Facts) -> Decision:
+    """Return what becomes of a scan on the way out: whoever is inside may leave, whatever happened to the ticket meanwhile."""
+    if facts.proof != "known":
+        return Decision("refused", facts.proof)
+    if not facts.hosted:
+        return Decision("refused", "wrong_session")
+    if not facts.admitted or facts.outside:
+        return Decision("refused", "not_inside")
+    return Decision("left")
 
 
 def _refusal(facts: Facts) -> Reason | None:
@@ -89,6 +107,8 @@ _REFUSED: dict[str, str] = {
     "refused": "This request was refused.",
     "unknown_issuer": "Signed by a box office this door does not know yet. It may be genuine: look the order up.",
     "bad_signature": "The signature is wrong. This is not a genuine ticket.",
+    "no_re_entry": "Went out, and nobody comes in twice on this date.",
+    "not_inside": "Nobody is inside on this ticket.",
 }
 
 
@@ -98,4 +118,6 @@ def words(decision: Decision) -> str:
         return "Welcome. Admitted."
     if decision.verdict == "already_admitted":
         return "Already admitted."
+    if decision.verdict == "left":
+        return "Out. Goodbye."
     return _REFUSED[decision.reason or "unknown"]

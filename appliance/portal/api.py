@@ -109,7 +109,7 @@ def check_in(unit: Unit, call: Call[CheckInRequest]) -> Answer:
     lane = people.clean(call.body.lane, "lane") or site().settings.lane
     if lane.startswith("@"):
         raise Invalid("A lane does not begin with @: that names scans of other doors.", field="lane")
-    view = door.check_in(unit, call.body.code, call.caller.badge, lane)
+    view = door.check_in(unit, call.body.code, call.caller.badge, lane, call.body.way)
     note(verdict=view.verdict, reason=view.reason, ticket=view.ticket.id if view.ticket else None)
     return 200, answers.check_in(view)
 

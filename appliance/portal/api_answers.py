@@ -23,7 +23,7 @@ from appliance.services.views import (
     StaffToken,
     TicketView,
 )
-from mqtt_bridge.protocol.messages import Payment, Reason, Refusal, Verdict
+from mqtt_bridge.protocol.messages import ExitVerdict, Payment, Reason, Refusal, Verdict
 from mqtt_bridge.protocol.money import Money, from_minor
 from mqtt_bridge.protocol.waitlist import State as WaitlistState
 
@@ -208,7 +208,7 @@ class CheckIn(msgspec.Struct, frozen=True):
     """A recorded scan: ``ticket`` is the id of the ticket it found, ``words`` says the verdict, ``due`` is still to be paid."""
 
     check_in: str
-    verdict: Verdict
+    verdict: Verdict | ExitVerdict
     reason: Reason | None
     ticket: str | None
     words: str

@@ -70,7 +70,11 @@ class SignInRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CheckInRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was scanned or typed: a readable code or a whole receipt."""
+    """What was scanned or typed: a readable code or a whole receipt; ``way`` says whether somebody comes in or goes out.
+
+    Without it the lane's switch decides, which is in unless staff set it.
+    """
 
     code: Annotated[str, Meta(min_length=1, max_length=2048)]
     lane: Annotated[str, Meta(max_length=40, description="Where it was scanned; default: this portal.")] = ""
+    way: Literal["in", "out"] | None = None

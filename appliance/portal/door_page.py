@@ -39,7 +39,10 @@ class DoorPage:
         shown = (
             self.scan.id if self.scan else "",
             [(each.id, each.undone) for each in self.scans],
-            [(each.at.id, each.admitted, each.sold, each.door_open, each.sale) for each in self.door.sessions],
+            [
+                (each.at.id, each.inside, each.admitted, each.sold, each.door_open, each.sale)
+                for each in self.door.sessions
+            ],
             self.facts,
             [(job.id, job.state) for job, _mark, _words in self.jobs],
         )

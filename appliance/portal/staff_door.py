@@ -7,6 +7,7 @@ from typing import cast
 from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from appliance.domain.admission import Way
 from appliance.domain.errors import Invalid, NotFound
 from appliance.portal import door_page, forms
 from appliance.services import door, idempotency, printing, stationery, switches
@@ -27,6 +28,7 @@ def register(blueprint: Blueprint) -> None:
     """Serve the door's pages below ``blueprint``."""
     blueprint.add_url_rule("/", "door", show_door)
     blueprint.add_url_rule("/live", "live", show_live)
+    blueprint.add_url_rule("/exit", "exit", show_exit)
     blueprint.add_url_rule("/check-ins", "check_in", check_in, methods=["POST"])
     blueprint.add_url_rule("/check-ins/<check_in>/undo", "undo", undo, methods=["POST"])
     blueprint.add_url_rule("/admissions", "pay", pay_and_admit, methods=["POST"])
@@ -54,17 +56,24 @@ def show_live() -> AnyResponse:
     return answer
 
 
+def show_exit(notice: str = "") -> str:
+    """The page for whoever stands where people go out: one field, the last verdict and how many are inside."""
+    return render_template("staff/exit.html", page=site().box.look(door_page.page), notice=notice)
+
+
 def check_in() -> AnyResponse:
-    """Record a scan; the same form sent twice is one scan."""
+    """Record a scan on the way in, or out from the page for that; the same form sent twice is one scan."""
     code = request.form.get("code", "").strip()
+    way: Way = "out" if request.form.get("way") == "out" else "in"
     if not code or len(code) > LONGEST_CODE:
-        return make_response(show_door(_("Scan a ticket, or type its code."), bad=True), 422)
+        notice = _("Scan a ticket, or type its code.")
+        return make_response(show_exit(notice) if way == "out" else show_door(notice, bad=True), 422)
     lane = site().settings.lane
 
     def use_case(unit: Unit) -> bytes:
-        return door.check_in(unit, code, g.member.badge, lane).id.encode()
+        return door.check_in(unit, code, g.member.badge, lane, way).id.encode()
 
-    return once(code, use_case)
+    return once(f"{code} {way}" if way == "out" else code, use_case, "staff.exit" if way == "out" else "staff.door")
 
 
 def pay_and_admit() -> AnyResponse:
@@ -77,12 +86,12 @@ def pay_and_admit() -> AnyResponse:
     return once(f"{code} {method}", use_case)
 
 
-def once(meaning: str, use_case: door_page.Once) -> AnyResponse:
-    """Do what a form says, once however often it is sent, and show the door with its verdict."""
+def once(meaning: str, use_case: door_page.Once, then: str = "staff.door") -> AnyResponse:
+    """Do what a form says, once however often it is sent, and show the page ``then`` with its verdict."""
     key = forms.key(request.form, f"{request.endpoint} {meaning}")
     scope = f"form:staff:{g.member.badge}"
     site().box.run(lambda unit: idempotency.once(unit, scope, key, key, lambda: (200, use_case(unit))))
-    return redirect(url_for("staff.door"), SEE_OTHER)
+    return redirect(url_for(then), SEE_OTHER)
 
 
 def method_of(text: str) -> Method:
@@ -130,9 +139,12 @@ def job_picture(job_id: int) -> AnyResponse:
 
 
 def switch() -> AnyResponse:
-    """Open or close a door or a sale."""
+    """Open or close a door or a sale, or have a lane's scanner count people out."""
     kind, _colon, event_session = request.form.get("name", "").partition(":")
     value = request.form.get("value", "")
+    if kind == "way" and value in {"in", "out"}:
+        site().box.run(lambda unit: switches.set_way(unit, event_session, value, g.member.badge))
+        return redirect(url_for("staff.more"), SEE_OTHER)
     if kind not in {"door", "sale"} or value not in _POSITIONS:
         raise NotFound("There is no such switch.")
     change = switches.set_door if kind == "door" else switches.set_sale

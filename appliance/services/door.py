@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from appliance.domain import admission
-from appliance.domain.admission import Decision, Facts
+from appliance.domain.admission import Decision, Facts, Way
 from appliance.domain.client import Client
 from appliance.domain.errors import Invalid, NotFound
 from appliance.domain.printing import Stub
@@ -21,7 +21,7 @@ from appliance.services.finding import Found, find
 from appliance.services.overview import door_view
 from appliance.services.views import CheckInView, OrderView, TicketView
 from appliance.store import orders, records, scans
-from mqtt_bridge.protocol.messages import CheckedIn, CheckInUndone, Method
+from mqtt_bridge.protocol.messages import CheckedIn, CheckInUndone, Exited, Method
 
 RECENT = 50
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "door_view",
     "on_check_in_undone",
     "on_checked_in",
+    "on_exited",
     "pay_and_admit",
     "recent",
     "sell",
@@ -37,16 +38,20 @@ __all__ = [
 ]
 
 
-def check_in(unit: Unit, code: str, staff: str, lane: str) -> CheckInView:
+def check_in(unit: Unit, code: str, staff: str, lane: str, way: Way | None = None) -> CheckInView:
     """Decide about one code and record the scan, whatever comes of it.
 
-    The verdict commits together with its message and, if admitted, its stub in the print spool.
+    ``way`` is in or out; None leaves it to the lane's switch. The verdict commits together with its message and, if admitted for
+    the first time, its stub in the print spool.
     """
-    return _scan(unit, find(unit, code), staff, lane)
+    if way is None:
+        way = "out" if records.switches(unit.db).get(f"way:{lane}") == "out" else "in"
+    return _scan(unit, find(unit, code, way), staff, lane, way)
 
 
-def _scan(unit: Unit, found: Found, staff: str, lane: str) -> CheckInView:
-    return _record(unit, found, admission.decide(_facts(unit, found)), staff, lane)
+def _scan(unit: Unit, found: Found, staff: str, lane: str, way: Way = "in") -> CheckInView:
+    decide = admission.decide if way == "in" else admission.decide_exit
+    return _record(unit, found, decide(_facts(unit, found)), staff, lane, way)
 
 
 def pay_and_admit(unit: Unit, code: str, staff: str, method: Method, lane: str) -> CheckInView:
@@ -57,7 +62,7 @@ def pay_and_admit(unit: Unit, code: str, staff: str, method: Method, lane: str) 
     if not facts.paid and would_be.verdict == "admitted":
         order = show.order_view(unit, found.ticket.order)
         payments.take_payment(unit, order.id, staff, method, order.due_minor)
-    return check_in(unit, code, staff, lane)
+    return check_in(unit, code, staff, lane, "in")
 
 
 def admit_party(
@@ -96,7 +101,7 @@ def sell(unit: Unit, staff: str, items: Iterable[Item], method: Method | None, l
     if order.payment == "paid":
         for ticket in order.tickets:
             if _open_here(unit, ticket.at.id):
-                check_in(unit, ticket.code, staff, lane)
+                check_in(unit, ticket.code, staff, lane, "in")
     return show.order_view(unit, order.id)
 
 
@@ -111,7 +116,7 @@ def undo(unit: Unit, check_in_id: str, staff: str) -> CheckInView:
         raise NotFound(msg)
     if row.undone_at_ms is None:
         scans.undo(unit.db, row.id, unit.now.wall_ms)
-        _forget_admission(unit, row.id, row.ticket)
+        _restore(unit, row)
         unit.emit(CheckInUndone(check_in=row.id, ticket=row.ticket, staff=staff))
         unit.audit(staff, "undo", row.id)
     return _view(unit, _known_scan(unit, check_in_id))
@@ -132,8 +137,23 @@ def take_scan(unit: Unit, message: CheckedIn, *, lane: str) -> None:
     """Write a scan down that happened elsewhere, or here before this database was made."""
     scans.add(unit.db, _scan_values(message, code="", lane=lane))
     row = orders.find_ticket(unit.db, message.ticket) if message.ticket else None
-    if row is not None and message.verdict == "admitted" and row.checked_in_by is None:
-        orders.change_tickets(unit.db, [row.id], checked_in_by=message.check_in)
+    again = row is not None and message.after is not None and message.after == row.left_by
+    if row is not None and message.verdict == "admitted" and (row.checked_in_by is None or again):
+        orders.change_tickets(unit.db, [row.id], checked_in_by=message.check_in, left_by=None)
+
+
+def on_exited(unit: Unit, message: Exited, origin: str) -> None:
+    """Another door scanned a ticket of ours on the way out."""
+    if origin != unit.identity.device:
+        take_exit(unit, message, lane=f"@{origin}")
+
+
+def take_exit(unit: Unit, message: Exited, *, lane: str) -> None:
+    """Write down that somebody went out elsewhere, or here before this database was made."""
+    scans.add(unit.db, _scan_values(message, code="", lane=lane))
+    row = orders.find_ticket(unit.db, message.ticket) if message.ticket else None
+    if row is not None and message.verdict == "left" and row.checked_in_by == message.after:
+        orders.change_tickets(unit.db, [row.id], left_by=message.check_in)
 
 
 def on_check_in_undone(unit: Unit, message: CheckInUndone, origin: str) -> None:
@@ -145,13 +165,23 @@ def on_check_in_undone(unit: Unit, message: CheckInUndone, origin: str) -> None:
 def take_back(unit: Unit, message: CheckInUndone) -> None:
     """Write down that a scan was taken back."""
     scans.undo(unit.db, message.check_in, unit.now.wall_ms)
-    _forget_admission(unit, message.check_in, message.ticket)
+    row = scans.find(unit.db, message.check_in)
+    if row is not None:
+        _restore(unit, row)
 
 
-def _forget_admission(unit: Unit, check_in_id: str, ticket: str | None) -> None:
-    row = orders.find_ticket(unit.db, ticket) if ticket else None
-    if row is not None and row.checked_in_by == check_in_id:
-        orders.change_tickets(unit.db, [row.id], checked_in_by=None)
+def _restore(unit: Unit, scan: Row[Any]) -> None:
+    """Have a ticket be as it was before a scan that was taken back, if that scan is the last that counts."""
+    ticket = orders.find_ticket(unit.db, scan.ticket) if scan.ticket else None
+    if ticket is None:
+        return
+    if ticket.left_by == scan.id:
+        orders.change_tickets(unit.db, [ticket.id], left_by=None)
+    elif ticket.checked_in_by == scan.id:
+        before = scans.find(unit.db, scan.after) if scan.after else None
+        out = None if before is None or before.undone_at_ms is not None else before.id
+        inside = None if before is None else before.after
+        orders.change_tickets(unit.db, [ticket.id], checked_in_by=inside, left_by=out)
 
 
 def _facts(unit: Unit, found: Found) -> Facts:
@@ -167,7 +197,15 @@ def _facts(unit: Unit, found: Found) -> Facts:
         voided=ticket.voided,
         paid=order is not None and order.payment == "paid",
         admitted=ticket.checked_in_by is not None,
+        outside=ticket.left_by is not None,
+        re_entry=_re_entry(unit, ticket.event_session),
+        hosted=unit.device.door and hosted_here(unit, ticket.event_session),
     )
+
+
+def _re_entry(unit: Unit, event_session: str) -> bool:
+    found = unit.catalogue.event_session.get(event_session)
+    return found is not None and found[1].re_entry
 
 
 def _open_here(unit: Unit, event_session: str) -> bool:
@@ -183,29 +221,40 @@ def _called_off(unit: Unit, event_session: str) -> bool:
     return found is not None and found[1].cancelled
 
 
-def _record(unit: Unit, found: Found, decision: Decision, staff: str, lane: str) -> CheckInView:
+def _record(unit: Unit, found: Found, decision: Decision, staff: str, lane: str, way: Way) -> CheckInView:
     ticket = found.ticket
-    message = CheckedIn(
-        check_in=unit.secret(),
-        verdict=decision.verdict,
-        reason=decision.reason,
-        ticket=ticket.id if ticket is not None else None,
-        event_session=ticket.event_session if ticket is not None else None,
-        staff=staff,
-        at_ms=unit.now.wall_ms,
-    )
+    message = _message(unit, ticket, decision, staff, way)
     scans.add(unit.db, _scan_values(message, code=found.code, lane=lane))
     if decision.verdict == "admitted":
-        orders.change_tickets(unit.db, [ticket.id], checked_in_by=message.check_in)
+        orders.change_tickets(unit.db, [ticket.id], checked_in_by=message.check_in, left_by=None)
+    if decision.verdict == "left":
+        orders.change_tickets(unit.db, [ticket.id], left_by=message.check_in)
     unit.emit(message)
     view = _view(unit, _known_scan(unit, message.check_in), found)
-    if decision.verdict == "admitted" and view.ticket is not None:
+    # Who comes in again has a stub.
+    if decision.verdict == "admitted" and view.ticket is not None and message.after is None:
         stub = Stub(payments.printed(view.ticket), unit.now.wall_ms, lane, message.check_in)
         unit.print("stub", stub)
     return view
 
 
-def _scan_values(message: CheckedIn, *, code: str, lane: str) -> dict[str, Any]:
+def _message(unit: Unit, ticket: Any, decision: Decision, staff: str, way: Way) -> CheckedIn | Exited:
+    kind, after = (CheckedIn, "left_by") if way == "in" else (Exited, "checked_in_by")
+    counts = ticket is not None and decision.verdict in {"admitted", "left"}
+    made: CheckedIn | Exited = kind(
+        check_in=unit.secret(),
+        verdict=decision.verdict,  # type: ignore[arg-type]  # each rule gives the verdicts of its own way
+        reason=decision.reason,
+        ticket=ticket.id if ticket is not None else None,
+        event_session=ticket.event_session if ticket is not None else None,
+        staff=staff,
+        at_ms=unit.now.wall_ms,
+        after=getattr(ticket, after) if counts else None,
+    )
+    return made
+
+
+def _scan_values(message: CheckedIn | Exited, *, code: str, lane: str) -> dict[str, Any]:
     return {
         "id": message.check_in,
         "code": code,
@@ -217,6 +266,8 @@ def _scan_values(message: CheckedIn, *, code: str, lane: str) -> dict[str, Any]:
         "lane": lane,
         "at_ms": message.at_ms,
         "undone_at_ms": None,
+        "way": "in" if isinstance(message, CheckedIn) else "out",
+        "after": message.after,
     }
 
 
@@ -254,6 +305,8 @@ def _view(unit: Unit, row: Row[Any], found: Found | None = None) -> CheckInView:
         undone=row.undone_at_ms is not None,
         order=order.id if order else None,
         rebooked=rebooked,
+        way=row.way,
+        again=row.way == "in" and row.after is not None,
     )
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from appliance.domain.admission import Proof
+from sqlalchemy import Row
+
+from appliance.domain.admission import Proof, Way
 from appliance.services.box import Unit
 from appliance.services.cancelling import hosted_here
 from appliance.services.foreign import fact_of, from_receipt, settle_by_receipt, ticket_values
@@ -31,14 +33,14 @@ class Found:
     place: str = ""
 
 
-def find(unit: Unit, text: str) -> Found:
-    """Return what ``text`` stands for: a receipt, the code of a ticket, or the code of an order (its next ticket).
+def find(unit: Unit, text: str, way: Way = "in") -> Found:
+    """Return what ``text`` stands for: a receipt, the code of a ticket, or the code of an order (its next ticket on that way).
 
     A valid receipt of another device's ticket for this venue is written down, so that its code finds it from now on; and the
     cloud is told of any whose sale was never heard of, because its device may be dead. What stood for a ticket that was
     rebooked stands for the one that took its place.
     """
-    return _followed(unit, _find(unit, text.strip()))
+    return _followed(unit, _find(unit, text.strip(), way))
 
 
 def _followed(unit: Unit, found: Found) -> Found:
@@ -49,7 +51,7 @@ def _followed(unit: Unit, found: Found) -> Found:
     return found
 
 
-def _find(unit: Unit, text: str) -> Found:
+def _find(unit: Unit, text: str, way: Way) -> Found:
     if text.upper().startswith(receipts.PREFIX):
         return _by_receipt(unit, text.upper())
     normal = ids.normal_code(text)
@@ -58,7 +60,7 @@ def _find(unit: Unit, text: str) -> Found:
     rows = orders.tickets_by_code(unit.db, normal)
     if len(rows) == 1:
         return Found("known", normal, rows[0])
-    return Found("unknown", normal) if rows else _next_of_order(unit, normal)
+    return Found("unknown", normal) if rows else _next_of_order(unit, normal, way)
 
 
 def fingerprint(text: str) -> str:
@@ -66,7 +68,7 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
-def _next_of_order(unit: Unit, code: str) -> Found:
+def _next_of_order(unit: Unit, code: str, way: Way) -> Found:
     found = orders.by_code(unit.db, code)
     if len(found) != 1:
         return Found("unknown", code)
@@ -74,11 +76,18 @@ def _next_of_order(unit: Unit, code: str) -> Found:
     valid = [row for row in tickets if not row.voided and row.replaced_by is None] or tickets
     if not valid:
         return Found("unknown", code)
-    waiting = [row for row in valid if not row.checked_in_by]
+    waiting = _waiting(valid, way)
     here = [row for row in waiting if hosted_here(unit, row.event_session)]
     chosen = (here or waiting or valid)[0]
     number = len(valid) - len(waiting) + (1 if waiting else 0)
     return Found("known", code, chosen, f"{number} of {len(valid)}" if len(valid) > 1 else "")
+
+
+def _waiting(rows: list[Row[Any]], way: Way) -> list[Row[Any]]:
+    """Return the tickets whose holders may be at this side of the door: who never came in goes before who went out."""
+    if way == "out":
+        return [row for row in rows if row.checked_in_by and not row.left_by]
+    return [row for row in rows if not row.checked_in_by] or [row for row in rows if row.left_by]
 
 
 def _by_receipt(unit: Unit, text: str) -> Found:

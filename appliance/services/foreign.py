@@ -53,6 +53,7 @@ def ticket_values(order_id: str, issuer: str, fact: TicketFact, receipt: str = "
         "counted_cancelled": False,
         "checked_in_by": None,
         "replaced_by": None,
+        "left_by": None,
     }
 
 

@@ -22,11 +22,12 @@ def door_view(unit: Unit) -> DoorView:
     hosted.sort(key=lambda pair: (pair[1].starts_at_ms, pair[1].id))
     known = orders.sold_and_admitted(unit.db, [at.id for _, at in hosted])
     lines = waiting.open_per_quota(unit.db)
-    sessions = tuple(_session(unit, event, at, switches, known.get(at.id, (0, 0)), lines) for event, at in hosted)
+    sessions = tuple(_session(unit, event, at, switches, known.get(at.id, (0, 0, 0)), lines) for event, at in hosted)
     unsynced, oldest_at_ms = unit.mail.backlog(CLOUD)
     return DoorView(
         sessions=sessions,
         admitted=sum(each.admitted for each in sessions),
+        inside=sum(each.inside for each in sessions),
         sold=sum(each.sold for each in sessions),
         unsynced=unsynced,
         oldest_unsynced_ms=max(0, unit.now.wall_ms - oldest_at_ms) if unsynced else 0,
@@ -47,7 +48,12 @@ def _shown(unit: Unit, at: EventSession) -> bool:
 
 
 def _session(
-    unit: Unit, event: Event, at: EventSession, switches: dict[str, str], known: tuple[int, int], lines: dict[str, int]
+    unit: Unit,
+    event: Event,
+    at: EventSession,
+    switches: dict[str, str],
+    known: tuple[int, int, int],
+    lines: dict[str, int],
 ) -> DoorSession:
     door_switch = switches.get(f"door:{at.id}")
     return DoorSession(
@@ -60,4 +66,6 @@ def _session(
         admitted=known[1],
         sold=known[0],
         waiting=sum(lines.get(each.id, 0) for each in at.quotas),
+        inside=known[1] - known[2],
+        capacity=at.room_for,
     )

@@ -86,6 +86,7 @@ def ticket_view(unit: Unit, row: Row[Any], admitted_at_ms: int | None) -> Ticket
         replaced_by=row.replaced_by,
         moved_from=None if at.moved is None else unit.catalogue.venue.get(at.moved.venue, _NOWHERE),
         check_in=row.checked_in_by,
+        outside=row.left_by is not None,
     )
 
 

@@ -8,7 +8,7 @@ from appliance.domain.errors import NotFound
 from appliance.services import turns
 from appliance.services.box import Unit
 from appliance.services.cancelling import answered_by_me, cancel
-from appliance.store import orders, records
+from appliance.store import orders, records, scans
 
 Position = Literal["open", "closed"]
 
@@ -22,6 +22,22 @@ def set_sale(unit: Unit, event_session: str, position: Position | None, staff: s
 def set_door(unit: Unit, event_session: str, position: Position | None, staff: str) -> None:
     """Open or close the door of a session; None lets the clock decide again."""
     _set(unit, "door", event_session, position, staff)
+
+
+def set_way(unit: Unit, lane: str, way: str, staff: str) -> None:
+    """Have a lane's scanner count people out, or in again; raises ``NotFound`` for a lane that never scanned."""
+    if lane not in lanes(unit):
+        msg = "This lane does not exist: scan something there first."
+        raise NotFound(msg)
+    records.put_switch(unit.db, f"way:{lane}", "out" if way == "out" else None, unit.now.wall_ms, staff)
+    unit.audit(staff, "way_switch", lane, way)
+
+
+def lanes(unit: Unit) -> dict[str, str]:
+    """Return the lanes of this door that scanned something lately, with the way each one counts."""
+    found = records.switches(unit.db)
+    ways = {name.partition(":")[2]: way for name, way in found.items() if name.startswith("way:")}
+    return {lane: ways.get(lane, "in") for lane in sorted({*scans.lanes(unit.db), *ways})}
 
 
 def cancel_unpaid(unit: Unit, event_session: str, staff: str) -> int:

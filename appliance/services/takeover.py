@@ -13,6 +13,7 @@ from mqtt_bridge.protocol.messages import (
     CancelRequested,
     CheckedIn,
     CheckInUndone,
+    Exited,
     OrderCancelled,
     OrderConfirmed,
     PaymentTaken,
@@ -45,6 +46,9 @@ def _take_in(unit: Unit, told: Retold, answered: set[str]) -> None:
             payments.on_payment_taken(unit, body)
         case CheckedIn():
             _checked_in(unit, body, origin)
+        case Exited():
+            if scans.find(unit.db, body.check_in) is None:
+                door.take_exit(unit, body, lane="" if origin == unit.identity.device else f"@{origin}")
         case CheckInUndone():
             door.take_back(unit, body)
         case CancelRequested():

@@ -6,7 +6,7 @@ import msgspec
 
 from appliance.domain.sale import SaleState
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
-from mqtt_bridge.protocol.messages import Reason, Verdict
+from mqtt_bridge.protocol.messages import ExitVerdict, Reason, Verdict
 from mqtt_bridge.protocol.waitlist import State as WaitlistState
 
 
@@ -104,7 +104,7 @@ class TicketView(msgspec.Struct, frozen=True):
     """One admission; what the catalogue here does not know (yet) has empty names and zero times.
 
     ``replaced_by`` is the id of the ticket it was rebooked to, ``moved_from`` where its moved session was to take place.
-    ``check_in`` is the scan that let somebody in on it.
+    ``check_in`` is the scan that let somebody in on it; ``outside``: they went out again since.
     """
 
     id: str
@@ -120,6 +120,7 @@ class TicketView(msgspec.Struct, frozen=True):
     replaced_by: str | None = None
     moved_from: Venue | None = None
     check_in: str | None = None
+    outside: bool = False
 
 
 class OrderView(msgspec.Struct, frozen=True):
@@ -188,11 +189,11 @@ class SearchView(msgspec.Struct, frozen=True):
 class CheckInView(msgspec.Struct, frozen=True):
     """A recorded scan; ``words`` is the verdict as an English sentence, ``previous_at_ms`` when it was admitted before.
 
-    ``rebooked``: the ticket took the place of another one, whose code finds it too.
+    ``rebooked``: the ticket took the place of another one, whose code finds it too. ``way`` is in or out, ``again`` a re-entry.
     """
 
     id: str
-    verdict: Verdict
+    verdict: Verdict | ExitVerdict
     reason: Reason | None
     words: str
     ticket: TicketView | None
@@ -206,10 +207,15 @@ class CheckInView(msgspec.Struct, frozen=True):
     undone: bool = False
     order: str | None = None
     rebooked: bool = False
+    way: str = "in"
+    again: bool = False
 
 
 class DoorSession(msgspec.Struct, frozen=True):
-    """A session hosted here; switches are ``open``, ``closed`` or None (the clock decides), ``waiting`` entries are open here."""
+    """A session hosted here; switches are ``open``, ``closed`` or None (the clock decides), ``waiting`` entries are open here.
+
+    ``admitted`` came in at least once, ``inside`` of them are inside now, of at most ``capacity``.
+    """
 
     event: Event
     at: EventSession
@@ -220,6 +226,8 @@ class DoorSession(msgspec.Struct, frozen=True):
     admitted: int
     sold: int
     waiting: int = 0
+    inside: int = 0
+    capacity: int = 0
 
 
 class HardwareView(msgspec.Struct, frozen=True):
@@ -270,6 +278,7 @@ class DoorView(msgspec.Struct, frozen=True):
     retold: tuple[int, int]
     hardware: tuple[HardwareView, ...]
     jobs: tuple[PrintJob, ...]
+    inside: int = 0
 
 
 class StaffToken(msgspec.Struct, frozen=True):

@@ -150,14 +150,19 @@ def unpaid_in(db: Connection, event_session: str, issuers: Iterable[str]) -> lis
     return list(db.execute(query).scalars())
 
 
-def sold_and_admitted(db: Connection, sessions: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Return (valid tickets known here, admitted) per session; what was only asked for is none."""
+def sold_and_admitted(db: Connection, sessions: Iterable[str]) -> dict[str, tuple[int, int, int]]:
+    """Return (valid tickets known here, admitted, outside again) per session; what was only asked for is none."""
+    counts = (
+        func.count().label("sold"),
+        func.count(ticket.c.checked_in_by).label("admitted"),
+        func.count(ticket.c.left_by).label("outside"),
+    )
     query = (
-        select(ticket.c.event_session, func.count().label("sold"), func.count(ticket.c.checked_in_by).label("admitted"))
+        select(ticket.c.event_session, *counts)
         .where(ticket.c.event_session.in_(list(sessions)), ticket.c.voided.is_(False), ticket.c.epoch != NO_STOCK)
         .group_by(ticket.c.event_session)
     )
-    return {row.event_session: (row.sold, row.admitted) for row in db.execute(query)}
+    return {row.event_session: (row.sold, row.admitted, row.outside) for row in db.execute(query)}
 
 
 def issued_by_quota(db: Connection, issuer: str) -> dict[str, int]:

@@ -30,6 +30,12 @@ def recent(db: Connection, limit: int) -> list[Row[Any]]:
     return list(db.execute(query.order_by(text("check_in.rowid DESC")).limit(limit)))
 
 
+def lanes(db: Connection) -> list[str]:
+    """Return the lanes of this door's latest thousand scans."""
+    latest = select(check_in.c.lane).where(check_in.c.lane.not_like("@%")).order_by(text("rowid DESC")).limit(1000)
+    return list(db.execute(select(latest.subquery().c.lane).distinct()).scalars())
+
+
 def admitted_before(db: Connection, ticket: str, at_ms: int) -> int | None:
     """Return when a ticket was admitted, up to then."""
     query = select(func.max(check_in.c.at_ms)).where(

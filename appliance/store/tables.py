@@ -208,6 +208,7 @@ ticket = Table(
     Column("counted_cancelled", Boolean, nullable=False, default=False),  # in the issuer's totals
     Column("checked_in_by", String),  # check_in.id of the admission that counts
     Column("replaced_by", String, index=True),  # ticket.id it was rebooked to
+    Column("left_by", String),  # check_in.id of the exit since which its holder is outside
 )
 
 # Orders asked for past the allocation: ``open`` while no answer came and the guest did not take it back; ``refusal`` is the
@@ -248,6 +249,8 @@ check_in = Table(
     Column("lane", String, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("undone_at_ms", BigInteger),
+    Column("way", String, nullable=False, server_default="in"),  # in | out
+    Column("after", String),  # the exit a re-entry follows, the admission an exit ends
 )
 Index("check_in_at", check_in.c.at_ms)
 
@@ -323,7 +326,7 @@ idempotency = Table(
     Column("keep_until_ms", BigInteger, nullable=False),
 )
 
-# Staff switches: "sale:{event_session}" open|closed, "door:{event_session}" open|closed.
+# Staff switches: "sale:{event_session}" open|closed, "door:{event_session}" open|closed, "way:{lane}" out.
 switch = Table(
     "switch",
     metadata,

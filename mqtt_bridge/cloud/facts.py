@@ -29,6 +29,7 @@ from mqtt_bridge.cloud.records import (
     Ticket,
 )
 from mqtt_bridge.cloud.routing import Fact, Sale
+from mqtt_bridge.cloud.scans import presence
 from mqtt_bridge.cloud.work import Need, Work
 from mqtt_bridge.protocol import receipts
 from mqtt_bridge.protocol.codec import decode
@@ -39,6 +40,7 @@ from mqtt_bridge.protocol.messages import (
     CheckInUndone,
     DeviceClosed,
     DeviceKey,
+    Exited,
     OrderCancelled,
     OrderConfirmed,
     OrderRefused,
@@ -60,7 +62,7 @@ def sale_of(work: Work, body: Fact, origin: str, venue_of: Callable[[str], str |
     """Return who issued the tickets of a fact and which venues host them, None while the sale is unknown."""
     if isinstance(body, OrderConfirmed | CancelRequested | OrderRequested):
         return Sale(origin, _venues((each.event_session for each in body.tickets), venue_of))
-    if isinstance(body, CheckedIn | CheckInUndone):
+    if isinstance(body, CheckedIn | Exited | CheckInUndone):
         ticket = work.of(Ticket).get(body.ticket)
         order = None if ticket is None else work.of(Order).get(ticket.order_id)
     else:
@@ -173,6 +175,7 @@ def _add_tickets(at: Telling, body: OrderConfirmed) -> None:
             detail = f"in order {sold.order_id} and, by {at.device}, in order {body.order}"
             _contradict(at, "ticket-twice", sold, detail)
             continue
+        inside, outside = presence(at.work, each.ticket)
         ticket = tickets.add(
             Ticket(
                 id=each.ticket,
@@ -185,7 +188,8 @@ def _add_tickets(at: Telling, body: OrderConfirmed) -> None:
                 price_minor=each.price_minor,
                 currency=each.currency,
                 state="valid",
-                check_in=_admission(at.work, each.ticket),
+                check_in=inside,
+                exit=outside,
             )
         )
         at.counts.waiting |= ticket_known(at.work, at.device, ticket)
@@ -236,6 +240,7 @@ def _receipt_seen(at: Telling, body: ReceiptSeen) -> None:
         confirmed_at_ms=1000 * (claims.issued_at_s or 0),
     )
     at.work.of(Order).add(order)
+    inside, outside = presence(at.work, claims.ticket)
     ticket = Ticket(
         id=claims.ticket,
         order_id=order.id,
@@ -247,7 +252,8 @@ def _receipt_seen(at: Telling, body: ReceiptSeen) -> None:
         price_minor=claims.price_minor,
         currency=claims.currency,
         state="valid",
-        check_in=_admission(at.work, claims.ticket),
+        check_in=inside,
+        exit=outside,
     )
     at.work.of(Ticket).add(ticket)
     at.counts.waiting |= ticket_known(at.work, claims.issuer, ticket)
@@ -270,14 +276,6 @@ def _as_told(key: Key) -> DeviceKey:
 def _contradict(at: Telling, kind: Kind, ticket: Ticket, detail: str) -> None:
     where = {"order": ticket.order_id, "event_session": ticket.event_session}
     contradict(at.work, kind, ticket.id, detail, at.wall_ms, tickets=[ticket.id], **where)
-
-
-def _admission(work: Work, ticket: str) -> str | None:
-    """The first admission of a ticket that was scanned before its sale arrived here."""
-    scans = [
-        each for each in work.of(CheckIn).where("ticket", ticket) if each.verdict == "admitted" and not each.undone
-    ]
-    return min(scans, key=lambda each: each.at_ms).id if scans else None
 
 
 def _needs_of_a_payment(_work: Work, body: PaymentTaken) -> Iterator[list[Need]]:
@@ -389,51 +387,3 @@ def _order_cancelled(at: Telling, body: OrderCancelled) -> None:
     order = at.work.of(Order).get(body.order)
     if order is not None and all(each.state == "cancelled" for each in tickets.where("order_id", body.order)):
         at.work.of(Order).change(order, status="cancelled")
-
-
-def _needs_of_a_scan(work: Work, body: CheckedIn | CheckInUndone) -> Iterator[list[Need]]:
-    needs: list[Need] = [(CheckIn, "id", body.check_in)]
-    if body.ticket is not None:
-        needs.append((Ticket, "id", body.ticket))
-    yield needs
-    ticket = None if body.ticket is None else work.of(Ticket).get(body.ticket)
-    if ticket is not None:
-        yield _order_rows(ticket.order_id)
-
-
-@applies(CheckedIn, _needs_of_a_scan)
-def _checked_in(at: Telling, body: CheckedIn) -> None:
-    if at.work.of(CheckIn).get(body.check_in) is not None:
-        return
-    at.work.of(CheckIn).add(
-        CheckIn(
-            id=body.check_in,
-            device=at.device,
-            verdict=body.verdict,
-            reason=body.reason,
-            ticket=body.ticket,
-            event_session=body.event_session,
-            staff=body.staff,
-            at_ms=body.at_ms,
-        )
-    )
-    ticket = None if body.ticket is None else at.work.of(Ticket).get(body.ticket)
-    if ticket is None or body.verdict != "admitted":
-        return
-    if ticket.check_in is not None:
-        detail = f"check-ins {ticket.check_in} and, by {at.device}, {body.check_in}"
-        _contradict(at, "admitted-twice", ticket, detail)
-        return
-    if ticket.state == "cancelled":
-        _contradict(at, "cancelled-and-admitted", ticket, f"{at.device} admitted a cancelled ticket")
-    at.work.of(Ticket).change(ticket, check_in=body.check_in)
-
-
-@applies(CheckInUndone, _needs_of_a_scan)
-def _check_in_undone(at: Telling, body: CheckInUndone) -> None:
-    scan = at.work.of(CheckIn).get(body.check_in)
-    if scan is not None:
-        at.work.of(CheckIn).change(scan, undone=True)
-    ticket = None if body.ticket is None else at.work.of(Ticket).get(body.ticket)
-    if ticket is not None and ticket.check_in == body.check_in:
-        at.work.of(Ticket).change(ticket, check_in=None)

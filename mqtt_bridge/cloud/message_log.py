@@ -114,6 +114,7 @@ _DETAILS: dict[type, Callable[[Any], str]] = {
     m.CancelRefused: lambda body: f"{_tickets(len(body.tickets))} already admitted",
     m.OrderCancelled: lambda body: _tickets(len(body.tickets)),
     m.CheckedIn: lambda body: body.verdict.replace("_", " ") + (f", {body.reason}" if body.reason else ""),
+    m.Exited: lambda body: body.verdict + (f", {body.reason.replace('_', ' ')}" if body.reason else ""),
     m.AllocationReturned: _stock,
     m.DeviceClosed: _stock,
     m.VenueRetold: lambda body: f"part {body.part} of {body.parts}",

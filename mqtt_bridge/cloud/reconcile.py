@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
-from mqtt_bridge.cloud import aftermath, facts, forgetting, kinds, requests, waiting
+from mqtt_bridge.cloud import aftermath, facts, forgetting, kinds, requests, scans, waiting
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, contradict, raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.counts import Counts
@@ -520,4 +520,4 @@ class Batch:
 
 
 # Registers what is done with each kind of message, as ``aftermath`` and ``forgetting`` do.
-_ = (facts, requests, waiting)
+_ = (facts, requests, scans, waiting)

@@ -302,6 +302,7 @@ class Ticket(Record, frozen=True):
     state: str
     check_in: str | None
     replaced_by: str | None = None
+    exit: str | None = None
 
 
 class Payment(Record, frozen=True):
@@ -320,7 +321,7 @@ class Payment(Record, frozen=True):
 
 
 class CheckIn(Record, frozen=True):
-    """A scan at a door."""
+    """A scan at a door; one on the way out has the verdict ``left``. ``after`` is the scan of the ticket that it follows."""
 
     TABLE: ClassVar[str] = "check_in"
 
@@ -333,6 +334,7 @@ class CheckIn(Record, frozen=True):
     staff: str
     at_ms: int
     undone: bool = False
+    after: str | None = None
 
 
 class Request(Record, frozen=True):

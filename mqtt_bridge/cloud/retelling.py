@@ -6,22 +6,20 @@ from collections.abc import Iterable, Iterator
 
 from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.records import CheckIn, Device, Letter, Order, Payment, Ticket
+from mqtt_bridge.cloud.scans import standing
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import encode
 from mqtt_bridge.protocol.messages import (
     CancelRequested,
-    CheckedIn,
     Method,
     OrderCancelled,
     OrderConfirmed,
     PaymentTaken,
-    Reason,
     Retellable,
     Retold,
     TicketFact,
     VenueRetold,
-    Verdict,
 )
 from mqtt_bridge.protocol.messages import (
     Payment as PaymentState,
@@ -94,9 +92,7 @@ def _facts(work: Work, order: Order) -> Iterator[Retold]:
     for each in work.of(Payment).where("order_id", order.id):
         yield Retold(each.device, _payment(each, tuple(ticket.id for ticket in tickets)))
     for ticket in tickets:
-        for scan in work.of(CheckIn).where("ticket", ticket.id):
-            if scan.verdict == "admitted" and not scan.undone:
-                yield Retold(scan.device, _scan(scan))
+        yield from (Retold(device, scan) for device, scan in standing(work, ticket))
     yield from (Retold(order.issuer, each) for each in _cancels(order, tickets))
 
 
@@ -133,18 +129,4 @@ def _payment(row: Payment, tickets: tuple[str, ...]) -> PaymentTaken:
         staff=row.staff,
         paid=row.paid,
         tickets=tickets,
-    )
-
-
-def _scan(row: CheckIn) -> CheckedIn:
-    verdict: Verdict = row.verdict  # type: ignore[assignment]  # written from such a message
-    reason: Reason | None = row.reason  # type: ignore[assignment]
-    return CheckedIn(
-        check_in=row.id,
-        verdict=verdict,
-        reason=reason,
-        ticket=row.ticket,
-        event_session=row.event_session,
-        staff=row.staff,
-        at_ms=row.at_ms,
     )

@@ -13,6 +13,7 @@ from mqtt_bridge.protocol.messages import (
     CancelRequested,
     CheckedIn,
     CheckInUndone,
+    Exited,
     OrderCancelled,
     OrderConfirmed,
     OrderRefused,
@@ -32,6 +33,7 @@ Fact = (
     | CancelRefused
     | OrderCancelled
     | CheckedIn
+    | Exited
     | CheckInUndone
     | RefundPaid
     | OrderRequested
@@ -49,7 +51,7 @@ TO_DOORS = (
     RequestWithdrawn,
     RefundPaid,
 )
-TO_ISSUER = (PaymentTaken, TicketsVoided, CancelRefused, CheckedIn, CheckInUndone, RefundPaid)
+TO_ISSUER = (PaymentTaken, TicketsVoided, CancelRefused, CheckedIn, Exited, CheckInUndone, RefundPaid)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def about(body: Fact) -> str | None:
     """Name the sale that must be known before the fact can be routed, or None if it concerns nobody else."""
     if isinstance(body, CheckedIn):
         return f"ticket:{body.ticket}" if body.ticket and body.verdict == "admitted" else None
+    if isinstance(body, Exited):
+        return f"ticket:{body.ticket}" if body.ticket and body.verdict == "left" else None
     if isinstance(body, CheckInUndone):
         return f"ticket:{body.ticket}" if body.ticket else None
     return f"order:{body.order}"

@@ -25,6 +25,7 @@ from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.overrides import Move, Placed, as_filed, changed
 from mqtt_bridge.cloud.records import CheckIn, Device, Order, Payment, Refund, SessionChange, Ticket
 from mqtt_bridge.cloud.rows import Lock
+from mqtt_bridge.cloud.scans import standing
 from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.database import Database
@@ -33,7 +34,6 @@ from mqtt_bridge.protocol.catalogue import Catalogue, Event, EventSession
 from mqtt_bridge.protocol.codec import decode, encode
 from mqtt_bridge.protocol.messages import (
     CancelRequested,
-    CheckedIn,
     Downlink,
     OrderCancelled,
     OrderConfirmed,
@@ -273,9 +273,7 @@ def told_again(work: Work, order: Order) -> Iterator[tuple[str, Downlink]]:
         if each.amount_minor > 0:
             yield each.device, _payment_taken(each, tuple(facts))
     for ticket in tickets:
-        for scan in work.of(CheckIn).where("ticket", ticket.id):
-            if scan.verdict == "admitted" and not scan.undone:
-                yield scan.device, _checked_in(scan)
+        yield from standing(work, ticket)
     gone = tuple(each.id for each in tickets if each.state != "valid")
     if gone:
         yield order.issuer, OrderCancelled(order.id, gone, ())
@@ -298,16 +296,4 @@ def _payment_taken(row: Payment, tickets: tuple[str, ...]) -> PaymentTaken:
         staff=row.staff,
         paid=row.paid,
         tickets=tickets,
-    )
-
-
-def _checked_in(row: CheckIn) -> CheckedIn:
-    return CheckedIn(
-        check_in=row.id,
-        verdict="admitted",
-        reason=None,
-        ticket=row.ticket,
-        event_session=row.event_session,
-        staff=row.staff,
-        at_ms=row.at_ms,
     )

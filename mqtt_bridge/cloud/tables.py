@@ -200,6 +200,7 @@ ticket = Table(
     Column("state", String, nullable=False),  # valid | voided | cancelled
     Column("check_in", String),  # the admission that counts
     Column("replaced_by", String),  # the ticket it was rebooked to
+    Column("exit", String),  # the scan on the way out since which its holder is outside
 )
 
 payment = Table(
@@ -227,6 +228,7 @@ check_in = Table(
     Column("staff", String, nullable=False),
     Column("at_ms", BigInteger, nullable=False),  # the device's clock
     Column("undone", Boolean, nullable=False, default=False),
+    Column("after", String),  # the exit a re-entry follows, the admission an exit ends
 )
 
 # Orders asked for past a device's allocation, in the order in which they arrived. ``body`` is the OrderRequested, ``private`` its

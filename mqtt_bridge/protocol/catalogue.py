@@ -51,7 +51,8 @@ class EventSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One dated occurrence; times in ms since the Unix epoch, ``timezone`` an IANA name for showing them.
 
     ``sale_opens_at_ms`` and ``sale_closes_at_ms`` bound the sale where the clock is trusted; None means from now on and
-    until the session ends. ``moved`` and ``notice`` (an operator's words for the holders) come from the console, not from the file.
+    until the session ends. With ``re_entry`` who went out may come in again on the same ticket. ``capacity`` is how many people may
+    be inside at once, None for the sum of the quotas. ``moved`` and ``notice`` (an operator's words for the holders) come from the console, not from the file.
     """
 
     id: str
@@ -67,6 +68,13 @@ class EventSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cancelled: bool = False
     moved: Moved | None = None
     notice: str = ""
+    re_entry: bool = False
+    capacity: int | None = None
+
+    @property
+    def room_for(self) -> int:
+        """How many people may be inside at once: as stated, else as many as there can be tickets."""
+        return sum(each.limit + each.extra for each in self.quotas) if self.capacity is None else self.capacity
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

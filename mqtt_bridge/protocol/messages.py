@@ -25,7 +25,11 @@ Reason = Literal[
     "refused",
     "unknown_issuer",
     "bad_signature",
+    "no_re_entry",
+    "not_inside",
 ]
+# What a scan on the way out is answered with.
+ExitVerdict = Literal["left", "refused"]
 # Why a request was refused: no stock can come any more, the sale or the date is over, called off, a person said no, or the
 # device that took it was sealed.
 Refusal = Literal["sold_out", "closed", "cancelled", "operator", "sealed"]
@@ -142,7 +146,7 @@ class OrderCancelled(_Body, frozen=True):
 
 
 class CheckedIn(_Body, frozen=True):
-    """A scan happened at a door; recorded whatever the verdict was."""
+    """A scan happened at a door; recorded whatever the verdict was. ``after`` is the exit that a re-entry follows."""
 
     check_in: str
     verdict: Verdict
@@ -151,6 +155,23 @@ class CheckedIn(_Body, frozen=True):
     event_session: str | None
     staff: str
     at_ms: int
+    after: str | None = None
+
+
+class Exited(_Body, frozen=True):
+    """A scan on the way out, recorded whatever the verdict was. ``after`` is the admission that it ends.
+
+    It is taken back like any scan, with ``CheckInUndone`` naming ``check_in``.
+    """
+
+    check_in: str
+    verdict: ExitVerdict
+    reason: Reason | None
+    ticket: str | None
+    event_session: str | None
+    staff: str
+    at_ms: int
+    after: str | None = None
 
 
 class CheckInUndone(_Body, frozen=True):
@@ -326,7 +347,14 @@ class ReturnAllocation(_Body, frozen=True):
 
 # What a device that takes a venue over is told of what happened there before its time, by whose fact it was.
 Retellable = (
-    OrderConfirmed | PaymentTaken | CancelRequested | TicketsVoided | OrderCancelled | CheckedIn | CheckInUndone
+    OrderConfirmed
+    | PaymentTaken
+    | CancelRequested
+    | TicketsVoided
+    | OrderCancelled
+    | CheckedIn
+    | Exited
+    | CheckInUndone
 )
 
 
@@ -358,6 +386,7 @@ Uplink = (
     | CancelRefused
     | OrderCancelled
     | CheckedIn
+    | Exited
     | CheckInUndone
     | AllocationReturned
     | KeyPublished
@@ -381,6 +410,7 @@ Downlink = (
     | CancelRefused
     | OrderCancelled
     | CheckedIn
+    | Exited
     | CheckInUndone
     | ReturnAllocation
     | WaitlistEntrusted

@@ -80,6 +80,22 @@ def test_a_hold_may_last_a_fraction_of_a_minute(tmp_path: Path, written: str, mi
     assert result.catalogue.limits.hold_minutes == minutes
 
 
+@pytest.mark.parametrize(
+    ("lines", "re_entry", "capacity", "fit"),
+    [
+        ("", False, None, 160),
+        ("        re_entry: yes\n        capacity: 90\n", True, 90, 90),
+        ("        re_entry: no\n", False, None, 160),
+    ],
+)
+def test_a_session_says_who_may_come_back_and_how_many_fit(
+    tmp_path: Path, lines: str, re_entry: bool, capacity: int | None, fit: int
+) -> None:
+    """Without a capacity as many fit as there can be tickets, the extra ones included."""
+    at = read(tmp_path, changed(("        quotas:", f"{lines}        quotas:"))).catalogue.events[0].sessions[0]
+    assert (at.re_entry, at.capacity, at.room_for) == (re_entry, capacity, fit)
+
+
 def test_a_plain_pin_leaves_the_file_only_as_a_hash_that_stays(tmp_path: Path) -> None:
     """Importing the same file again keeps the hash although its salt was random; a new PIN gets a new one."""
     path = tmp_path / "catalogue.yaml"
@@ -142,6 +158,14 @@ ONE_MISTAKE = [
         "line 13: events[0].sessions[0].timezone: '../../etc/passwd' is not a time zone",
     ),
     (("{room: 100,", "{room: -1,"), "line 14: events[0].sessions[0].quotas.room: -1 is not from 0 to 1000000"),
+    (
+        ("        quotas:", "        re_entry: maybe\n        quotas:"),
+        "line 14: events[0].sessions[0].re_entry: 'maybe' is neither yes nor no",
+    ),
+    (
+        ("        quotas:", "        capacity: 0\n        quotas:"),
+        "line 14: events[0].sessions[0].capacity: 0 is not from 1 to 1000000",
+    ),
     (("{room: 100,", "{room: many,"), "line 14: events[0].sessions[0].quotas.room: 'many' is not a whole number"),
     (
         ("{room: 100,", "{room: 100, attic: 3,"),

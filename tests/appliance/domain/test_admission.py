@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from appliance.domain.admission import Decision, Facts, Proof, decide, door_open, words
+from appliance.domain.admission import Decision, Facts, Proof, decide, decide_exit, door_open, words
 from appliance.domain.clock import HOUR_MS, MINUTE_MS, Now
 from mqtt_bridge.protocol.catalogue import EventSession
 
@@ -33,10 +33,33 @@ GOOD = {"proof": "known", "door_open": True, "paid": True}
         ({**GOOD, "admitted": True}, "already_admitted", None),
         ({**GOOD, "admitted": True, "paid": False}, "already_admitted", None),
         ({**GOOD, "admitted": True, "voided": True}, "refused", "cancelled"),
+        ({**GOOD, "admitted": True, "outside": True}, "refused", "no_re_entry"),
+        ({**GOOD, "admitted": True, "outside": True, "re_entry": True}, "admitted", None),
+        ({**GOOD, "admitted": True, "re_entry": True}, "already_admitted", None),
+        ({**GOOD, "admitted": True, "outside": True, "re_entry": True, "paid": False}, "refused", "unpaid"),
+        ({**GOOD, "admitted": True, "outside": True, "re_entry": True, "voided": True}, "refused", "cancelled"),
     ],
 )
 def test_each_case_at_the_door_has_its_own_verdict(facts, verdict, reason):
     assert decide(Facts(**facts)) == Decision(verdict, reason)
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict", "reason"),
+    [
+        ({"proof": "unknown"}, "refused", "unknown"),
+        ({"proof": "bad_signature", "hosted": True, "admitted": True}, "refused", "bad_signature"),
+        ({"proof": "known", "admitted": True}, "refused", "wrong_session"),
+        ({"proof": "known", "hosted": True}, "refused", "not_inside"),
+        ({"proof": "known", "hosted": True, "admitted": True, "outside": True}, "refused", "not_inside"),
+        ({"proof": "known", "hosted": True, "admitted": True}, "left", None),
+        ({"proof": "known", "hosted": True, "admitted": True, "voided": True, "called_off": True}, "left", None),
+    ],
+)
+def test_whoever_is_inside_may_leave_whatever_became_of_the_ticket(facts, verdict, reason):
+    decision = decide_exit(Facts(**facts))
+    assert decision == Decision(verdict, reason)
+    assert words(decision).endswith(".")
 
 
 def test_nobody_is_admitted_unless_everything_is_right():

@@ -406,3 +406,22 @@ def test_the_door_page_says_what_to_do_about_each_device_and_when_the_desk_is_si
     assert "Codes eintippen" in door.get("/staff/?lang=de")
     box.turn.advance(90_000)
     assert "The desk has said nothing for a minute" in door.get("/staff/")
+
+
+def test_people_are_scanned_out_on_their_own_page_and_the_head_count_follows(door: Phone, phone: Phone):
+    code = ticket_code(phone.book(**{f"q.{ADULT}": "0", f"q.{CHILD}": "1"}))
+    scan(door, code)
+    page = door.send(door.get("/staff/exit"), "check-ins", code=code)
+    assert door.path == "/staff/exit"
+    assert "Counted out." in page
+    assert '<span class="count">0</span> of at most 30' in page
+    assert verdict(scan(door, code)) == "refused: No coming back"
+    page = door.send(door.get("/staff/exit"), "check-ins", code="")
+    assert door.status == 422
+
+
+def test_a_lane_is_switched_to_out_and_back(door: Phone, box: TestBox):
+    box.run(lambda unit: door_service.check_in(unit, "x", BADGE, "lane <1>"))
+    page = door.send(door.get("/staff/more"), "switches", value="out")
+    assert "lane &lt;1&gt;</bdi>: counts out" in page
+    assert "counts in" in door.send(page, "switches", value="in")
