@@ -27,6 +27,8 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "sim": "drivers.printer.sim:from_url",
         "escpos+tcp": "drivers.printer.tcp:from_url",
         "escpos+serial": "drivers.printer.serial:from_url",
+        "escpos+usb": "drivers.printer.usb:from_url",
+        "escpos+file": "drivers.printer.file:from_url",
     },
     "scanner": {
         "sim": "drivers.scanner.sim:from_url",

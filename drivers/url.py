@@ -72,7 +72,9 @@ def parse(text: str) -> DeviceUrl:
         raise BadDeviceUrl("A device address is too long or contains control characters.")
     try:
         parts = urlsplit(text)
-        port = parts.port
+        # A USB address has maker:product where others have host:port.
+        is_usb = parts.scheme.endswith("+usb")
+        port = None if is_usb else parts.port
     except ValueError as error:
         raise BadDeviceUrl(f"Cannot read the device address {text!r}: {error}.") from None
     if not parts.scheme or "://" not in text:
@@ -80,7 +82,8 @@ def parse(text: str) -> DeviceUrl:
     if parts.username is not None or parts.fragment:
         raise BadDeviceUrl(f"The device address of scheme {parts.scheme!r} must not carry a user name or a '#'.")
     options = _options(text, parts.query)
-    return DeviceUrl(text, parts.scheme, parts.hostname or "", port, unquote(parts.path), options)
+    host = parts.netloc.lower() if is_usb else parts.hostname or ""
+    return DeviceUrl(text, parts.scheme, host, port, unquote(parts.path), options)
 
 
 def _options(text: str, query: str) -> Mapping[str, str]:

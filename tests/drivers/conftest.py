@@ -10,55 +10,16 @@ from typing import Protocol
 
 import pytest
 
-from drivers import open_printer, open_scanner
-from drivers.printer.api import Printer
-from drivers.printer.pty import PtyPrinter
-from drivers.printer.server import SimulatedPrinterServer
-from drivers.printer.sim import SimPrinter
-from drivers.printer.simulator import SimulatedPrinter
+from drivers import open_scanner
 from drivers.scanner.api import Scanner
 from drivers.scanner.module import Gm65Brain, PtyModule
 from drivers.scanner.pty import PtyScanner
 from drivers.scanner.sim import SimScanner
 from tests.drivers.keyboard import PretendKeyboard, pretend
-from tests.drivers.patience import eventually
+from tests.drivers.printer_rigs import RIGS, PrinterRig
 
 
-@dataclass
-class PrinterRig:
-    """An opened printer and the simulated one behind it."""
-
-    printer: Printer
-    simulated: SimulatedPrinter
-
-    def printed(self, count: int = 1) -> bool:
-        return eventually(lambda: self.simulated.count >= count)
-
-
-def _sim_rig(_folder: Path) -> Iterator[PrinterRig]:
-    printer = open_printer("sim://printer?timeout=0.3")
-    assert isinstance(printer, SimPrinter)
-    yield PrinterRig(printer, printer.simulated)
-    printer.close()
-
-
-def _tcp_rig(_folder: Path) -> Iterator[PrinterRig]:
-    with SimulatedPrinterServer() as server:
-        printer = open_printer(server.url + "?timeout=0.3")
-        yield PrinterRig(printer, server.printer)
-        printer.close()
-
-
-def _serial_rig(folder: Path) -> Iterator[PrinterRig]:
-    device = PtyPrinter(folder / "printer")
-    device.start()
-    printer = open_printer(device.url + "?timeout=0.3")
-    yield PrinterRig(printer, device.printer)
-    printer.close()
-    device.stop()
-
-
-@pytest.fixture(params=[_sim_rig, _tcp_rig, _serial_rig], ids=["sim", "tcp", "serial"])
+@pytest.fixture(params=RIGS.values(), ids=RIGS)
 def printer_rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PrinterRig]:
     yield from request.param(tmp_path)
 

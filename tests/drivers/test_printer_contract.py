@@ -11,8 +11,8 @@ from drivers.errors import CoverOpen, DeviceError, PaperOut
 from drivers.printer.api import UNKNOWN_STATUS, Cover, Paper, PrinterStatus
 from drivers.printer.document import Cut, Document, Text
 from drivers.printer.encoder import render
-from tests.drivers.conftest import PrinterRig
 from tests.drivers.patience import eventually
+from tests.drivers.printer_rigs import PrinterRig
 
 JOB = render(Document.of(Text("Hello Łódź"), Cut()))
 LONG_JOB = b"x" * 4_000_000

@@ -63,7 +63,7 @@ def test_a_wrong_address_is_refused_with_the_word_that_is_wrong_and_what_to_do(
 
 
 def test_an_unknown_scheme_lists_the_known_ones() -> None:
-    with pytest.raises(BadDeviceUrl, match=r"escpos\+serial, escpos\+tcp, sim"):
+    with pytest.raises(BadDeviceUrl, match=r"escpos\+file, escpos\+serial, escpos\+tcp, escpos\+usb, sim"):
         open_printer("usb://0")
 
 
