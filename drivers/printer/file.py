@@ -15,6 +15,7 @@ import stat
 import struct
 import termios
 import time
+from pathlib import Path
 
 from drivers.errors import BadDeviceUrl, DeviceTimeout, DeviceUnavailable
 from drivers.printer.link import wait_for, wait_until_left
@@ -58,7 +59,7 @@ class FileLink:
         """See `Link.connect`."""
         try:
             # Not a plain file, which would take everything, nor a pipe, which takes bytes that nobody reads.
-            if not stat.S_ISCHR(os.stat(self.name).st_mode):
+            if not stat.S_ISCHR(Path(self.name).stat().st_mode):
                 raise DeviceUnavailable(f"{self.name} is no device.")
             self._file = os.open(self.name, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -34,9 +34,7 @@ def print_interface(configuration: Any) -> PrintInterface | None:
 
 def has_printer_class(device: Any) -> bool:
     """Whether any interface of the device says that it is a printer."""
-    return any(
-        interface.bInterfaceClass == PRINTER_CLASS for configuration in device for interface in configuration
-    )
+    return any(interface.bInterfaceClass == PRINTER_CLASS for configuration in device for interface in configuration)
 
 
 def _candidates(configuration: Any) -> Iterator[tuple[tuple[int, int, int], PrintInterface]]:

@@ -19,7 +19,7 @@ from tests.drivers.keyboard import PretendKeyboard, pretend
 from tests.drivers.printer_rigs import RIGS, PrinterRig
 
 
-@pytest.fixture(params=RIGS.values(), ids=RIGS)
+@pytest.fixture(params=RIGS.values(), ids=list(RIGS))
 def printer_rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PrinterRig]:
     yield from request.param(tmp_path)
 
