@@ -118,11 +118,11 @@ def run_desk(settings: Settings, stop: threading.Event) -> None:
 
     desk = settings.desk
     lanes = (
-        LaneAddress(desk.lane, desk.scanner),
-        LaneAddress(desk.lane_2, desk.scanner_2),
+        LaneAddress(desk.lane, desk.scanner, desk.lamp),
+        LaneAddress(desk.lane_2, desk.scanner_2, desk.lamp_2),
         LaneAddress(desk.lane_3, desk.scanner_3),
     )
-    addresses = Addresses(printer=desk.printer, lanes=lanes, camera=desk.camera)
+    addresses = Addresses(printer=desk.printer, printer_2=desk.printer_2, lanes=lanes, camera=desk.camera)
     Desk(device_box(settings), addresses).run(socket_path(settings.device.data, "desk"), stop)
 
 

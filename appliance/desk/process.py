@@ -14,8 +14,10 @@ from pathlib import Path
 
 import structlog
 
+from appliance.desk.buttons import Buttons
 from appliance.desk.camera import CameraKeeper
 from appliance.desk.hardware import HardwareRows
+from appliance.desk.lamp import LampKeeper
 from appliance.desk.loops import DeviceLoop, Supervised
 from appliance.desk.scanning import Lane
 from appliance.desk.spool import PrintPump
@@ -23,7 +25,7 @@ from appliance.services import printing
 from appliance.services.box import Box
 from appliance.services.sweep import sweep
 from appliance.services.wake import Waiter
-from drivers import printer_for, scanner_for
+from drivers import lamp_for, printer_for, scanner_for
 
 SWEEP_S = 5.0
 TICK_S = 0.5
@@ -37,6 +39,7 @@ class LaneAddress:
 
     name: str
     scanner: str = ""
+    lamp: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Addresses:
     """Device addresses; empty means there is none."""
 
     printer: str = ""
+    printer_2: str = ""
     lanes: tuple[LaneAddress, ...] = ()
     camera: str = ""
 
@@ -98,20 +102,30 @@ class Desk:
                 log.exception("housekeeping_failed")
 
     def _printers(self, addresses: Addresses) -> list[DeviceLoop]:
-        if not addresses.printer:
-            return []
-        printer = printer_for(addresses.printer)
-        pump = PrintPump(self._box, printer)
-        self._wakes.append(pump.wake)
-        return [DeviceLoop("printer", pump.run, printer.health, pump.wake)]
+        loops: list[DeviceLoop] = []
+        pass_on: Callable[[], None] | None = None
+        # The second first: it is woken by the first with what that one cannot take.
+        for name, address in ((printing.SECOND, addresses.printer_2), (printing.FIRST, addresses.printer)):
+            if address:
+                printer = printer_for(address)
+                pump = PrintPump(self._box, printer, name=name, pass_on=pass_on)
+                pass_on = pump.wake
+                self._wakes.insert(0, pump.wake)
+                loops.insert(0, DeviceLoop(name, pump.run, printer.health, pump.wake))
+        return loops
 
     def _lanes(self, addresses: Addresses) -> list[DeviceLoop]:
         loops = []
         for number, address in enumerate(addresses.lanes, start=1):
-            if address.scanner:
-                name = numbered("scanner", number)
-                lane = Lane(self._box, scanner_for(address.scanner), address.name, device=name)
-                loops.append(DeviceLoop(name, lane.run, lane.health))
+            if not address.scanner:
+                continue
+            name = numbered("scanner", number)
+            lane = Lane(self._box, scanner_for(address.scanner), address.name, device=name)
+            loops.append(DeviceLoop(name, lane.run, lane.health))
+            if address.lamp:
+                lamp = LampKeeper(lamp_for(address.lamp), Buttons(self._box, lane).pressed)
+                lane.lamp = lamp
+                loops.append(DeviceLoop(numbered("lamp", number), lamp.run, lamp.health, lamp.wake))
         return loops
 
     def _cameras(self, addresses: Addresses) -> list[DeviceLoop]:

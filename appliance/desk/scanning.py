@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
 from appliance.desk.loops import Watch, reopening
+from appliance.desk.signals import signal_for
 from appliance.domain.errors import Refusal
 from appliance.domain.repeats import Repeats
 from appliance.services import door
@@ -20,27 +22,46 @@ from appliance.services.box import Box
 from appliance.services.views import CheckInView
 from drivers.errors import DeviceError
 from drivers.health import Health
+from drivers.lamp.api import Signal
 from drivers.scanner.api import Scanner
 
 READ_S = 0.5
 log = structlog.get_logger()
 
-Tell = Callable[[CheckInView | None], None]
-"""Told what came of every scan, None if it could not be recorded; returns at once."""
+
+class Light(Protocol):
+    """A lamp's mailbox: takes a signal and returns at once, whatever the lamp does."""
+
+    def show(self, signal: Signal, for_s: float | None = None) -> None:
+        """Show a signal soon, instead of whatever waits there."""
+
+
+class Dark:
+    """A lane without a lamp."""
+
+    def show(self, signal: Signal, for_s: float | None = None) -> None:
+        """Show nothing."""
 
 
 class Lane:
-    """A scanner and whoever is told about its scans; ``run`` returns soon after ``stop`` is set."""
+    """A scanner and its lamp; ``run`` returns soon after ``stop`` is set. ``latest`` is the scan that was recorded last."""
 
     def __init__(
-        self, box: Box, scanner: Scanner, name: str, tell: Tell = lambda _view: None, *, device: str = "scanner"
+        self,
+        box: Box,
+        scanner: Scanner,
+        name: str,
+        heard: Callable[[CheckInView | None], None] = lambda _view: None,
+        *,
+        device: str = "scanner",
     ) -> None:
         self.name = name
+        self.lamp: Light = Dark()
         self.latest: CheckInView | None = None
         self._box = box
         self._scanner = scanner
         self._device = device
-        self._tell = tell
+        self._heard = heard
         self._repeats = Repeats()
         self._watch = Watch(scanner.health, "The scanner")
         self._backoff = reopening()
@@ -59,7 +80,8 @@ class Lane:
         if view is not None:
             self._repeats.recorded(code, _now_ms())
             self.latest = view
-        self._tell(view)
+        self.lamp.show(*signal_for(view))
+        self._heard(view)
 
     def health(self) -> Health:
         """How the scanner is; any thread may ask."""

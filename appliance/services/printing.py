@@ -15,6 +15,7 @@ from sqlalchemy import Row
 
 from appliance.domain.clock import MINUTE_MS
 from appliance.domain.errors import Invalid, NotFound
+from appliance.domain.printing import Stub, decode
 from appliance.services.box import Unit
 from appliance.services.views import PrintJob
 from appliance.store import jobs
@@ -23,6 +24,7 @@ Outcome = Literal["printed", "sent", "failed", "ambiguous"]
 
 FIRST = "printer"
 SECOND = "printer_2"
+LOOKED_THROUGH = 50
 STUB_KEPT_MS = 10 * MINUTE_MS
 JOB_KEPT_MS = 60 * MINUTE_MS
 _TOO_LATE = "It waited too long for a printer. Print it again if somebody still needs it."
@@ -78,6 +80,16 @@ def reprint(unit: Unit, job_id: int, staff: str) -> PrintJob:
     copy = jobs.add(unit.db, row.kind, row.document, unit.now.wall_ms, job_id)
     unit.audit(staff, "reprint", str(job_id))
     return view(_find(unit, copy))
+
+
+def reprint_stub(unit: Unit, check_in: str, staff: str) -> PrintJob | None:
+    """Queue a copy of the stub of a scan; None if no stub of it is among the latest jobs."""
+    for row in jobs.recent(unit.db, LOOKED_THROUGH):
+        if row.kind == "stub" and row.reprint_of is None and check_in.encode() in row.document:
+            document = decode(row.document)
+            if isinstance(document, Stub) and document.check_in == check_in:
+                return reprint(unit, row.id, staff)
+    return None
 
 
 def resolve(unit: Unit, job_id: int, staff: str, *, came_out: bool) -> PrintJob:

@@ -46,7 +46,7 @@ def seen(box: TestBox) -> dict[str, str]:
 def test_a_desk_with_simulated_devices_is_ready_and_prints_when_woken(box: TestBox, tmp_path: Path) -> None:
     """Health rows for the staff page and the cloud; the portal wakes it through the socket."""
     socket = tmp_path / "desk.sock"
-    desk = Desk(box, Addresses("sim://printer", (LaneAddress("door", "sim://scanner"),), "sim://camera"))
+    desk = Desk(box, Addresses("sim://printer", lanes=(LaneAddress("door", "sim://scanner"),), camera="sim://camera"))
     with running(lambda stop: desk.run(socket, stop)):
         wait_for(lambda: seen(box) == dict.fromkeys(("printer", "scanner", "camera"), "ready"), "ready devices")
         sell(box)
@@ -77,8 +77,8 @@ def test_a_desk_whose_devices_are_all_absent_goes_on_and_stops(box: TestBox, tmp
     """Nothing is plugged in: absent, and housekeeping goes on."""
     addresses = Addresses(
         "escpos+tcp://127.0.0.1:9?timeout=0.2",
-        (LaneAddress("door", "serial:///dev/none"),),
-        "sim://camera?fault=unplug",
+        lanes=(LaneAddress("door", "serial:///dev/none"),),
+        camera="sim://camera?fault=unplug",
     )
     hold = sell(box)
     assert hold
