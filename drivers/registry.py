@@ -34,6 +34,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "sim": "drivers.scanner.sim:from_url",
         "serial": "drivers.scanner.serial:from_url",
         "evdev": "drivers.scanner.evdev:from_url",
+        "pcsc": "drivers.scanner.pcsc:from_url",
     },
     "camera": {
         "sim": "drivers.camera.sim:from_url",
