@@ -93,6 +93,7 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     add("rotate-key", "Replace this device's key; restart its processes afterwards.", _rotate_key)
     command = add("doctor", "Look at everything and say what to do.", _doctor)
     command.add_argument("--json", action="store_true", help="print the findings as JSON")
+    command.add_argument("--devices", action="store_true", help="what is plugged in, and which address to write for it")
     add("settings", "Print the table of all settings.")
 
 
@@ -321,9 +322,9 @@ def _rotate_key(_given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _doctor(given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.doctor import examine, report
+    from appliance.doctor import examine, examine_devices, report
 
-    return report(examine(settings), as_json=given.json)
+    return report(examine_devices(settings) if given.devices else examine(settings), as_json=given.json)
 
 
 def _demo(given: argparse.Namespace, _settings: Settings) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,25 @@ from typing import Any
 from sqlalchemy import Connection
 
 from appliance.doctor.findings import Finding, fail, ok, warn
+from appliance.domain.hardware import family, is_silent, remedy
 from appliance.settings import Settings
 from appliance.store import device as rows
 from appliance.store import documents, engine, jobs, records
-from drivers import camera_for, printer_for, scanner_for
+from drivers import camera_for, lamp_for, modem_for, printer_for, scanner_for
 from drivers.errors import BadDeviceUrl, DeviceError
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol.catalogue import Catalogue
 
-SILENT_DESK_MS = 60_000
 OLD_OUTBOX_MS = 15 * 60_000
 CLOUD = "cloud"
+_DRIVERS: dict[str, Callable[[str], object]] = {
+    "printer": printer_for,
+    "scanner": scanner_for,
+    "camera": camera_for,
+    "lamp": lamp_for,
+    "modem": modem_for,
+}
 JOBS = 200
 
 
@@ -108,18 +115,34 @@ def link(settings: Settings) -> Iterator[Finding]:
         yield ok("link", words)
 
 
+def addresses(settings: Settings) -> dict[str, str]:
+    """Every device's address by its name; empty where none is set up."""
+    desk = settings.desk
+    return {
+        "printer": desk.printer,
+        "printer_2": desk.printer_2,
+        "scanner": desk.scanner,
+        "scanner_2": desk.scanner_2,
+        "scanner_3": desk.scanner_3,
+        "camera": desk.camera,
+        "lamp": desk.lamp,
+        "lamp_2": desk.lamp_2,
+        "modem": desk.modem,
+    }
+
+
 def hardware(settings: Settings) -> Iterator[Finding]:
     """Each address, and what the desk last said of the device behind it."""
-    wanted = {"printer": settings.desk.printer, "scanner": settings.desk.scanner, "camera": settings.desk.camera}
-    drivers = {"printer": printer_for, "scanner": scanner_for, "camera": camera_for}
+    wanted = addresses(settings)
     with _reading(settings) as db:
         seen = {row.name: row for row in records.hardware_rows(db)} if db is not None else {}
     for name, url in wanted.items():
         if not url:
-            yield ok(name, "none is set up")
+            if name in _DRIVERS:
+                yield ok(name, "none is set up")
             continue
         try:
-            drivers[name](url)
+            _DRIVERS[family(name)](url)
         except BadDeviceUrl as error:
             yield fail(name, error.reason, f"Correct desk.{name} in the settings.")
             continue
@@ -127,12 +150,19 @@ def hardware(settings: Settings) -> Iterator[Finding]:
             yield fail(name, error.reason, error.remedy)
             continue
         row = seen.get(name)
-        if row is None or _now_ms() - row.seen_at_ms > SILENT_DESK_MS:
+        if row is None or is_silent(row.seen_at_ms, _now_ms()):
             yield warn(name, "the desk has not said anything about it for a minute", "Start marquee desk.")
         elif row.state == "ready":
             yield ok(name, row.reason)
         else:
-            yield warn(name, f"{row.state}: {row.reason}", "See the sentence; the desk goes on by itself afterwards.")
+            fix = remedy(name, row.state) or "See the sentence; the desk goes on by itself afterwards."
+            yield warn(name, f"{row.state} for {_lasting(_now_ms() - row.since_ms)}: {row.reason}", fix)
+    if wanted["printer_2"] and not wanted["printer"]:
+        yield warn("printer_2", "it only takes what the first printer cannot", "Write its address as desk.printer.")
+    for number in ("", "_2"):
+        if wanted[f"lamp{number}"] and not wanted[f"scanner{number}"]:
+            fix = f"Set desk.scanner{number} up, or take the lamp out."
+            yield warn(f"lamp{number}", "its lane has no scanner, so it shows nothing", fix)
 
 
 def spool(settings: Settings) -> Iterator[Finding]:
@@ -189,6 +219,10 @@ def _reading(settings: Settings) -> Iterator[Connection | None]:
             return
         with found.read() as db:
             yield db
+
+
+def _lasting(ms: int) -> str:
+    return f"{ms // 1000} s" if ms < 120_000 else f"{ms // 60_000} min"
 
 
 def _now_ms() -> int:
