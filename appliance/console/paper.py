@@ -17,7 +17,14 @@ from mqtt_bridge.cloud.catalogue import current_catalogue, picture
 from mqtt_bridge.cloud.papers import paper_changes, set_template
 
 blueprint = Blueprint("paper", __name__)
-NAMES = {"stub": "Admission stub", "receipt": "Sales receipt", "badge": "Name badge", "door_list": "Door list"}
+NAMES = {
+    "stub": "Admission stub",
+    "receipt": "Sales receipt",
+    "badge": "Name badge",
+    "door_list": "Door list",
+    "shift_report": "Shift report",
+    "no_sale": "Drawer opened",
+}
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,54 @@ class DoorList(msgspec.Struct, frozen=True, tag="door_list", forbid_unknown_fiel
     rows: tuple[DoorRow, ...]
 
 
-Printable = Stub | SalesReceipt | Badge | DoorList
+class ReportLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of a report: so many moves, worth so much in all."""
+
+    name: str
+    count: int
+    minor: int
+
+
+class ShiftNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A correction made after a shift was closed."""
+
+    at_ms: int
+    staff: str
+    minor: int
+    note: str
+
+
+class ShiftReport(msgspec.Struct, frozen=True, tag="shift_report", forbid_unknown_fields=True):
+    """The cash-up of a closed shift; ``staff`` and ``closed_by`` are badges."""
+
+    number: int
+    venue: str
+    timezone: str
+    staff: str
+    opened_at_ms: int
+    closed_at_ms: int
+    closed_by: str
+    currency: str
+    float_minor: int
+    lines: tuple[ReportLine, ...]
+    no_sales: int
+    expected_minor: int
+    counted_minor: int
+    note: str
+    corrections: tuple[ShiftNote, ...] = ()
+
+
+class NoSale(msgspec.Struct, frozen=True, tag="no_sale", forbid_unknown_fields=True):
+    """The cash drawer was opened without a sale: the slip opens it."""
+
+    venue: str
+    timezone: str
+    at_ms: int
+    staff: str
+    note: str
+
+
+Printable = Stub | SalesReceipt | Badge | DoorList | ShiftReport | NoSale
 # Made at import: msgspec (0.22) crashes when two threads describe the same structs at once.
 _DECODER: msgspec.json.Decoder[Printable] = msgspec.json.Decoder(Printable)
 

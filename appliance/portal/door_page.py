@@ -144,6 +144,8 @@ def job_words(job: PrintJob) -> tuple[str, str]:
         "receipt": _("Receipt"),
         "badge": _("Name badge"),
         "door_list": _("Door list"),
+        "shift_report": _("Shift report"),
+        "no_sale": _("Drawer opened"),
     }
     mark, state = states.get(job.state, ("", job.state))
     return mark, f"{kinds.get(job.kind, job.kind)}: {state}"

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from appliance.domain.errors import Invalid
 from appliance.domain.printing import PrintedTicket, SalesReceipt
-from appliance.services import show
+from appliance.services import shifts, show
 from appliance.services.box import Unit
 from appliance.services.foreign import settle
 from appliance.services.selling import sign_as_paid
@@ -37,6 +37,7 @@ def take_payment(unit: Unit, order_id: str, staff: str, method: Method, amount_m
             "currency": view.currency,
             "staff": staff,
             "taken_at_ms": unit.now.wall_ms,
+            "shift": shifts.shift_now(unit, staff),
         },
     )
     paid = settle(unit, order_id)

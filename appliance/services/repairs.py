@@ -12,7 +12,7 @@ from sqlalchemy import Row
 
 from appliance.domain.booking import next_order
 from appliance.domain.errors import Invalid
-from appliance.services import show
+from appliance.services import shifts, show
 from appliance.services.box import Unit
 from appliance.services.cancelling import decides, void_and_count
 from appliance.services.foreign import order_values, ticket_values
@@ -83,13 +83,13 @@ def pay_back(unit: Unit, order_id: str, staff: str, method: Method, amount_minor
         msg = "The amount must be at most what is to be paid back."
         raise Invalid(msg, field="amount")
     message = RefundPaid(order_id, unit.secret(), method, amount_minor, view.currency, staff)
-    _note_refund(unit, message)
+    _note_refund(unit, message, shift=shifts.shift_now(unit, staff))
     unit.emit(message)
     unit.audit(staff, "refund", order_id, f"{method} {amount_minor} {view.currency}")
     return show.order_view(unit, order_id)
 
 
-def _note_refund(unit: Unit, message: RefundPaid) -> None:
+def _note_refund(unit: Unit, message: RefundPaid, shift: int | None = None) -> None:
     orders.add_payment(
         unit.db,
         {
@@ -100,6 +100,7 @@ def _note_refund(unit: Unit, message: RefundPaid) -> None:
             "currency": message.currency,
             "staff": message.staff,
             "taken_at_ms": unit.now.wall_ms,
+            "shift": shift,
         },
     )
 

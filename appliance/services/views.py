@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from appliance.domain.cashup import Takings, Till
 from appliance.domain.sale import SaleState
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
 from mqtt_bridge.protocol.messages import ExitVerdict, Reason, Verdict
@@ -279,6 +280,52 @@ class DoorView(msgspec.Struct, frozen=True):
     hardware: tuple[HardwareView, ...]
     jobs: tuple[PrintJob, ...]
     inside: int = 0
+
+
+class EntryLine(msgspec.Struct, frozen=True):
+    """What was entered into a shift: drawer opened, cash put in or taken out, or a correction (with its sign)."""
+
+    kind: str
+    minor: int
+    note: str
+    staff: str
+    at_ms: int
+
+
+class ShiftView(msgspec.Struct, frozen=True):
+    """A person at the till; ``till`` is what moved. ``expected_minor`` and ``counted_minor`` are those of the close."""
+
+    number: int
+    staff: str
+    currency: str
+    opened_at_ms: int
+    closed_at_ms: int | None
+    closed_by: str
+    till: Till
+    expected_minor: int
+    counted_minor: int
+    note: str
+    entries: tuple[EntryLine, ...]
+    timezone: str
+
+    @property
+    def corrections(self) -> tuple[EntryLine, ...]:
+        """What was found out after the close."""
+        return tuple(each for each in self.entries if each.kind == "correction")
+
+    @property
+    def difference_minor(self) -> int:
+        """Counted less expected, as it was at the close."""
+        return self.counted_minor - self.expected_minor
+
+
+class EveningRow(msgspec.Struct, frozen=True):
+    """What a person moved on one evening (ISO date); ``without_shift`` counts the moves outside any shift."""
+
+    evening: str
+    staff: str
+    takings: Takings
+    without_shift: int
 
 
 class StaffToken(msgspec.Struct, frozen=True):

@@ -233,6 +233,38 @@ payment = Table(
     Column("currency", String, nullable=False),
     Column("staff", String, nullable=False),
     Column("taken_at_ms", BigInteger, nullable=False),
+    Column("shift", Integer),  # 0: moved here outside any shift; none: moved at another device
+)
+Index("payment_shift", payment.c.shift)
+
+# A person at the till. Once closed nothing of it changes; corrections are entries.
+shift = Table(
+    "shift",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("badge", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("float_minor", BigInteger, nullable=False),
+    Column("opened_at_ms", BigInteger, nullable=False),
+    Column("closed_at_ms", BigInteger),
+    Column("closed_by", String, nullable=False, default=""),
+    Column("expected_minor", BigInteger, nullable=False, default=0),
+    Column("counted_minor", BigInteger, nullable=False, default=0),
+    Column("note", String, nullable=False, default=""),
+    sqlite_autoincrement=True,
+)
+Index("shift_open", shift.c.badge, shift.c.closed_at_ms)
+
+shift_entry = Table(
+    "shift_entry",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("shift", ForeignKey("shift.number"), nullable=False, index=True),
+    Column("kind", String, nullable=False),  # no_sale | paid_in | paid_out | correction
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("note", String, nullable=False),
+    Column("staff", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
 )
 
 # Every scan that happened at this door, whatever came of it. Never deleted, undone instead.

@@ -69,6 +69,48 @@ rule
 center Tick who came in, and scan the codes later.
 """
 
+_SHIFT_REPORT = """\
+title Shift report
+center {venue}
+columns bold Shift {number} | {staff}
+columns Opened | {opened}
+columns Closed | {closed}
+left Closed by {closed_by}
+rule
+each lines
+columns {count} x {name} | {amount}
+end
+left Drawer opened without a sale: {no_sales}
+rule
+columns Float at the start | {float}
+columns Cash expected | {expected}
+columns bold Cash counted | {counted}
+columns bold Difference | {difference}
+left {note}
+each corrections
+rule
+columns bold Correction {at} {by} | {amount}
+left {note}
+end
+feed 3
+rule
+center Signature
+"""
+
+_NO_SALE = """\
+title {venue}
+center bold Drawer opened without a sale
+columns {at} | {staff}
+left {note}
+"""
+
 DEFAULTS: Mapping[str, str] = MappingProxyType(
-    {"stub": _STUB, "receipt": _RECEIPT, "badge": _BADGE, "door_list": _DOOR_LIST}
+    {
+        "stub": _STUB,
+        "receipt": _RECEIPT,
+        "badge": _BADGE,
+        "door_list": _DOOR_LIST,
+        "shift_report": _SHIFT_REPORT,
+        "no_sale": _NO_SALE,
+    }
 )

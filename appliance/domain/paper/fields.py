@@ -8,7 +8,17 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from appliance.domain.printing import Badge, DoorList, DoorRow, Printable, PrintedTicket, SalesReceipt, Stub
+from appliance.domain.printing import (
+    Badge,
+    DoorList,
+    DoorRow,
+    NoSale,
+    Printable,
+    PrintedTicket,
+    SalesReceipt,
+    ShiftReport,
+    Stub,
+)
 from mqtt_bridge.protocol.ids import shown
 from mqtt_bridge.protocol.money import from_minor
 
@@ -22,6 +32,23 @@ FIELDS: Mapping[str, frozenset[str]] = MappingProxyType(
         "receipt": frozenset({"venue", "order", "at", "total", "paid", "due", "method", "staff"}),
         "badge": _TICKET | {"name"},
         "door_list": frozenset({"event", "venue", "starts", "at", "tickets", "inside", "part"}),
+        "shift_report": frozenset(
+            {
+                "venue",
+                "number",
+                "staff",
+                "opened",
+                "closed",
+                "closed_by",
+                "no_sales",
+                "float",
+                "expected",
+                "counted",
+                "difference",
+                "note",
+            }
+        ),
+        "no_sale": frozenset({"venue", "at", "staff", "note"}),
     }
 )
 """What the templates of each kind may name."""
@@ -32,6 +59,11 @@ LISTS: Mapping[str, Mapping[str, frozenset[str]]] = MappingProxyType(
         "receipt": {"tickets": _TICKET},
         "badge": {},
         "door_list": {"rows": frozenset({"box", "name", "code", "ticket_type", "note"})},
+        "shift_report": {
+            "lines": frozenset({"name", "count", "amount"}),
+            "corrections": frozenset({"at", "by", "amount", "note"}),
+        },
+        "no_sale": {},
     }
 )
 """What the items of each kind's lists add to that."""
@@ -63,6 +95,11 @@ def facts_of(job: Printable) -> Facts:
             return Facts("badge", {**_ticket(job.ticket), "name": job.name}, photo=job.photo)
         case DoorList():
             return Facts("door_list", _door_list(job), {"rows": tuple(_row(each) for each in job.rows)})
+        case ShiftReport():
+            return Facts("shift_report", _shift(job), _shift_lists(job))
+        case NoSale():
+            at = _moment(job.at_ms, job.timezone)
+            return Facts("no_sale", {"venue": job.venue, "at": at, "staff": job.staff, "note": job.note})
 
 
 def _ticket(ticket: PrintedTicket) -> dict[str, str]:
@@ -115,6 +152,47 @@ def _row(row: DoorRow) -> dict[str, str]:
         "ticket_type": row.ticket_type,
         "note": row.note,
     }
+
+
+def _shift(job: ShiftReport) -> dict[str, str]:
+    difference_minor = job.counted_minor - job.expected_minor
+    return {
+        "venue": job.venue,
+        "number": str(job.number),
+        "staff": job.staff,
+        "opened": _moment(job.opened_at_ms, job.timezone),
+        "closed": _moment(job.closed_at_ms, job.timezone),
+        "closed_by": job.closed_by if job.closed_by != job.staff else "",
+        "no_sales": str(job.no_sales) if job.no_sales else "",
+        "float": _amount(job.float_minor, job.currency),
+        "expected": _amount(job.expected_minor, job.currency),
+        "counted": _amount(job.counted_minor, job.currency),
+        "difference": _amount(difference_minor, job.currency, signed=True),
+        "note": job.note,
+    }
+
+
+def _shift_lists(job: ShiftReport) -> dict[str, tuple[Mapping[str, str], ...]]:
+    lines = tuple(
+        {"name": each.name, "count": str(each.count), "amount": _amount(each.minor, job.currency)}
+        for each in job.lines
+        if each.count
+    )
+    corrections = tuple(
+        {
+            "at": _moment(each.at_ms, job.timezone),
+            "by": each.staff,
+            "amount": _amount(each.minor, job.currency, signed=True),
+            "note": each.note,
+        }
+        for each in job.corrections
+    )
+    return {"lines": lines, "corrections": corrections}
+
+
+def _amount(minor: int, currency: str, *, signed: bool = False) -> str:
+    money = from_minor(minor, currency)
+    return f"{'+' if signed and minor > 0 else ''}{money.amount} {money.currency}"
 
 
 def _price(minor: int, currency: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from appliance.domain.paper.defaults import DEFAULTS
 from appliance.domain.paper.fields import FIELDS, LISTS, Facts, facts_of
 from appliance.domain.paper.template import Line, Template, TemplateErrors, fill, parse
-from appliance.domain.printing import Printable, SalesReceipt
+from appliance.domain.printing import NoSale, Printable, SalesReceipt
 from drivers.printer.document import QR, Align, Block, Columns, Cut, Document, Drawer, Feed, Image, Rule, Text, Title
 
 LOGO_SHARE = 0.6
@@ -52,7 +52,7 @@ def lay_out(job: Printable, stationery: Stationery, marks: Marks = ()) -> Docume
     head: list[Block] = [Text(mark, bold=True, size=2, align=Align.CENTER) for mark in marks]
     if marks:
         head.append(Rule())
-    elif stationery.drawer and isinstance(job, SalesReceipt) and job.method == "cash":
+    elif stationery.drawer and (isinstance(job, NoSale) or (isinstance(job, SalesReceipt) and job.method == "cash")):
         # First of all: change is counted while the paper still comes. A reprint takes no money, and a drill neither.
         head.append(Drawer())
     return Document.of(head, _body(stationery.template(facts.kind), facts, stationery), Feed(1), Cut())

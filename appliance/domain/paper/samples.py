@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from appliance.domain.printing import Badge, DoorList, DoorRow, Printable, PrintedTicket, SalesReceipt, Stub
+from appliance.domain.printing import (
+    Badge,
+    DoorList,
+    DoorRow,
+    NoSale,
+    Printable,
+    PrintedTicket,
+    ReportLine,
+    SalesReceipt,
+    ShiftNote,
+    ShiftReport,
+    Stub,
+)
 
 _EVENING_MS = 1_796_410_800_000  # 4 December 2026, 20:00 in Berlin
 _TICKET = PrintedTicket(
@@ -35,5 +47,23 @@ SAMPLES: Mapping[str, Printable] = MappingProxyType(
         "door_list": DoorList(
             "Songs of the River", _EVENING_MS, "Europe/Berlin", "North Hall", _EVENING_MS, 2, 1, 1, 1, _ROWS
         ),
+        "shift_report": ShiftReport(
+            number=7,
+            venue="North Hall",
+            timezone="Europe/Berlin",
+            staff="A7",
+            opened_at_ms=_EVENING_MS - 7_200_000,
+            closed_at_ms=_EVENING_MS + 10_800_000,
+            closed_by="A7",
+            currency="EUR",
+            float_minor=10_000,
+            lines=(ReportLine("Cash", 31, 38_750), ReportLine("Card terminal", 12, 15_000)),
+            no_sales=2,
+            expected_minor=48_750,
+            counted_minor=48_700,
+            note="50 cents short, counted twice.",
+            corrections=(ShiftNote(_EVENING_MS + 12_000_000, "B2", 50, "Found under the drawer."),),
+        ),
+        "no_sale": NoSale("North Hall", "Europe/Berlin", _EVENING_MS, "A7", "Change for a twenty"),
     }
 )
