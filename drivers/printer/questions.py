@@ -30,6 +30,7 @@ class Questions:
         # When each question was asked whose answer has not come yet, oldest first.
         self._open: dict[Kind, deque[float]] = {kind: deque(maxlen=1000) for kind in (Kind.REAL_TIME, Kind.IN_ORDER)}
         self._well_since: float | None = None
+        self.speaks_real_time = False
 
     def restart(self) -> None:
         """A new connection: half a block is lost, and with it all debts where the link carries no old answers."""
@@ -77,6 +78,8 @@ class Questions:
 
     def _settle(self, answers: list[Answer]) -> None:
         for answer in answers:
+            # Whether in time or not, and to whatever question: this printer knows the real-time ones.
+            self.speaks_real_time |= answer.kind is Kind.REAL_TIME
             asked = self._open.get(answer.kind)
             if asked:
                 asked.popleft()

@@ -134,14 +134,15 @@ class SimulatedPrinterServer:
                 for client in self._clients:
                     selector.register(client, selectors.EVENT_READ)
             ready = [key.fileobj for key, _ in selector.select(_RETRY_S if self.printer.plugged else _PAUSE_S)]
-        for source in ready:
-            if source is self._wake_out:
-                with contextlib.suppress(OSError):
-                    self._wake_out.recv(_CHUNK)
-            elif source is self._listener:
-                self._accept()
-            elif isinstance(source, socket.socket) and self.printer.fault is fault:
-                self._serve(source, slow=fault is Fault.SLOW)
+        if self._wake_out in ready:
+            with contextlib.suppress(OSError):
+                self._wake_out.recv(_CHUNK)
+        # The oldest first and alone: what a client that left had sent is printed before what the next one sends.
+        talking = next((client for client in self._clients if client in ready), None)
+        if talking is not None and self.printer.fault is fault:
+            self._serve(talking, slow=fault is Fault.SLOW)
+        if self._listener in ready:
+            self._accept()
 
     def _accept(self) -> None:
         if self._listener is None:

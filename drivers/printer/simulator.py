@@ -16,7 +16,7 @@ from drivers.printer.paper import receipt_png
 
 KEPT_RECEIPTS = 20
 SLOW_BYTES_PER_S = 4000
-LATE_S = 0.6
+LATE_S = 0.45
 """How long a late printer thinks before it answers."""
 RESET_S = 0.2
 """How long a printer that resets itself is gone."""
@@ -154,6 +154,11 @@ class SimulatedPrinter:
     def drawer_kicks(self) -> int:
         """How often the cash drawer was opened."""
         return len(self._interpreter.drawer_kicks)
+
+    @property
+    def byte_count(self) -> int:
+        """How many bytes have reached it since the start, questions among them."""
+        return self._bytes
 
     @property
     def count(self) -> int:

@@ -14,6 +14,8 @@ from drivers.printer.questions import Questions
 
 MAX_COMMAND_BYTES = 80 * 256 + 8
 """The longest single command of a job: one band of a picture on the widest paper."""
+_RETRY_REAL_TIME = 16
+"""Every so many readings a printer that answers in order only is asked in real time after all."""
 # NUL prints nothing and fills up whatever command was left half done; then the torso is fed out and cut off.
 _END_OF_TORSO = b"\n\x1dV\x42\x00"
 
@@ -30,8 +32,10 @@ class StreamPrinter:
         self._open = False
         self._health = HealthRecord(clock)
         self._questions = Questions(link, clock, 2 * timeout_s)
-        self._real_time = True
+        self._in_order = False
+        self._readings = 0
         self._torso = 0
+        self._last_size = 0
 
     def open(self) -> None:
         """See `Printer.open`."""
@@ -58,10 +62,11 @@ class StreamPrinter:
         until = self._clock() + deadline_s
         try:
             self._finish_torso(until)
+            self._last_size = len(data)
             self._link.send(data, until)
         except DeviceError as error:
             if error.bytes_taken:
-                self._torso = min(len(data), MAX_COMMAND_BYTES)
+                self._leave_torso()
             self._fail(error)
             raise
         return len(data)
@@ -74,6 +79,8 @@ class StreamPrinter:
             self._questions.drain()
             answer = self._questions.ask(words.ASK_IN_ORDER, Kind.IN_ORDER, self._clock() + deadline_s)
         except DeviceError as error:
+            # All bytes had left for the printer, but maybe only as far as its network card.
+            self._leave_torso()
             self._fail(error)
             return False
         return answer is not None and not answer & words.IN_ORDER_PAPER_END
@@ -84,14 +91,11 @@ class StreamPrinter:
             return UNKNOWN_STATUS
         try:
             self._questions.drain()
-            status = self._ask() if self._real_time else self._ask_in_order()
+            status = self._ask() if self._asks_real_time() else self._ask_in_order()
             port = self._link.port_status(self._clock() + self._timeout_s)
         except DeviceError as error:
             self._fail(error)
             return UNKNOWN_STATUS
-        if not status.answered:
-            # Some makes know only the other kind of question; both at once would cost two timeouts.
-            self._real_time = not self._real_time
         status = words.with_port_status(status, port)
         state, reason = _state_of(status)
         self._questions.judge(well=status.online is True and state is not State.FAULT)
@@ -101,6 +105,13 @@ class StreamPrinter:
     def health(self) -> Health:
         """See `Printer.health`."""
         return self._health()
+
+    def _asks_real_time(self) -> bool:
+        """Some makes know only the other kind of question; asking both at once would cost silent ones two timeouts."""
+        self._readings += 1
+        if self._questions.speaks_real_time:
+            return True
+        return self._readings % (_RETRY_REAL_TIME if self._in_order else 2) == 1
 
     def _ask(self) -> PrinterStatus:
         printer = self._real_time_answer(words.ASK_PRINTER)
@@ -117,7 +128,11 @@ class StreamPrinter:
 
     def _ask_in_order(self) -> PrinterStatus:
         answer = self._questions.ask(words.ASK_IN_ORDER, Kind.IN_ORDER, self._clock() + self._timeout_s)
+        self._in_order = answer is not None
         return UNKNOWN_STATUS if answer is None else words.parse_in_order(answer)
+
+    def _leave_torso(self) -> None:
+        self._torso = min(self._last_size, MAX_COMMAND_BYTES)
 
     def _finish_torso(self, until: float) -> None:
         """End the job that broke off, so that its last command does not swallow the beginning of the next job."""

@@ -114,14 +114,15 @@ class UsbLink:
             left_ms = int((until - time.monotonic()) * 1000)
             if left_ms <= 0:
                 raise DeviceTimeout(f"The printer at {self.name} stopped taking data.", bytes_taken=taken)
+            piece = data[taken : taken + _CHUNK]
             try:
                 # 0 would mean to wait for ever.
-                taken += device.write(interface.out_endpoint, data[taken : taken + _CHUNK], left_ms)
+                taken += device.write(interface.out_endpoint, piece, left_ms)
             except usb.core.USBTimeoutError:
                 continue
             except usb.core.USBError as error:
                 # Of a transfer that failed in any other way nobody knows how much had left.
-                raise self._gone(error, max(1, taken)) from None
+                raise self._gone(error, taken + len(piece)) from None
 
     def receive(self, until: float) -> bytes:
         """See `Link.receive`; a printer without a way to answer is silent at once."""

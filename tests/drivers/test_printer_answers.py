@@ -1,0 +1,144 @@
+"""Telling answers apart, and never taking an old answer for a new one."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.printer.answers import Answer, AnswerReader, Kind
+from drivers.printer.questions import IN_ORDER_GRACE_S, Questions
+
+AUTOMATIC = b"\x1c\x00\x0f\x0f"
+STATUS, PAPER_OK, XON, XOFF = b"\x12", b"\x00", b"\x11", b"\x13"
+
+
+def kinds(data: bytes) -> list[Kind]:
+    return [answer.kind for answer in AnswerReader().feed(data)]
+
+
+def test_automatic_status_and_flow_control_do_not_pass_for_answers() -> None:
+    assert kinds(AUTOMATIC) == [Kind.AUTOMATIC]
+    assert kinds(AUTOMATIC + STATUS + AUTOMATIC) == [Kind.AUTOMATIC, Kind.REAL_TIME, Kind.AUTOMATIC]
+    assert kinds(XOFF + PAPER_OK + XON) == [Kind.IN_ORDER]
+    assert kinds(b"\xff") == [Kind.RUBBISH]
+
+
+def test_what_began_like_automatic_status_and_goes_on_differently_is_rubbish() -> None:
+    assert kinds(b"\x10\x00" + STATUS) == [Kind.RUBBISH, Kind.REAL_TIME]
+
+
+PIECES = st.lists(st.sampled_from([AUTOMATIC, STATUS, PAPER_OK, XON, XOFF, b"\xff", b"\x16", b"\x03"]), max_size=20)
+
+
+@given(PIECES.map(b"".join), st.integers(1, 7))
+def test_answers_are_the_same_however_their_bytes_arrive(data: bytes, size: int) -> None:
+    reader = AnswerReader()
+    pieces = [answer for start in range(0, len(data), size) for answer in reader.feed(data[start : start + size])]
+    assert pieces == AnswerReader().feed(data)
+
+
+class ScriptedLink:
+    """A link on a clock of its own: bytes sent are kept, bytes come at the times that were planned."""
+
+    name = "scripted"
+    bytes_per_s = 1000
+    fresh_on_connect = False
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.sent = 0
+        self.coming: deque[tuple[float, bytes]] = deque()
+
+    def clock(self) -> float:
+        return self.now
+
+    def connect(self, until: float) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+    def send(self, data: bytes, until: float) -> None:
+        self.sent += 1
+
+    def receive(self, until: float) -> bytes:
+        if self.coming and self.coming[0][0] <= max(until, self.now):
+            at, data = self.coming.popleft()
+            self.now = max(self.now, at)
+            return data
+        self.now = max(self.now, until)
+        return b""
+
+    def port_status(self, until: float) -> None:
+        return None
+
+
+def conversation() -> tuple[ScriptedLink, Questions]:
+    link = ScriptedLink()
+    return link, Questions(link, link.clock, grace_s=1.0)
+
+
+def ask(link: ScriptedLink, questions: Questions, wait_s: float, kind: Kind = Kind.IN_ORDER) -> int | None:
+    questions.drain()
+    return questions.ask(b"?", kind, link.now + wait_s)
+
+
+def test_the_late_answer_to_the_last_job_does_not_confirm_this_one() -> None:
+    link, questions = conversation()
+    assert ask(link, questions, 1.0) is None
+    link.coming.append((link.now + 0.5, PAPER_OK))
+    assert ask(link, questions, 1.0) is None, "only the first question was answered"
+    link.coming.append((link.now + 0.2, PAPER_OK))
+    link.coming.append((link.now + 0.4, PAPER_OK))
+    assert ask(link, questions, 1.0) == 0
+
+
+def test_what_a_printer_owed_before_it_was_switched_off_is_struck_off_once_it_is_well_for_a_while() -> None:
+    link, questions = conversation()
+    assert ask(link, questions, 1.0) is None
+    questions.judge(well=False)
+    link.now += 60
+    questions.judge(well=True)
+    link.coming.append((link.now, PAPER_OK))
+    assert ask(link, questions, 0.1) is None, "it may still have been working it off"
+    link.now += IN_ORDER_GRACE_S + 1
+    questions.judge(well=True)
+    link.coming.append((link.now + 0.1, PAPER_OK))
+    assert ask(link, questions, 1.0) == 0
+
+
+def test_more_answers_than_questions_answer_nothing() -> None:
+    link, questions = conversation()
+    link.coming.append((link.now, PAPER_OK + PAPER_OK))
+    assert ask(link, questions, 1.0) is None
+    link.coming.append((link.now, b"\xff" + PAPER_OK))
+    assert ask(link, questions, 1.0) is None
+
+
+def test_a_real_time_debt_lapses_soon_because_such_answers_come_at_once_or_never() -> None:
+    link, questions = conversation()
+    assert ask(link, questions, 0.5, Kind.REAL_TIME) is None
+    link.now += 1.1
+    link.coming.append((link.now + 0.01, STATUS))
+    assert ask(link, questions, 0.5, Kind.REAL_TIME) == STATUS[0]
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 3), st.booleans()), min_size=1, max_size=12))
+def test_no_question_is_answered_by_an_answer_to_an_earlier_one(jobs: list[tuple[float, bool]]) -> None:
+    """A printer works off its questions in order, each after some time; some jobs are asked about impatiently."""
+    link, questions = conversation()
+    free_at = link.now
+    for work_s, patient in jobs:
+        asked_at = link.now
+        free_at = max(free_at, asked_at) + work_s
+        link.coming.append((free_at, PAPER_OK))
+        answered = ask(link, questions, 60.0 if patient else 0.5)
+        if answered is not None:
+            assert link.now >= free_at
+        assert (answered is not None) or not patient
+
+
+def test_pieces_carry_their_first_byte() -> None:
+    assert AnswerReader().feed(AUTOMATIC) == [Answer(Kind.AUTOMATIC, 0x1C)]
