@@ -122,7 +122,14 @@ def run_desk(settings: Settings, stop: threading.Event) -> None:
         LaneAddress(desk.lane_2, desk.scanner_2, desk.lamp_2),
         LaneAddress(desk.lane_3, desk.scanner_3),
     )
-    addresses = Addresses(printer=desk.printer, printer_2=desk.printer_2, lanes=lanes, camera=desk.camera)
+    addresses = Addresses(
+        printer=desk.printer,
+        printer_2=desk.printer_2,
+        lanes=lanes,
+        camera=desk.camera,
+        modem=desk.modem,
+        messages_per_hour=desk.messages_per_hour,
+    )
     Desk(device_box(settings), addresses).run(socket_path(settings.device.data, "desk"), stop)
 
 

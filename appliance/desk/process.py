@@ -19,13 +19,14 @@ from appliance.desk.camera import CameraKeeper
 from appliance.desk.hardware import HardwareRows
 from appliance.desk.lamp import LampKeeper
 from appliance.desk.loops import DeviceLoop, Supervised
+from appliance.desk.messages import MessagePump
 from appliance.desk.scanning import Lane
 from appliance.desk.spool import PrintPump
-from appliance.services import printing
+from appliance.services import printing, sms
 from appliance.services.box import Box
 from appliance.services.sweep import sweep
 from appliance.services.wake import Waiter
-from drivers import lamp_for, printer_for, scanner_for
+from drivers import lamp_for, modem_for, printer_for, scanner_for
 
 SWEEP_S = 5.0
 TICK_S = 0.5
@@ -50,6 +51,8 @@ class Addresses:
     printer_2: str = ""
     lanes: tuple[LaneAddress, ...] = ()
     camera: str = ""
+    modem: str = ""
+    messages_per_hour: int = 0
 
 
 class Desk:
@@ -64,6 +67,7 @@ class Desk:
             *self._printers(addresses),
             *self._lanes(addresses),
             *self._cameras(addresses),
+            *self._modems(addresses),
             # Every further device joins here: a name as in the settings, its loop, its health.
         ]
 
@@ -78,6 +82,7 @@ class Desk:
     def run(self, socket: Path, stop: threading.Event) -> None:
         """Work until ``stop`` is set; returns within some seconds then, whatever the devices do."""
         self._box.run(printing.recover)
+        self._box.run(sms.recover)
         supervised = [Supervised(loop) for loop in self.loops]
         for each in supervised:
             each.start(stop)
@@ -133,6 +138,14 @@ class Desk:
             return []
         self.camera = CameraKeeper(addresses.camera)
         return [DeviceLoop("camera", self.camera.run, self.camera.health)]
+
+    def _modems(self, addresses: Addresses) -> list[DeviceLoop]:
+        # One that may send nothing is not opened either: guests are not offered what will not come.
+        if not addresses.modem or not addresses.messages_per_hour:
+            return []
+        pump = MessagePump(self._box, modem_for(addresses.modem), per_hour=addresses.messages_per_hour)
+        self._wakes.append(pump.wake)
+        return [DeviceLoop(sms.MODEM, pump.run, pump.health, pump.wake)]
 
 
 def numbered(family: str, number: int) -> str:

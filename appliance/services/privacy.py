@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from appliance.domain.clock import DAY_MS
+from appliance.services import sms
 from appliance.services.box import CLOUD, Unit
 from appliance.store import jobs, personal, waiting
+from appliance.store import sms as sms_rows
 from mqtt_bridge.mailbox.personal import forget_private
 from mqtt_bridge.protocol.messages import Content, ErasePersonalData, PersonalDataErased, Private
 from mqtt_bridge.protocol.privacy import means
@@ -19,6 +21,7 @@ def on_erase(unit: Unit, message: ErasePersonalData) -> None:
     for row in waiting.rows_open(unit.db):
         if means(message, row.entry, row.contact):
             waiting.change(unit.db, row.number, contact="")
+    found |= {order for order, number in sms_rows.addressed(unit.db) if means(message, order, number)}
     _forget(unit, found | ({message.order} if message.order else set()))
     unit.audit("operator", "erase", message.erasure, f"{len(found)} orders")
     unit.emit(PersonalDataErased(message.erasure, len(found)))
@@ -53,4 +56,5 @@ def _forget(unit: Unit, orders: Collection[str]) -> None:
     if orders:
         personal.forget(unit.db, orders)
         jobs.drop_with_names(unit.db)
+        sms.forget(unit, set(orders))
         forget_private(unit.db, CLOUD, concerned)

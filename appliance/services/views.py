@@ -6,6 +6,7 @@ import msgspec
 
 from appliance.domain.cashup import Takings, Till
 from appliance.domain.sale import SaleState
+from appliance.domain.sms import State as SmsState
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
 from mqtt_bridge.protocol.messages import ExitVerdict, Reason, Verdict
 from mqtt_bridge.protocol.waitlist import State as WaitlistState
@@ -258,6 +259,20 @@ class PrintJob(msgspec.Struct, frozen=True):
     changed_at_ms: int
     printer: str = ""
     waits: bool = False
+
+
+class SmsView(msgspec.Struct, frozen=True):
+    """A text message to a guest; ``number`` and ``text`` are empty once they were wiped. States: ``domain/sms.py``."""
+
+    id: int
+    order_code: str
+    number: str
+    text: str
+    state: SmsState
+    reason: str
+    attempts: int
+    created_at_ms: int
+    changed_at_ms: int
 
 
 class DoorView(msgspec.Struct, frozen=True):

@@ -303,6 +303,28 @@ print_job = Table(
 )
 Index("print_job_state", print_job.c.state, print_job.c.id)
 
+# Text messages that guests asked for, one per order; number and text are wiped when it was sent, is old or is erased.
+# ``due_boot_*``: not before. ``inc``: a copy of the card in another life sends none of them. ``reference``: the network's.
+sms = Table(
+    "sms",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("order", ForeignKey("orders.id"), nullable=False, unique=True),
+    Column("number", String, nullable=False),
+    Column("text", String, nullable=False),
+    Column("state", String, nullable=False),  # queued | sending | sent | failed | ambiguous
+    Column("reason", String, nullable=False, default=""),
+    Column("reference", String, nullable=False, default=""),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("inc", String, nullable=False),
+    Column("due_boot_id", String, nullable=False),
+    Column("due_boot_ms", BigInteger, nullable=False),
+    Column("keep_until_ms", BigInteger, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("changed_at_ms", BigInteger, nullable=False),
+)
+Index("sms_state", sms.c.state, sms.c.id)
+
 # Health of the hardware as the desk last saw it.
 hardware = Table(
     "hardware",
