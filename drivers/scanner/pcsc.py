@@ -123,7 +123,10 @@ class CardScanner:
 
     def _leave(self, watcher: _Watcher) -> None:
         watcher.stop.set()
-        self._left_behind.append(watcher)
+        if not watcher.stuck():
+            watcher.join(2 * _LOOK_MS / 1000)
+        if watcher.is_alive():
+            self._left_behind.append(watcher)
 
 
 class _Watcher(threading.Thread):
