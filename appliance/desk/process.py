@@ -17,6 +17,7 @@ import structlog
 from appliance.desk.buttons import Buttons
 from appliance.desk.camera import CameraKeeper
 from appliance.desk.hardware import HardwareRows
+from appliance.desk.hints import told_our_codes
 from appliance.desk.lamp import LampKeeper
 from appliance.desk.loops import DeviceLoop, Supervised
 from appliance.desk.messages import MessagePump
@@ -125,7 +126,7 @@ class Desk:
             if not address.scanner:
                 continue
             name = numbered("scanner", number)
-            lane = Lane(self._box, scanner_for(address.scanner), address.name, device=name)
+            lane = Lane(self._box, told_our_codes(scanner_for(address.scanner)), address.name, device=name)
             loops.append(DeviceLoop(name, lane.run, lane.health))
             if address.lamp:
                 lamp = LampKeeper(lamp_for(address.lamp), Buttons(self._box, lane).pressed)

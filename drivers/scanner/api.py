@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 from drivers.health import Health
 
@@ -24,3 +25,11 @@ class Scanner(Protocol):
 
     def health(self) -> Health:
         """The latest known state."""
+
+
+@runtime_checkable
+class TakesHints(Protocol):
+    """A scanner that can find out a wrong setting of its own when it knows what codes look like."""
+
+    def expect(self, looks_right: Callable[[str], bool]) -> None:
+        """Let `looks_right` tell codes of this venue from others; it is quick and need not know all of them."""

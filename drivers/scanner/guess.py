@@ -25,7 +25,7 @@ class Keyboard(NamedTuple):
     caps: bool = False
 
     def __str__(self) -> str:
-        return f"a {NAMES[self.layout]} keyboard" + (" with Caps Lock on" if self.caps else "")
+        return NAMES[self.layout] + (" with Caps Lock on" if self.caps else "")
 
 
 class LayoutGuess:
@@ -63,7 +63,8 @@ class LayoutGuess:
         if own is not None and self._is_expected(own):
             self._learn({self._own})
         elif self.expect is not None:
-            self._learn({each for each in self._keyboards if self._is_expected(self._text(typed, each))})
+            # The few that fitted so far come first: they are nearly always right, and all of them cost time.
+            self._learn(self._expected(typed, self._fits) or self._expected(typed, self._keyboards))
         if own is None and not self._fits:
             self._odd = True
         return self._settle(typed, own)
@@ -76,10 +77,12 @@ class LayoutGuess:
             others = " or ".join(sorted(str(each) for each in self._fits))
             remedy = f"{wanted}{self._address_remedy()}."
             if self._unsure:
-                return f"The scanner types for {others}, and this code cannot be put right for sure: {remedy}"
-            return f"The scanner types for {others}; codes are put right meanwhile, but better {remedy}"
+                return f"The scanner types for another keyboard ({others}), and a code could not be put right for sure: {remedy}"
+            return (
+                f"The scanner types for another keyboard ({others}); codes are put right meanwhile, but better {remedy}"
+            )
         if self._odd:
-            return f"The scanner types letters that {self._own} lacks: {wanted}."
+            return f"The scanner types letters that its keyboard ({self._own}) does not have: {wanted}."
         return ""
 
     def _address_remedy(self) -> str:
@@ -93,6 +96,9 @@ class LayoutGuess:
     def _text(self, typed: Sequence[Typed], keyboard: Keyboard) -> str | None:
         text = text_of(typed, keyboard.layout, caps=keyboard.caps)
         return None if text is None else self._clean(text)
+
+    def _expected(self, typed: Sequence[Typed], keyboards: Iterable[Keyboard]) -> set[Keyboard]:
+        return {each for each in keyboards if self._is_expected(self._text(typed, each))}
 
     def _is_expected(self, text: str | None) -> bool:
         return text is not None and self.expect is not None and self.expect(text)

@@ -144,7 +144,7 @@ def test_azerty_is_found_out_and_put_right_for_every_code_from_then_on() -> None
     guess.expect = expect_receipt
     assert scanned(guess, RECEIPT, "fr") == RECEIPT
     assert scanned(guess, "AQWZ-12", "fr") == "AQWZ-12"
-    assert "French keyboard" in guess.complaint
+    assert "another keyboard (French)" in guess.complaint
     assert "layout=fr" in guess.complaint
 
 
@@ -154,7 +154,7 @@ def test_what_several_keyboards_could_have_meant_is_not_put_right() -> None:
     guess.expect = expect_receipt
     as_us = text_of(strokes_for(RECEIPT, "de"), "us")
     assert scanned(guess, RECEIPT, "de") == as_us
-    assert "cannot be put right for sure" in guess.complaint
+    assert "could not be put right for sure" in guess.complaint
     assert "German" in guess.complaint
     assert "Spanish" in guess.complaint
     # Without Y and Z all of them mean the same.
@@ -206,7 +206,7 @@ def test_letters_a_us_keyboard_lacks_are_noticed_without_knowing_any_code() -> N
     guess = LayoutGuess()
     typed = KeyDecoder().feed([*down(100), *press(16), *up(100), *press(28)], 0.0)[0]  # AltGr and Q: @ in Germany
     assert guess.read(typed) is not None
-    assert "lacks" in guess.complaint
+    assert "does not have" in guess.complaint
 
 
 @given(st.sampled_from(sorted(NAMES)), st.sampled_from(sorted(NAMES)), st.text("ABYZ0:/-", min_size=1, max_size=12))
@@ -245,7 +245,7 @@ def test_a_wrong_layout_degrades_health_with_what_to_do(keyboard: PretendKeyboar
     keyboard.scan(RECEIPT)
     assert scanner.read(2.0) == RECEIPT
     assert scanner.health().state is State.DEGRADED
-    assert re.search("types for a French keyboard; .* layout=fr", scanner.health().reason)
+    assert re.search(r"types for another keyboard \(French\); .* layout=fr", scanner.health().reason)
     keyboard.layout = "us"
     keyboard.scan(RECEIPT + "2")
     assert scanner.read(2.0) == RECEIPT + "2"
