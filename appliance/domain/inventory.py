@@ -90,15 +90,15 @@ class Shelf:
         return self.give_back(self.totals.returned + self.available)
 
     def hear(self, told: Granted, as_of_ms: int) -> Shelf:
-        """Merge the cloud's totals by maximum and take its knowledge of the rest; a larger grant answers what was wanted."""
-        cloud = Totals(granted=told.granted, confirmed=told.confirmed)
+        """Merge what the cloud granted by maximum and take its knowledge of the rest; a larger grant answers what was wanted."""
+        cloud = Totals(granted=told.granted)
         after = replace(
             self, totals=self.totals.merge(cloud), elsewhere=told.elsewhere, limit=told.limit, as_of_ms=as_of_ms
         )
         return replace(after, wanted=0, refused_boot_ms=None) if told.granted > self.totals.granted else after
 
     def hear_confirmed(self, confirmed: int) -> Shelf:
-        """Take the cloud's total of confirmed requests; it makes nothing available."""
+        """Take the cloud's total of confirmed requests as its answers tell it; it makes nothing available."""
         return replace(self, totals=self.totals.merge(Totals(confirmed=confirmed)))
 
     def want(self, more: int) -> Shelf:

@@ -12,7 +12,7 @@ from sqlalchemy import Row
 
 from appliance.domain.booking import next_order
 from appliance.domain.errors import Invalid
-from appliance.services import shifts, show
+from appliance.services import requesting, shifts, show
 from appliance.services.box import Unit
 from appliance.services.cancelling import decides, void_and_count
 from appliance.services.foreign import order_values, ticket_values
@@ -49,6 +49,8 @@ def on_rebooked(unit: Unit, message: OrderRebooked) -> None:
     An order that was cancelled here meanwhile stays so: its new tickets are cancelled as well, so that no stock is lost.
     """
     order_id = _know(unit, message, [swap.old for swap in message.swaps])
+    if message.signer == unit.identity.device:
+        requesting.hear_confirmed(unit, message.stock)
     gone = _is_going(unit, order_id)
     for swap in message.swaps:
         if orders.find_ticket(unit.db, swap.new.ticket) is None:

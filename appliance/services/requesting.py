@@ -5,6 +5,7 @@ No stock is claimed here: a confirmed request comes from the pool and is counted
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,14 @@ from appliance.services.foreign import order_values, ticket_values
 from appliance.services.selling import Sale, add_order, fact, private_part, sign, ticket_row
 from appliance.services.stock import claim, counts, shelves_of
 from appliance.store import allocations, orders, requests
-from mqtt_bridge.protocol.messages import OrderConfirmed, OrderRefused, OrderRequested, Private, RequestWithdrawn
+from mqtt_bridge.protocol.messages import (
+    OrderConfirmed,
+    OrderRefused,
+    OrderRequested,
+    Private,
+    RequestWithdrawn,
+    StockCount,
+)
 
 
 def claim_or_request(unit: Unit, client_id: str, lines: tuple[Line, ...]) -> dict[str, Shelf] | None:
@@ -89,10 +97,7 @@ def on_confirmed(unit: Unit, message: OrderConfirmed, private: Private | None) -
 
     Where nobody wants them any more they are cancelled by the usual rule.
     """
-    for count in message.stock:
-        allocations.ensure(unit.db, count.quota, count.epoch)
-        told = partial(Shelf.hear_confirmed, confirmed=count.totals.confirmed)
-        allocations.change(unit.db, count.quota, count.epoch, told)
+    hear_confirmed(unit, message.stock)
     row = orders.find(unit.db, message.order)
     if row is None:
         row = _rebuild(unit, message, private)
@@ -111,6 +116,14 @@ def on_confirmed(unit: Unit, message: OrderConfirmed, private: Private | None) -
     unit.emit(sale, private_part(unit, row.name, row.contact))
     if row.status != "requested":
         cancel_own(unit, row.id)
+
+
+def hear_confirmed(unit: Unit, stock: Iterable[StockCount]) -> None:
+    """Take the cloud's totals of what it confirmed for us, as they come with the tickets they count."""
+    for count in stock:
+        allocations.ensure(unit.db, count.quota, count.epoch)
+        told = partial(Shelf.hear_confirmed, confirmed=count.totals.confirmed)
+        allocations.change(unit.db, count.quota, count.epoch, told)
 
 
 def _rebuild(unit: Unit, message: OrderConfirmed, private: Private | None) -> Row[Any]:

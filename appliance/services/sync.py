@@ -24,7 +24,9 @@ from appliance.services.stock import free_lapsed
 from appliance.store import allocations, device, documents, records, waiting
 from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol.catalogue import Catalogue
+from mqtt_bridge.protocol.generations import superseded
 from mqtt_bridge.protocol.messages import (
+    Ack,
     AllocationReturned,
     Began,
     CancelRefused,
@@ -76,6 +78,7 @@ def hello(unit: Unit) -> Hello:
         generation=unit.device.generation,
         earlier=tuple(inc for inc in unit.mail.streams(CLOUD) if inc != unit.inc),
         began=unit.device.began,
+        untold=tuple(Ack(inc, unit.mail.last_seq(CLOUD, inc)) for inc in unit.mail.streams(CLOUD)),
     )
 
 
@@ -218,7 +221,13 @@ def link_changed(unit: Unit, up: bool) -> None:
 
 
 def apply_message(unit: Unit, content: Content, private: Private | None) -> None:
-    """Apply one downlink message, in order and once (the inbox sees to that)."""
+    """Apply one downlink message, in order and once (the inbox sees to that).
+
+    A yes of a cloud that was lost counts nowhere once its successor was named in a hello: what it took from the pool is free
+    again, and whatever waits here is answered anew.
+    """
+    if _yes(content) and superseded(content.inc, unit.device.generation):
+        return
     handle = _HANDLERS.get(type(content.body))
     if handle is None:
         # An uplink kind on the downlink: the cloud never forwards it, so there is nothing to do.
@@ -226,6 +235,10 @@ def apply_message(unit: Unit, content: Content, private: Private | None) -> None
         return
     order = getattr(content.body, "order", "")
     handle(unit, content.body, content.origin, privacy.allowed(unit, order, private))
+
+
+def _yes(content: Content) -> bool:
+    return isinstance(content.body, OrderConfirmed) and content.origin == CLOUD
 
 
 def _order_confirmed(unit: Unit, message: OrderConfirmed, origin: str, private: Private | None) -> None:

@@ -15,6 +15,7 @@ import structlog
 from mqtt_bridge.cloud import aftermath, facts, forgetting, kinds, requests, scans, waiting
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, contradict, raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues
+from mqtt_bridge.cloud.catching_up import answer_again, expect
 from mqtt_bridge.cloud.counts import Counts
 from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.incoming import Incoming, NotIntroduced, Outcome, without_private
@@ -253,9 +254,9 @@ class Batch:
                 retell(self.work, self._catalogues.of(self.work), device.name)
                 self.outcome.addressees.add(device.name)
             log.info("device.life", device=device.name, inc=hello.inc, epoch=device.epoch)
-        self._welcome(device, hello)
+        self._welcome(device, hello, new_life=not introduced)
 
-    def _welcome(self, device: Device, hello: Hello) -> None:
+    def _welcome(self, device: Device, hello: Hello, *, new_life: bool) -> None:
         """Say how far this life got, merge what it counts and begin its downlink at the first message it does not have.
 
         A hello that remembers less than arrived may have been overtaken; a device whose database went back in time sees it in
@@ -265,7 +266,9 @@ class Batch:
         if not device.stopped:
             self.outcome.acks[device.name, hello.inc] = Ack(hello.inc, applied)
         introduce_earlier(self.work, device, hello.earlier, self.wall_ms)
-        device = hear_again(self.work, device, hello)
+        before, device = device.generation, hear_again(self.work, device, hello)
+        first = self.cloud.restoring and device.generation != before
+        expect(self.work, device, hello, new_life=new_life, first=first)
         for count in hello.stock:
             self.counts.report(device.name, count, now=count.epoch == device.epoch)
         started = {each.quota for each in self.work.of(Line).where("device", device.name) if each.epoch == device.epoch}
@@ -433,6 +436,8 @@ class Batch:
         if ack.inc != self.cloud.inc and 0 <= ack.upto < self.mail.streams(device.name).get(ack.inc, 0):
             # No hello says this of it: a card that went back in time too lacks what precedes, and waits for it in vain.
             self.mail.rewind(device.name, ack)
+            answer_again(self.work, device.name, ack)
+            self.outcome.addressees.add(device.name)
 
     def _acknowledged(self, device: Device, ack: Ack) -> None:
         self._acked[device.name, ack.inc] = max(ack.upto, self._acked.get((device.name, ack.inc), 0))

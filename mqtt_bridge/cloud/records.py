@@ -148,6 +148,7 @@ class Life(Record, frozen=True):
     inc: str
     epoch: int
     since_ms: int
+    due_upto: int = 0
 
 
 class Key(Record, frozen=True):
@@ -210,6 +211,7 @@ class Line(Record, frozen=True):
     reclaimed: int = 0
     known_sold: int = 0
     known_cancelled: int = 0
+    remembered: int = 0
 
     @property
     def demand(self) -> Demand:

@@ -34,7 +34,7 @@ from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.database import Database
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.catalogue import Catalogue
-from mqtt_bridge.protocol.messages import OrderRebooked, ReturnAllocation, Swap, TicketsWithdrawn
+from mqtt_bridge.protocol.messages import OrderRebooked, ReturnAllocation, StockCount, Swap, TicketsWithdrawn
 from mqtt_bridge.protocol.remedies import Suggestion, by_rule, may_be_automatic, suggestions, tickets
 from mqtt_bridge.protocol.waitlist import entry_of
 
@@ -245,11 +245,11 @@ class _Step:
             self.work.of(Ticket).add(new)
             self.work.of(Ticket).change(old, replaced_by=new.id)
             swaps.append(Swap(fact_of(old), fact_of(new)))
-        for quota, number in Counter(each.new.quota for each in swaps).items():
-            self._confirm(quota, holder, number)
+        numbers = Counter(each.new.quota for each in swaps)
+        stock = tuple(self._confirm(quota, holder, number) for quota, number in numbers.items())
         order = self.order
         body = OrderRebooked(
-            order.id, order.code, order.issuer, signer, payment_of(order), tuple(swaps), self.found.row.kind
+            order.id, order.code, order.issuer, signer, payment_of(order), tuple(swaps), self.found.row.kind, stock
         )
         sessions = {offer.target, *(each.event_session for each in self.found.open)}
         tell(self.work, order, sessions, body)
@@ -329,13 +329,14 @@ class _Step:
             speaker = now
         return speaker, speaker.name
 
-    def _confirm(self, quota: str, holder: Device, number: int) -> None:
+    def _confirm(self, quota: str, holder: Device, number: int) -> StockCount:
         book = Pools(self.work, self.wall_ms).book(quota)
         if book is None or book.pool < number:
             raise RepairRefused("the pool has not enough any more")
         line = book.line(holder.name, holder.epoch)
-        book.change_line(holder.name, holder.epoch, confirmed=(line.confirmed if line else 0) + number)
+        line = book.change_line(holder.name, holder.epoch, confirmed=(line.confirmed if line else 0) + number)
         book.change(kept=max(0, book.quota.kept - number))
+        return StockCount(quota, holder.epoch, line.totals)
 
 
 def _ask_back(work: Work, quota: str, number: int, wall_ms: int) -> int:

@@ -14,6 +14,7 @@ import msgspec
 
 from mqtt_bridge.cloud import answers, facts
 from mqtt_bridge.cloud.books import Round, Settled
+from mqtt_bridge.cloud.catching_up import caught_up
 from mqtt_bridge.cloud.counts import Counts
 from mqtt_bridge.cloud.forgetting import allowed
 from mqtt_bridge.cloud.forwarding import Forwarder
@@ -136,7 +137,8 @@ def answer(desk: Desk, settled: Settled) -> answers.Answers:
     work.fetch((kind, "order_id", order) for order in sorted(orders) for kind in (Request, Asked, RequestWish))
     open_ = {order: found for order in sorted(orders) if (found := _find(work, order)) is not None}
     stock = {name: answers.Stock(each.left, each.coming) for name, each in desk.rounds.items()}
-    decided = answers.decide((_ask(desk, each) for each in open_.values()), stock)
+    ready = caught_up(work, (each.device for each in open_.values()))
+    decided = answers.decide((_ask(desk, each, ready) for each in open_.values()), stock)
     for order in decided.confirmed:
         _confirm(desk, open_[order], settled)
     for order, reason in decided.refused:
@@ -147,7 +149,7 @@ def answer(desk: Desk, settled: Settled) -> answers.Answers:
     return decided
 
 
-def _ask(desk: Desk, request: Request) -> answers.Ask:
+def _ask(desk: Desk, request: Request, ready: Collection[str]) -> answers.Ask:
     asked = {each.quota: each.quantity for each in desk.work.of(Asked).where("order_id", request.order_id)}
     wishes = {each.wish for each in desk.work.of(RequestWish).where("order_id", request.order_id)}
     wish = next((each for each in ("withdraw", "refuse", "confirm") if each in wishes), "")
@@ -168,6 +170,7 @@ def _ask(desk: Desk, request: Request) -> answers.Ask:
         answerable=device is not None
         and device.inc is not None
         and not device.stopped
+        and device.name in ready
         and all(quota in desk.rounds for quota in asked),
     )
 

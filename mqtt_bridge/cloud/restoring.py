@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mqtt_bridge.cloud.books import NOT_ALL_TOLD
+from mqtt_bridge.cloud.catching_up import answer_again, forget_rumours
 from mqtt_bridge.cloud.closed_epochs import close_lines
 from mqtt_bridge.cloud.fleet import Entry
 from mqtt_bridge.cloud.records import Cloud, Device, Life, Line, Quota
 from mqtt_bridge.cloud.sealing import count_alone
 from mqtt_bridge.cloud.work import Work
-from mqtt_bridge.protocol.messages import DeviceState, Hello
+from mqtt_bridge.protocol.generations import incarnation
+from mqtt_bridge.protocol.messages import Ack, DeviceState, Hello
 
 REASON = "The cloud was restored from a backup and waits until every device has been heard or sealed."
 
@@ -43,7 +45,9 @@ def begin(work: Work, log: Iterable[Entry], generation: int, suffix: str) -> lis
     cloud = work.of(Cloud).get(1)
     if cloud is None:
         raise LookupError("this database was never opened as a cloud")
-    work.of(Cloud).change(cloud, generation=generation, inc=f"{generation}.{suffix}", frozen=REASON, restoring=True)
+    work.of(Cloud).change(
+        cloud, generation=generation, inc=incarnation(generation, suffix), frozen=REASON, restoring=True
+    )
     devices = work.of(Device)
     devices.fetch_all()
     for entry in log:
@@ -53,6 +57,8 @@ def begin(work: Work, log: Iterable[Entry], generation: int, suffix: str) -> lis
             _sealed(work, entry)
     for device in devices.fetch_all():
         devices.change(device, link_up=False, state_at_ms=0 if device.inc else device.state_at_ms)
+        for inc, upto in work.rows.mail.streams(device.name).items():
+            answer_again(work, device.name, Ack(inc, upto))
     work.rows.bump_keys()
     return waiting(work)
 
@@ -101,6 +107,7 @@ def hear_again(work: Work, device: Device, hello: Hello) -> Device:
     if cloud is None or hello.generation != cloud.generation or device.generation == cloud.generation:
         return device
     if cloud.restoring:
+        forget_rumours(work, device.name)
         for count in hello.stock:
             granted = {"granted": count.totals.granted, "confirmed": count.totals.confirmed}
             believe(work, device.name, count.quota, count.epoch, **granted)
@@ -108,9 +115,23 @@ def hear_again(work: Work, device: Device, hello: Hello) -> Device:
 
 
 def remember(work: Work, state: DeviceState) -> None:
-    """Take over what the lost cloud last granted to a device, as the broker retained it."""
+    """Take over what the lost cloud last granted to a device, as the broker retained it, until the device itself is heard.
+
+    Not all that it was granted or its requests were answered need have reached it. Grants are told again; requests are answered
+    again, so what is known of them in this way alone is noted apart.
+    """
+    cloud, device = work.of(Cloud).get(1), work.of(Device).get(state.device)
+    heard = device is not None and cloud is not None and device.generation >= cloud.generation
     for each in state.grants:
+        if heard:
+            believe(work, state.device, each.quota, each.epoch, granted=each.granted)
+            continue
+        before = work.of(Line).get(each.quota, state.device, each.epoch)
         believe(work, state.device, each.quota, each.epoch, granted=each.granted, confirmed=each.confirmed)
+        line = work.of(Line).get(each.quota, state.device, each.epoch)
+        if line is not None:
+            more = line.confirmed - (0 if before is None else before.confirmed)
+            work.of(Line).change(line, remembered=line.remembered + more)
 
 
 def lost_epoch(cloud: Cloud, hello: Hello) -> int:

@@ -27,6 +27,7 @@ from mqtt_bridge.cloud.operators import (
     revoke_operator_tokens,
 )
 from mqtt_bridge.database import Database
+from mqtt_bridge.protocol.generations import incarnation
 
 __all__ = [
     "Alarm",
@@ -90,6 +91,6 @@ def _first(db: Connection) -> None:
     if db.dialect.name == "postgresql":
         db.execute(sa.text("LOCK TABLE cloud"))
     if _generation(db) is None:
-        inc = f"{FIRST_GENERATION}.{secrets.token_hex(4)}"
+        inc = incarnation(FIRST_GENERATION, secrets.token_hex(4))
         row = {"id": 1, "generation": FIRST_GENERATION, "inc": inc, "catalogue_version": 0, "keys_revision": 0}
         db.execute(sa.insert(t.cloud).values(**row, frozen=""))

@@ -87,7 +87,8 @@ device = Table(
 )
 Index("device_untold", device.c.state_at_ms)
 
-# Every life of every device; messages of an earlier life are still facts, about its epoch.
+# Every life of every device; messages of an earlier life are still facts, about its epoch. A restored cloud answers no request of
+# a device before it has ``due_upto`` messages of each life: a lost cloud's answers may be among them.
 incarnation = Table(
     "incarnation",
     metadata,
@@ -95,6 +96,7 @@ incarnation = Table(
     Column("inc", String, primary_key=True),
     Column("epoch", BigInteger, nullable=False),
     Column("since_ms", BigInteger, nullable=False),
+    Column("due_upto", BigInteger, nullable=False, default=0),
 )
 
 # The first key is pinned by the first hello, later ones are announced under an earlier one. ``retired`` keys sign nothing new.
@@ -130,7 +132,8 @@ quota = Table(
 )
 
 # The five totals, plus what was last asked of the device: ``recall_to`` is the ``returned`` total we asked for,
-# ``wanted_to`` the ``granted`` total the device asked for. ``demand_*`` is what ``estimates.Demand`` remembers.
+# ``wanted_to`` the ``granted`` total the device asked for. ``demand_*`` is what ``estimates.Demand`` remembers. ``remembered`` is
+# the part of ``confirmed`` that a restored cloud knows from the broker alone.
 allocation = Table(
     "allocation",
     metadata,
@@ -155,6 +158,7 @@ allocation = Table(
     Column("reclaimed", Integer, nullable=False, default=0),
     Column("known_sold", Integer, nullable=False, default=0),
     Column("known_cancelled", Integer, nullable=False, default=0),
+    Column("remembered", Integer, nullable=False, default=0),
 )
 Index("allocation_device", allocation.c.device, allocation.c.epoch)
 

@@ -276,7 +276,8 @@ class Swap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class OrderRebooked(_Body, frozen=True):
     """An operator moved tickets of an order to another session: the old ones are withdrawn, the new ones admit there.
 
-    ``signer`` is the device that makes the new tickets' receipts; the cloud counted them in ``confirmed`` of that device.
+    ``signer`` is the device that makes the new tickets' receipts; the cloud counted them in ``confirmed`` of that device, whose
+    totals ``stock`` are.
     """
 
     order: str
@@ -286,6 +287,7 @@ class OrderRebooked(_Body, frozen=True):
     payment: Payment
     swaps: tuple[Swap, ...]
     why: str
+    stock: tuple[StockCount, ...] = ()
 
 
 class RefundOwed(_Body, frozen=True):
@@ -492,7 +494,8 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """First word after every connect: who I am, which life, how far I got, what I count.
 
     ``generation`` is that of the cloud which spoke last, ``earlier`` are past lives with messages still to be told: a cloud
-    that was restored from a backup may have heard of neither. ``began`` tells why this life began, if not with a new database.
+    that was restored from a backup may have heard of neither. ``untold`` are the last numbers of all lives with messages still
+    to be told. ``began`` tells why this life began, if not with a new database.
     """
 
     device: str
@@ -507,6 +510,7 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     generation: int = 0
     earlier: tuple[str, ...] = ()
     began: Began = ""
+    untold: tuple[Ack, ...] = ()
 
 
 class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -569,8 +573,9 @@ class InLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like
 class Granted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The cloud's two totals of a quota for one device, plus what it knows of the rest of the stock.
 
-    ``elsewhere`` is pool plus the unsold stock of all other devices: zero means sold out everywhere as of ``as_of_ms``.
-    ``line`` is the waitlist from its head, ``longer`` how many more stand behind.
+    ``confirmed`` is for a restored cloud to read; a device learns it with each answer, so that it never knows the count of one
+    that did not arrive. ``elsewhere`` is pool plus the unsold stock of all other devices: zero means sold out everywhere as of
+    ``as_of_ms``. ``line`` is the waitlist from its head, ``longer`` how many more stand behind.
     """
 
     quota: str

@@ -11,7 +11,7 @@ from mqtt_bridge.edge import Names
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import encode
-from mqtt_bridge.protocol.messages import Content, DeviceState, Hello, KeyDirectory, Private, QuotaNeed, Status
+from mqtt_bridge.protocol.messages import Ack, Content, DeviceState, Hello, KeyDirectory, Private, QuotaNeed, Status
 from mqtt_bridge.relay import Relay
 from mqtt_bridge.transport import Will
 from tests.simulation import requests, till
@@ -58,6 +58,7 @@ class Handlers:
             generation=row.generation,
             earlier=tuple(inc for inc in unit.mail.streams(till.CLOUD) if inc != row.inc),
             began=row.began,
+            untold=tuple(Ack(inc, unit.mail.last_seq(till.CLOUD, inc)) for inc in unit.mail.streams(till.CLOUD)),
         )
 
     def status(self, unit: Unit, /) -> Status:

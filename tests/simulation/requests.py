@@ -13,6 +13,7 @@ from appliance.domain.booking import left_ms, next_hold, next_order
 from appliance.domain.errors import Refusal, SoldOutHere
 from appliance.domain.inventory import Line, Shelf, per_quota
 from mqtt_bridge.protocol.catalogue import Limits
+from mqtt_bridge.protocol.generations import superseded
 from mqtt_bridge.protocol.messages import (
     CancelRequested,
     Content,
@@ -121,7 +122,8 @@ def apply_message(unit: Unit, content: Content, private: Private | None) -> None
     body, origin = content.body, content.origin
     match body:
         case OrderConfirmed() if origin == CLOUD:
-            _on_confirmed(unit, body)
+            if not superseded(content.inc, unit.card.row.generation):
+                _on_confirmed(unit, body)
         case OrderConfirmed():
             order = unit.card.orders.get(body.order)
             till.apply_message(unit, content, private)

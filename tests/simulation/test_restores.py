@@ -45,6 +45,6 @@ def test_a_hello_that_was_lost_is_said_again_until_the_restored_cloud_has_heard_
     assert not world.centre.restoring
 
 
-@pytest.mark.parametrize("seed", [9, 99, 2053, 2264, 2275])
+@pytest.mark.parametrize("seed", [9, 99, 2053, 2264, 2275, 30089])
 def test_storms_that_found_something_once(seed: int) -> None:
     assert not run(seed).violation

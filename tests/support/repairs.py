@@ -19,10 +19,12 @@ from mqtt_bridge.protocol.messages import (
     Envelope,
     OrderRebooked,
     Payment,
+    StockCount,
     Swap,
     TicketFact,
     TicketsWithdrawn,
 )
+from mqtt_bridge.protocol.stock import Totals
 from tests.support.box import TestBox, example_catalogue
 
 
@@ -62,7 +64,9 @@ def rebooked(box: TestBox, order: OrderView, kind: str, session: str, quota: str
         return Swap(old, new)
 
     swaps = tuple(swap(k + 1, old) for k, old in enumerate(facts(box, order.id)))
-    return OrderRebooked(order.id, order.code, order.issuer, order.issuer, _payment(order), swaps, "session-cancelled")
+    who = (order.id, order.code, order.issuer, order.issuer, _payment(order))
+    stock = (StockCount(quota, 1, Totals(confirmed=len(swaps))),)
+    return OrderRebooked(*who, swaps, "session-cancelled", stock)
 
 
 def with_session(version: int, session: str, **changes: Any) -> Catalogue:

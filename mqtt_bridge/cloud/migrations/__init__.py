@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.database import Database
 
-HEAD = "0014"
+HEAD = "0015"
 
 
 def version(db: Connection) -> str | None:

@@ -11,7 +11,7 @@ from appliance.domain.errors import AskFirst, Invalid, LimitReached, SoldOutHere
 from appliance.services import asking, booking, door, listing, payments, sweep, switches, sync
 from appliance.services.booking import Item
 from appliance.services.views import HoldView, OrderView
-from appliance.store import allocations, orders, tables
+from appliance.store import allocations, device, orders, tables
 from mqtt_bridge.mailbox import tables as mailbox
 from mqtt_bridge.protocol import receipts
 from mqtt_bridge.protocol.catalogue import Catalogue, Limits
@@ -20,7 +20,9 @@ from mqtt_bridge.protocol.messages import (
     CancelRefused,
     CancelRequested,
     Content,
+    DeviceState,
     Envelope,
+    Granted,
     OrderCancelled,
     OrderConfirmed,
     OrderRefused,
@@ -108,8 +110,8 @@ def said(box: TestBox) -> list[str]:
     return [type(each.body).__name__ for each in told(box)]
 
 
-def hear(box: TestBox, body, origin: str = "cloud", private: Private | None = None) -> None:
-    content = Content(v=1, org="org", sender="cloud", origin=origin, inc="c", seq=1, body=body, wall_ms=0)
+def hear(box: TestBox, body, origin: str = "cloud", private: Private | None = None, inc: str = "c") -> None:
+    content = Content(v=1, org="org", sender="cloud", origin=origin, inc=inc, seq=1, body=body, wall_ms=0)
     box.run(lambda unit: sync.apply_message(unit, content, private))
 
 
@@ -292,6 +294,25 @@ def test_a_confirmation_at_an_epoch_never_granted_here_is_counted_all_the_same(c
     assert totals(cut_off, epoch=7) == Totals(confirmed=3, cancelled=3)
     cut_off.grant({ROOM: 0}, epoch=7)
     assert state(cut_off, ADULT)[:2] == ("on_sale", 3)
+
+
+def test_a_yes_of_a_cloud_that_was_lost_counts_nowhere_once_its_successor_was_named(cut_off):
+    order = ask(cut_off, (ADULT, 3))
+    cut_off.run(lambda unit: device.change(unit.db, generation=2))
+    hear(cut_off, answer(cut_off, order), inc="1.abcd")
+    assert show(cut_off, order).status == "requested"
+    assert totals(cut_off) == Totals(granted=2)
+    hear(cut_off, answer(cut_off, order), inc="2.abcd")
+    assert show(cut_off, order).status == "confirmed"
+    assert totals(cut_off) == Totals(granted=2, confirmed=3)
+
+
+def test_the_count_of_an_answer_that_did_not_arrive_is_not_known_here(cut_off):
+    """Or a restored cloud would take it for one that did."""
+    told = (Granted(ROOM, 1, 4, 3, 9, 25),)
+    state = DeviceState("north-1", cut_off.look(lambda unit: unit.inc), 9, 0, told, True, False, 1)
+    cut_off.run(lambda unit: sync.apply_state(unit, state))
+    assert totals(cut_off) == Totals(granted=4)
 
 
 @pytest.mark.parametrize("reason", ["sold_out", "closed", "cancelled", "operator", "sealed"])

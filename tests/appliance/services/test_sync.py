@@ -163,6 +163,7 @@ def test_hello_says_how_far_everything_got(box):
     book(box, (ADULT, 2))
     hello = box.look(sync.hello)
     assert (hello.device, hello.venue, hello.last_seq, hello.downlink) == ("north-1", "north", 1, Ack("", 0))
+    assert hello.untold == (Ack(hello.inc, 1),)
     assert next(each for each in hello.stock if each.quota == ROOM).totals.sold == 2
 
 

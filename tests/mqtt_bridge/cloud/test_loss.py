@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from mqtt_bridge import copies
 from mqtt_bridge.cloud import losses, price, recovering, repair
 from mqtt_bridge.cloud.catalogue import CatalogueRefused
 from mqtt_bridge.cloud.doubt import ReleaseRefused
@@ -45,6 +44,7 @@ from mqtt_bridge.protocol.messages import (
 from mqtt_bridge.protocol.receipts import TicketClaims
 from mqtt_bridge.protocol.stock import Totals
 from mqtt_bridge.protocol.topics import everyone
+from tests.mqtt_bridge.cloud.restored import Restored, heard
 from tests.mqtt_bridge.cloud.world import ORG, FakeDevice, World, catalogue, import_into
 from tests.support import postgresql
 
@@ -581,48 +581,6 @@ def test_a_life_the_cloud_never_met_is_read_from_its_card(world: World) -> None:
 
 
 # --- a restored cloud
-
-
-class Restored:
-    """A world whose database is put back from a copy made by ``backup``."""
-
-    def __init__(self, world: World, folder: Path) -> None:
-        self.world = world
-        self.copy = folder / "copy"
-        self.log = FleetLog(folder / "fleet.jsonl")
-        copies.save(world.database, self.copy)
-
-    def restore(self) -> list[str]:
-        copies.put_back(self.world.database, self.copy)
-        missing = losses.begin_restored(self.world.database, self.log, "ffff", self.world.now_ms)
-        self.again()
-        return missing
-
-    def again(self) -> None:
-        """Start a reconciler that knows nothing, at a broker that retained what the lost cloud said last."""
-        self.world.reconciler = self.world.another()
-        world = self.world
-        retained = [(topic, body) for topic, body in world.wire.retained.items() if topic.endswith("/dn/state")]
-        world.connect()
-        for topic, body in retained:
-            world.wire.incoming.append(_message(topic, body))
-        world.run()
-
-
-def _message(topic: str, body: bytes):
-    from mqtt_bridge.transport import Message
-
-    return Message(topic, body, True)
-
-
-def heard(world: World, device: FakeDevice) -> None:
-    """What the relay does when a later generation speaks: adopt it, say hello again, send what the cloud lacks."""
-    state = world.state(device.name)
-    device.generation = state.generation
-    device.hello(world)
-    world.run()
-    world.tell(device, *device.log[state.upto :])
-    device.hear(world)
 
 
 @pytest.mark.fault(15)

@@ -106,6 +106,7 @@ def test_rebooking_draws_from_the_pool_and_tells_issuer_and_both_doors(roomy: To
     }
     state = town.state("hall-1")
     assert next(each.confirmed for each in state.grants if each.quota == "q2") == 2
+    assert [(each.quota, each.totals.confirmed) for each in mine.stock] == [("q2", 2)]
     (done_row,) = town.listed("decided")
     assert (done_row.state, done_row.remedy, done_row.decided_by) == ("resolved", "rebook", "ada")
     town.check_stock()

@@ -123,7 +123,8 @@ class FakeDevice:
         last = self.seq if last_seq is None else last_seq
         got = Ack(world.inc, self.inbox)
         who = (self.name, self.venue, self.inc, last, shown.kid, shown.public)
-        hello = Hello(*who, stock, got, world.now_ms, self.generation, began=began)
+        untold = (Ack(self.inc, last),) if last else ()
+        hello = Hello(*who, stock, got, world.now_ms, self.generation, began=began, untold=untold)
         world.say(self.name, "hello", encode(hello))
 
     def status(self, world: World, *, unsynced: int = 0, sent_at_ms: int | None = None) -> None:

@@ -1,0 +1,67 @@
+"""Requests after a restore: what a device has to tell first, and which answers it has to be given again.
+
+The lost cloud may have said yes since the backup. A device takes such a yes only until it names the new generation in a hello,
+and then counts in ``confirmed`` what came to it and nothing else; so from that hello on everything is known about its requests
+but not all of it has been told yet. They wait until as many messages have arrived as the hello says there are. A yes that the
+backup itself still had to deliver is given again in the new generation's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mqtt_bridge.cloud.introductions import CLOUD
+from mqtt_bridge.cloud.letterbox import WorkMail
+from mqtt_bridge.cloud.records import Device, Letter, Life, Line, Stream
+from mqtt_bridge.cloud.work import Work
+from mqtt_bridge.protocol.codec import decode, encode
+from mqtt_bridge.protocol.messages import Ack, Content, Envelope, Hello, OrderConfirmed
+
+
+def expect(work: Work, device: Device, hello: Hello, *, new_life: bool, first: bool) -> None:
+    """Note how far a device's lives have to be told.
+
+    ``first``: this is the first hello of the present generation since a restore. A new life carries over what earlier ones
+    had not told. A later hello that has written less is of a card that went back in time: what it forgot never comes.
+    """
+    lives = work.of(Life)
+    pending = any(each.due_upto for each in lives.where("device", device.name))
+    for each in lives.where("device", device.name) if new_life else ():
+        lives.change(each, due_upto=0)
+    for written in (Ack(hello.inc, hello.last_seq), *hello.untold):
+        life = lives.get(device.name, written.inc)
+        if life is None:
+            continue
+        if first or (new_life and pending) or written.upto < life.due_upto:
+            lives.change(life, due_upto=written.upto)
+
+
+def caught_up(work: Work, devices: Iterable[str]) -> frozenset[str]:
+    """Return those devices of which all has arrived that they had to tell after a restore."""
+    names = sorted(set(devices))
+    work.of(Life).fetch("device", names)
+    due = {name: [each for each in work.of(Life).where("device", name) if each.due_upto] for name in names}
+    work.of(Stream).fetch_keys((name, each.inc) for name, lives in due.items() for each in lives)
+    mail = WorkMail(work)
+    return frozenset(
+        name for name, lives in due.items() if all(mail.received(name, each.inc) >= each.due_upto for each in lives)
+    )
+
+
+def answer_again(work: Work, device: str, got: Ack) -> None:
+    """Write every yes of a lost cloud once more that is kept for a device and was not acknowledged: of its life ``got.inc``."""
+    for row in work.rows.mail.unacked(device, got.inc, got.upto):
+        if row.kind != OrderConfirmed.__name__:
+            continue
+        envelope = decode(row.envelope, Envelope)
+        told = decode(envelope.content, Content)
+        if told.origin == CLOUD:
+            private = None if envelope.private is None else encode(envelope.private)
+            work.of(Letter).add(Letter(device, CLOUD, encode(told.body), private, 0))
+
+
+def forget_rumours(work: Work, device: str) -> None:
+    """Drop what was known of a device's confirmed requests from the broker alone: the device has now said what it got."""
+    for line in work.of(Line).where("device", device):
+        if line.remembered:
+            work.of(Line).change(line, confirmed=line.confirmed - line.remembered, remembered=0)
