@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import logs
-from bench import cloud, disk, door, edge, load, memory, orders, servers, venue
+from bench import cloud, disk, door, edge, load, memory, orders, pictures, servers, venue
 from bench.policies import report as policies
 
 LONG_RUNS = "## Long runs"
@@ -143,12 +143,16 @@ def _over_http(folder: Path, seconds: float) -> dict[str, load.Outcome]:
 def _at_door(service: Path, desk: Path) -> list[Row]:
     box = venue.open_box(service, 1)
     verdicts = door.verdicts(box, door.codes(box, 500))
+    frames = pictures.frames()
     box = venue.open_box(desk, 1)
     verdict, paper = door.through_the_desk(box, desk, door.codes(box, 100))
     return [
         Row("code -> committed verdict, in the service, p50 / p99", _ms(verdicts), f"{verdicts.errors} errors of 500"),
         Row("byte on the scanner's line -> committed verdict, p50 / p99", _ms(verdict), "100 scans, one lane"),
         Row("byte on the scanner's line -> stub on paper, p50 / p99", _ms(paper), "TCP printer on loopback"),
+        Row(
+            "QR code in a camera frame of 1920 x 1080, p50 / p99", _ms(frames), f"{frames.errors} of 60 frames not read"
+        ),
     ]
 
 

@@ -53,7 +53,7 @@ def guess_for(url: DeviceUrl) -> LayoutGuess:
     guess = LayoutGuess(url.choice("layout", "us", NAMES), candidates, url.text_option("calibration", ""), frame.strip)
     if expect := url.text_option("expect", ""):
         try:
-            guess.expect = pattern(expect)
+            guess.expect(pattern(expect))
         except re.error as error:
             raise BadDeviceUrl(f"Option 'expect' in {url.text!r} is no regular expression: {error}.") from None
     return guess
@@ -75,7 +75,7 @@ class KeyboardScanner:
 
     def expect(self, looks_right: Callable[[str], bool]) -> None:
         """Let `looks_right` tell codes of this venue from others, so that a wrong keyboard layout is found; not a must."""
-        self._guess.expect = looks_right
+        self._guess.expect(looks_right)
 
     def open(self) -> None:
         """See `Scanner.open`."""
@@ -120,7 +120,8 @@ class KeyboardScanner:
         try:
             device = evdev.InputDevice(self._path)
         except OSError as error:
-            raise DeviceUnavailable(f"Cannot open the scanner at {self._path}: {error}.") from None
+            right = " Add the user to the group input." if isinstance(error, PermissionError) else ""
+            raise DeviceUnavailable(f"Cannot open the scanner at {self._path}: {error}.{right}") from None
         try:
             if ENTER not in device.capabilities().get(EV_KEY, ()):
                 raise DeviceUnavailable(f"{self._path} is no keyboard; take the name that ends with -event-kbd.")

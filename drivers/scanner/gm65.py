@@ -1,6 +1,6 @@
 """The commands of GM65, GM861 and kin (Hangzhou Grow): one byte of settings per address, "zone". Pure.
 
-Source: "GM65 Bar Code Reader Module User Manual" V1.3, chapters 3 and 4. A command is `7E 00`, kind, length, address, data and a
+Source: the tables of zones and the examples of frames in the manufacturer's user manuals. A command is `7E 00`, kind, length, address, data and a
 CRC-16 (polynomial 1021h, start 0) over all after `7E 00`; an answer is `02 00`, status, length, data and the CRC after `02 00`.
 """
 

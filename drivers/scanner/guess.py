@@ -31,8 +31,7 @@ class Keyboard(NamedTuple):
 class LayoutGuess:
     """Reads typed codes as `layout` until there is proof of another keyboard among `candidates`.
 
-    `calibration` is a code that staff may hold before the scanner: it settles the matter and is not passed on. `expect` says whether a text looks
-    like a code of this venue; it need not know all of them.
+    `calibration` is a code that staff may hold before the scanner: it settles the matter and is not passed on.
     """
 
     def __init__(
@@ -49,7 +48,11 @@ class LayoutGuess:
         self._clean = clean
         self._fits: frozenset[Keyboard] = frozenset()
         self._odd = self._unsure = False
-        self.expect: Callable[[str], bool] | None = None
+        self._looks: tuple[Callable[[str], bool], ...] = ()
+
+    def expect(self, looks_right: Callable[[str], bool]) -> None:
+        """Let `looks_right` tell codes of this venue from others, beside what was given before."""
+        self._looks += (looks_right,)
 
     def read(self, typed: Sequence[Typed]) -> str | None:
         """The code that was meant, or None for the calibration code."""
@@ -62,7 +65,7 @@ class LayoutGuess:
                 return None
         if own is not None and self._is_expected(own):
             self._learn({self._own})
-        elif self.expect is not None:
+        elif self._looks:
             # The few that fitted so far come first: they are nearly always right, and all of them cost time.
             self._learn(self._expected(typed, self._fits) or self._expected(typed, self._keyboards))
         if own is None and not self._fits:
@@ -101,7 +104,7 @@ class LayoutGuess:
         return {each for each in keyboards if self._is_expected(self._text(typed, each))}
 
     def _is_expected(self, text: str | None) -> bool:
-        return text is not None and self.expect is not None and self.expect(text)
+        return text is not None and any(looks_right(text) for looks_right in self._looks)
 
     def _may_be_calibration(self, typed: Sequence[Typed]) -> bool:
         """Trying every keyboard costs time, and a receipt is much longer."""

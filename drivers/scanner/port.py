@@ -37,7 +37,8 @@ class SerialPort:
         try:
             self._serial = serial.Serial(self.path, baud, timeout=0, write_timeout=_WRITE_S, exclusive=True)
         except _ERRORS as error:
-            raise DeviceUnavailable(f"Cannot open the scanner at {self.path}: {error}.") from None
+            right = " Add the user to the group dialout." if "Permission denied" in str(error) else ""
+            raise DeviceUnavailable(f"Cannot open the scanner at {self.path}: {error}.{right}") from None
 
     def close(self) -> None:
         """Let go of the port; harmless when it is closed."""

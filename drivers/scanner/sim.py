@@ -92,7 +92,7 @@ class SimScanner:
 
     def expect(self, looks_right: Callable[[str], bool]) -> None:
         """See `KeyboardScanner.expect`."""
-        self._guess.expect = looks_right
+        self._guess.expect(looks_right)
 
     def scan(self, code: str) -> None:
         """Hold a code before the scanner; raises `DeviceUnavailable` when it is unplugged or nobody reads."""

@@ -133,7 +133,7 @@ def scanned(guess: LayoutGuess, text: str, layout: str) -> str | None:
 
 def test_a_right_keyboard_is_left_alone() -> None:
     guess = LayoutGuess()
-    guess.expect = expect_receipt
+    guess.expect(expect_receipt)
     assert scanned(guess, RECEIPT, "us") == RECEIPT
     assert scanned(guess, "some badge", "us") == "some badge"
     assert guess.complaint == ""
@@ -141,7 +141,7 @@ def test_a_right_keyboard_is_left_alone() -> None:
 
 def test_azerty_is_found_out_and_put_right_for_every_code_from_then_on() -> None:
     guess = LayoutGuess(candidates=["fr", "de"])
-    guess.expect = expect_receipt
+    guess.expect(expect_receipt)
     assert scanned(guess, RECEIPT, "fr") == RECEIPT
     assert scanned(guess, "AQWZ-12", "fr") == "AQWZ-12"
     assert "another keyboard (French)" in guess.complaint
@@ -151,7 +151,7 @@ def test_azerty_is_found_out_and_put_right_for_every_code_from_then_on() -> None
 def test_what_several_keyboards_could_have_meant_is_not_put_right() -> None:
     """A German scanner and a Spanish one send the same keys for different receipts: only Y and Z tell, and both are letters."""
     guess = LayoutGuess()
-    guess.expect = expect_receipt
+    guess.expect(expect_receipt)
     as_us = text_of(strokes_for(RECEIPT, "de"), "us")
     assert scanned(guess, RECEIPT, "de") == as_us
     assert "could not be put right for sure" in guess.complaint
@@ -174,7 +174,7 @@ def test_a_sharper_look_at_codes_settles_what_letters_alone_do_not() -> None:
 
     chance = random.Random(7)
     guess = LayoutGuess()
-    guess.expect = looks_right
+    guess.expect(looks_right)
     for _ in range(20):
         data = chance.randbytes(60)
         receipt = "MQ1:" + base45.encode(data + bytes((sum(data) % 256,)))
@@ -195,9 +195,20 @@ def test_one_scan_of_the_calibration_code_settles_it(layout: str) -> None:
     assert guess.complaint == ""
 
 
+def test_what_is_expected_of_several_sides_counts_alike() -> None:
+    guess = LayoutGuess(candidates=["fr"])
+    guess.expect(pattern("BADGE-[0-9]+"))
+    guess.expect(expect_receipt)
+    for code in ("BADGE-17", RECEIPT):
+        assert scanned(guess, code, "us") == code
+        assert guess.complaint == ""
+        assert scanned(guess, code, "fr") == code
+        assert "French" in guess.complaint
+
+
 def test_caps_lock_is_found_out() -> None:
     guess = LayoutGuess()
-    guess.expect = expect_receipt
+    guess.expect(expect_receipt)
     assert scanned(guess, RECEIPT.lower(), "us") == RECEIPT
     assert "Caps Lock" in guess.complaint
 
@@ -213,7 +224,7 @@ def test_letters_a_us_keyboard_lacks_are_noticed_without_knowing_any_code() -> N
 def test_a_code_is_put_right_only_where_all_candidates_agree(truth: str, other: str, rest: str) -> None:
     receipt = "MQ1:" + rest
     guess = LayoutGuess(candidates=[truth, other])
-    guess.expect = expect_receipt
+    guess.expect(expect_receipt)
     got = scanned(guess, receipt, truth)
     meant = {text_of(strokes_for(receipt, truth), layout) for layout in ("us", truth, other)}
     possible = {text for text in meant if text and expect_receipt(text)}
