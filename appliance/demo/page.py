@@ -16,19 +16,20 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from appliance.demo import ports
 from appliance.demo.children import Family
 from appliance.demo.crowd import Crowd
+from appliance.demo.devices import Simulated
 from appliance.demo.state import Reader, ScanState, scan_state
 from appliance.demo.town import Town
 from appliance.demo.truth import Auditor
-from appliance.demo.venue import DemoVenue
+from appliance.demo.venue import LANES, DemoVenue
 from appliance.domain.errors import Invalid, NotFound
 from appliance.services import door
 from appliance.web import bodies, problems, security
 from drivers.errors import DeviceError
-from drivers.printer.simulator import Fault
+from drivers.lamp.api import Button
 
 VERDICT_S = 3.0
 LONGEST_CODE = 2000
-FAULTS = tuple(fault.value for fault in Fault)
+LOOKED_THROUGH = 16
 _POLL_S = 0.05
 _STOP_S = 2.0
 
@@ -40,15 +41,23 @@ class LinkSwitch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Hold a code before a venue's scanner."""
+    """Hold a code before the scanner of a lane."""
 
     code: str
+    lane: int = 1
 
 
-class PrinterSwitch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Break a venue's printer in one way, or mend it."""
+class DeviceSwitch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Break a piece of hardware in one way, or mend it."""
 
     fault: str | None
+
+
+class Press(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Press a button at the lamp of a lane."""
+
+    button: str
+    lane: int = 1
 
 
 class CrowdSwitch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,16 +117,22 @@ def _add_api(app: Flask, town: Town, family: Family, reader: Reader) -> None:
     @app.post("/demo/v1/venues/<int:k>/scan")
     def scan(k: int) -> Response:
         venue, asked = _venue(town, k), bodies.read(ScanRequest)
-        found = scan_code(venue, asked.code)
+        found = scan_code(venue, asked.code, asked.lane)
         reader.forget()
         return bodies.answer(Scanned(found), 200 if found else 202)
 
-    @app.post("/demo/v1/venues/<int:k>/printer")
-    def printer(k: int) -> Response:
-        venue, switch = _venue(town, k), bodies.read(PrinterSwitch)
-        break_printer(venue, switch.fault)
+    @app.post("/demo/v1/venues/<int:k>/<device>")
+    def device(k: int, device: str) -> Response:
+        found, switch = _device(_venue(town, k), device), bodies.read(DeviceSwitch)
+        break_device(found, switch.fault)
         reader.forget()
         return bodies.answer(switch)
+
+    @app.post("/demo/v1/venues/<int:k>/press")
+    def press(k: int) -> Response:
+        venue, asked = _venue(town, k), bodies.read(Press)
+        press_button(venue, asked.lane, asked.button)
+        return bodies.answer(asked)
 
     @app.get("/demo/v1/venues/<int:k>/receipt.png")
     def receipt(k: int) -> Response:
@@ -174,7 +189,6 @@ def _add_forms(app: Flask, town: Town, family: Family, reader: Reader) -> None:
             "demo.html",
             town=town,
             state=reader.read(family.pids()),
-            faults=FAULTS,
             refresh=not request.args.get("still"),
         )
 
@@ -185,12 +199,19 @@ def _add_forms(app: Flask, town: Town, family: Family, reader: Reader) -> None:
 
     @app.post("/venues/<int:k>/scan")
     def scan_form(k: int) -> Any:
-        scan_code(_venue(town, k), request.form.get("code", ""))
+        lane = request.form.get("lane", "1")
+        scan_code(_venue(town, k), request.form.get("code", ""), int(lane) if lane.isdigit() else 0)
         return _back(reader, k)
 
-    @app.post("/venues/<int:k>/printer")
-    def printer_form(k: int) -> Any:
-        break_printer(_venue(town, k), request.form.get("fault") or None)
+    @app.post("/venues/<int:k>/press")
+    def press_form(k: int) -> Any:
+        lane = request.form.get("lane", "1")
+        press_button(_venue(town, k), int(lane) if lane.isdigit() else 0, request.form.get("button", ""))
+        return _back(reader, k)
+
+    @app.post("/venues/<int:k>/<device>")
+    def device_form(k: int, device: str) -> Any:
+        break_device(_device(_venue(town, k), device), request.form.get("fault") or None)
         return _back(reader, k)
 
 
@@ -213,35 +234,58 @@ def set_link(venue: DemoVenue, *, up: bool) -> None:
         venue.link.cut()
 
 
-def break_printer(venue: DemoVenue, fault: str | None) -> None:
-    """Break the printer in one way, or mend it with None; raises ``Invalid`` for a fault it does not know."""
-    if fault is not None and fault not in FAULTS:
-        raise Invalid(f"There is no such fault. Use one of: {', '.join(FAULTS)}, or null.", field="fault")
-    venue.printer.set_fault(fault)
+def _device(venue: DemoVenue, name: str) -> Simulated:
+    for each in venue.devices:
+        if each.name == name:
+            return each
+    raise NotFound(f"There is no {name} here; there are {', '.join(each.name for each in venue.devices)}.")
 
 
-def scan_code(venue: DemoVenue, text: str) -> ScanState | None:
+def break_device(device: Simulated, fault: str | None) -> None:
+    """Break it in one way, or mend it with None; raises ``Invalid`` for a fault it does not know."""
+    if fault is not None and fault not in device.faults:
+        raise Invalid(f"There is no such fault. Use one of: {', '.join(device.faults)}, or null.", field="fault")
+    device.set_fault(fault)
+
+
+def press_button(venue: DemoVenue, lane: int, name: str) -> None:
+    """Press a button at the lamp of a lane, counted from 1."""
+    names = [button.value for button in Button]
+    if name not in names:
+        raise Invalid(f"There is no such button. Use one of: {', '.join(names)}.", field="button")
+    venue.lamps[_lane(venue, lane)].press(Button(name))
+
+
+def _lane(venue: DemoVenue, number: int) -> int:
+    if not 1 <= number <= len(venue.scanners):
+        raise Invalid(f"Lanes are counted from 1 to {len(venue.scanners)}.", field="lane")
+    return number - 1
+
+
+def scan_code(venue: DemoVenue, text: str, lane: int = 1) -> ScanState | None:
     """Hold a code before the scanner and return what the door said, None if it said nothing within ``VERDICT_S`` seconds."""
     code = text.strip()
     if not 1 <= len(code) <= LONGEST_CODE or not code.isprintable():
         raise Invalid(f"A code has 1 to {LONGEST_CODE} printable characters.", field="code")
-    before = _last_scan(venue)
+    index = _lane(venue, lane)
+    before = {each.check_in for each in _scans(venue, index)}
     try:
-        venue.hold_up(code)
+        venue.scanners[index].hold_up(code)
     except DeviceError as error:
         raise Invalid(str(error), field="code") from None
     until_s = time.monotonic() + VERDICT_S
     while time.monotonic() < until_s:
-        last = _last_scan(venue)
-        if last is not None and (before is None or last.check_in != before.check_in):
-            return last
+        for each in _scans(venue, index):
+            if each.check_in not in before:
+                return each
         time.sleep(_POLL_S)
     return None
 
 
-def _last_scan(venue: DemoVenue) -> ScanState | None:
-    scans = venue.box.look(lambda unit: door.recent(unit, 1))
-    return scan_state(scans[0]) if scans else None
+def _scans(venue: DemoVenue, index: int) -> list[ScanState]:
+    """The latest scans of a lane, newest first."""
+    scans = venue.box.look(lambda unit: door.recent(unit, LOOKED_THROUGH))
+    return [scan_state(each) for each in scans if each.lane == LANES[index]]
 
 
 class _Quiet(WSGIRequestHandler):

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from appliance.demo.crowd import Crowd, CrowdState
+from appliance.demo.devices import DemoLamp, Simulated
 from appliance.demo.truth import Auditor, Truth
 from appliance.demo.venue import DemoVenue
 from appliance.domain.clock import Now
@@ -67,6 +68,17 @@ class PrinterState(msgspec.Struct, frozen=True):
     jobs: dict[str, int]
 
 
+class DeviceState(msgspec.Struct, frozen=True):
+    """A piece of hardware: what is wrong with it (``fault``, one of ``faults``), what the desk says, what a lamp shows."""
+
+    name: str
+    fault: str | None
+    faults: tuple[str, ...]
+    state: str
+    reason: str
+    shows: str | None
+
+
 class VenueState(msgspec.Struct, frozen=True):
     """One venue, as of the clock time ``as_of``. ``link`` is the cable, ``cloud`` whether the reconciler answers, ``unsynced`` rows in the outbox."""
 
@@ -86,6 +98,7 @@ class VenueState(msgspec.Struct, frozen=True):
     last_scan: ScanState | None
     printer: PrinterState
     hardware: dict[str, str]
+    devices: tuple[DeviceState, ...]
     processes: dict[str, int | None]
 
 
@@ -144,6 +157,7 @@ def _venue(venue: DemoVenue, pids: Mapping[tuple[str, str], int | None]) -> Venu
         last_scan=None if last is None else scan_state(last),
         printer=_printer(venue, view),
         hardware={each.name: each.state for each in view.hardware},
+        devices=tuple(_device(each, view) for each in venue.devices),
         processes={process: pid for (owner, process), pid in pids.items() if owner == venue.venue.id},
     )
 
@@ -178,6 +192,18 @@ def _session(view: SessionView, shelves: Mapping[str, Shelf]) -> SessionState:
 def scan_state(view: CheckInView) -> ScanState:
     """Return a scan as the page shows it."""
     return ScanState(view.id, view.verdict, view.reason, view.words, view.code, view.at_ms)
+
+
+def _device(device: Simulated, view: DoorView) -> DeviceState:
+    said = next((each for each in view.hardware if each.name == device.name), None)
+    return DeviceState(
+        name=device.name,
+        fault=device.fault,
+        faults=device.faults,
+        state=said.state if said else "unknown",
+        reason=said.reason if said else "The desk has not said anything yet.",
+        shows=device.shown if isinstance(device, DemoLamp) else None,
+    )
 
 
 def _printer(venue: DemoVenue, view: DoorView) -> PrinterState:

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import math
-import threading
-import time
 from pathlib import Path
 
 from appliance import bootstrap
 from appliance.demo import ports
+from appliance.demo.devices import DemoLamp, DemoPrinter, DemoScanner, Simulated, camera
 from appliance.demo.link import Link
-from appliance.domain.repeats import REPEAT_MS
 from appliance.services import staff
 from appliance.services.box import Box
 from appliance.settings import Settings, read_settings
 from appliance.store import records
-from drivers.printer.server import SimulatedPrinterServer
-from drivers.scanner.pty import PtyScanner
 from mqtt_bridge.protocol.catalogue import Venue
 
 DEMO_BADGE = "demo"
 TOKEN_LIFE_S = 12 * 3600
 # A demo folder may be carried to another machine; there is no second copy that could sell at the same time.
 _BOARD = "demo"
-_BLINK_S = 0.05
+LANES = ("door", "door 2")
 PROCESSES = ("portal", "desk", "bridge")
 
 
@@ -41,12 +35,12 @@ class DemoVenue:
         bootstrap.make_private(self.folder)
         self.config = self.folder / "settings.toml"
         self.link = Link(broker)
-        self.printer = SimulatedPrinterServer()
-        self.scanner = PtyScanner(self.folder / "scanner")
+        self.printer = DemoPrinter()
+        self.scanners = tuple(DemoScanner(name, self.folder / name) for name in ("scanner", "scanner_2"))
+        self.lamps = tuple(DemoLamp(name, self.folder) for name in ("lamp", "lamp_2"))
+        self.camera = camera(self.folder)
         self._bind = f"{ports.HOST}:{port}"
         self._box: Box | None = None
-        self._holding = threading.Lock()
-        self._held_up: dict[str, float] = {}
 
     def prepare(self, org: str, cloud_key: str, token: str) -> None:
         """Write the settings, make database and keys, and let ``token`` in."""
@@ -60,17 +54,10 @@ class DemoVenue:
         """The settings as the venue's processes read them."""
         return read_settings(self.config, {})
 
-    def hold_up(self, code: str) -> None:
-        """Hold a code before the scanner, out of its sight for long enough before that it counts as another scan.
-
-        Raises ``DeviceUnavailable`` when the scanner is unplugged or nobody reads it.
-        """
-        with self._holding:
-            last_s = self._held_up.get(code, -math.inf)
-            due_s = max(time.monotonic(), last_s + REPEAT_MS / 1000 + _BLINK_S)
-            self._held_up[code] = due_s
-        time.sleep(max(0.0, due_s - time.monotonic()))
-        self.scanner.scan(code)
+    @property
+    def devices(self) -> tuple[Simulated, ...]:
+        """Everything that can be broken here."""
+        return (self.printer, *self.scanners, *self.lamps, self.camera)
 
     @property
     def box(self) -> Box:
@@ -82,9 +69,8 @@ class DemoVenue:
     def close(self) -> None:
         """Put the hardware away."""
         self.link.close()
-        self.printer.stop()
-        with contextlib.suppress(OSError):
-            self.scanner.close()
+        for each in self.devices:
+            each.close()
         if self._box is not None:
             self._box.database.close()
 
@@ -100,10 +86,8 @@ class DemoVenue:
             "portal": {"bind": self._bind, "threads": 16},
             "broker": {"url": f"mqtt://{ports.HOST}:{self.link.port}", "cloud_key": cloud_key},
             "desk": {
-                "printer": self.printer.url,
-                "scanner": self.scanner.url,
-                "camera": "sim://camera",
-                "lane": "door",
+                **{each.name: each.url for each in self.devices},
+                **dict(zip(("lane", "lane_2"), LANES, strict=True)),
             },
             # The demo's evening is tonight by this machine's clock, whether or not that is synchronised.
             "clock": {"mode": "trusted"},

@@ -11,6 +11,7 @@ from datetime import datetime
 from drivers.camera.picture import SIZE, draw_test_picture, encode_jpeg
 from drivers.errors import BadDeviceUrl, DeviceTimeout, DeviceUnavailable
 from drivers.health import Health, HealthRecord, State
+from drivers.simulated_files import ControlFile
 from drivers.url import DeviceUrl
 
 SLOW_STILL_S = 1.0
@@ -25,8 +26,8 @@ class Fault(enum.Enum):
 
 
 def from_url(url: DeviceUrl) -> SimCamera:
-    """The simulated camera; options: fault (none, hang, unplug, slow), after (pictures), width, height."""
-    url.check_options({"fault", "after", "width", "height"})
+    """The simulated camera; options: fault (none, hang, unplug, slow), after (pictures), width, height, control."""
+    url.check_options({"fault", "after", "width", "height", "control"})
     if url.host != "camera":
         raise BadDeviceUrl(f"{url.text!r} must look like sim://camera.")
     name = url.choice("fault", "none", ["none", *(fault.value for fault in Fault)])
@@ -34,7 +35,7 @@ def from_url(url: DeviceUrl) -> SimCamera:
         url.integer("width", SIZE[0], low=160, high=4096),
         url.integer("height", SIZE[1], low=120, high=4096),
     )
-    camera = SimCamera(size)
+    camera = SimCamera(size, control=url.text_option("control", ""))
     if name != "none":
         camera.break_after(url.integer("after", 0, low=0, high=1_000_000), Fault(name))
     return camera
@@ -47,13 +48,16 @@ def _time_of_day() -> str:
 class SimCamera:
     """`caption` gives the text in the picture; faults may be set from any thread and end a hanging `still`."""
 
-    def __init__(self, size: tuple[int, int] = SIZE, caption: Callable[[], str] = _time_of_day) -> None:
+    def __init__(
+        self, size: tuple[int, int] = SIZE, caption: Callable[[], str] = _time_of_day, *, control: str = ""
+    ) -> None:
         self._size = size
         self._caption = caption
         self._frame = 0
         self._open = False
         self._fault: Fault | None = None
         self._planned: tuple[int, Fault] | None = None
+        self._control = ControlFile(control)
         self._changed = threading.Event()
         self._health = HealthRecord()
 
@@ -107,6 +111,9 @@ class SimCamera:
         if self._planned is not None and self._frame >= self._planned[0]:
             self._fault = self._planned[1]
             self._planned = None
+        told = self._control.fault()
+        if told is not None:
+            self._fault = next((fault for fault in Fault if fault.value == told), None)
 
     def _lose(self) -> None:
         self._open = False

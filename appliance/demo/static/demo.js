@@ -57,6 +57,7 @@ function draw(venue) {
   }
   verdict(part(card, "verdict"), venue.last_scan);
   printer(card, venue);
+  venue.devices.forEach((each) => device(card, each));
   const pids = Object.entries(venue.processes).map(([name, pid]) => `${name} ${pid ?? "starting"}`);
   put(part(card, "pids"), pids.join(", "));
 }
@@ -71,10 +72,6 @@ function verdict(node, scan) {
 
 function printer(card, venue) {
   const { printer: says, k } = venue;
-  const choice = card.querySelector("[data-act=printer] select");
-  if (document.activeElement !== choice) choice.value = says.fault ?? "";
-  put(part(card, "printer-state"), says.state, says.state);
-  put(part(card, "printer-reason"), says.reason);
   put(part(card, "jobs"), Object.entries(says.jobs).map(([state, count]) => `${count} ${state}`).join(", "));
   const paper = part(card, "paper");
   if (Number(paper.dataset.printed) === says.printed) return;
@@ -83,6 +80,17 @@ function printer(card, venue) {
   Object.assign(picture, { src: `/demo/v1/venues/${k}/receipt.png?${says.printed}`, alt: `What was printed last at ${venue.name}`, width: 640 });
   paper.className = "paper fresh";
   paper.replaceChildren(picture);
+}
+
+function device(card, says) {
+  const form = card.querySelector(`[data-device="${says.name}"]`);
+  if (document.activeElement !== form.fault) form.fault.value = says.fault ?? "";
+  put(form.querySelector("[data-state]"), says.state, says.state);
+  put(form.querySelector("[data-reason]"), says.reason);
+  if (says.shows === null) return;
+  const lamp = card.querySelector(`[data-lamp="${says.name}"]`);
+  lamp.firstElementChild.className = says.shows;
+  put(lamp.querySelector("[data-shows]"), says.shows);
 }
 
 const inTown = (name) => document.querySelector(`[data-t="${name}"]`);
@@ -122,9 +130,10 @@ async function refresh() {
 const bodies = {
   crash: () => null,
   link: (form) => ({ up: form.up.value === "true" }),
-  scan: (form) => ({ code: form.code.value.trim() }),
-  printer: (form) => ({ fault: form.fault.value || null }),
+  scan: (form) => ({ code: form.code.value.trim(), lane: Number(form.lane.value) }),
+  press: (form, pressed) => ({ lane: Number(form.lane.value), button: pressed.value }),
 };
+const breaks = (form) => ({ fault: form.fault.value || null });
 
 const townBodies = { crowd: (form) => ({ on: form.on.value === "true" }), "cloud/crash": () => null };
 
@@ -146,7 +155,7 @@ async function act(event) {
   event.preventDefault();
   const k = form.closest("[data-k]").dataset.k;
   const { act: what } = form.dataset;
-  const answer = await post(`/demo/v1/venues/${k}/${what}`, bodies[what](form));
+  const answer = await post(`/demo/v1/venues/${k}/${what}`, (bodies[what] ?? breaks)(form, event.submitter));
   if (!answer.ok) {
     const problem = await answer.json();
     const node = part(form.closest("[data-k]"), "verdict");
@@ -160,7 +169,7 @@ async function act(event) {
 
 document.addEventListener("submit", act);
 document.addEventListener("submit", actInTown);
-document.addEventListener("change", (event) => event.target.closest("[data-act=printer]")?.requestSubmit());
+document.addEventListener("change", (event) => event.target.closest("[data-device]")?.requestSubmit());
 (async () => {
   for (;;) {
     await refresh();

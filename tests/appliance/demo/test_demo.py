@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -153,6 +155,10 @@ def test_a_crowd_books_through_crashes_and_cuts_and_no_number_is_ever_wrong(demo
         ("scan", {"code": "a\rb"}, 422),
         ("printer", {"fault": "sulks"}, 422),
         ("printer", [], 422),
+        ("lamp_2", {"fault": "paper_out"}, 422),
+        ("toaster", {"fault": None}, 404),
+        ("scan", {"code": "ZZZZZZZZ", "lane": 3}, 422),
+        ("press", {"button": "coffee"}, 422),
     ],
 )
 def test_wrong_requests_get_a_problem_and_change_nothing(demo: Demo, what: str, body: object, status: int) -> None:
@@ -161,6 +167,31 @@ def test_wrong_requests_get_a_problem_and_change_nothing(demo: Demo, what: str, 
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json["detail"]
     assert (state(demo, 1)["link"], state(demo, 1)["printer"]["fault"]) == (True, None)
+
+
+def test_every_device_can_be_unplugged_and_is_back_within_two_seconds_while_the_other_lane_goes_on(demo: Demo) -> None:
+    """The desk says what is absent, the other lane scans meanwhile, its lamp says the verdict, and all comes back by itself."""
+    broken = {"printer": "unplug", "scanner": "unplug", "lamp": "unplug", "camera": "unplug"}
+    for name, fault in broken.items():
+        assert demo.control(1, name, {"fault": fault}).json == {"fault": fault}
+    wait_for(lambda: all(device(demo, name)["state"] == "absent" for name in broken), "the desk to notice")
+    scanned = demo.control(1, "scan", {"code": "QQQQ-QQQQ", "lane": 2})
+    assert scanned.json["scan"]["reason"] == "unknown"
+    wait_for(lambda: device(demo, "lamp_2")["shows"] == "refuse", "the lamp of the second lane")
+    for name in broken:
+        demo.control(1, name, {"fault": None})
+    mended = time.monotonic()
+    wait_for(lambda: all(device(demo, name)["state"] == "ready" for name in broken), "every device", 10)
+    # Two seconds for the desk, the rest for this look at it on a busy machine.
+    assert time.monotonic() - mended < 6
+    scanned = demo.control(1, "scan", {"code": "QQQQ-QQQQ"})
+    assert scanned.json["scan"]["reason"] == "unknown"
+
+
+def device(demo: Demo, name: str) -> dict[str, Any]:
+    """A device of the first venue."""
+    found: dict[str, Any] = next(each for each in state(demo, 1)["devices"] if each["name"] == name)
+    return found
 
 
 def test_there_is_no_venue_zero_or_three(demo: Demo) -> None:
