@@ -19,6 +19,7 @@ from appliance.domain.repeats import REPEAT_MS
 from drivers.camera.sim import Fault as CameraFault
 from drivers.lamp.api import Button
 from drivers.lamp.sim import Fault as LampFault
+from drivers.modem.simulator import Fault as ModemFault
 from drivers.printer.server import SimulatedPrinterServer
 from drivers.printer.simulator import Fault as PrinterFault
 from drivers.scanner.pty import PtyScanner
@@ -181,3 +182,8 @@ class DemoLamp(ByFile):
 def camera(folder: Path) -> ByFile:
     """A camera in the desk's killable child."""
     return ByFile("camera", "camera", folder, tuple(fault.value for fault in CameraFault))
+
+
+def modem(folder: Path) -> ByFile:
+    """A modem whose network takes every message."""
+    return ByFile("modem", "modem", folder, tuple(fault.value for fault in ModemFault))

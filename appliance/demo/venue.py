@@ -7,7 +7,7 @@ from pathlib import Path
 
 from appliance import bootstrap
 from appliance.demo import ports
-from appliance.demo.devices import DemoLamp, DemoPrinter, DemoScanner, Simulated, camera
+from appliance.demo.devices import DemoLamp, DemoPrinter, DemoScanner, Simulated, camera, modem
 from appliance.demo.link import Link
 from appliance.services import staff
 from appliance.services.box import Box
@@ -39,6 +39,7 @@ class DemoVenue:
         self.scanners = tuple(DemoScanner(name, self.folder / name) for name in ("scanner", "scanner_2"))
         self.lamps = tuple(DemoLamp(name, self.folder) for name in ("lamp", "lamp_2"))
         self.camera = camera(self.folder)
+        self.modem = modem(self.folder)
         self._bind = f"{ports.HOST}:{port}"
         self._box: Box | None = None
 
@@ -57,7 +58,7 @@ class DemoVenue:
     @property
     def devices(self) -> tuple[Simulated, ...]:
         """Everything that can be broken here."""
-        return (self.printer, *self.scanners, *self.lamps, self.camera)
+        return (self.printer, *self.scanners, *self.lamps, self.camera, self.modem)
 
     @property
     def box(self) -> Box:

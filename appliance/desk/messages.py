@@ -15,7 +15,7 @@ from appliance.services.sms import Outcome
 from appliance.services.views import SmsView
 from drivers.backoff import Backoff
 from drivers.errors import DeviceError
-from drivers.health import Health
+from drivers.health import Health, State
 from drivers.modem.api import SEND_S, Modem, NotSent
 
 IDLE_S = 10.0
@@ -70,7 +70,8 @@ class MessagePump:
             return self._backoff.next_s()
         self._backoff.reset()
         if not self._modem.status().ready:
-            return NOT_READY_S
+            # One that was unplugged is looked for at once; one that is there and cannot send needs time.
+            return self._backoff.next_s() if self._modem.health().state is State.ABSENT else NOT_READY_S
         message = self._box.run(lambda unit: sms.claim(unit, self._per_hour))
         if message is None:
             return IDLE_S
