@@ -19,10 +19,10 @@ from appliance.domain.errors import (
     SoldOut,
     SoldOutHere,
 )
-from appliance.portal import cards, forms, order_words
+from appliance.portal import cards, forms, order_words, sms_pages
 from appliance.portal.waiting_pages import url_of
 from appliance.portal.waits import waits
-from appliance.services import asking, booking, idempotency, listing, waitlist
+from appliance.services import asking, booking, idempotency, listing, sms, waitlist
 from appliance.services.box import Unit
 from appliance.services.views import EntryView, EventView, HoldView, ListingView, OrderView
 from appliance.web import clients, csrf
@@ -201,6 +201,8 @@ def _hold_page(found: HoldView, token: str, notice: str = "", status: int = 200)
         notice=notice,
         name=request.form.get("name", "")[:200],
         contact=request.form.get("contact", "")[:200],
+        texts=not found.requested and site().box.look(sms.offered),
+        wants_text=request.form.get("sms") == "yes",
     )
     return make_response(page, status)
 
@@ -224,9 +226,12 @@ def confirm(token: str) -> AnyResponse:
     name, contact = request.form.get("name", ""), request.form.get("contact", "")
 
     def use_case(unit: Unit) -> OrderView:
-        return booking.confirm(unit, hold_id, name=name, contact=contact)
+        order = booking.confirm(unit, hold_id, name=name, contact=contact)
+        sms_pages.ask_along(unit, order, number)
+        return order
 
     try:
+        number = sms_pages.number_in(contact)
         order = asking.run(site().box, use_case)
     except Invalid as refusal:
         found = site().box.look(lambda unit: booking.find_hold(unit, hold_id))
@@ -244,6 +249,7 @@ def confirm(token: str) -> AnyResponse:
 def _field_notice(refusal: Invalid) -> str:
     fields = {
         "name": _("This name is too long or contains characters that cannot be shown."),
+        "sms": _("For a text message, write your phone number above; or untick it."),
         "contact": _("This phone number or e-mail is too long or contains characters that cannot be shown."),
     }
     return fields.get(str(refusal.facts.get("field")), _("These tickets are not sold any more. Choose others."))
@@ -266,7 +272,12 @@ def show_order(token: str) -> str:
     """The tickets of an order. The address given after booking may also cancel; the one for sharing only shows."""
     manage = site().tokens.open("order-manage", token)
     order_id = manage or _opened("order-view", token)
-    order = site().box.look(lambda unit: booking.find_order(unit, order_id))
+
+    def query(unit: Unit) -> tuple[OrderView, sms_pages.Section | None]:
+        found = booking.find_order(unit, order_id)
+        return found, sms_pages.section(unit, found, token) if manage else None
+
+    order, text_message = site().box.look(query)
     share = cancel_url = None
     if manage and order.status == "confirmed":
         share = url_for("attendee.order", token=site().tokens.mint("order-view", order_id), _external=True)
@@ -275,7 +286,7 @@ def show_order(token: str) -> str:
     title, words = order_words.heading(order)
     again = url_for("attendee.order", token=token)
     waits = url_of(order.waits) if manage and order.waits else None
-    ways = {"share": share, "cancel": cancel_url, "again": again, "waits": waits}
+    ways = {"share": share, "cancel": cancel_url, "again": again, "waits": waits, "text_message": text_message}
     return render_template("attendee/order.html", order=order, title=title, words=words, **ways)
 
 
@@ -315,3 +326,6 @@ def _opened(purpose: Purpose, token: str) -> str:
     if found is None:
         raise NotFound("This link is not one of ours, or was cut off. Use the whole address.")
     return found
+
+
+sms_pages.register(blueprint, lambda token: _opened("order-manage", token))

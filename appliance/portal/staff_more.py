@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-from appliance.services import switches
+from appliance.services import sms, switches
 from appliance.web.site import site
 
 
@@ -15,4 +15,5 @@ def register(blueprint: Blueprint) -> None:
 
 def show_more() -> str:
     """Links to the pages that are not in the tabs, and which way each lane counts."""
-    return render_template("staff/more.html", lanes=site().box.look(switches.lanes))
+    lanes, texts = site().box.look(lambda unit: (switches.lanes(unit), sms.wanting_a_look(unit)))
+    return render_template("staff/more.html", lanes=lanes, texts=texts)

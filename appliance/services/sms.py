@@ -42,13 +42,19 @@ class Outcome(NamedTuple):
     reference: str = ""
 
 
+def known(unit: Unit) -> bool:
+    """Return whether the desk looks after a modem at all, well or not: what is asked for now waits for it."""
+    return _modem_state(unit) is not None
+
+
 def offered(unit: Unit) -> bool:
     """Return whether guests may ask for messages now: the desk says that its modem is ready, and the queue has room."""
-    ready = any(
-        row.name == MODEM and row.state == "ready" and abs(unit.now.wall_ms - row.seen_at_ms) < FRESH_MS
-        for row in records.hardware_rows(unit.db)
-    )
-    return ready and sms.count_waiting(unit.db) < MOST_WAITING
+    return _modem_state(unit) == "ready" and sms.count_waiting(unit.db) < MOST_WAITING
+
+
+def wanting_a_look(unit: Unit) -> int:
+    """Return how many messages a person has to decide about."""
+    return sum(1 for row in sms.in_state(unit.db, "ambiguous") if row.number)
 
 
 def ask(unit: Unit, order_id: str, number: str, text: str) -> SmsView:
@@ -199,6 +205,14 @@ def view(row: Row[Any]) -> SmsView:
 def _doubt(unit: Unit, row: Row[Any], reason: str) -> None:
     state = move(row.state, "ambiguous")
     sms.change(unit.db, row.id, state=state, reason=reason, changed_at_ms=unit.now.wall_ms)
+
+
+def _modem_state(unit: Unit) -> str | None:
+    """What the desk said of its modem a moment ago; None where it says nothing."""
+    for row in records.hardware_rows(unit.db):
+        if row.name == MODEM and abs(unit.now.wall_ms - row.seen_at_ms) < FRESH_MS:
+            return str(row.state)
+    return None
 
 
 def _require_room(unit: Unit, number: str, client: str) -> None:
