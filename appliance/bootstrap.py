@@ -93,6 +93,7 @@ def portal_app(settings: Settings) -> Flask:
         public_url=settings.portal.public_url,
         behind_proxy=settings.portal.behind_proxy,
         metrics_from=settings.portal.metrics_from,
+        streams=settings.portal.streams,
     )
     return create_app(device_box(settings), web)
 

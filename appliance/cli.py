@@ -54,7 +54,10 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    add("portal", "Serve attendees, staff and the API of this venue.", _portal)
+    portal = add("portal", "Serve attendees, staff and the API of this venue.", _portal)
+    portal.add_argument(
+        "--staff", action="store_true", help="serve on portal.staff_bind: a pool of workers for staff alone"
+    )
     add("desk", "Own scanner, printer and camera of this venue.", _desk)
     add("bridge", "Carry messages between this device and the cloud.", _bridge)
     add("reconciler", "Keep the one inventory of all venues.", _reconciler)
@@ -137,15 +140,15 @@ def _add_demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--catalogue", type=Path, metavar="FILE", help="sell this instead of the example")
 
 
-def _portal(_given: argparse.Namespace, settings: Settings) -> int:
+def _portal(given: argparse.Namespace, settings: Settings) -> int:
     from appliance import bootstrap
 
     # Here, because a worker that cannot load says so only in the log.
     bootstrap.require_device(settings)
     return bootstrap.serve(
         lambda: bootstrap.portal_app(settings),
-        bind=settings.portal.bind,
-        workers=settings.portal.workers,
+        bind=settings.portal.staff_bind if given.staff else settings.portal.bind,
+        workers=1 if given.staff else settings.portal.workers,
         threads=settings.portal.threads,
     )
 

@@ -197,6 +197,12 @@ class PortalSettings:
         ("127.0.0.1", "::1"), _addresses, "Addresses that may read /metrics, joined by commas."
     )
     public_url: str = _setting("", _web_or_empty, "Address people type; default: the one they called.")
+    staff_bind: str = _setting(
+        "127.0.0.1:8081",
+        _address,
+        "Where `marquee portal --staff` listens: staff in a pool of their own behind the proxy.",
+    )
+    streams: int = _setting(4, _whole(0, 64), "Staff screens kept fresh at once in a worker; each holds a thread.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,24 @@ from dataclasses import dataclass
 from appliance.domain import hardware
 from appliance.portal.cards import timezone_of
 from appliance.services import door, listing, overview
+from appliance.services.arrivals import Arrivals, arrivals
 from appliance.services.box import Unit
-from appliance.services.views import CheckInView, DoorView, HardwareView, PrintJob
+from appliance.services.views import CheckInView, DoorSession, DoorView, HardwareView, PrintJob
 from appliance.web.texts import _, plural
 
 Once = Callable[[Unit], bytes]
 SHOWN_SCANS = 8
-SHOWN_JOBS = 6
+SHOWN_JOBS = 10
 VERDICT_LASTS_MS = 120_000
+_WORST = {"bad": 0, "warn": 1}
 
 
 @dataclass(frozen=True)
 class DoorPage:
     """``scan`` is the verdict to show (None: ready), ``facts`` are (mark, title, words), marks good, warn, bad or empty.
 
-    ``mark`` changes when anything shown does, so that a page knows whether to redraw.
+    ``now`` are the sessions that the door is open for, else the next one; ``later`` the others. ``mark`` changes when anything
+    shown does, so that a page knows whether to redraw.
     """
 
     scan: CheckInView | None
@@ -32,6 +35,43 @@ class DoorPage:
     zone: str
     facts: tuple[tuple[str, str, str], ...]
     jobs: tuple[tuple[PrintJob, str, str], ...]
+    arrivals: Arrivals
+
+    @property
+    def troubles(self) -> tuple[tuple[str, str, str], ...]:
+        """The facts that somebody should look at, worst first."""
+        return tuple(sorted((each for each in self.facts if each[0] in _WORST), key=lambda each: _WORST[each[0]]))
+
+    @property
+    def well(self) -> tuple[tuple[str, str, str], ...]:
+        """The other facts."""
+        return tuple(each for each in self.facts if each[0] not in _WORST)
+
+    @property
+    def pending(self) -> tuple[tuple[PrintJob, str, str], ...]:
+        """Print jobs that a person has to look after, or that a printer could not take yet."""
+        return tuple(each for each in self.jobs if each[1] in _WORST)
+
+    @property
+    def queued(self) -> int:
+        """How many of the latest print jobs just wait their turn."""
+        return sum(job.state == "queued" for job, _mark, _words in self.jobs)
+
+    @property
+    def done(self) -> tuple[tuple[PrintJob, str, str], ...]:
+        """Print jobs that are over."""
+        return tuple(each for each in self.jobs if each[1] not in _WORST and each[0].state != "queued")
+
+    @property
+    def now(self) -> tuple[DoorSession, ...]:
+        """The sessions at hand."""
+        at_hand = tuple(each for each in self.door.sessions if each.door_open or each.inside)
+        return at_hand or self.door.sessions[:1]
+
+    @property
+    def later(self) -> tuple[DoorSession, ...]:
+        """The other sessions."""
+        return tuple(each for each in self.door.sessions if each not in self.now)
 
     @property
     def mark(self) -> str:
@@ -44,6 +84,7 @@ class DoorPage:
                 for each in self.door.sessions
             ],
             self.facts,
+            self.arrivals,
             [(job.id, job.state) for job, _mark, _words in self.jobs],
         )
         return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
@@ -57,7 +98,8 @@ def page(unit: Unit) -> DoorPage:
     fresh = newest is not None and not newest.undone and unit.now.wall_ms - newest.at_ms < VERDICT_LASTS_MS
     zone = next((each.at.timezone for each in view.sessions), "") or timezone_of(listing.listing(unit).events)
     jobs = tuple((job, *job_words(job)) for job in view.jobs[:SHOWN_JOBS])
-    return DoorPage(newest if fresh else None, scans, view, zone, _facts(view, unit.now.wall_ms), jobs)
+    facts = _facts(view, unit.now.wall_ms)
+    return DoorPage(newest if fresh else None, scans, view, zone, facts, jobs, arrivals(unit))
 
 
 def _facts(view: DoorView, now_ms: int) -> tuple[tuple[str, str, str], ...]:

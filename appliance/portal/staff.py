@@ -36,6 +36,7 @@ def require_sign_in() -> AnyResponse | None:
         return None
     token = request.cookies.get(COOKIE, "")
     try:
+        g.token = token
         g.member = site().box.look(lambda unit: staff.authenticate(unit, token))
     except Unauthorised:
         return redirect(url_for("staff.sign_in"), SEE_OTHER)

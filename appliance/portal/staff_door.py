@@ -4,32 +4,38 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, g, make_response, redirect, render_template, request, url_for
+from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.admission import Way
 from appliance.domain.errors import Invalid, NotFound
-from appliance.portal import door_page, forms
-from appliance.services import door, idempotency, printing, stationery, switches
+from appliance.portal import door_page, forms, streams
+from appliance.services import door, idempotency, printing, staff, stationery, switches
 from appliance.services.box import Unit
 from appliance.services.door_list import print_door_list
-from appliance.web.site import site
+from appliance.web.site import site, site_of
 from appliance.web.texts import _, plural
 from mqtt_bridge.protocol.messages import Method
 
 SEE_OTHER = 303
 LONGEST_CODE = 4096
+LONGEST_NAME = 64
 SCREEN_REFRESH_S = 3
 LARGEST_JOB = 2**31 - 1
+_PLACES = "marquee.streams"
 _POSITIONS: dict[str, switches.Position | None] = {"open": "open", "closed": "closed", "clock": None}
 
 
 def register(blueprint: Blueprint) -> None:
     """Serve the door's pages below ``blueprint``."""
+    blueprint.record(_make_places)
     blueprint.add_url_rule("/", "door", show_door)
     blueprint.add_url_rule("/live", "live", show_live)
+    blueprint.add_url_rule("/live/events", "events", events)
     blueprint.add_url_rule("/exit", "exit", show_exit)
     blueprint.add_url_rule("/check-ins", "check_in", check_in, methods=["POST"])
+    blueprint.add_url_rule("/finds", "find", find, methods=["POST"])
     blueprint.add_url_rule("/check-ins/<check_in>/undo", "undo", undo, methods=["POST"])
     blueprint.add_url_rule("/admissions", "pay", pay_and_admit, methods=["POST"])
     blueprint.add_url_rule(f"/jobs/<int(max={LARGEST_JOB}):job_id>/reprint", "reprint", reprint, methods=["POST"])
@@ -61,6 +67,30 @@ def show_exit(notice: str = "") -> str:
     return render_template("staff/exit.html", page=site().box.look(door_page.page), notice=notice)
 
 
+def events() -> AnyResponse:
+    """The same, pushed whenever something changes."""
+
+    def render() -> tuple[str, str]:
+        page = site().box.look(_page_of_member)
+        return page.mark, render_template("staff/fragment.html", page=page)
+
+    return streams.stream(_places(), render, request.args.get("mark", ""))
+
+
+def _page_of_member(unit: Unit) -> door_page.DoorPage:
+    """The page, for whoever is still signed in."""
+    staff.authenticate(unit, g.token)
+    return door_page.page(unit)
+
+
+def _make_places(state: BlueprintSetupState) -> None:
+    state.app.extensions[_PLACES] = streams.Places(site_of(state.app).settings.streams)
+
+
+def _places() -> streams.Places:
+    return cast("streams.Places", current_app.extensions[_PLACES])
+
+
 def check_in() -> AnyResponse:
     """Record a scan on the way in, or out from the page for that; the same form sent twice is one scan."""
     code = request.form.get("code", "").strip()
@@ -74,6 +104,11 @@ def check_in() -> AnyResponse:
         return door.check_in(unit, code, g.member.badge, lane, way).id.encode()
 
     return once(f"{code} {way}" if way == "out" else code, use_case, "staff.exit" if way == "out" else "staff.door")
+
+
+def find() -> AnyResponse:
+    """Look up what was typed instead of scanning it: a name, or part of a code."""
+    return redirect(url_for("staff.orders", code=request.form.get("code", "").strip()[:LONGEST_NAME]), SEE_OTHER)
 
 
 def pay_and_admit() -> AnyResponse:

@@ -47,3 +47,14 @@ def admitted_before(db: Connection, ticket: str, at_ms: int) -> int | None:
 def undo(db: Connection, check_in_id: str, at_ms: int) -> None:
     """Mark a scan as taken back."""
     db.execute(update(check_in).where(check_in.c.id == check_in_id).values(undone_at_ms=at_ms))
+
+
+def admitted_since(db: Connection, at_ms: int) -> list[int]:
+    """Return when people were admitted here from then on, in ms since the epoch; scans that were undone do not count."""
+    query = select(check_in.c.at_ms).where(
+        check_in.c.at_ms >= at_ms,
+        check_in.c.verdict == "admitted",
+        check_in.c.undone_at_ms.is_(None),
+        check_in.c.lane.not_like("@%"),
+    )
+    return list(db.execute(query).scalars())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from flask import Flask, current_app
+from flask.sansio.app import App
 
 from appliance.services.box import Box
 from appliance.web.leases import Leases
@@ -23,7 +24,7 @@ class WebSettings:
     ``data`` holds the key of the signed tokens. ``leases_file`` is dnsmasq's, None where there is no hotspot.
     ``public_url`` is what phones are sent to, empty for the address they asked. ``behind_proxy`` says that exactly one proxy
     in front sets X-Forwarded-*. ``metrics_from`` are the addresses that may read /metrics without signing in.
-    ``lane`` names this place of sale on check-ins.
+    ``lane`` names this place of sale on check-ins. ``streams`` is how many staff screens may be kept fresh at once in a process.
     """
 
     data: Path
@@ -32,6 +33,7 @@ class WebSettings:
     behind_proxy: bool = False
     metrics_from: tuple[str, ...] = LOOPBACK
     lane: str = "portal"
+    streams: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +56,9 @@ def install(app: Flask, box: Box, settings: WebSettings) -> Site:
 
 def site() -> Site:
     """Return the site of the request being answered."""
-    return cast(Site, current_app.extensions[_EXTENSION])
+    return site_of(current_app)
+
+
+def site_of(app: App) -> Site:
+    """Return the site of an application."""
+    return cast(Site, app.extensions[_EXTENSION])

@@ -53,6 +53,23 @@ def test_what_another_lane_scanned_appears_by_itself(desk: Page, venue: Venue):
     assert desk.evaluate("() => window.tones") == [880, 1320]
 
 
+def test_news_are_pushed_without_asking_again_and_again(desk: Page, venue: Venue):
+    """One open stream instead of a request every other second; where it is closed the page asks by itself."""
+    expect(desk.locator("#live")).to_be_visible()
+    desk.wait_for_timeout(500)
+    asked: list[str] = []
+    desk.on("request", lambda request: asked.append(request.url))
+    code = booked(venue)
+    desk.wait_for_timeout(2000)
+    venue.box.run(lambda unit: door.pay_and_admit(unit, code, "A7", "cash", "lane-1"))
+    expect(desk.locator(".verdict.admitted .said")).to_have_text("Admitted")
+    assert asked == []
+    desk.route("**/live/events*", lambda route: route.abort())
+    desk.reload()
+    venue.box.run(lambda unit: door.check_in(unit, code, "A7", "lane-1"))
+    expect(desk.locator(".verdict.already_admitted .said")).to_have_text("Already admitted")
+
+
 def test_letters_typed_anywhere_reach_the_field(desk: Page):
     desk.evaluate("() => document.activeElement.blur()")
     desk.keyboard.type("K7QF")

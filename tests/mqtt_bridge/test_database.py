@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import multiprocessing
 import os
@@ -67,6 +68,21 @@ def write_many(path: str, writer: int, rounds: int) -> None:
             database.checkpoint()
             database.close()
     database.close()
+
+
+def test_the_footprint_of_a_database_changes_with_every_commit_and_with_no_read(database: Database) -> None:
+    """Also with commits of another object on the same file, as of another process."""
+    other = Database(str(database.path))
+    seen = [database.footprint()]
+    for number, writer in enumerate((database, other, database)):
+        # Two commits within one tick of the file system's clock may look alike.
+        time.sleep(0.02)
+        writer.run(functools.partial(put, writer=1, number=number))
+        seen.append(database.footprint())
+    assert len(set(seen)) == len(seen)
+    count(database)
+    assert database.footprint() == seen[-1]
+    other.close()
 
 
 def test_two_processes_that_write_and_checkpoint_lose_nothing(database: Database) -> None:

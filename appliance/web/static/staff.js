@@ -3,6 +3,7 @@
   "use strict";
   const TONES = { admitted: [[880, .1], [1320, .2]], already_admitted: [[520, .14], [0, .06], [520, .14]], refused: [[170, .55]] };
   const POLL_MS = 1500;
+  const LATER_MS = 3000;
   const form = document.getElementById("scan");
   let audio;
 
@@ -47,6 +48,10 @@
     const old = live();
     const fresh = next.dataset.scan !== old.dataset.scan;
     if (next.dataset.mark !== old.dataset.mark && (fresh || !old.contains(document.activeElement))) {
+      for (const kept of old.querySelectorAll("details[open][id]")) {
+        const same = next.querySelector(`#${kept.id}`);
+        if (same) same.open = true;
+      }
       old.replaceWith(next);
       if (fresh) announce();
     }
@@ -71,14 +76,32 @@
   });
 
   let busy = false;
-  setInterval(async () => {
+  const ask = async () => {
     if (busy || document.hidden) return;
     busy = true;
     try {
       const answer = await fetch(form.dataset.live);
       if (answer.ok) show(await answer.text());
     } catch { /* the next round asks again */ } finally { busy = false; }
-  }, POLL_MS);
+  };
+
+  // News are pushed; where there is no place for one more stream, or the line is down, the page asks by and by.
+  let source;
+  let pushed = false;
+  const listen = () => {
+    if (source || document.hidden) return;
+    source = new EventSource(`${form.dataset.events}?mark=${live().dataset.mark}`);
+    source.onopen = () => { pushed = true; document.body.classList.remove("stale"); };
+    source.onmessage = (event) => show(JSON.parse(event.data).html);
+    source.addEventListener("over", () => location.reload());
+    source.onerror = () => { source.close(); source = undefined; pushed = false; setTimeout(listen, LATER_MS); };
+  };
+  // A page in the background gives its stream to somebody who looks.
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) { ask(); listen(); } else if (source) { source.close(); source = undefined; pushed = false; }
+  });
+  setInterval(() => { if (!pushed) ask(); }, POLL_MS);
+  listen();
   announce();
   document.addEventListener("keydown", (event) => {
     // Keyboard scanners type wherever they are: bring their letters to the field.

@@ -60,4 +60,4 @@ def test_static_files_are_kept_for_good_under_a_name_with_their_hash(phone: Phon
 def test_the_style_sheet_and_the_script_are_small():
     files = static_files.files()
     assert len(files["marquee.css"].zipped) < 10_000
-    assert len(files["staff.js"].body) < 4_000
+    assert len(files["staff.js"].zipped) < 2_500

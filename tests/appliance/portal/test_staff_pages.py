@@ -300,7 +300,7 @@ def test_a_failed_print_can_be_tried_again(door: Phone, phone: Phone, box: TestB
     assert "Stub: not printed" in page
     assert "paper is out" in page
     page = door.send(page, "/reprint")
-    assert "Stub: waiting" in page
+    assert "1 job waits for the printer." in page
 
 
 def test_a_job_in_doubt_is_decided_by_whoever_looked_at_the_paper(door: Phone, phone: Phone, box: TestBox):
@@ -317,7 +317,7 @@ def test_a_job_in_doubt_is_decided_by_whoever_looked_at_the_paper(door: Phone, p
     door.get("/staff/")
     page = door.send(page, "/resolution", came_out="no")
     assert "Stub: not printed" in page
-    assert "Stub: waiting" in page
+    assert "1 job waits for the printer." in page
     assert box.look(lambda unit: printing.find(unit, job.id + 1)).reprint_of == job.id
     door.get("/staff/jobs/99999")
     assert door.status == 404
