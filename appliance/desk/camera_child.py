@@ -13,8 +13,8 @@ import sys
 import threading
 from typing import BinaryIO
 
+from appliance.desk.loops import reopening
 from drivers import camera_for
-from drivers.backoff import Backoff
 from drivers.camera.api import Camera
 from drivers.errors import DeviceError
 
@@ -39,7 +39,7 @@ def _listen(asked: threading.Event) -> None:
 
 
 def _serve(camera: Camera, asked: threading.Event, out: BinaryIO) -> None:
-    backoff = Backoff()
+    backoff = reopening()
     while True:
         still: bytes | None = None
         try:
@@ -51,7 +51,7 @@ def _serve(camera: Camera, asked: threading.Event, out: BinaryIO) -> None:
             pause_s = BEAT_S
         except DeviceError:
             asked.clear()
-            pause_s = max(BEAT_S, backoff.next_s())
+            pause_s = backoff.next_s()
         health = camera.health()
         out.write(json.dumps({"state": health.state.value, "reason": health.reason}).encode() + b"\n")
         if still is not None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import structlog
 
-from drivers.backoff import Backoff
+from appliance.desk.loops import reopening
 from drivers.errors import DeviceError
 from drivers.health import Health, HealthRecord, State
 from drivers.lamp.api import Button, Lamp, Signal
@@ -62,7 +62,7 @@ class LampKeeper:
         """Work until told to stop; call `wake` after setting `stop` to return at once."""
         listener = threading.Thread(target=self._listen, args=(stop,), name="lamp-buttons", daemon=True)
         listener.start()
-        backoff = Backoff(max_s=2.0)
+        backoff = reopening()
         while not stop.is_set():
             try:
                 self._guarded(self._lamp.open)

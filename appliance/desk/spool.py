@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import structlog
 
+from appliance.desk.loops import reopening
 from appliance.domain import printing as documents
 from appliance.domain.paper import Stationery, lay_out
 from appliance.services import printing
 from appliance.services.box import Box, Unit
 from appliance.services.stationery import marks_of, stationery_for
 from appliance.services.views import PrintJob
-from drivers.backoff import Backoff
 from drivers.errors import DeviceError
 from drivers.printer.api import Printer, write_deadline_s
 from drivers.printer.encoder import render
@@ -60,7 +60,7 @@ class PrintPump:
         self._write_s = write_s
         self._confirm_s = confirm_s
         self._work = threading.Event()
-        self._backoff = Backoff(max_s=2.0)
+        self._backoff = reopening()
 
     def wake(self) -> None:
         """Look at the spool now."""
