@@ -1,7 +1,8 @@
 """Fonts for letters that a printer lacks and for drawing simulated paper.
 
 The typeface beside this module comes first, so that a receipt looks the same on every machine; fonts of the system add
-the letters it lacks (Debian: `fonts-dejavu-core` for Hebrew, `fonts-unifont` for Chinese, Japanese and Korean); a letter
+the letters it lacks (Debian: `fonts-dejavu-core` for Hebrew, `fonts-wqy-zenhei` for Chinese, Japanese and Korean,
+`fonts-tlwg-loma-otf` for Thai, `fonts-symbola` for pictures, `fonts-unifont` for nearly everything, coarsely); a letter
 that none of them has becomes a box.
 """
 
@@ -21,7 +22,8 @@ FONT_FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 REGULAR = (
     "DejaVuSansMono.ttf", "LiberationMono-Regular.ttf", "DejaVuSans.ttf", "NotoSansMono-Regular.ttf",
     "NotoSansArabic-Regular.ttf", "NotoSansHebrew-Regular.ttf", "NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc",
-    "wqy-microhei.ttc", "DroidSansFallbackFull.ttf", "unifont.otf", "unifont.ttf", "unifont_upper.otf", "unifont_upper.ttf",
+    "wqy-microhei.ttc", "DroidSansFallbackFull.ttf", "NotoSansThai-Regular.ttf", "Loma.otf",
+    "NotoSansDevanagari-Regular.ttf", "NotoEmoji-Regular.ttf", "Symbola_hint.ttf", "Symbola.ttf", "unifont.otf", "unifont.ttf", "unifont_upper.otf", "unifont_upper.ttf",
 )  # fmt: skip
 BOLD = (
     "DejaVuSansMono-Bold.ttf", "LiberationMono-Bold.ttf", "DejaVuSans-Bold.ttf", "NotoSansMono-Bold.ttf",
@@ -29,6 +31,7 @@ BOLD = (
 )  # fmt: skip
 JOINERS = "\u200c\u200d"
 _NEVER_ASSIGNED = "\uffff"
+_SMALLEST = 0.7
 
 
 @functools.cache
@@ -56,9 +59,18 @@ def face_for(char: str, size: int, bold: bool = False) -> Face | None:
     return next((face for face in faces(size, bold) if _has(face, char)), None)
 
 
+@functools.cache
+def _unshaped(face: ImageFont.FreeTypeFont) -> ImageFont.FreeTypeFont:
+    return face.font_variant(layout_engine=ImageFont.Layout.BASIC)
+
+
+@functools.lru_cache(maxsize=8192)
 def _has(face: Face, char: str) -> bool:
     if char.isspace() or char in JOINERS:
         return True
+    if isinstance(face, ImageFont.FreeTypeFont):
+        # Shaping would put a letter together from parts that this font has only side by side.
+        face = _unshaped(face)
     wanted, missing = face.getmask(char), face.getmask(_NEVER_ASSIGNED)
     return wanted.size != missing.size or bytes(wanted) != bytes(missing)
 
@@ -75,8 +87,9 @@ def draw_text(text: str, height: int, bold: bool = False) -> Image.Image:
     Right-to-left text is ordered and joined; several scripts and missing letters may mix.
     """
     size = round(height * 5 / 6)
-    parts = [_draw_part(part, face, height) for part, face in _split_by_face(text, size, bold)]
-    if _is_right_to_left(text):
+    backwards = _is_right_to_left(text)
+    parts = [_draw_part(part, face, height) for part, face in _split_by_face(text, size, bold, backwards)]
+    if backwards:
         parts.reverse()
     picture = Image.new("1", (max(1, sum(part.width for part in parts)), height), 1)
     left = 0
@@ -86,13 +99,21 @@ def draw_text(text: str, height: int, bold: bool = False) -> Image.Image:
     return picture
 
 
-def _split_by_face(text: str, size: int, bold: bool) -> list[tuple[str, Face | None]]:
-    """Stretches of one font each; joiners and accents stay with the letter before them."""
+def _split_by_face(text: str, size: int, bold: bool, backwards: bool) -> list[tuple[str, Face | None]]:
+    """Stretches of one font each; joiners and accents stay with the letter before them.
+
+    One font that has everything comes first, because only within one font are two directions put in order.
+    """
+    whole = next((face for face in faces(size, bold) if all(_has(face, char) for char in text)), None)
+    if whole is not None:
+        return [(text, whole)]
     parts: list[tuple[str, Face | None]] = []
     for char in text:
         face = face_for(char, size, bold)
-        sticks = char.isspace() or char in JOINERS or unicodedata.category(char).startswith("M")
-        if parts and (sticks or parts[-1][1] is face):
+        # Between words that are put in reverse order a gap must be a part of its own.
+        sticks = char in JOINERS or unicodedata.category(char).startswith("M") or (char.isspace() and not backwards)
+        apart = backwards and bool(parts) and char.isspace() != parts[-1][0].isspace()
+        if parts and (sticks or (parts[-1][1] is face and not apart)):
             parts[-1] = (parts[-1][0] + char, parts[-1][1])
         else:
             parts.append((char, face))
@@ -104,10 +125,26 @@ def _draw_part(text: str, face: Face | None, height: int) -> Image.Image:
         return _draw_boxes(sum(not char.isspace() and char not in JOINERS for char in text), height)
     if not can_shape() and _is_right_to_left(text):
         text = text[::-1]
-    width = max(1, round(face.getlength(text)))
+    if not isinstance(face, ImageFont.FreeTypeFont):
+        picture = Image.new("L", (max(1, round(face.getlength(text))), height), 255)
+        ImageDraw.Draw(picture).text((0, 0), text, fill=0, font=face)
+        return _one_bit(picture)
+    baseline = round(height * 0.8)
+    _, top, _, bottom = face.getbbox(text, anchor="ls")
+    fit = min(1.0, baseline / max(1, -top), (height - baseline) / max(1, bottom))
+    if fit < 1:
+        # Stacked accents and tall marks are part of a name: the letters get smaller, down to a size still read.
+        face = face.font_variant(size=max(round(face.size * _SMALLEST), int(face.size * fit)))
+    left, _, right, _ = face.getbbox(text, anchor="ls")
+    # Some letters reach out of the place that their font gives them.
+    start = max(0, -int(left))
+    width = max(1, start + max(round(face.getlength(text)), int(right)))
     picture = Image.new("L", (width, height), 255)
-    draw = ImageDraw.Draw(picture)
-    draw.text((0, round(height * 0.8)), text, fill=0, font=face, anchor="ls" if _scalable(face) else None)
+    ImageDraw.Draw(picture).text((start, baseline), text, fill=0, font=face, anchor="ls")
+    return _one_bit(picture)
+
+
+def _one_bit(picture: Image.Image) -> Image.Image:
     return picture.point(lambda value: 255 if value > 140 else 0).convert("1")
 
 
@@ -120,10 +157,6 @@ def _draw_boxes(count: int, height: int) -> Image.Image:
         left = cell * index + 1
         draw.rectangle((left, round(height * 0.15), left + cell - 4, round(height * 0.8)), outline=0, width=1)
     return picture
-
-
-def _scalable(face: Face) -> bool:
-    return isinstance(face, ImageFont.FreeTypeFont)
 
 
 def _is_right_to_left(text: str) -> bool:

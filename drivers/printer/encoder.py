@@ -89,7 +89,7 @@ class _Encoder:
         size = max(1, min(text.size, MAX_SIZE))
         self._style(text.align, text.bold, size)
         for line in wrap(self._spelled(text.text), self._profile.columns // size, self._profile):
-            self._line(line, text.align, text.bold, size)
+            self._line(line, align=text.align, bold=text.bold, size=size)
 
     def _spelled(self, text: str) -> str:
         return text if self._profile.pictures else spelled(text, self._profile)
@@ -106,18 +106,19 @@ class _Encoder:
         self._style(Align.LEFT, columns.bold, 1)
         first, *rest = wrap(columns.left, left_width, self._profile)
         gap = " " * (width - cells(first, self._profile) - cells(right, self._profile))
-        self._line(f"{first}{gap}{right}", Align.LEFT, columns.bold, 1)
+        # Apart from each other: two names from the right must not change columns.
+        self._line(first, gap, right, bold=columns.bold)
         for line in rest:
-            self._line(line, Align.LEFT, columns.bold, 1)
+            self._line(line, bold=columns.bold)
 
     def _style(self, align: Align, bold: bool, size: int) -> None:
         self._out.set(align=align.value, bold=bold, custom_size=True, width=size, height=size)
 
-    def _line(self, line: str, align: Align, bold: bool, size: int) -> None:
-        runs = split_runs(line, self._profile)
+    def _line(self, *pieces: str, align: Align = Align.LEFT, bold: bool = False, size: int = 1) -> None:
+        runs = [run for piece in pieces for run in split_runs(piece, self._profile)]
         drawn = any(run.page is None for run in runs)
         if drawn and (size > 1 or not self._profile.column_pictures):
-            self._drawn_line(line, align, bold, size)
+            self._drawn_line(pieces, align, bold, size)
             return
         for run in runs:
             if run.page is None:
@@ -131,10 +132,14 @@ class _Encoder:
                 self._out.magic.write_with_encoding(run.page, run.text)
         self._out._raw(b"\n")
 
-    def _drawn_line(self, line: str, align: Align, bold: bool, size: int) -> None:
+    def _drawn_line(self, pieces: tuple[str, ...], align: Align, bold: bool, size: int) -> None:
         """A whole line as a picture: bit images inside a line cannot be enlarged."""
-        text = draw_text(line, LINE_DOTS * size, bold)
-        self._picture(placed(text, self._profile.width_dots, align))
+        first, *rest = [draw_text(piece, LINE_DOTS * size, bold) for piece in pieces]
+        line = placed(first, self._profile.width_dots, align)
+        if rest:
+            # Two columns: the last piece at the right edge, whatever the letters between would have measured.
+            line.paste(rest[-1], (max(0, line.width - rest[-1].width), 0))
+        self._picture(line)
 
     def _picture(self, picture: Image.Image) -> None:
         """GS v 0, from the left edge."""

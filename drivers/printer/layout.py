@@ -129,14 +129,25 @@ def _stretches(text: str, profile: Profile) -> Iterator[tuple[bool, str]]:
 
 
 def _bridge_gaps(letters: list[str], drawn: list[bool]) -> None:
+    """Draw what stands between right-to-left words with them: their order on paper is not that in memory.
+
+    In a line that begins from the right, left-to-right words between them are put in order with them too.
+    """
+    backwards = _begins_from_the_right(letters)
     last = None
     for index, letter in enumerate(letters):
         if drawn[index]:
             if last is not None and _is_right_to_left(letter) and _is_right_to_left(letters[last]):
                 drawn[last:index] = [True] * (index - last)
-            last = index
-        elif unicodedata.bidirectional(letter[0]) == "L":
+            if _is_right_to_left(letter) or not backwards:
+                last = index
+        elif unicodedata.bidirectional(letter[0]) == "L" and not backwards:
             last = None
+
+
+def _begins_from_the_right(letters: list[str]) -> bool:
+    directions = (unicodedata.bidirectional(letter[0]) for letter in letters)
+    return next((direction for direction in directions if direction in ("L", "R", "AL")), "L") != "L"
 
 
 def _is_right_to_left(letter: str) -> bool:

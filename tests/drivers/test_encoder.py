@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from drivers.errors import BadDeviceUrl
+from drivers.fonts import draw_text
 from drivers.printer.document import QR, Align, Columns, Cut, Document, Drawer, Feed, Image, Rule, Text, Title
 from drivers.printer.encoder import render
 from drivers.printer.interpreter import Interpreter
 from drivers.printer.layout import cells, split_runs, wrap
-from drivers.printer.model import Bits, Line, Picture, Receipt
+from drivers.printer.model import Bits, Letters, Line, Picture, Receipt
 from drivers.printer.paper import receipt_png
 from drivers.printer.profile import load_profile, profile_names
 
@@ -75,6 +76,29 @@ def test_letters_and_pictures_of_a_line_fill_the_paper_exactly() -> None:
 def test_a_gap_between_two_right_to_left_words_is_drawn_with_them_so_that_their_order_holds() -> None:
     runs = split_runs("Name: محمد علي (2)", PROFILE)
     assert [(run.text, run.page is None) for run in runs] == [("Name: ", False), ("محمد علي", True), (" (2)", False)]
+
+
+def test_a_line_that_begins_from_the_right_is_put_in_order_as_one() -> None:
+    runs = split_runs("שרה (Sara) כהן", PROFILE)
+    assert [(run.text, run.page is None) for run in runs] == [("שרה (Sara) כהן", True)]
+    assert [run.page is None for run in split_runs("Sara שרה Cohen", PROFILE)] == [False, True, False]
+
+
+def test_names_from_the_right_in_both_columns_keep_their_columns() -> None:
+    columns = Document.of(Columns("محمد الأحمد", "علي"), Cut())
+    line = next(row for row in printed(columns).rows if isinstance(row, Line))
+    left, gap, right = line.parts
+    assert isinstance(gap, Letters)
+    assert left.width_dots > right.width_dots, "the longer name is the left one"
+    interpreter = Interpreter()
+    interpreter.feed(render(columns, "POS-5890"))
+    whole = interpreter.strip.unfinished()
+    assert whole is not None
+    [bits] = (row.bits for row in whole.rows if isinstance(row, Picture))
+    paper = PillowImage.frombytes("1", (bits.width, bits.height), bits.rows, "raw", "1;I")
+    for text, at in (("محمد الأحمد", 0), ("علي", bits.width - draw_text("علي", 24).width)):
+        drawn = draw_text(text, 24)
+        assert paper.crop((at, 0, at + drawn.width, 24)).tobytes() == drawn.tobytes()
 
 
 def test_a_large_line_with_a_name_to_draw_becomes_one_picture() -> None:
