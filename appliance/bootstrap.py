@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import secrets
@@ -152,15 +153,30 @@ def relay(settings: Settings, box: Box) -> Relay[Unit]:
     return Relay(transport, names, box.run, box.look, sync)
 
 
+# Objects that outlive their maker before Python looks for cycles among them; they are some megabytes.
+CYCLES_EVERY = 100_000
+
+
 def run_reconciler(settings: Settings, stop: threading.Event) -> None:
     """Keep the one inventory until ``stop`` is set; any number of them may run."""
     from mqtt_bridge.cloud import process
 
+    _collect_rarely()
     transport = broker_client(settings, "cloud", ())
     # Only production's broker counts there; the embedded one hangs up on who asks.
     counters = broker_client(settings, "counters", [topics.DROPPED]) if is_production(settings) else None
     org = settings.device.org
     process.run_reconciler(cloud_database(settings), transport, cloud_key(settings), org, wall_ms, stop, counters)
+
+
+def _collect_rarely() -> None:
+    """Look for garbage in cycles less often, and never again in what was imported.
+
+    What a batch makes dies with its last reference; looking for cycles in it took a quarter of the processor time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(CYCLES_EVERY)
 
 
 def wall_ms() -> int:

@@ -26,7 +26,7 @@ SOLVED_BY_CANCELLING = frozenset({"oversold", "session-cancelled", "session-move
 
 def follow(work: Work, body: object, wall_ms: int) -> None:
     """Do what follows from a message that was applied just now."""
-    if isinstance(body, TicketsVoided | OrderCancelled):
+    if isinstance(body, (TicketsVoided, OrderCancelled)):
         voided(work, body.order, body.tickets)
     if isinstance(body, OrderCancelled):
         nothing_left(work, body.order, wall_ms)

@@ -60,22 +60,22 @@ RECEIPT_ONLY = "receipt-"
 
 def sale_of(work: Work, body: Fact, origin: str, venue_of: Callable[[str], str | None]) -> Sale | None:
     """Return who issued the tickets of a fact and which venues host them, None while the sale is unknown."""
-    if isinstance(body, OrderConfirmed | CancelRequested | OrderRequested):
-        return Sale(origin, _venues((each.event_session for each in body.tickets), venue_of))
-    if isinstance(body, CheckedIn | Exited | CheckInUndone):
+    if isinstance(body, (OrderConfirmed, CancelRequested, OrderRequested)):
+        return Sale(origin, _venues([each.event_session for each in body.tickets], venue_of))
+    if isinstance(body, (CheckedIn, Exited, CheckInUndone)):
         ticket = work.of(Ticket).get(body.ticket)
         order = None if ticket is None else work.of(Order).get(ticket.order_id)
     else:
         order = work.of(Order).get(body.order)
     if order is None:
         return _request_of(work, body, origin, venue_of)
-    sessions = (each.event_session for each in work.of(Ticket).where("order_id", order.id))
+    sessions = [each.event_session for each in work.of(Ticket).where("order_id", order.id)]
     return Sale(order.issuer, _venues(sessions, venue_of))
 
 
 def _request_of(work: Work, body: Fact, origin: str, venue_of: Callable[[str], str | None]) -> Sale | None:
     """Return the same of what was only asked for; nobody else need hear of a request that never arrived."""
-    if not isinstance(body, OrderRefused | RequestWithdrawn):
+    if not isinstance(body, (OrderRefused, RequestWithdrawn)):
         return None
     asked = next(iter(work.of(Request).where("order_id", body.order)), None)
     tickets = decode(asked.body, OrderRequested).tickets if asked is not None else ()
@@ -83,7 +83,7 @@ def _request_of(work: Work, body: Fact, origin: str, venue_of: Callable[[str], s
 
 
 def _venues(sessions: Iterable[str], venue_of: Callable[[str], str | None]) -> frozenset[str]:
-    return frozenset(venue for each in set(sessions) if (venue := venue_of(each)) is not None)
+    return frozenset([venue for each in set(sessions) if (venue := venue_of(each)) is not None])
 
 
 def _needs_of_a_sale(_work: Work, body: OrderConfirmed) -> Iterator[list[Need]]:

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from mqtt_bridge.cloud.closed_epochs import sealed
 from mqtt_bridge.cloud.facts import RECEIPT_ONLY, named, sale_of
 from mqtt_bridge.cloud.records import Device, Letter, Order, Parked
-from mqtt_bridge.cloud.routing import Fact, route
+from mqtt_bridge.cloud.routing import Fact, is_fact, route
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.codec import decode, encode
 from mqtt_bridge.protocol.messages import CancelRequested, Downlink, OrderCancelled, Private, TicketsVoided
+
+CANCELS = (TicketsVoided, CancelRequested, OrderCancelled)
 
 
 class Forwarder:
@@ -64,7 +66,7 @@ class Forwarder:
 
     def _for_sealed(self, origin: str, body: Fact) -> tuple[str, Fact]:
         """Return (whose fact it is, the fact) as it concerns others."""
-        if not isinstance(body, TicketsVoided | CancelRequested | OrderCancelled):
+        if not isinstance(body, CANCELS):
             return origin, body
         order = self._work.of(Order).get(body.order)
         if order is None or not sealed(self._work, order.issuer):
@@ -85,7 +87,7 @@ class Forwarder:
         """Pass on what waited for a sale that has now arrived."""
         receipts = (f"order:{RECEIPT_ONLY}{each}" for each in tickets)
         for origin, body, private in self._unpark(f"order:{order}", *(f"ticket:{each}" for each in tickets), *receipts):
-            if isinstance(body, Fact):
+            if is_fact(body):
                 self.forward(origin, named(self._work, body), private)
 
     def open_door(self, venue: str) -> None:

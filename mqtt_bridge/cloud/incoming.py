@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,8 +21,7 @@ class NotIntroduced(ProtocolError):
     """A message of a life we have had no hello from; it comes again after the hello."""
 
 
-@dataclass(frozen=True)
-class Incoming:
+class Incoming(NamedTuple):
     """One publication from the broker: ``name`` and ``leaf`` are the device and the last part of its topic."""
 
     name: str

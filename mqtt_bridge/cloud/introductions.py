@@ -46,6 +46,12 @@ def keys_of(work: Work, device: str) -> dict[str, str]:
     return {each.kid: each.public for each in work.of(Key).where("device", device) if not each.revoked}
 
 
+def public_of(work: Work, device: str, kid: str) -> str | None:
+    """Public key (hex) of a device under a key id, None if there is none or it was revoked."""
+    key = work.of(Key).get(kid)
+    return None if key is None or key.device != device or key.revoked else key.public
+
+
 def pin_key(work: Work, device: str, kid: str, public: str, wall_ms: int) -> bool:
     """Add a public key; returns False, changing nothing, if the key id does not fit or is another device's."""
     try:

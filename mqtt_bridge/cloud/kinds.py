@@ -24,7 +24,7 @@ from mqtt_bridge.cloud.work import Need, Work
 from mqtt_bridge.protocol.messages import Private
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Telling:
     """Who tells a fact, with which personal part, and the working set it changes."""
 

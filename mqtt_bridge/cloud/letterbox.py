@@ -40,7 +40,8 @@ class WorkMail:
         return self._mail.newest(peer)
 
     def early(self, peer: str, inc: str, seq: int) -> bytes | None:
-        self._early.fetch("peer", (peer,))
+        if not self._early.where("peer", peer):
+            return None
         known = self._early.peek(peer, inc, seq)
         return None if known is None else known.envelope
 

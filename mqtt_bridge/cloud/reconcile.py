@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable
+from functools import cached_property, partial
+from typing import get_args
 
 import structlog
 
@@ -19,7 +21,15 @@ from mqtt_bridge.cloud.catching_up import answer_again, expect
 from mqtt_bridge.cloud.counts import Counts
 from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.incoming import Incoming, NotIntroduced, Outcome, without_private
-from mqtt_bridge.cloud.introductions import begin_life, introduce_earlier, keys_of, lives, pin_key, retire_key
+from mqtt_bridge.cloud.introductions import (
+    begin_life,
+    introduce_earlier,
+    keys_of,
+    lives,
+    pin_key,
+    public_of,
+    retire_key,
+)
 from mqtt_bridge.cloud.letterbox import WorkMail
 from mqtt_bridge.cloud.opened import Opened, Read
 from mqtt_bridge.cloud.records import (
@@ -37,10 +47,11 @@ from mqtt_bridge.cloud.records import (
 )
 from mqtt_bridge.cloud.restoring import forgotten_life, hear_again, lost_epoch, remember
 from mqtt_bridge.cloud.retelling import retell
-from mqtt_bridge.cloud.routing import Fact
+from mqtt_bridge.cloud.routing import is_fact
 from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.mailbox import receiver
+from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import decode, encode
 from mqtt_bridge.protocol.errors import BadSignature, ProtocolError, UnknownIssuer
 from mqtt_bridge.protocol.messages import (
@@ -71,6 +82,7 @@ RETAINED = frozenset({"link", "health", "state"})
 # A hello may begin a life, which nobody may grant to meanwhile: these have their devices alone.
 INTRODUCTIONS = frozenset({"hello", "state"})
 # What is still heard of a sealed device: who it is, what it did before it knew, and how far it got our words.
+UPLINKS = frozenset(get_args(Uplink))
 EVIDENCE = frozenset({"hello", "msg", "status", "ack", "link", "health"})
 
 
@@ -147,6 +159,11 @@ class Batch:
             raise LookupError("this database was never opened as a cloud")
         return found
 
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What is on sale, as of this transaction."""
+        return self._catalogues.of(self.work)
+
     def _read_ahead(self, messages: Collection[Incoming], how: Lock) -> None:
         names = sorted({each.name for each in messages})
         self.work.of(Device).lock("name", names, how)
@@ -158,31 +175,31 @@ class Batch:
             return
         self.work.of(Stream).fetch_keys({(each.sender, each.inc) for each in told})
         self.work.of(Early).fetch("peer", names)
-        self.work.of(Applied).fetch_keys(
-            (each.sender, each.inc, each.seq) for each in told if each.seq <= self.mail.received(each.sender, each.inc)
-        )
+        fresh: list[Content] = []
+        known: list[Content] = []
+        for each in told:
+            (fresh if each.seq > self.mail.received(each.sender, each.inc) else known).append(each)
+        self.work.of(Applied).fetch_keys((each.sender, each.inc, each.seq) for each in known)
         if self._indigestible:
             return  # not even looked up
-        fresh = [each for each in told if each.seq > self.mail.received(each.sender, each.inc)]
         stock = {(count.quota, each.sender, count.epoch) for each in fresh for count in getattr(each.body, "stock", ())}
         self.work.of(Line).lock_keys(stock, Lock.CHANGE)
         self._read_doors(fresh)
         kinds.read_ahead(self.work, (each.body for each in fresh))
 
     def _read_doors(self, told: Iterable[Content]) -> None:
-        catalogue = self._catalogues.of(self.work)
         sessions = {
             ticket.event_session
             for each in told
             for ticket in getattr(each.body, "tickets", ())
             if not isinstance(ticket, str)
         }
-        known = (catalogue.event_session.get(each) for each in sessions)
+        known = (self.catalogue.event_session.get(each) for each in sessions)
         self.work.of(Device).fetch("venue", {each[1].venue for each in known if each is not None})
 
     def _believed(self, messages: Iterable[Incoming]) -> list[Content]:
         """Open messages ahead; whatever is wrong with one is found again, and listed, when it is applied."""
-        keys = {each.name: keys_of(self.work, each.name) for each in messages}
+        keys = {name: keys_of(self.work, name) for name in {each.name for each in messages}}
         reads: dict[str, list[tuple[str, Read]]] = {}
         for each in messages:
             if each.leaf == "msg" and (read := self._glance(each)) is not None:
@@ -251,7 +268,7 @@ class Batch:
                 self.work, device, hello.inc, self.cloud, self.wall_ms, epoch=lost_epoch(self.cloud, hello)
             )
             if known and status == "live":
-                retell(self.work, self._catalogues.of(self.work), device.name)
+                retell(self.work, self.catalogue, device.name)
                 self.outcome.addressees.add(device.name)
             log.info("device.life", device=device.name, inc=hello.inc, epoch=device.epoch)
         self._welcome(device, hello, new_life=not introduced)
@@ -272,7 +289,7 @@ class Batch:
         for count in hello.stock:
             self.counts.report(device.name, count, now=count.epoch == device.epoch)
         started = {each.quota for each in self.work.of(Line).where("device", device.name) if each.epoch == device.epoch}
-        self.outcome.waiting |= self._catalogues.of(self.work).quota.keys() - started
+        self.outcome.waiting |= self.catalogue.quota.keys() - started
         self.outcome.moved |= started
         inc = self.cloud.inc
         got = Ack(inc, max(0, hello.downlink.upto) if hello.downlink.inc == inc else 0)
@@ -295,27 +312,19 @@ class Batch:
         return keys_of(self.work, device.name).get(hello.kid) == hello.public.lower()
 
     def _message(self, device: Device, payload: bytes) -> None:
-        last: list[Content] = []
-
-        def verified(envelope: bytes) -> tuple[Content, Private | None]:
-            content, private = self._open(device, envelope)
-            last.append(content)
-            return content, private
-
-        def apply(content: Content, private: Private | None) -> None:
-            self._apply(device.name, content, private)
-
+        opened, apply = partial(self._open, device), partial(self._apply, device.name)
         try:
-            ack = receiver.receive(self.mail, device.name, payload, verified, apply, self.wall_ms)
+            ack = receiver.receive(self.mail, device.name, payload, opened, apply, self.wall_ms)
         except NotIntroduced:
             return
         except (UnknownIssuer, BadSignature) as error:
             self._alarm("strange-key", device.name, str(error), payload)
             return
         device = self._seen(self._device(device.name))
-        if last[0].seq <= ack.upto:
-            device = self._compare(device, last[0], payload)
-        if device.stopped and last[0].inc == device.inc:
+        told = self._opened.read(payload).content
+        if told is not None and told.seq <= ack.upto:
+            device = self._compare(device, told, payload)
+        if device.stopped and ack.inc == device.inc:
             # An ack counts up to a number, whichever history has it; unacknowledged, all of it comes again in the next life.
             self.outcome.acks.pop((device.name, ack.inc), None)
         else:
@@ -323,14 +332,13 @@ class Batch:
 
     def _open(self, device: Device, payload: bytes) -> tuple[Content, Private | None]:
         read = self._opened.read(payload)
-        keys = keys_of(self.work, device.name)
-        public = keys.get(read.envelope.kid)
+        public = public_of(self.work, device.name, read.envelope.kid)
         if public is None:
-            if not keys:
+            if not keys_of(self.work, device.name):
                 raise NotIntroduced("no hello yet")
             raise UnknownIssuer(f"{read.envelope.kid[:32]!r} is no key of {device.name}")
         content = self._opened.open(read, public)
-        if content.org != self.org or not isinstance(content.body, Uplink):
+        if content.org != self.org or type(content.body) not in UPLINKS:
             raise ProtocolError(f"{type(content.body).__name__} for {content.org!r} is not for this cloud")
         if content.inc != device.inc and content.inc not in lives(self.work, device.name):
             raise NotIntroduced("no hello of this life yet")
@@ -381,16 +389,18 @@ class Batch:
         if isinstance(body, KeyPublished):
             self._key_published(device, body)
             return
-        if isinstance(body, Fact):
-            body = facts.named(self.work, body)
-        kinds.apply(kinds.Telling(self.work, device, self.wall_ms, self.counts, private), body)
-        if isinstance(body, Fact):
-            order = body.order if isinstance(body, OrderConfirmed | OrderRequested) else ""
-            self.forwarder.forward(device, body, forgetting.allowed(self.work, order, private))
-            aftermath.follow(self.work, body, self.wall_ms)
-            if isinstance(body, OrderConfirmed):
-                aftermath.sold(self.work, self._catalogues.of(self.work), device, body, self.wall_ms)
-                self.forwarder.release(body.order, tuple(each.ticket for each in body.tickets))
+        at = kinds.Telling(self.work, device, self.wall_ms, self.counts, private)
+        if not is_fact(body):
+            kinds.apply(at, body)
+            return
+        body = facts.named(self.work, body)
+        kinds.apply(at, body)
+        order = body.order if isinstance(body, (OrderConfirmed, OrderRequested)) else ""
+        self.forwarder.forward(device, body, forgetting.allowed(self.work, order, private))
+        aftermath.follow(self.work, body, self.wall_ms)
+        if isinstance(body, OrderConfirmed):
+            aftermath.sold(self.work, self.catalogue, device, body, self.wall_ms)
+            self.forwarder.release(body.order, tuple(each.ticket for each in body.tickets))
 
     def _key_published(self, device: str, body: KeyPublished) -> None:
         if not pin_key(self.work, device, body.kid, body.public, self.wall_ms):
@@ -481,7 +491,7 @@ class Batch:
             self._frozen = True
 
     def _venue_of(self, event_session: str) -> str | None:
-        found = self._catalogues.of(self.work).event_session.get(event_session)
+        found = self.catalogue.event_session.get(event_session)
         if found is None:
             detail = "tickets were sold for a session that no catalogue names"
             self._alarm("unknown-session", event_session[:64], detail, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.records import CheckIn, Device, Letter, Order, Payment, Ticket
@@ -65,7 +65,7 @@ def _parts(work: Work, orders: Iterable[Order]) -> Iterator[tuple[Retold, ...]]:
         yield tuple(part)
 
 
-def _orders(work: Work, sessions: Iterable[str], issuers: Iterable[str]) -> list[Order]:
+def _orders(work: Work, sessions: Collection[str], issuers: Iterable[str]) -> list[Order]:
     work.of(Ticket).fetch("event_session", sessions)
     ids = {each.order_id for at in sessions for each in work.of(Ticket).where("event_session", at)}
     found = {each.id: each for issuer in issuers for each in work.of(Order).where("issuer", issuer)}

@@ -6,7 +6,7 @@ A ticket concerns two devices: the one that issued it and the door of the venue 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple, TypeGuard, get_args
 
 from mqtt_bridge.protocol.messages import (
     CancelRefused,
@@ -41,6 +41,14 @@ Fact = (
     | RequestWithdrawn
 )
 
+_FACTS = frozenset(get_args(Fact))
+
+
+def is_fact(body: object) -> TypeGuard[Fact]:
+    """Whether others must hear of it; many times faster than ``isinstance`` of so long a union."""
+    return type(body) in _FACTS
+
+
 TO_DOORS = (
     OrderConfirmed,
     PaymentTaken,
@@ -54,16 +62,14 @@ TO_DOORS = (
 TO_ISSUER = (PaymentTaken, TicketsVoided, CancelRefused, CheckedIn, Exited, CheckInUndone, RefundPaid)
 
 
-@dataclass(frozen=True)
-class Sale:
+class Sale(NamedTuple):
     """Who issued the tickets a fact is about, and which venues host them."""
 
     issuer: str
     venues: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """Devices to send to now, and what the fact has to wait for: ``order:{id}``, ``ticket:{id}`` or ``venue:{id}``."""
 
     devices: frozenset[str] = frozenset()

@@ -6,8 +6,11 @@ matter of speed. ``step`` undoes what happened inside if it raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager
+from functools import cache
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -29,7 +32,7 @@ class Work:
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
         self._sheets: dict[type[Record], Sheet[Any]] = {}
-        self._undo: list[tuple[Sheet[Any], Key, Record | None]] = []
+        self._undo: list[Change] = []
 
     def of(self, kind: type[R]) -> Sheet[R]:
         """The records of one kind."""
@@ -40,23 +43,15 @@ class Work:
 
     def fetch(self, needs: Iterable[Need]) -> None:
         """Read ahead, with one query per kind and column."""
-        wanted: dict[tuple[type[Record], str], list[object]] = {}
+        wanted: defaultdict[tuple[type[Record], str], set[object]] = defaultdict(set)
         for kind, column, value in needs:
-            wanted.setdefault((kind, column), []).append(value)
+            wanted[kind, column].add(value)
         for (kind, column), values in wanted.items():
             self.of(kind).fetch(column, values)
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
+    def step(self) -> AbstractContextManager[None]:
         """Take back what changes inside if it raises."""
-        mark = len(self._undo)
-        try:
-            yield
-        except BaseException:
-            while len(self._undo) > mark:
-                sheet, key, before = self._undo.pop()
-                sheet.restore(key, before)
-            raise
+        return _Step(self._undo)
 
     def write(self) -> None:
         """Write every change, kind by kind; the set is not used afterwards."""
@@ -65,37 +60,70 @@ class Work:
                 self._sheets[kind].write()
 
 
+Change = tuple["Sheet[Any]", Key, Record | None]
+"""What a key held before it was changed."""
+
+
+@cache
+def key_of(kind: type[Record]) -> Callable[[Record], Key]:
+    """Return the function that gives a record's key."""
+    if len(kind.KEY) > 1:
+        return attrgetter(*kind.KEY)
+    only = attrgetter(*kind.KEY)
+    return lambda record: (only(record),)
+
+
+class _Step:
+    """Undoes changes made since it began; a class, because two begin for each message."""
+
+    __slots__ = ("_mark", "_undo")
+
+    def __init__(self, undo: list[Change]) -> None:
+        self._undo = undo
+        self._mark = len(undo)
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            while len(self._undo) > self._mark:
+                sheet, key, before = self._undo.pop()
+                sheet.restore(key, before)
+
+
 class Sheet(Generic[R]):
     """Records of one kind by key. Records of an index come in the order of their keys, new ones last."""
 
-    def __init__(self, kind: type[R], rows: Rows, undo: list[tuple[Sheet[Any], Key, Record | None]]) -> None:
+    def __init__(self, kind: type[R], rows: Rows, undo: list[Change]) -> None:
         self._kind = kind
         self._rows = rows
         self._undo = undo
         self._now: dict[Key, R] = {}
         self._then: dict[Key, R] = {}
         self._dirty: dict[Key, None] = {}
-        self._known: dict[tuple[str, ...], set[Key]] = {}
+        self._read_keys: set[Key] = set()
+        self._read_values: dict[str, set[object]] = {}
         self._index: dict[str, dict[object, dict[Key, None]]] = {}
+        self._key = key_of(kind)
         self._serial = UNNUMBERED
 
     # --- reading
 
-    def fetch(self, column: str, values: Iterable[object]) -> None:
+    def fetch(self, column: str, values: Collection[object]) -> None:
         """Read ahead what has one of these values."""
-        self._read((column,), [(each,) for each in values], None)
+        self._read(column, values, None)
 
     def fetch_keys(self, keys: Iterable[Key]) -> None:
         """Read ahead by key."""
-        self._read(self._kind.KEY, list(keys), None)
+        self._read_by_key(keys, None)
 
-    def lock(self, column: str, values: Iterable[object], how: Lock) -> None:
+    def lock(self, column: str, values: Collection[object], how: Lock) -> None:
         """Read and lock; call it before anything else reads these records."""
-        self._read((column,), [(each,) for each in values], how)
+        self._read(column, values, how)
 
     def lock_keys(self, keys: Iterable[Key], how: Lock) -> None:
         """Read and lock by key; call it before anything else reads these records."""
-        self._read(self._kind.KEY, list(keys), how)
+        self._read_by_key(keys, how)
 
     def lock_changed(self) -> None:
         """Lock what is about to be changed, in the order of keys; whoever changes several locks them in this order."""
@@ -111,10 +139,8 @@ class Sheet(Generic[R]):
         """Return the record under a key, None if there is none."""
         found = self._now.get(key)
         if found is None and key not in self._then:
-            known = self._known.get(self._kind.KEY)
-            if known is None or key not in known:
-                self._read(self._kind.KEY, [key], None)
-                found = self._now.get(key)
+            self._read_by_key((key,), None)
+            found = self._now.get(key)
         return found
 
     def peek(self, *key: Any) -> R | None:
@@ -123,22 +149,37 @@ class Sheet(Generic[R]):
 
     def where(self, column: str, value: object) -> list[R]:
         """Return the records with this value."""
-        known = self._known.get((column,))
-        if known is None or (value,) not in known:
-            self._read((column,), [(value,)], None)
+        known = self._read_values.get(column)
+        if known is None or value not in known:
+            self._read(column, (value,), None)
+        index = self._index.get(column)
+        keys = (self._indexed(column) if index is None else index).get(value)
+        if not keys:
+            return []
         now = self._now
-        return [now[key] for key in self._indexed(column).get(value, ())]
+        return [now[key] for key in keys]
 
-    def _read(self, columns: tuple[str, ...], values: list[Key], how: Lock | None) -> None:
-        known = self._known.setdefault(columns, set())
-        missing = {each for each in values if each not in known}
-        if not missing:
+    def _read(self, column: str, values: Collection[object], how: Lock | None) -> None:
+        known = self._read_values.setdefault(column, set())
+        if known.issuperset(values):
             return
+        missing = set(values) - known
         known |= missing
+        self._load((column,), [(each,) for each in missing], how)
+
+    def _read_by_key(self, keys: Iterable[Key], how: Lock | None) -> None:
+        columns = self._kind.KEY
+        if len(columns) == 1:
+            self._read(columns[0], [each for (each,) in keys], how)
+        elif missing := set(keys) - self._read_keys:
+            self._read_keys |= missing
+            self._load(columns, missing, how)
+
+    def _load(self, columns: tuple[str, ...], values: Collection[Key], how: Lock | None) -> None:
         if how is None:
-            self._take(self._rows.find(self._kind, columns, missing))
+            self._take(self._rows.find(self._kind, columns, values))
         else:
-            self._take(self._rows.lock(self._kind, columns, missing, how))
+            self._take(self._rows.lock(self._kind, columns, values, how))
 
     def _take(self, records: Iterable[R]) -> None:
         """Add what was read; what is here already is newer."""
@@ -197,15 +238,10 @@ class Sheet(Generic[R]):
                 index.setdefault(new, {})[key] = None
 
     def _indexed(self, column: str) -> dict[object, dict[Key, None]]:
-        index = self._index.get(column)
-        if index is None:
-            index = self._index[column] = {}
-            for key, record in self._now.items():
-                index.setdefault(getattr(record, column), {})[key] = None
+        index = self._index[column] = {}
+        for key, record in self._now.items():
+            index.setdefault(getattr(record, column), {})[key] = None
         return index
-
-    def _key(self, record: R) -> Key:
-        return tuple([getattr(record, column) for column in self._kind.KEY])
 
     def added(self) -> list[R]:
         """The records that are new."""
