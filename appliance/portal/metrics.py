@@ -88,6 +88,8 @@ def _rows(view: GaugesView) -> Iterator[Metric]:
     yield _gauge("marquee_check_ins", "Scans.", ("verdict", "reason"), view.check_ins)
     jobs = {(state,): number for state, number in view.print_jobs.items()}
     yield _gauge("marquee_print_jobs", "Print jobs.", ("state",), jobs)
+    messages = {(state,): number for state, number in view.text_messages.items()}
+    yield _gauge("marquee_text_messages", "Text messages to guests.", ("state",), messages)
     states = {(each.name, each.state): 1 for each in view.hardware}
     yield _gauge("marquee_hardware", "1 for the state a device is in.", ("name", "state"), states)
     since = {(each.name,): each.since_ms / 1000 for each in view.hardware}

@@ -43,7 +43,7 @@ def register(blueprint: Blueprint, opened: Callable[[str], str]) -> None:
                 site().box.run(lambda unit: _ask(unit, booking.find_order(unit, order_id), number))
             except (Invalid, LimitReached):
                 trouble = "limit"
-        where = url_for("attendee.order", token=token, sms=trouble or None, _anchor="sms")
+        where = url_for("attendee.order", token=token, sms=trouble or None)
         return redirect(where, SEE_OTHER)
 
     blueprint.add_url_rule("/tickets/<token>/sms", "sms", ask, methods=["POST"])

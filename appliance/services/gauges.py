@@ -7,7 +7,7 @@ import msgspec
 from appliance.services import hardware, turns
 from appliance.services.box import CLOUD, Unit
 from appliance.services.views import HardwareView
-from appliance.store import allocations, gauges
+from appliance.store import allocations, gauges, sms
 from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol.stock import Totals
 
@@ -32,6 +32,7 @@ class GaugesView(msgspec.Struct, frozen=True):
     waitlist: dict[str, int]
     check_ins: dict[tuple[str, str], int]
     print_jobs: dict[str, int]
+    text_messages: dict[str, int]
     hardware: tuple[HardwareView, ...]
     catalogue_version: int
     state_as_of_ms: int
@@ -55,6 +56,7 @@ def gauges_view(unit: Unit) -> GaugesView:
         waitlist=gauges.entries_by_state(db),
         check_ins=gauges.check_ins_by_verdict(db),
         print_jobs=gauges.print_jobs_by_state(db),
+        text_messages=sms.count_by_state(db),
         hardware=hardware.seen(unit),
         catalogue_version=unit.device.catalogue_version,
         state_as_of_ms=unit.device.state_as_of_ms,
