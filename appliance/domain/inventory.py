@@ -81,7 +81,12 @@ class Shelf:
         return replace(self, totals=_more(self.totals, cancelled=quantity))
 
     def give_back(self, returned: int) -> Shelf:
-        """Return free tickets to the cloud until the ``returned`` total is reached, or as many as are free."""
+        """Return free tickets to the cloud until the ``returned`` total is reached, or as many as are free.
+
+        Of an earlier life nothing is returned, whoever asks: another copy of this database may be selling it.
+        """
+        if not self.current:
+            return self
         number = self.totals.returnable(returned - self.totals.returned, self.held)
         return replace(self, totals=_more(self.totals, returned=number)) if number else self
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FAULTS = 46
 QUIET_MS = 12_000
+UNDER_WAY_MS = 6_000  # longer than anything is delayed
 DECADE_MS, DAY_MS = 10 * 365 * 86_400_000, 86_400_000
 
 Fault = Callable[["Faults"], None]
@@ -294,7 +295,7 @@ class Faults:
         world.centre.wall_offset_ms = 0
         for each in world.devices:
             each.crash_at, each.card.full, each.port.cut = "", False, False
-        self._take_copies_away()
+        self._switch_copies_off()
         for process in world.centre.processes[:1]:
             process.port.cut = False
             process.start()
@@ -306,8 +307,17 @@ class Faults:
                 each.dead = True
                 world.truth.card_lost(each, None)
             each.boot()
+        self.later(UNDER_WAY_MS, self._take_copies_away)
         world.time.after(QUIET_MS, lambda: [each.run(till.want_nothing) for each in world.devices if each.on])
         world.tell("operator", "everything is repaired")
+
+    def _switch_copies_off(self) -> None:
+        """Two machines with one name are silent until all that they said has arrived."""
+        names = {each.name for each in self.world.devices if each.label.endswith(" copy")}
+        for each in self.world.devices:
+            if each.name in names:
+                each.power_off()
+                each.dead = True
 
     def _take_copies_away(self) -> None:
         """Of two machines with one name the one whose life the cloud knows as present stays."""
@@ -316,13 +326,14 @@ class Faults:
             original = next(each for each in world.devices if each.label == copy.name)
             present = world.centre.present_life(copy.name)
             leaving = original if copy.card.row.inc == present else copy
-            leaving.power_off()
-            leaving.dead = True
             world.tell("operator", f"takes {leaving.label} away")
             world.truth.card_lost(leaving, None)
             staying = copy if leaving is original else original
             if world.doors[staying.identity.venue] is leaving:
                 world.doors[staying.identity.venue] = staying
+            if staying.name not in world.sealed:
+                staying.dead = False
+                staying.boot()
 
 
 COMMON: tuple[tuple[Fault, float], ...] = (

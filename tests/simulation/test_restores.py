@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import Hello
 from tests.simulation.device import Device
-from tests.simulation.run import run
 from tests.simulation.world import World
 
 LOSSY_MS = 16_000  # longer than a state waits to be told again
@@ -43,8 +40,3 @@ def test_a_hello_that_was_lost_is_said_again_until_the_restored_cloud_has_heard_
     assert lost
     world.centre.confirm_restored(())
     assert not world.centre.restoring
-
-
-@pytest.mark.parametrize("seed", [9, 99, 2053, 2264, 2275, 30089])
-def test_storms_that_found_something_once(seed: int) -> None:
-    assert not run(seed).violation

@@ -142,6 +142,14 @@ def test_a_recall_returns_what_is_free_and_never_a_hold(box):
     assert totals(box).totals.returned == 5
 
 
+def test_of_an_earlier_life_nothing_is_returned_because_a_copy_of_the_card_may_be_selling_it(box):
+    before = totals(box)
+    box.run(lambda unit: sync.begin_incarnation(unit, "another_board"))
+    box.run(lambda unit: sync.apply_message(unit, _content(ReturnAllocation(ROOM, 1, 5)), None))
+    assert totals(box) == before
+    assert "AllocationReturned" not in [row.kind for row in box.look(lambda unit: unit.mail.unacked("cloud", unit.inc))]
+
+
 def _content(body, origin="cloud") -> Content:
     return Content(v=1, org="org", sender="cloud", origin=origin, inc="1", seq=1, body=body, wall_ms=0)
 
