@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import NamedTuple
 
@@ -12,13 +13,15 @@ _CR, _LF = 0x0D, 0x0A
 # Some scanners frame codes (STX, ETX, EOT) or pass the separators of GS1 codes; they are no sign of a wrong speed.
 _FRAMING = "\t\x02\x03\x04\x1c\x1d\x1e\x1f"
 _BROKEN = "\ufffd"
+_AIM_ID = re.compile(r"\A\][A-Za-z][0-9A-Za-z](?=.)")
 
 
 class Frame(NamedTuple):
     """What a scanner is configured to put around a code.
 
     Both are removed where they are present; a code that lacks them is passed on as it is, because a scanner that
-    lost its configuration is still better than one that is mute.
+    lost its configuration is still better than one that is mute. An AIM identifier (ISO/IEC 15424) such as `]Q1` in front
+    tells the kind of code and is removed, too: scanners add it again when they are reset.
     """
 
     prefix: str = ""
@@ -27,7 +30,7 @@ class Frame(NamedTuple):
     def strip(self, text: str) -> str:
         """The code in `text`, without frame, control characters and spaces around it."""
         kept = "".join(char for char in text if unicodedata.category(char) != "Cc")
-        return kept.removeprefix(self.prefix).removesuffix(self.suffix).strip()
+        return _AIM_ID.sub("", kept.removeprefix(self.prefix)).removesuffix(self.suffix).strip()
 
 
 class Decoder:
@@ -62,8 +65,9 @@ class Decoder:
         # Whole lines at a time, so that a flood costs little.
         *lines, rest = data.replace(b"\r", b"\n").split(b"\n")
         for line in lines:
-            self._append(line)
-            codes.extend(self._take())
+            if line or self.waiting:
+                self._append(line)
+                codes.extend(self._take())
         self._append(rest)
         return codes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from drivers.scanner.layouts import ALT_GR, PAD_DIGITS, SHIFT, Stroke, letter
+from drivers.scanner.layouts import ALT_GR, LETTER_KEYS, PAD_DIGITS, SHIFT, Stroke, letter
 
 Typed = Stroke | str
 """A key pressed, or a letter given by its number (Alt and the number pad), which every keyboard writes alike."""
@@ -87,7 +87,8 @@ class KeyDecoder:
             self._caps = not self._caps
         elif _ALT in self._held:
             self._number += PAD_DIGITS.get(key, "")
-        elif not self._held & (_CTRLS | _META):
+        elif key in LETTER_KEYS and not self._held & (_CTRLS | _META):
+            # Function and arrow keys, which some scanners send around a code, are no letters.
             level = ALT_GR if _ALT_GR in self._held else SHIFT if self._held & _SHIFTS else 0
             self._add(Stroke(key, level, self._caps))
         return False

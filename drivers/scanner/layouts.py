@@ -97,6 +97,9 @@ _ROWS: Mapping[str, tuple[str, str, str]] = {
 # Alike everywhere: the number pad, and the space bar.
 _PAD = {71: "7", 72: "8", 73: "9", 75: "4", 76: "5", 77: "6", 79: "1", 80: "2", 81: "3", 82: "0"}
 _PAD_SIGNS = {55: "*", 74: "-", 78: "+", 98: "/", 83: ".", SPACE_KEY: " "}
+# Keys of other keyboards (Brazil, Japan) that have letters, too, but none that is known here.
+_ELSEWHERE = {89, 117, 121, 124}
+LETTER_KEYS = frozenset({*_KEYS, *_PAD, *_PAD_SIGNS, *_ELSEWHERE})
 PAD_DIGITS: Mapping[int, str] = MappingProxyType(_PAD)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
 from collections.abc import Callable
 
 # Lengths in bytes that chips have: 4, 7 and 10 (ISO/IEC 14443-3), 5 (EM4100), 8 (ISO/IEC 15693).
 _LENGTHS = (4, 5, 7, 8, 10)
+# Readers of EM4100 chips on a serial line (RDM6300, ID-12) put the exclusive or of the five bytes behind them.
+_WITH_CHECK = 6
 _SEPARATORS = re.compile(r"[ :.\-]")
 
 FORMATS = ("hex", "hex-reversed", "dec", "dec-reversed")
@@ -26,9 +30,12 @@ def normal(text: str, written: str) -> str:
 
 def _from_hex(text: str) -> bytes | None:
     digits = _SEPARATORS.sub("", text).removeprefix("0x")
-    if not re.fullmatch(r"[0-9A-Fa-f]+", digits) or len(digits) % 2 or len(digits) // 2 not in _LENGTHS:
+    if not re.fullmatch(r"[0-9A-Fa-f]+", digits) or len(digits) % 2:
         return None
-    return bytes.fromhex(digits)
+    raw = bytes.fromhex(digits)
+    if len(raw) == _WITH_CHECK and functools.reduce(operator.xor, raw) == 0:
+        raw = raw[:-1]
+    return raw if len(raw) in _LENGTHS else None
 
 
 def _from_decimal(text: str) -> bytes | None:

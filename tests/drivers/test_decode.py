@@ -38,6 +38,10 @@ def test_prefix_and_suffix_go_where_they_are_and_their_absence_is_forgiven() -> 
     assert decoder.feed(b"]Q1CODE#\rBARE\r", 0.0) == ["CODE", "BARE"]
 
 
+def test_an_aim_identifier_is_no_part_of_a_code() -> None:
+    assert Decoder().feed(b"]Q1MQ1:6BF\r]C0ABCD-EFGH\r]E\r]QQ\r", 0.0) == ["MQ1:6BF", "ABCD-EFGH", "]E", "]QQ"]
+
+
 def test_a_code_that_is_too_long_is_dropped_whole_and_counted() -> None:
     decoder = Decoder()
     assert decoder.feed(b"x" * MAX_CODE_BYTES + b"\r", 0.0) == ["x" * MAX_CODE_BYTES]

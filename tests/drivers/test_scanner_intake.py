@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,6 +106,8 @@ def test_what_a_wrong_speed_makes_of_a_code_is_noise_and_no_code() -> None:
         ("0077771732", "dec", "04A2B3D4"),
         ("3568542212", "dec-reversed", "04A2B3D4"),
         ("1304955797453559", "dec", "04A2D9B2C13AF7"),
+        ("0A00B1C2D3AA", "hex", "0A00B1C2D3"),
+        ("0A00B1C2D3AB", "hex", "0A00B1C2D3AB"),
         ("MQ1:6BF", "hex", "MQ1:6BF"),
         ("ABC", "hex", "ABC"),
         ("12A4", "dec", "12A4"),
@@ -123,3 +127,20 @@ def test_one_card_has_one_number_in_every_reader(raw: bytes) -> None:
         "dec-reversed": f"{int.from_bytes(raw, 'little'):010d}",
     }
     assert {normal(text, written) for written, text in spellings.items()} == {raw.hex().upper()}
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"\xfe\x81\x00\xff" * 1024, b"A" * 4096, b"A\r" * 128, b"\r" * 4096],
+    ids=["noise", "one endless code", "short codes", "Enter alone"],
+)
+def test_no_flood_grows_memory(piece: bytes) -> None:
+    """Most of a megabyte of noise and of other things that no scanner should send; bounded by what may wait."""
+    decoder, intake = Decoder(), Intake(debounce_s=0.3)
+    tracemalloc.start()
+    for number in range(200):
+        now_s = number / 3
+        intake.put(decoder.feed(piece, now_s), len(piece), now_s)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000

@@ -71,6 +71,12 @@ def test_repeat_control_keys_and_caps_lock_are_understood() -> None:
     assert text_of(strokes_for("ß", "de"), "us") == "-"
 
 
+def test_keys_that_are_no_letters_around_a_code_are_left_out() -> None:
+    f2, num_lock, arrow_down, brazilian = press(60), press(69), press(108), press(89)
+    assert texts(KeyDecoder(), f2 + num_lock + events_for("CODE", end=None) + arrow_down + press(28)) == ["CODE"]
+    assert texts(KeyDecoder(), events_for("A", end=None) + brazilian + press(28)) == [None]
+
+
 def test_events_the_kernel_lost_spoil_one_code_and_are_counted() -> None:
     decoder = KeyDecoder()
     lossy = [*events_for("HALF", end=None), (EV_SYN, SYN_DROPPED, 0), *down(42), *events_for("REST")]

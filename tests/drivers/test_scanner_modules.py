@@ -21,8 +21,8 @@ from tests.drivers.patience import eventually
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pty answers at once, so that less patience shows the same."""
-    monkeypatch.setattr(serial_driver, "ANSWER_S", 0.03)
-    monkeypatch.setattr(serial_driver, "PROBE_S", 0.5)
+    monkeypatch.setattr(serial_driver, "ANSWER_S", 0.05)
+    monkeypatch.setattr(serial_driver, "PROBE_S", 0.8)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_a_factory_reset_while_scanning_is_noticed_and_repaired(module: PtyModul
 
 
 def test_a_module_that_falls_silent_is_unavailable(module: PtyModule) -> None:
-    scanner = open_scanner(module.url + "?proto=gm65&alive=0.1")
+    scanner = open_scanner(module.url + "?proto=gm65&alive=0.2")
     for _ in range(10):
         assert scanner.read(0.05) is None
     assert scanner.health().state is State.READY, "it answers when it is asked"
