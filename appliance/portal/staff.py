@@ -11,11 +11,11 @@ from appliance.domain.errors import LimitReached, Unauthorised
 from appliance.portal import forms, staff_door, staff_messages, staff_more, staff_orders, staff_sell, staff_shifts
 from appliance.services import staff
 from appliance.services.views import StaffMemberView
-from appliance.web import clients, csrf
+from appliance.web import clients, csrf, training
 from appliance.web.site import site
 from appliance.web.texts import _
 
-COOKIE = "staff"
+COOKIE = staff_more.COOKIE
 SEE_OTHER = 303
 _OPEN_TO_ALL = {"staff.sign_in", "staff.enter", "staff.sign_out"}
 
@@ -40,6 +40,7 @@ def require_sign_in() -> AnyResponse | None:
         g.member = site().box.look(lambda unit: staff.authenticate(unit, token))
     except Unauthorised:
         return redirect(url_for("staff.sign_in"), SEE_OTHER)
+    training.enter(g.member)
     if request.method != "GET":
         csrf.check(site(), token, strict=True)
     return None
@@ -97,6 +98,7 @@ def sign_out() -> AnyResponse:
     csrf.require_own_origin(strict=True)
     if token:
         site().box.run(lambda unit: staff.sign_out(unit, token))
+        training.tidy()
     answer: Response = make_response(redirect(url_for("staff.sign_in"), SEE_OTHER))
     answer.delete_cookie(COOKIE, path=blueprint.url_prefix, httponly=True, samesite="Strict")
     return answer

@@ -11,9 +11,10 @@ from werkzeug.wrappers import Response as AnyResponse
 from appliance.domain.admission import Way
 from appliance.domain.errors import Invalid, NotFound
 from appliance.portal import door_page, forms, streams
-from appliance.services import door, idempotency, printing, staff, stationery, switches
+from appliance.services import door, idempotency, printing, stationery, switches
 from appliance.services.box import Unit
 from appliance.services.door_list import print_door_list
+from appliance.web import training
 from appliance.web.site import site, site_of
 from appliance.web.texts import _, plural
 from mqtt_bridge.protocol.messages import Method
@@ -71,16 +72,11 @@ def events() -> AnyResponse:
     """The same, pushed whenever something changes."""
 
     def render() -> tuple[str, str]:
-        page = site().box.look(_page_of_member)
+        training.require(g.token, g.member)
+        page = site().box.look(door_page.page)
         return page.mark, render_template("staff/fragment.html", page=page)
 
     return streams.stream(_places(), render, request.args.get("mark", ""))
-
-
-def _page_of_member(unit: Unit) -> door_page.DoorPage:
-    """The page, for whoever is still signed in."""
-    staff.authenticate(unit, g.token)
-    return door_page.page(unit)
 
 
 def _make_places(state: BlueprintSetupState) -> None:

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
+from appliance.domain.errors import LimitReached
+from appliance.portal.staff_door import SEE_OTHER
 from appliance.services import sms, switches
+from appliance.web import training
 from appliance.web.site import site
+from appliance.web.texts import _
+
+COOKIE = "staff"
 
 
 def register(blueprint: Blueprint) -> None:
     """Serve the page below ``blueprint``."""
     blueprint.add_url_rule("/more", "more", show_more)
+    blueprint.add_url_rule("/training", "training", switch_training, methods=["POST"])
 
 
 def show_more() -> str:
     """Links to the pages that are not in the tabs, and which way each lane counts."""
+    return _page("")
+
+
+def _page(notice: str) -> str:
     lanes, texts = site().box.look(lambda unit: (switches.lanes(unit), sms.wanting_a_look(unit)))
-    return render_template("staff/more.html", lanes=lanes, texts=texts)
+    return render_template("staff/more.html", lanes=lanes, texts=texts, notice=notice)
+
+
+def switch_training() -> AnyResponse:
+    """Begin or end practising, for this sign-in only."""
+    token = request.cookies.get(COOKIE, "")
+    if request.form.get("value") != "on":
+        training.end(token)
+        return redirect(url_for("staff.door"), SEE_OTHER)
+    try:
+        training.begin(token)
+    except LimitReached as refusal:
+        notice = _("Too many people are in training already. Ask one of them to end it.")
+        return make_response(_page(notice), refusal.status)
+    return redirect(url_for("staff.door"), SEE_OTHER)

@@ -77,7 +77,7 @@ def reprint(unit: Unit, job_id: int, staff: str) -> PrintJob:
         msg = "This job has not been printed yet; it is still in the queue."
         raise Invalid(msg, field="job")
     unit.wakes.add("desk")
-    copy = jobs.add(unit.db, row.kind, row.document, unit.now.wall_ms, job_id)
+    copy = jobs.add(unit.db, row.kind, row.document, unit.now.wall_ms, job_id, training=row.training)
     unit.audit(staff, "reprint", str(job_id))
     return view(_find(unit, copy))
 
@@ -142,6 +142,7 @@ def view(row: Row[Any]) -> PrintJob:
         changed_at_ms=row.changed_at_ms,
         printer=row.printer,
         waits=row.state == "queued" or _still_tried(row),
+        training=row.training,
     )
 
 

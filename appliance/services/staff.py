@@ -71,7 +71,7 @@ def grant_token(unit: Unit, token: str, badge: str, name: str, life_s: int) -> S
     records.add_staff_token(
         unit.db,
         {
-            "sha256": _hash(token),
+            "sha256": hash_of(token),
             "badge": badge,
             "name": name,
             "boot_id": unit.now.boot_id,
@@ -83,16 +83,16 @@ def grant_token(unit: Unit, token: str, badge: str, name: str, life_s: int) -> S
 
 def authenticate(unit: Unit, token: str) -> StaffMemberView:
     """Return who holds the token; raises ``Unauthorised`` if it is unknown, over, or from an earlier boot."""
-    row = records.find_staff_token(unit.db, _hash(token))
+    row = records.find_staff_token(unit.db, hash_of(token))
     if row is None or row.boot_id != unit.now.boot_id or row.expires_boot_ms <= unit.now.boot_ms:
         msg = "Please sign in with your badge and PIN."
         raise Unauthorised(msg)
-    return StaffMemberView(row.badge, row.name)
+    return StaffMemberView(row.badge, row.name, row.training)
 
 
 def sign_out(unit: Unit, token: str) -> None:
     """End a token; ending it twice changes nothing."""
-    row = records.find_staff_token(unit.db, _hash(token))
+    row = records.find_staff_token(unit.db, hash_of(token))
     if row is not None:
         records.drop_staff_token(unit.db, row.sha256)
         unit.audit(row.badge, "sign_out")
@@ -109,5 +109,6 @@ def _who(member: StaffMember | None) -> str:
     return member.badge if member else "unknown"
 
 
-def _hash(token: str) -> str:
+def hash_of(token: str) -> str:
+    """Return what is stored of a token."""
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()

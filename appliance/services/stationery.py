@@ -11,6 +11,7 @@ from appliance.services.views import PrintJob
 from appliance.store import documents as rows
 
 REPRINT = "REPRINT"
+TRAINING = "TRAINING - NOT VALID"
 
 
 def stationery_for(unit: Unit, job: PrintJob) -> Stationery:
@@ -23,7 +24,8 @@ def stationery_for(unit: Unit, job: PrintJob) -> Stationery:
 
 def marks_of(job: PrintJob) -> tuple[str, ...]:
     """Return the words that stand on top of a job's paper, whatever the template says."""
-    return (REPRINT,) if job.reprint_of is not None else ()
+    reprint = (REPRINT,) if job.reprint_of is not None else ()
+    return (TRAINING, *reprint) if job.training else reprint
 
 
 def picture(unit: Unit, job_id: int) -> bytes:

@@ -245,7 +245,7 @@ class HardwareView(msgspec.Struct, frozen=True):
 class PrintJob(msgspec.Struct, frozen=True):
     """A job of the spool; ``document`` is JSON of ``appliance.domain.printing``, ``printer`` the one that had it last.
 
-    ``waits`` while a printer will still take it by itself.
+    ``waits`` while a printer will still take it by itself; ``training``: nothing of it is real, and the paper says so.
     """
 
     id: int
@@ -259,6 +259,7 @@ class PrintJob(msgspec.Struct, frozen=True):
     changed_at_ms: int
     printer: str = ""
     waits: bool = False
+    training: bool = False
 
 
 class SmsView(msgspec.Struct, frozen=True):
@@ -353,10 +354,11 @@ class StaffToken(msgspec.Struct, frozen=True):
 
 
 class StaffMemberView(msgspec.Struct, frozen=True):
-    """Who is signed in."""
+    """Who is signed in; ``training`` names the copy they practise on, empty for real work."""
 
     badge: str
     name: str
+    training: str = ""
 
 
 class AssetView(msgspec.Struct, frozen=True):

@@ -11,10 +11,18 @@ from appliance.store.tables import print_job
 _WAITS = or_(print_job.c.state == "queued", and_(print_job.c.state == "failed", print_job.c.given_up.is_(False)))
 
 
-def add(db: Connection, kind: str, document: bytes, at_ms: int, reprint_of: int | None) -> int:
+def add(
+    db: Connection, kind: str, document: bytes, at_ms: int, reprint_of: int | None, *, training: bool = False
+) -> int:
     """Queue a job; return its id."""
     row = print_job.insert().values(
-        kind=kind, document=document, state="queued", reprint_of=reprint_of, created_at_ms=at_ms, changed_at_ms=at_ms
+        kind=kind,
+        document=document,
+        state="queued",
+        reprint_of=reprint_of,
+        created_at_ms=at_ms,
+        changed_at_ms=at_ms,
+        training=training,
     )
     return int(db.execute(row.returning(print_job.c.id)).scalar_one())
 
@@ -22,6 +30,11 @@ def add(db: Connection, kind: str, document: bytes, at_ms: int, reprint_of: int 
 def find(db: Connection, job: int) -> Row[Any] | None:
     """Return a job."""
     return db.execute(select(print_job).where(print_job.c.id == job)).first()
+
+
+def queued(db: Connection) -> list[Row[Any]]:
+    """Return the jobs that no printer had yet, oldest first."""
+    return list(db.execute(select(print_job).where(print_job.c.state == "queued").order_by(print_job.c.id)))
 
 
 def next_for(db: Connection, *, failed_only: bool) -> Row[Any] | None:

@@ -95,6 +95,18 @@ def find_staff_token(db: Connection, sha256: str) -> Row[Any] | None:
     return _STAFF_TOKEN.first(db, hash=sha256)
 
 
+def set_training(db: Connection, sha256: str, name: str) -> None:
+    """Note which copy a sign-in practises on, empty for none."""
+    db.execute(update(staff_token).where(staff_token.c.sha256 == sha256).values(training=name))
+
+
+def trainings(db: Connection, now: Now) -> set[str]:
+    """Return the copies that sign-ins practise on which have not ended."""
+    alive = and_(staff_token.c.boot_id == now.boot_id, staff_token.c.expires_boot_ms > now.boot_ms)
+    query = select(staff_token.c.training).where(staff_token.c.training != "", alive)
+    return set(db.execute(query).scalars())
+
+
 def drop_staff_token(db: Connection, sha256: str) -> None:
     """Delete a staff token."""
     db.execute(staff_token.delete().where(staff_token.c.sha256 == sha256))

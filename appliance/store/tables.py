@@ -300,6 +300,7 @@ print_job = Table(
     Column("changed_at_ms", BigInteger, nullable=False),
     Column("printer", String, nullable=False, default="", server_default=""),  # that had it last
     Column("given_up", Boolean, nullable=False, default=False, server_default="0"),  # failed, and nobody tries again
+    Column("training", Boolean, nullable=False, default=False, server_default="0"),  # made for practice
 )
 Index("print_job_state", print_job.c.state, print_job.c.id)
 
@@ -344,6 +345,7 @@ staff_token = Table(
     Column("name", String, nullable=False),
     Column("boot_id", String, nullable=False),
     Column("expires_boot_ms", BigInteger, nullable=False),
+    Column("training", String, nullable=False, default="", server_default=""),  # the copy it practises on
 )
 
 # Failed and successful sign-ins, sales, payments, comps, cancels, undos, reprints: who did what.

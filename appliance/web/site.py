@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 from flask.sansio.app import App
 
 from appliance.services.box import Box
@@ -55,7 +55,13 @@ def install(app: Flask, box: Box, settings: WebSettings) -> Site:
 
 
 def site() -> Site:
-    """Return the site of the request being answered."""
+    """Return the site of the request being answered; for somebody in training its box is their copy (``web.training``)."""
+    box: Box | None = g.get("practice")
+    return real_site() if box is None else replace(real_site(), box=box)
+
+
+def real_site() -> Site:
+    """Return the site with the real box, whoever asks."""
     return site_of(current_app)
 
 

@@ -1,0 +1,75 @@
+"""Which box a request works in: the real one, or the copy that whoever is signed in practises on."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from flask import g
+
+from appliance.domain.errors import Unauthorised
+from appliance.services import staff, training
+from appliance.services.box import Box
+from appliance.services.views import StaffMemberView
+from appliance.web.site import Site, real_site
+from mqtt_bridge.keys import KeyFile
+
+FOLDER = "training"
+_opened: OrderedDict[Path, Box] = OrderedDict()
+_lock = threading.Lock()
+
+
+def enter(member: StaffMemberView) -> None:
+    """Have the rest of this request work in the copy of a member in training; a copy that got lost is made anew.
+
+    Never falls back to the real box: whoever thinks they practise must not sell.
+    """
+    if member.training:
+        g.practice = _box(real_site(), member.training)
+
+
+def require(token: str, member: StaffMemberView) -> None:
+    """Raise ``Unauthorised`` unless a sign-in still is as it was: valid, and in the same box.
+
+    For what goes on answering after its request began.
+    """
+    if real_site().box.look(lambda unit: staff.authenticate(unit, token)) != member:
+        raise Unauthorised("This sign-in began or ended training.")
+
+
+def begin(token: str) -> None:
+    """Have a sign-in practise from the next request on; raises ``LimitReached``."""
+    here = real_site()
+    training.begin(here.box, token, folder(here))
+
+
+def end(token: str) -> None:
+    """Have a sign-in do real work from the next request on."""
+    here = real_site()
+    training.end(here.box, token, folder(here))
+
+
+def tidy() -> None:
+    """Delete the copies of sign-ins that ended."""
+    here = real_site()
+    training.tidy(here.box, folder(here))
+
+
+def folder(here: Site) -> Path:
+    """Where this device's copies are."""
+    return here.settings.data / FOLDER
+
+
+def _box(here: Site, name: str) -> Box:
+    path = folder(here) / f"{name}.db"
+    with _lock:
+        box = _opened.get(path)
+        if box is None or not path.exists():
+            training.make_copy(here.box, folder(here), name)
+            box = training.box_of(here.box, path, KeyFile(path.with_suffix(".pem")))
+            _opened[path] = box
+        _opened.move_to_end(path)
+        while len(_opened) > training.MOST_AT_ONCE:
+            _opened.popitem(last=False)[1].database.close()
+        return box
