@@ -85,3 +85,15 @@ def test_a_stream_ends_by_itself_so_that_no_thread_serves_a_phone_that_is_gone(
 
 def test_strangers_get_no_stream(phone: Phone) -> None:
     assert phone.http.get("/staff/live/events").status_code == 303
+
+
+def test_a_screen_in_training_follows_the_practice_and_ends_when_that_ends(door: Phone) -> None:
+    """The sign-in is looked up in the real rows, what is shown in the copy."""
+    door.send(door.get("/staff/more"), "/training", value="on")
+    with closing(opened(door)) as answer:
+        told = events(answer)
+        assert "Ready" in next(told)
+        door.send(door.get(f"/staff/sell/{ADULT}"), "/sell", method="cash")
+        assert 'data-verdict="admitted"' in next(told)
+        door.send(door.get("/staff/"), "/training", value="off")
+        assert next(told) == "over"
