@@ -12,7 +12,7 @@ from flask import Response, request
 
 from appliance.domain.client import Client
 from appliance.portal.routes import Route, View
-from appliance.services import asking, idempotency, staff
+from appliance.services import asking, idempotency
 from appliance.services.box import Unit
 from appliance.web import bodies, clients, training
 from appliance.web.site import Site, site
@@ -121,16 +121,15 @@ def reading(route: Route, query: Callable[..., Any], shape: Callable[[Any], obje
 
 def _caller(here: Site, route: Route, key: str) -> tuple[Caller, str | None]:
     if route.who == "staff":
-        return signed_in(here), None
+        return signed_in(), None
     guest = clients.identify(here, retry_key=key)
     return Caller(guest.client), guest.token if route.who == "guest" else None
 
 
-def signed_in(here: Site) -> Caller:
+def signed_in() -> Caller:
     """Return the member of staff whose bearer this is; raises ``Unauthorised``."""
     token = bodies.bearer()
-    member = here.box.look(lambda unit: staff.authenticate(unit, token))
-    training.enter(member)
+    member = training.member_of(token)
     return Caller(Client(f"staff:{member.badge}", clients.address(), kind="staff"), member.badge)
 
 

@@ -56,7 +56,7 @@ def require_watcher() -> None:
     """Raise ``Forbidden`` or ``Unauthorised`` unless the caller may read figures."""
     here = site()
     if request.headers.get("Authorization"):
-        signed_in(here)
+        signed_in()
         return
     passed_on = not here.settings.behind_proxy and any(name in request.headers for name in _FORWARDED)
     if passed_on or clients.address() not in here.settings.metrics_from:

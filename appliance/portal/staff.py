@@ -37,10 +37,9 @@ def require_sign_in() -> AnyResponse | None:
     token = request.cookies.get(COOKIE, "")
     try:
         g.token = token
-        g.member = site().box.look(lambda unit: staff.authenticate(unit, token))
+        g.member = training.member_of(token)
     except Unauthorised:
         return redirect(url_for("staff.sign_in"), SEE_OTHER)
-    training.enter(g.member)
     if request.method != "GET":
         csrf.check(site(), token, strict=True)
     return None

@@ -70,10 +70,11 @@ def show_exit(notice: str = "") -> str:
 
 def events() -> AnyResponse:
     """The same, pushed whenever something changes."""
+    token, member, box = g.token, g.member, site().box
 
     def render() -> tuple[str, str]:
-        training.require(g.token, g.member)
-        page = site().box.look(door_page.page)
+        training.require(token, member)
+        page = box.look(door_page.page)
         return page.mark, render_template("staff/fragment.html", page=page)
 
     return streams.stream(_places(), render, request.args.get("mark", ""))
