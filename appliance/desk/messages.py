@@ -18,7 +18,8 @@ from drivers.errors import DeviceError
 from drivers.health import Health, State
 from drivers.modem.api import SEND_S, Modem, NotSent
 
-IDLE_S = 10.0
+# How soon an unplugged modem is noticed while nobody asks for anything.
+IDLE_S = 2.0
 NOT_READY_S = 5.0
 log = structlog.get_logger()
 

@@ -32,7 +32,7 @@ _RELATIVE = 1
 _FAILED, _LOCKED, _DISABLED, _REGISTERED = -1, 2, 3, 8
 _LOCKS = {2: Sim.PIN, 4: Sim.PUK}
 _SIM_MISSING = 2
-_IN_A_NETWORK = frozenset({1, 5, 6, 7})
+_IN_A_NETWORK = frozenset({1, 5, 6, 7, 9, 10})
 _SMS_SENT = 5
 _CAUSES = {
     "MeFailure": 300,

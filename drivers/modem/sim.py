@@ -59,6 +59,11 @@ class SimModem:
         self._changed = threading.Event()
         self._health = HealthRecord()
 
+    @property
+    def fault(self) -> Fault | None:
+        """What is wrong with it now."""
+        return self._fault
+
     def set_fault(self, fault: Fault | str | None) -> None:
         """Break the modem in one way, or mend it with None; raises `ValueError` for a name it does not know."""
         self._fault = Fault(fault) if fault is not None else None

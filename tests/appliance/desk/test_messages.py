@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import random
 import threading
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from appliance.desk.messages import IDLE_S, MessagePump
+from appliance.desk.process import Addresses, Desk
 from appliance.services import booking, sms
 from appliance.services.booking import Item
 from drivers.modem.api import Sent
+from drivers.modem.pty import PtyModem
 from drivers.modem.sim import SimModem
+from drivers.modem.simulator import Fault
 from tests.drivers.patience import eventually
-from tests.support.box import CHILD, TestBox, guest
+from tests.drivers.pdu_oracle import joined
+from tests.support.box import CHILD, ROOM, TestBox, guest, make_box
 
 NUMBER = "+491701234567"
 
@@ -135,3 +142,55 @@ def test_a_woken_pump_sends_at_once_and_ends_when_told(box: TestBox, modem: SimM
     thread.join(5)
     assert not thread.is_alive()
     assert len(modem.messages) == 1
+
+
+def test_through_a_storm_of_faults_nobody_is_told_twice(tmp_path: Path) -> None:
+    """Every message ends somewhere, those called sent arrived once, those called not sent never."""
+    box = make_box(tmp_path, grants={ROOM: 40})
+    chance = random.Random(7)
+    modem = SimModem()
+    for who in range(30):
+        ask(box, who)
+    pump = MessagePump(box, modem, per_hour=1000, send_s=0.01)
+    for _ in range(400):
+        modem.set_fault(chance.choice([None, None, None, *Fault]))
+        pump.step()
+        if chance.random() < 0.05:
+            # The desk is killed between taking a message and hearing what became of it, and starts again.
+            claimed = box.run(lambda unit: sms.claim(unit, 1000))
+            if claimed is not None and modem.fault is None and chance.random() < 0.5:
+                modem.messages.append((claimed.number, claimed.text))
+            pump = MessagePump(box, modem, per_hour=1000, send_s=0.01)
+            box.run(sms.recover)
+        box.turn.advance(chance.choice([1_000, 20_000, 60_000]))
+    taken = Counter(text for _number, text in modem.messages)
+    assert set(taken.values()) == {1}
+    by_state: dict[str, int] = Counter(states(box))
+    assert sum(by_state.values()) == 30
+    assert set(by_state) <= {"sent", "failed", "ambiguous"}
+    failed = {f"Code {each.id - 1}" for each in box.look(sms.recent) if each.state == "failed"}
+    assert not failed & set(taken)
+    assert by_state["sent"] <= len(taken) <= by_state["sent"] + by_state["ambiguous"]
+    assert min(by_state[state] for state in ("sent", "failed", "ambiguous")) > 0
+    box.database.close()
+
+
+def test_from_the_row_to_the_wire(box: TestBox, tmp_path: Path) -> None:
+    """The desk with the AT driver on a serial line; another library reads what came out."""
+    device = PtyModem(tmp_path / "modem")
+    device.start()
+    ask(box)
+    desk = Desk(box, Addresses(modem=f"{device.url}?timeout=1", messages_per_hour=30))
+    stop = threading.Event()
+    thread = threading.Thread(target=desk.run, args=(tmp_path / "desk.sock", stop), daemon=True)
+    thread.start()
+    assert eventually(lambda: states(box) == ["sent"])
+    assert joined(list(device.modem.pdus)) == [(f"{NUMBER}1", "Code 1")]
+    assert eventually(lambda: box.look(sms.offered))
+    device.unplug()
+    assert eventually(lambda: not box.look(sms.offered))
+    stop.set()
+    desk.wake("desk")
+    thread.join(10)
+    device.stop()
+    assert not thread.is_alive()
