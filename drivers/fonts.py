@@ -59,6 +59,10 @@ def face_for(char: str, size: int, bold: bool = False) -> Face | None:
     return next((face for face in faces(size, bold) if _has(face, char)), None)
 
 
+def _is_fixed_width(face: Face) -> bool:
+    return not isinstance(face, ImageFont.FreeTypeFont) or face.getlength("i") == face.getlength("M")
+
+
 @functools.cache
 def _unshaped(face: ImageFont.FreeTypeFont) -> ImageFont.FreeTypeFont:
     return face.font_variant(layout_engine=ImageFont.Layout.BASIC)
@@ -104,7 +108,11 @@ def _split_by_face(text: str, size: int, bold: bool, backwards: bool) -> list[tu
 
     One font that has everything comes first, because only within one font are two directions put in order.
     """
-    whole = next((face for face in faces(size, bold) if all(_has(face, char) for char in text)), None)
+    known = faces(size, bold)
+    if backwards:
+        # Arabic letters pressed into cells of one width are hard to read; Hebrew loses nothing.
+        known = tuple(sorted(known, key=_is_fixed_width))
+    whole = next((face for face in known if all(_has(face, char) for char in text)), None)
     if whole is not None:
         return [(text, whole)]
     parts: list[tuple[str, Face | None]] = []
