@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
+from appliance.services import hardware, sms
 from tests.browser.conftest import PHONE, Venue, reload, sign_in
 from tests.browser.looks import complaints
 
@@ -101,6 +102,41 @@ def test_staff_pages(thumb: Page, venue: Venue, language: str):
     thumb.goto(f"/staff/{query}")
     thumb.locator("a[href*='/staff/unpaid/']").first.click()
     look("unpaid")
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+def test_pages_with_text_messages(thumb: Page, venue: Venue):
+    # German, whose words are the longer ones.
+    query = "?lang=de"
+    found = {}
+
+    def look(name: str) -> None:
+        found[name] = complaints(thumb)
+
+    venue.box.run(lambda unit: hardware.report(unit, "modem", "ready", "Registered.", unit.now.wall_ms))
+    thumb.goto(f"/events/paper-moons{query}")
+    thumb.click("button.primary")
+    look("offered while booking")
+    thumb.check("[name=sms]")
+    thumb.click("button.primary")
+    assert thumb.locator("[role=alert]").count() == 1
+    look("no number")
+    thumb.uncheck("[name=sms]")
+    thumb.click("button.primary")
+    look("offered afterwards")
+    thumb.fill("#number", "0170 1234567")
+    thumb.click("#sms button")
+    look("on its way")
+    venue.box.run(lambda unit: sms.claim(unit, 9))
+    venue.box.run(lambda unit: sms.finish(unit, 1, sms.Outcome("ambiguous", "The modem did not say.")))
+    reload(thumb)
+    look("perhaps sent")
+    thumb.goto(f"/staff/sign-in{query}")
+    sign_in(thumb)
+    thumb.goto(f"/staff/messages{query}")
+    look("to decide")
+    thumb.click("[value=arrived]")
+    look("decided")
     assert {name: each for name, each in found.items() if each} == {}
 
 
