@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -159,6 +160,86 @@ def test_without_a_card_read_returns_in_time(scanner: Scanner) -> None:
     assert scanner.read(0.1) is None
     assert scanner.read(0) is None
     assert 0.09 <= time.monotonic() - start < 2
+
+
+class Scard:
+    """The library's calls for a reader without cards, that do what a test wants: a stand-in for what cannot be pulled out here."""
+
+    SCARD_S_SUCCESS, SCARD_E_TIMEOUT, SCARD_E_NO_READERS_AVAILABLE, SCARD_SCOPE_SYSTEM = 0, 1, 2, 2
+    SCARD_STATE_UNAWARE, SCARD_STATE_UNKNOWN, SCARD_STATE_UNAVAILABLE, SCARD_STATE_PRESENT = 0, 4, 8, 0x20
+
+    def __init__(self, readers: list[str] | None = None) -> None:
+        self.readers = ["ACS ACR122U 00 00"] if readers is None else readers
+        self.state = 0
+        self.answers = threading.Event()
+        self.answers.set()
+        self.failure: Exception | None = None
+
+    def SCardEstablishContext(self, _scope: int) -> tuple[int, int]:  # noqa: N802 - the library's name
+        self.answers.wait(20)
+        return 0, 1
+
+    def SCardReleaseContext(self, _context: int) -> None:  # noqa: N802 - the library's name
+        pass
+
+    def SCardListReaders(self, _context: int, _groups: list[str]) -> tuple[int, list[str]]:  # noqa: N802 - the library's name
+        return (0, self.readers) if self.readers else (2, [])
+
+    def SCardGetStatusChange(self, _context: int, wait_ms: int, _states: object) -> tuple[int, list]:  # noqa: N802 - the library's name
+        if self.failure is not None:
+            raise self.failure
+        if not self.state:
+            time.sleep(wait_ms / 10_000)
+            return 1, []
+        return 0, [("", self.state, [])]
+
+
+@pytest.fixture
+def scard(monkeypatch: pytest.MonkeyPatch) -> Scard:
+    stand_in = Scard()
+    monkeypatch.setattr(pcsc, "_library", lambda: stand_in)
+    monkeypatch.setattr(pcsc, "OPEN_S", 0.2)
+    return stand_in
+
+
+def test_a_reader_that_is_pulled_out_is_absent_and_comes_back(scard: Scard) -> None:
+    scanner = open_scanner("pcsc://")
+    scanner.open()
+    scard.state = Scard.SCARD_STATE_UNKNOWN
+    with pytest.raises(DeviceUnavailable, match="was unplugged"):
+        scanner.read(5.0)
+    assert scanner.health().state is State.ABSENT
+    with pytest.raises(DeviceUnavailable, match="not open"):
+        scanner.read(0)
+    scard.readers = []
+    with pytest.raises(DeviceUnavailable, match="no card reader"):
+        scanner.open()
+    scard.readers, scard.state = ["ACS ACR122U 00 00"], 0
+    scanner.open()
+    assert scanner.health().state is State.READY
+    scanner.close()
+
+
+def test_a_service_that_never_answers_keeps_nobody_and_piles_nothing_up(scard: Scard) -> None:
+    scard.answers.clear()
+    scanner = scanner_for("pcsc://")
+    start = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(DeviceUnavailable, match="does not answer"):
+            scanner.open()
+    with pytest.raises(DeviceUnavailable, match="hangs"):
+        scanner.open()
+    assert time.monotonic() - start < 6
+    scard.answers.set()
+    assert eventually(lambda: _opens(scanner))
+    scanner.close()
+
+
+def test_a_library_that_fails_is_reported(scard: Scard) -> None:
+    scanner = open_scanner("pcsc://")
+    scard.failure = OverflowError("nobody foresaw this")
+    with pytest.raises(DeviceUnavailable, match="nobody foresaw this"):
+        scanner.read(5.0)
 
 
 def test_without_the_library_its_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

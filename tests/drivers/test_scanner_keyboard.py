@@ -7,6 +7,7 @@ import random
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from drivers import BadDeviceUrl, DeviceUnavailable, State, open_scanner, scanne
 from drivers.errors import MissingLibrary
 from drivers.scanner.evdev import KeyboardScanner
 from drivers.scanner.guess import LayoutGuess, pattern
-from drivers.scanner.keys import EV_KEY, EV_SYN, MAX_KEYS, SYN_DROPPED, KeyDecoder, text_of
+from drivers.scanner.keys import EV_KEY, EV_SYN, MAX_KEYS, SYN_DROPPED, SYN_REPORT, KeyDecoder, text_of
 from drivers.scanner.layouts import NAMES, TABLES, strokes_for
 from drivers.scanner.typist import Event, down, events_for, numbered_events_for, press, up
 from mqtt_bridge.protocol import base45
@@ -292,6 +293,25 @@ def test_a_card_reader_that_types_numbers_gives_the_card_s_number(keyboard: Pret
     scanner = open_scanner(keyboard.url + "?uid=dec-reversed")
     keyboard.scan("2596069124")
     assert scanner.read(2.0) == "04DFBC9A"
+    scanner.close()
+
+
+def test_codes_that_were_lost_on_the_way_are_reported(keyboard: PretendKeyboard) -> None:
+    scanner = open_scanner(keyboard.url)
+    keyboard.send(
+        [*events_for("HALF", end=None), (EV_SYN, SYN_DROPPED, 0), (EV_SYN, SYN_REPORT, 0), *events_for("A CODE")]
+    )
+    assert scanner.read(0.1) is None
+    assert scanner.health().state is State.DEGRADED
+    assert "Scan again" in scanner.health().reason
+    keyboard.scan("A CODE")
+    assert scanner.read(2.0) == "A CODE"
+    sender = threading.Thread(target=keyboard.scan, args=["x" * (MAX_KEYS + 1)])
+    sender.start()
+    assert scanner.read(1.0) is None
+    sender.join()
+    assert "too long" in scanner.health().reason
+    assert scanner.health().detail["dropped"] == "2"
     scanner.close()
 
 

@@ -192,6 +192,40 @@ def test_codes_and_answers_that_come_byte_by_byte_are_kept_apart(module: PtyModu
     scanner.close()
 
 
+def test_a_code_whose_end_looks_like_an_answer_is_not_kept_back(module: PtyModule) -> None:
+    scanner = open_scanner(module.url + "?proto=gm65&gap=0.1")
+    for number, end in enumerate((b"\x02", b"\x02\x00", b"\x02\x00\x00\x09")):
+        module.send(b"CODE-%d" % number + end)
+        assert scanner.read(2.0) == f"CODE-{number}"
+    scanner.close()
+
+
+def test_a_cable_pulled_while_the_module_is_looked_for_ends_the_search(
+    module: PtyModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serial_driver, "PROBE_S", 30.0)
+    module.mute = True
+    hand = threading.Timer(0.2, module.unplug)
+    hand.start()
+    scanner = scanner_for(module.url + "?proto=gm65")
+    with pytest.raises(DeviceUnavailable):
+        scanner.open()
+    hand.join()
+    assert scanner.health().state is State.ABSENT
+    assert "gone" in scanner.health().reason
+
+
+def test_a_speed_that_cannot_be_set_is_said(module: PtyModule, tmp_path: Path) -> None:
+    other = PtyModule(RtBrain(), tmp_path / "rt")
+    scanner = open_scanner(other.url + "?proto=rt&baud=115200")
+    assert scanner.health().state is State.DEGRADED
+    assert "its baud rate" in scanner.health().reason
+    other.scan("CODE")
+    assert scanner.read(2.0) == "CODE"
+    scanner.close()
+    other.close()
+
+
 def test_a_plain_scanner_at_the_wrong_speed_is_said_to_be_unreadable(module: PtyModule) -> None:
     module.brain.baud = 115200
     scanner = open_scanner(module.url + "?baud=9600&gap=0.05")
