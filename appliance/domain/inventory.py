@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from appliance.domain.errors import SoldOut, SoldOutHere
 from mqtt_bridge.protocol.messages import Granted, StockCount
 from mqtt_bridge.protocol.stock import Totals
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
+class Shelf(Struct, frozen=True):
     """What this device has of one quota in one epoch; only the ``current`` epoch's shelf is sold from.
 
     ``held``: tickets in open holds. As of ``as_of_ms`` the cloud knew of ``elsewhere`` tickets at other places (None until it

@@ -7,10 +7,10 @@ somebody in line is never theirs, in whichever order a transaction does things.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
+from msgspec.structs import replace
 from sqlalchemy import Row
 
 from appliance.domain import sale

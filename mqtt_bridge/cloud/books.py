@@ -47,7 +47,7 @@ class Book:
     @property
     def pool(self) -> int:
         """Tickets that may still be granted."""
-        return pool(self.quota.limit, self.quota.extra, [each.totals for each in self.lines.values()])
+        return pool(self.quota.limit, self.quota.extra, self.lines.values())
 
     def kept(self, wall_ms: int) -> int:
         """Tickets of the pool that are kept for rebooking."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
 
 from mqtt_bridge.cloud.records import KINDS, Asked, CatalogueVersion, Cloud, Device, Letter, Line, Quota, Record
 from mqtt_bridge.cloud.rows import Figures, Lock, Rows
+from mqtt_bridge.cloud.work import key_of
 from mqtt_bridge.journal import Journal, Table
 from mqtt_bridge.mailbox.memory import MemoryMail
 from mqtt_bridge.mailbox.rows import Mail, Outgoing
@@ -78,6 +80,34 @@ class MemoryStore:
         return twin
 
 
+class _Index:
+    """Keys by the value of a column."""
+
+    def __init__(self, column: str, journal: Journal) -> None:
+        self.column = column
+        self.keys: dict[object, dict[Key, None]] = {}
+        self._journal = journal
+
+    def move(self, key: Key, before: Record | None, after: Record | None) -> None:
+        """Follow a change of a row."""
+        old = (getattr(before, self.column),) if before is not None else ()
+        new = (getattr(after, self.column),) if after is not None else ()
+        if old != new:
+            self._move(key, old, new)
+            self._journal.note(lambda: self._move(key, new, old))
+
+    def _move(self, key: Key, old: Key, new: Key) -> None:
+        for value in old:
+            del self.keys[value][key]
+        for value in new:
+            self.keys.setdefault(value, {})[key] = None
+
+    def copy(self, journal: Journal) -> _Index:
+        twin = _Index(self.column, journal)
+        twin.keys = {value: dict(keys) for value, keys in self.keys.items()}
+        return twin
+
+
 class MemoryRows:
     """The rows of a ``MemoryStore``."""
 
@@ -85,11 +115,13 @@ class MemoryRows:
         self._journal = journal
         self._mail = MemoryMail(journal)
         self._tables: dict[type[Record], Table[Key, Any]] = {kind: Table(journal) for kind in KINDS}
-        self._indexes: dict[tuple[type[Record], str], Table[object, frozenset[Key]]] = {
-            (kind, column): Table(journal)
+        self._indexes: dict[type[Record], list[_Index]] = {
+            kind: [
+                _Index(column, journal)
+                for column in INDEXED
+                if column in kind.__struct_fields__ and (column,) != kind.KEY
+            ]
             for kind in KINDS
-            for column in INDEXED
-            if column in kind.__struct_fields__ and (column,) != kind.KEY
         }
         self._serials: Table[str, int] = Table(journal)
 
@@ -98,8 +130,7 @@ class MemoryRows:
         twin._mail = self._mail.copy(journal)
         for kind, table in self._tables.items():
             twin._tables[kind].rows.update(table.rows)
-        for index, entries in self._indexes.items():
-            twin._indexes[index].rows.update(entries.rows)
+        twin._indexes = {kind: [each.copy(journal) for each in indexes] for kind, indexes in self._indexes.items()}
         twin._serials.rows.update(self._serials.rows)
         return twin
 
@@ -110,10 +141,11 @@ class MemoryRows:
     def find(self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]]) -> list[R]:
         rows: dict[Key, R] = self._tables[kind].rows
         if columns == kind.KEY:
-            return [rows[key] for key in sorted(values) if key in rows]
-        if len(columns) == 1 and (kind, columns[0]) in self._indexes:
-            index = self._indexes[kind, columns[0]].rows
-            return [rows[key] for key in sorted({key for each in values for key in index.get(each[0], ())})]
+            return [rows[key] for key in sorted(key for key in values if key in rows)]
+        index = next((each for each in self._indexes[kind] if (each.column,) == columns), None)
+        if index is not None:
+            keys = (index.keys[value] for (value,) in values if value in index.keys)
+            return [rows[key] for key in sorted(chain.from_iterable(keys))]
         found = [key for key, row in rows.items() if tuple(getattr(row, each) for each in columns) in values]
         return [rows[key] for key in sorted(found)]
 
@@ -146,42 +178,43 @@ class MemoryRows:
 
     def update(self, pairs: Sequence[tuple[R, R]]) -> None:
         for before, after in pairs:
-            stored = self._tables[type(before)].rows[_key(before)]
+            key = _key(before)
+            stored = self._tables[type(before)].rows[key]
+            if stored is before:
+                self._put(key, stored, after)
+                continue
             names = [name for name in before.__struct_fields__ if getattr(before, name) != getattr(after, name)]
             changed = {name: getattr(after, name) for name in names}
-            self._put(_key(before), stored, msgspec.structs.replace(stored, **changed))
+            self._put(key, stored, msgspec.structs.replace(stored, **changed))
 
     def delete(self, records: Sequence[Record]) -> None:
         for record in records:
             self._put(_key(record), self._tables[type(record)].get(_key(record)), None)
 
     def _put(self, key: Key, before: Record | None, after: Record | None) -> None:
-        kind = type(after if after is not None else before)
+        some = after if after is not None else before
+        if some is None:
+            return
+        kind = type(some)
         if after is None:
-            self._tables[kind].drop(key)  # type: ignore[index]
+            self._tables[kind].drop(key)
         else:
-            if before is None and key in self._tables[type(after)].rows:
-                raise ValueError(f"{type(after).__name__} {key} is there already")
-            self._tables[type(after)].put(key, after)
-        for (of, column), index in self._indexes.items():
-            if of is kind:
-                if before is not None:
-                    value = getattr(before, column)
-                    index.put(value, index.get(value, frozenset()) - {key})
-                if after is not None:
-                    value = getattr(after, column)
-                    index.put(value, index.get(value, frozenset()) | {key})
+            if before is None and key in self._tables[kind].rows:
+                raise ValueError(f"{kind.__name__} {key} is there already")
+            self._tables[kind].put(key, after)
+        for index in self._indexes[kind]:
+            index.move(key, before, after)
 
     def count(self, kind: type[Record], column: str, value: object) -> int:
         return sum(getattr(row, column) == value for row in self._tables[kind].rows.values())
 
     def figures(self) -> list[Figures]:
         sums: dict[str, tuple[int, int]] = {}
-        for line in self.all(Line):
+        for line in self._tables[Line].rows.values():
             out, unsold = sums.get(line.quota, (0, 0))
             sums[line.quota] = (out + line.granted - line.returned + line.confirmed, unsold + max(0, line.unsold))
         asked: dict[str, int] = {}
-        for each in self.all(Asked):
+        for each in self._tables[Asked].rows.values():
             asked[each.quota] = asked.get(each.quota, 0) + each.quantity
         return [Figures(quota, *sums[quota], asked.get(quota, 0)) for quota in sorted(sums)]
 
@@ -200,8 +233,11 @@ class MemoryRows:
         return [each.name for each in self.all(Device) if each.state_at_ms == 0 and each.inc is not None][:limit]
 
     def addressees(self, limit: int) -> list[str]:
-        return sorted({each.device for each in self.all(Letter)})[:limit]
+        return sorted({each.device for each in self._tables[Letter].rows.values()})[:limit]
+
+
+_KEY_OF = {kind: key_of(kind) for kind in KINDS}
 
 
 def _key(record: Record) -> Key:
-    return tuple(getattr(record, column) for column in record.KEY)
+    return _KEY_OF[type(record)](record)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 # How many numbers may be under way: it grows with what is acknowledged and halves when nothing is, so that many senders of long
 # backlogs do not drown a receiver in repetitions.
@@ -33,8 +35,7 @@ def place(seq: int, upto: int) -> Place:
     return Place.EARLY if seq <= upto + EARLY_ROOM else Place.BEYOND
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(Struct, frozen=True):
     """What a sender knows of one stream; times in ms of any clock that only grows.
 
     ``acked``: everything up to it is committed at the receiver. ``sent``: the highest number handed to the network since the

@@ -6,6 +6,9 @@ total only grows and has one writer, a lost, repeated or reordered message can n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol
+
 import msgspec
 
 
@@ -47,7 +50,18 @@ class Totals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return max(0, min(asked, self.available(held)))
 
 
-def pool(limit: int, extra: int, allocations: list[Totals]) -> int:
+class Counted(Protocol):
+    """What the pool looks at of an allocation, in tickets."""
+
+    @property
+    def granted(self) -> int: ...  # noqa: D102
+    @property
+    def returned(self) -> int: ...  # noqa: D102
+    @property
+    def confirmed(self) -> int: ...  # noqa: D102
+
+
+def pool(limit: int, extra: int, allocations: Iterable[Counted]) -> int:
     """Tickets the cloud may still grant: ``limit + extra - sum(granted - returned + confirmed)``.
 
     Never written anywhere else; a negative result means an invariant was broken and must stop all grants.

@@ -263,7 +263,7 @@ class Truth:
 
 
 def _left(quota: CloudQuota, lines: list[CloudLine]) -> int:
-    return pool(quota.limit, quota.extra, [each.totals for each in lines if each.quota == quota.id])
+    return pool(quota.limit, quota.extra, (each for each in lines if each.quota == quota.id))
 
 
 def _own(totals: Totals) -> tuple[int, int, int, int]:
