@@ -8,11 +8,11 @@ import select
 import threading
 from pathlib import Path
 
-from drivers.printer.simulator import SLOW_BYTES_PER_S, Fault, SimulatedPrinter
+from drivers.printer.exchange import exchange
+from drivers.printer.simulator import Fault, SimulatedPrinter
 from drivers.pty_port import PtyPort
 
 _CHUNK = 512
-_SLOW_CHUNK = 64
 _STOP_S = 5.0
 _PAUSE_S = 0.05
 
@@ -65,13 +65,11 @@ class PtyPrinter:
     def _move(self, master: int) -> None:
         poll = select.poll()
         poll.register(master, select.POLLIN)
-        if not poll.poll(int(_PAUSE_S * 1000)):
-            return
-        slow = self.printer.fault is Fault.SLOW
-        data = os.read(master, self.printer.room(_SLOW_CHUNK if slow else _CHUNK))
-        if slow:
-            self._stopping.wait(len(data) / SLOW_BYTES_PER_S)
-        answers = self.printer.receive(data)
-        if answers:
-            self._stopping.wait(self.printer.answer_delay_s)
-            os.write(master, answers)
+        if poll.poll(int(_PAUSE_S * 1000)):
+            exchange(
+                self.printer,
+                lambda most: os.read(master, most),
+                lambda answers: os.write(master, answers),
+                self._stopping.wait,
+                _CHUNK,
+            )

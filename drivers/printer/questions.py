@@ -56,6 +56,10 @@ class Questions:
                 break
         return None
 
+    def owed(self, kind: Kind) -> int:
+        """How many answers have not come yet."""
+        return len(self._open[kind])
+
     def drain(self) -> None:
         """Take in what came since the last question, so that it answers no new one; let old debts lapse."""
         for _ in range(_MOST_READS):

@@ -6,15 +6,14 @@ import contextlib
 import selectors
 import socket
 import threading
-import time
 from typing import Self
 
+from drivers.printer.exchange import exchange
 from drivers.printer.model import Receipt
-from drivers.printer.simulator import KEPT_RECEIPTS, SLOW_BYTES_PER_S, Fault, SimulatedPrinter
+from drivers.printer.simulator import KEPT_RECEIPTS, Fault, SimulatedPrinter
 
 MAX_CLIENTS = 8
 _CHUNK = 4096
-_SLOW_CHUNK = 128
 _RETRY_S = 0.5
 _PAUSE_S = 0.05
 _STOP_S = 5.0
@@ -140,7 +139,7 @@ class SimulatedPrinterServer:
         # The oldest first and alone: what a client that left had sent is printed before what the next one sends.
         talking = next((client for client in self._clients if client in ready), None)
         if talking is not None and self.printer.fault is fault:
-            self._serve(talking, slow=fault is Fault.SLOW)
+            self._serve(talking)
         if self._listener in ready:
             self._accept()
 
@@ -159,13 +158,9 @@ class SimulatedPrinterServer:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
         self._clients.append(client)
 
-    def _serve(self, client: socket.socket, *, slow: bool) -> None:
+    def _serve(self, client: socket.socket) -> None:
         try:
-            data = client.recv(self.printer.room(_SLOW_CHUNK if slow else _CHUNK))
-            if slow:
-                time.sleep(len(data) / SLOW_BYTES_PER_S)
-            if data:
-                self._answer(client, self.printer.receive(data))
+            if exchange(self.printer, client.recv, lambda answers: _answer(client, answers), self._stopping.wait):
                 return
         except BlockingIOError:
             return
@@ -174,9 +169,8 @@ class SimulatedPrinterServer:
         client.close()
         self._clients.remove(client)
 
-    def _answer(self, client: socket.socket, answers: bytes) -> None:
-        """Send what the printer says; a client that lets answers pile up loses them, as with a real printer."""
-        if answers:
-            self._stopping.wait(self.printer.answer_delay_s)
-            with contextlib.suppress(BlockingIOError):
-                client.send(answers)
+
+def _answer(client: socket.socket, answers: bytes) -> None:
+    """Send what the printer says; a client that lets answers pile up loses them, as with a real printer."""
+    with contextlib.suppress(BlockingIOError):
+        client.send(answers)

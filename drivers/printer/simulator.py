@@ -129,7 +129,18 @@ class SimulatedPrinter:
             return max(1, min(wanted, self._planned_byte[0] - self._bytes))
 
     def receive(self, data: bytes) -> bytes:
-        """Work through bytes that arrived; returns what the printer sends back."""
+        """Work through bytes that arrived; returns what the printer sends back.
+
+        Bytes beyond a planned break are lost, unless the cable kept them back by `room`.
+        """
+        answers = b""
+        while data:
+            size = self.room(len(data))
+            answers += self._work(data[:size])
+            data = data[size:] if self.plugged and self.fault is not Fault.STALL else b""
+        return answers
+
+    def _work(self, data: bytes) -> bytes:
         with self._lock:
             queries = self._interpreter.feed(data)
             self._bytes += len(data)

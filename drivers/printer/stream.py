@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from drivers.errors import DeviceError, DeviceTimeout, DeviceUnavailable
 from drivers.health import Clock, Health, HealthRecord, State
@@ -16,6 +17,8 @@ MAX_COMMAND_BYTES = 80 * 256 + 8
 """The longest single command of a job: one band of a picture on the widest paper."""
 _RETRY_REAL_TIME = 16
 """Every so many readings a printer that answers in order only is asked in real time after all."""
+_TRIES = 3
+"""So often a printer may leave a question open before it counts as one that it does not know."""
 # NUL prints nothing and fills up whatever command was left half done; then the torso is fed out and cut off.
 _END_OF_TORSO = b"\n\x1dV\x42\x00"
 
@@ -34,6 +37,7 @@ class StreamPrinter:
         self._questions = Questions(link, clock, 2 * timeout_s)
         self._in_order = False
         self._readings = 0
+        self._left_open: Counter[bytes] = Counter()
         self._torso = 0
         self._last_size = 0
 
@@ -48,6 +52,7 @@ class StreamPrinter:
             self._health.set(State.ABSENT, str(error))
             raise
         self._open = True
+        self._left_open.clear()
         self._questions.restart()
         self._health.set(State.DEGRADED, f"Connected to {self._link.name}, which has not yet said how it is.")
 
@@ -118,10 +123,22 @@ class StreamPrinter:
         if printer is None:
             # A printer that leaves the first question open is not asked twice more: each would cost a timeout.
             return UNKNOWN_STATUS
-        cause = self._real_time_answer(words.ASK_OFFLINE_CAUSE)
-        paper = self._real_time_answer(words.ASK_PAPER)
+        cause = self._detail(words.ASK_OFFLINE_CAUSE)
+        paper = self._detail(words.ASK_PAPER)
         failed = cause is not None and cause & words.ERROR_OCCURRED
         return words.parse(printer, cause, paper, self._real_time_answer(words.ASK_ERROR_CAUSE) if failed else None)
+
+    def _detail(self, question: bytes) -> int | None:
+        """The answer of a printer that answers; what it never answers is soon not asked any more."""
+        if self._left_open[question] >= _TRIES:
+            return None
+        answer = self._real_time_answer(question)
+        if answer is not None:
+            self._left_open[question] = 0
+        elif self._questions.owed(Kind.REAL_TIME) == 1:
+            # With an earlier question open too, nobody knows which of the two was answered.
+            self._left_open[question] += 1
+        return answer
 
     def _real_time_answer(self, question: bytes) -> int | None:
         return self._questions.ask(question, Kind.REAL_TIME, self._clock() + self._timeout_s)

@@ -31,6 +31,11 @@ class PrinterRig:
     printer: Printer
     simulated: SimulatedPrinter
 
+    @property
+    def timeout_s(self) -> float:
+        """How long the driver waits for an answer; a rig on a slow machine gives it more."""
+        return float(self.printer._timeout_s)  # type: ignore[attr-defined]
+
     def printed(self, count: int = 1) -> bool:
         return eventually(lambda: self.simulated.count >= count)
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.errors import PrinterJammed
 from drivers.printer.answers import Answer, AnswerReader, Kind
+from drivers.printer.api import UNKNOWN_STATUS, Cover, Paper, PrinterStatus, Trouble
 from drivers.printer.questions import IN_ORDER_GRACE_S, Questions
+from drivers.printer.stream import StreamPrinter
 
 AUTOMATIC = b"\x1c\x00\x0f\x0f"
 STATUS, PAPER_OK, XON, XOFF = b"\x12", b"\x00", b"\x11", b"\x13"
@@ -142,3 +146,81 @@ def test_no_question_is_answered_by_an_answer_to_an_earlier_one(jobs: list[tuple
 
 def test_pieces_carry_their_first_byte() -> None:
     assert AnswerReader().feed(AUTOMATIC) == [Answer(Kind.AUTOMATIC, 0x1C)]
+
+
+class BrandLink(ScriptedLink):
+    """A printer that answers the questions its makers thought of."""
+
+    def __init__(self, answers: dict[bytes, bytes]) -> None:
+        super().__init__()
+        self._answers = answers
+        self.asked: list[bytes] = []
+
+    def send(self, data: bytes, until: float) -> None:
+        super().send(data, until)
+        self.asked.append(data)
+        if data in self._answers:
+            self.coming.append((self.now + 0.01, self._answers[data]))
+
+
+def status_of(link: BrandLink) -> list[PrinterStatus]:
+    printer = StreamPrinter(link, "TM-T20II", 1.0, clock=link.clock)
+    printer.open()
+    return [_next_status(link, printer) for _ in range(4)]
+
+
+def _next_status(link: BrandLink, printer: StreamPrinter) -> PrinterStatus:
+    link.now += 5
+    return printer.status()
+
+
+ALL_WELL = {b"\x10\x04\x01": b"\x16", b"\x10\x04\x02": b"\x12", b"\x10\x04\x04": b"\x12"}
+"""With a drawer at its socket."""
+
+
+def test_a_make_that_only_knows_questions_in_order_is_understood_all_the_same() -> None:
+    link = BrandLink({b"\x1dr\x01": b"\x03"})
+    readings = status_of(link)
+    assert readings[0] == UNKNOWN_STATUS
+    assert readings[1:] == [PrinterStatus(paper=Paper.LOW)] * 3
+    assert link.asked.count(b"\x10\x04\x01") == 1
+
+
+def test_a_make_that_leaves_single_questions_open_is_unknown_in_just_those() -> None:
+    no_paper_sensor = BrandLink({**ALL_WELL, b"\x10\x04\x04": b""})
+    assert status_of(no_paper_sensor)[0] == PrinterStatus(Paper.UNKNOWN, Cover.CLOSED, online=True)
+    no_cover_switch = BrandLink({key: value for key, value in ALL_WELL.items() if key != b"\x10\x04\x02"})
+    readings = status_of(no_cover_switch)
+    assert readings[0] == PrinterStatus(Paper.UNKNOWN, Cover.UNKNOWN, online=True), "it may be a late answer"
+    assert readings[-1] == PrinterStatus(Paper.OK, Cover.UNKNOWN, online=True)
+    assert no_cover_switch.asked.count(b"\x10\x04\x02") == 3, "what it does not know is not asked for ever"
+
+
+def test_a_make_that_answers_everything_with_nothing_is_not_fine() -> None:
+    zeros = BrandLink(dict.fromkeys(ALL_WELL, b"\x00"))
+    assert not any(status.answered for status in status_of(zeros)[:1])
+    assert status_of(BrandLink({}))[-1] == UNKNOWN_STATUS
+
+
+@pytest.mark.parametrize(
+    ("cause", "trouble"),
+    [
+        (b"\x1a", Trouble.CUTTER),
+        (b"\x52", Trouble.OVERHEATED),
+        (b"\x32", Trouble.MECHANICAL),
+        (b"\x16", Trouble.MECHANICAL),
+        (b"", Trouble.MECHANICAL),
+    ],
+)
+def test_an_error_is_asked_about_and_named(cause: bytes, trouble: Trouble) -> None:
+    link = BrandLink({**ALL_WELL, b"\x10\x04\x02": b"\x52", b"\x10\x04\x03": cause})
+    status = status_of(link)[0]
+    assert status.trouble is trouble
+    with pytest.raises(PrinterJammed):
+        status.raise_if_not_ready()
+
+
+def test_all_is_well_costs_three_questions() -> None:
+    link = BrandLink(ALL_WELL)
+    assert set(status_of(link)) == {PrinterStatus(Paper.OK, Cover.CLOSED, online=True)}
+    assert link.sent == 12

@@ -189,11 +189,11 @@ def test_a_printer_that_stops_within_a_job_says_why_and_does_not_confirm_it(
 def test_a_printer_that_answers_late_is_unknown_to_the_hasty_and_confirms_to_the_patient(
     printer_rig: PrinterRig,
 ) -> None:
-    printer_rig.simulated.set_fault("late")
+    printer_rig.simulated.reply_s = 1.5 * printer_rig.timeout_s
     assert printer_rig.printer.status() == UNKNOWN_STATUS
     printer_rig.printer.write(JOB, 2.0)
-    assert printer_rig.printer.confirm(5.0)
-    printer_rig.simulated.set_fault(None)
+    assert printer_rig.printer.confirm(20 * printer_rig.timeout_s)
+    printer_rig.simulated.reply_s = 0.0
     assert eventually(lambda: printer_rig.printer.status() == PrinterStatus(Paper.OK, Cover.CLOSED, online=True))
 
 

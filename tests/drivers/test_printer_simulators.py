@@ -8,15 +8,18 @@ import threading
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from drivers import DeviceTimeout, DeviceUnavailable, open_printer
-from drivers.printer.api import Cover, Paper
+from drivers import DeviceError, DeviceTimeout, DeviceUnavailable, open_printer, printer_for
+from drivers.printer.api import Cover, Paper, Printer, Trouble, write_deadline_s
 from drivers.printer.document import Cut, Document, Text
 from drivers.printer.encoder import render
 from drivers.printer.paper import PAPER_DOTS
 from drivers.printer.server import SimulatedPrinterServer
 from drivers.printer.sim import SimPrinter
+from drivers.printer.simulator import Fault, SimulatedPrinter
 from tests.drivers.patience import eventually
 
 
@@ -149,3 +152,86 @@ def test_a_printer_that_never_accepts_does_not_hold_open_longer_than_its_timeout
         assert time.monotonic() - start < 2
         for one in [first, *waiting]:
             one.close()
+
+
+@pytest.mark.parametrize("fault", ["unplug", "reset", "stall"])
+def test_an_address_can_script_a_break_at_any_byte_of_a_job(fault: str) -> None:
+    printer = open_printer(f"sim://printer?fault={fault}&after_bytes=20")
+    assert isinstance(printer, SimPrinter)
+    with pytest.raises(DeviceError) as broken:
+        printer.write(b"x" * 5000, 0.1)
+    kept = 1024 if fault == "stall" else 0
+    assert broken.value.bytes_taken == 20 + kept
+    assert printer.simulated.byte_count == 20
+
+
+def test_a_printer_that_restarts_loses_what_was_not_cut_and_comes_back_by_itself() -> None:
+    printer = open_printer("sim://printer?fault=reset&after_bytes=8")
+    assert isinstance(printer, SimPrinter)
+    with pytest.raises(DeviceUnavailable):
+        printer.write(job("first half lost"), 1.0)
+    with pytest.raises(DeviceUnavailable):
+        printer.open()
+    assert eventually(lambda: _opens(printer))
+    printer.write(job("whole"), 1.0)
+    assert printer.confirm(1.0)
+    assert printer.simulated.receipts()[-1].lines[-1] == "whole"
+
+
+def _opens(printer: Printer) -> bool:
+    try:
+        printer.open()
+    except DeviceUnavailable:
+        return False
+    return True
+
+
+def test_a_jammed_knife_is_told_from_a_printer_that_is_merely_offline() -> None:
+    jammed = open_printer("sim://printer?fault=jam")
+    assert jammed.status().trouble is Trouble.CUTTER
+    assert "knife" in jammed.health().reason
+    assert open_printer("sim://printer?fault=offline").status().trouble is None
+
+
+def test_an_address_can_say_how_slow_the_cable_is_and_how_long_answers_take() -> None:
+    printer = open_printer("sim://printer?bytes_per_s=960&reply_ms=60&timeout=1")
+    assert printer.bytes_per_s == 960
+    start = time.monotonic()
+    assert printer.status().online
+    assert time.monotonic() - start > 0.17
+
+
+def test_a_serial_line_says_how_much_it_carries() -> None:
+    assert printer_for("escpos+serial:///dev/ttyUSB9?baud=9600").bytes_per_s == 960
+
+
+def test_a_write_may_take_as_long_as_its_line_needs() -> None:
+    assert write_deadline_s(500, 500_000) < 10.1
+    assert write_deadline_s(9600, 960) == 30.0
+
+
+@settings(max_examples=50)
+@given(
+    st.integers(1, 3000),
+    st.integers(1, 4000),
+    st.sampled_from([Fault.UNPLUG, Fault.RESET, Fault.STALL, Fault.PAPER_OUT]),
+)
+def test_wherever_a_job_breaks_nothing_that_left_is_counted_as_not_taken(size: int, at: int, fault: Fault) -> None:
+    printer = open_printer("sim://printer")
+    assert isinstance(printer, SimPrinter)
+    printer.simulated.break_after_bytes(at, fault)
+    try:
+        taken = printer.write(b"x" * size, 0.005 if fault is Fault.STALL else 5.0)
+    except DeviceError as broken:
+        taken = broken.bytes_taken
+    assert printer.simulated.byte_count <= taken <= size
+    assert taken == size or fault is not Fault.PAPER_OUT
+
+
+def test_bytes_beyond_a_break_are_lost_where_the_cable_did_not_keep_them() -> None:
+    simulated = SimulatedPrinter()
+    simulated.break_after_bytes(6, Fault.UNPLUG)
+    simulated.receive(b"lost\n\x1d" + b"V\x00kept?\n\x1dV\x00")
+    simulated.set_fault(None)
+    simulated.receive(b"next\n\x1dV\x00")
+    assert [receipt.text for receipt in simulated.receipts()] == ["next"]

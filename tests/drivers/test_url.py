@@ -37,6 +37,7 @@ def test_an_address_is_split_into_scheme_host_port_path_and_options() -> None:
         (printer_for, "sim://printer?paper=out&fault=stall", "one at a time"),
         (printer_for, "sim://printer?paper=out&paper=ok", "twice"),
         (printer_for, "sim://printer?paper", "name=value"),
+        (printer_for, "sim://printer?fault=stall&after=1&after_bytes=2", "both 'after' and 'after_bytes'"),
         (printer_for, "sim://toaster", "sim://printer"),
         (printer_for, "escpos+tcp://host:99999", "Port"),
         (printer_for, "escpos+tcp:///x", "escpos+tcp://host:9100"),
