@@ -8,7 +8,16 @@ from flask import Blueprint, Response, g, make_response, redirect, render_templa
 from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.errors import LimitReached, Unauthorised
-from appliance.portal import forms, staff_door, staff_messages, staff_more, staff_orders, staff_sell, staff_shifts
+from appliance.portal import (
+    forms,
+    staff_door,
+    staff_guests,
+    staff_messages,
+    staff_more,
+    staff_orders,
+    staff_sell,
+    staff_shifts,
+)
 from appliance.services import staff
 from appliance.services.views import StaffMemberView
 from appliance.web import clients, csrf, training
@@ -24,6 +33,7 @@ staff_door.register(blueprint)
 staff_sell.register(blueprint)
 staff_orders.register(blueprint)
 staff_more.register(blueprint)
+staff_guests.register(blueprint)
 staff_messages.register(blueprint)
 staff_shifts.register(blueprint)
 

@@ -19,8 +19,10 @@ from mqtt_bridge.protocol.messages import Method, PaymentTaken
 METHODS: tuple[Method, ...] = ("cash", "terminal", "comp")
 
 
-def take_payment(unit: Unit, order_id: str, staff: str, method: Method, amount_minor: int) -> OrderView:
-    """Take money for an order; when it is paid its receipts are signed again and the sales receipt is printed.
+def take_payment(
+    unit: Unit, order_id: str, staff: str, method: Method, amount_minor: int, *, paper: bool = True
+) -> OrderView:
+    """Take money for an order; when it is paid its receipts are signed again and, with ``paper``, the sales receipt is printed.
 
     ``comp`` gives away what is still due: the amount must be exactly that. Raises ``Invalid`` naming what does not fit.
     """
@@ -56,7 +58,8 @@ def take_payment(unit: Unit, order_id: str, staff: str, method: Method, amount_m
         )
     )
     unit.audit(staff, "comp" if method == "comp" else "payment", order_id, f"{method} {amount_minor} {view.currency}")
-    print_receipt(unit, order_id, staff, method)
+    if paper:
+        print_receipt(unit, order_id, staff, method)
     return show.order_view(unit, order_id)
 
 

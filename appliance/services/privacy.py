@@ -7,7 +7,7 @@ from collections.abc import Collection
 from appliance.domain.clock import DAY_MS
 from appliance.services import sms
 from appliance.services.box import CLOUD, Unit
-from appliance.store import jobs, personal, waiting
+from appliance.store import guests, jobs, personal, waiting
 from appliance.store import sms as sms_rows
 from mqtt_bridge.mailbox.personal import forget_private
 from mqtt_bridge.protocol.messages import Content, ErasePersonalData, PersonalDataErased, Private
@@ -55,6 +55,7 @@ def _forget(unit: Unit, orders: Collection[str]) -> None:
 
     if orders:
         personal.forget(unit.db, orders)
+        guests.forget(unit.db, orders)
         jobs.drop_with_names(unit.db)
         sms.forget(unit, set(orders))
         forget_private(unit.db, CLOUD, concerned)

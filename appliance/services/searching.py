@@ -7,7 +7,7 @@ from appliance.domain.searching import Query, query_of, rank
 from appliance.services import show
 from appliance.services.box import Unit
 from appliance.services.views import OrderView, SearchView
-from appliance.store import searching
+from appliance.store import guests, searching
 
 SHOWN = 20
 LONGEST = 100
@@ -29,7 +29,9 @@ def search(unit: Unit, text: str) -> SearchView:
     # Twice as many are read as are shown, so that those for this venue can come first.
     orders = [show.order_view(unit, order) for order in sorted(found, key=lambda each: found[each])[: SHOWN * 2]]
     orders.sort(key=lambda each: (_elsewhere(unit, each), found[each.id]))
-    return SearchView(tuple(orders[:SHOWN]), len(found) > SHOWN, unit.identity.venue, unit.device.door)
+    shown = tuple(orders[:SHOWN])
+    notes = guests.notes(unit.db, (each.id for each in shown))
+    return SearchView(shown, len(found) > SHOWN, unit.identity.venue, unit.device.door, notes)
 
 
 def _ranked(unit: Unit, query: Query) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from appliance.domain.cashup import Takings, Till
+from appliance.domain.guestlist import Problem
 from appliance.domain.sale import SaleState
 from appliance.domain.sms import State as SmsState
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
@@ -176,16 +177,57 @@ class OrderView(msgspec.Struct, frozen=True):
         return max(0, self.total_minor - self.paid_minor) if self.payment == "promised" else 0
 
 
+class PlannedGuest(msgspec.Struct, frozen=True):
+    """A right row of a guest list; ``add`` tickets are new, 0 where this guest was imported before."""
+
+    line: int
+    name: str
+    tickets: int
+    type: str
+    note: str
+    add: int
+
+
+class GuestPlan(msgspec.Struct, frozen=True):
+    """What importing a list would do: ``wanted`` new tickets in all, of which ``short`` are not left here.
+
+    ``fewer`` are guests who have more tickets than the list says: those are not taken away.
+    """
+
+    at: EventSession
+    rows: tuple[PlannedGuest, ...]
+    problems: tuple[Problem, ...]
+    ignored: tuple[str, ...]
+    fewer: tuple[str, ...]
+    wanted: int
+    short: int
+
+    @property
+    def new(self) -> int:
+        """How many rows would be imported."""
+        return sum(each.add > 0 for each in self.rows)
+
+
+class GuestsAdded(msgspec.Struct, frozen=True):
+    """What importing a list did; ``left_out`` names the rows that were not imported."""
+
+    guests: int
+    tickets: int
+    left_out: tuple[Problem, ...]
+
+
 class SearchView(msgspec.Struct, frozen=True):
     """Orders that a name or a part of a code found, best first; ``more``: there were others beyond them.
 
-    ``door`` says whether this device lets people in, so that its own tickets can be admitted from the list.
+    ``door`` says whether this device lets people in, so that its own tickets can be admitted from the list. ``guests`` are the orders
+    that came by a guest list, with their notes.
     """
 
     orders: tuple[OrderView, ...]
     more: bool
     venue: str
     door: bool
+    guests: dict[str, str] = {}
 
 
 class CheckInView(msgspec.Struct, frozen=True):

@@ -267,6 +267,19 @@ shift_entry = Table(
     Column("at_ms", BigInteger, nullable=False),
 )
 
+# Orders that a guest list made. ``key`` (domain.guestlist) is the same whenever a person is listed again; wiped with the name.
+guest = Table(
+    "guest",
+    metadata,
+    Column("order", ForeignKey("orders.id"), primary_key=True),
+    Column("event_session", String, nullable=False, index=True),
+    Column("key", String, nullable=False, index=True),
+    Column("tickets", Integer, nullable=False),
+    Column("note", String, nullable=False),
+    Column("added_at_ms", BigInteger, nullable=False),
+    Column("added_by", String, nullable=False),
+)
+
 # Every scan that happened at this door, whatever came of it. Never deleted, undone instead.
 check_in = Table(
     "check_in",
