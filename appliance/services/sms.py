@@ -111,6 +111,10 @@ def claim(unit: Unit, per_hour: int) -> SmsView | None:
     if unit.now.trusted:
         sms.fail_late(unit.db, unit.now.wall_ms, "It came too late to be of use.")
     row = sms.next_due(unit.db, unit.inc, unit.now)
+    while row is not None and row.status != "confirmed":
+        values = {"state": move(row.state, "failed"), "reason": "The booking does not stand any more."}
+        sms.change(unit.db, row.id, changed_at_ms=unit.now.wall_ms, number="", text="", **values)
+        row = sms.next_due(unit.db, unit.inc, unit.now)
     if row is None or rates.counted(unit, "sms", "sent", HOUR_MS) >= per_hour:
         return None
     # Every attempt counts: the network may have taken any of them.

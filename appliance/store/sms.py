@@ -11,7 +11,7 @@ from appliance.domain.clock import Now
 from appliance.store.tables import order, sms
 
 _OVER = sms.c.state.in_(("sent", "failed", "ambiguous"))
-_WITH_CODE = select(sms, order.c.code).join(order, order.c.id == sms.c.order)
+_WITH_CODE = select(sms, order.c.code, order.c.status).join(order, order.c.id == sms.c.order)
 
 
 def add(db: Connection, values: dict[str, Any]) -> None:
@@ -20,7 +20,7 @@ def add(db: Connection, values: dict[str, Any]) -> None:
 
 
 def find(db: Connection, message: int) -> Row[Any] | None:
-    """Return a message with its order's code."""
+    """Return a message with its order's code and status."""
     return db.execute(_WITH_CODE.where(sms.c.id == message)).first()
 
 

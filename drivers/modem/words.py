@@ -11,11 +11,12 @@ _SIM = {
     Sim.MISSING: (State.FAULT, "There is no SIM card in the modem. Put one in."),
     Sim.UNKNOWN: (State.DEGRADED, "The modem does not say how its SIM card is."),
 }
+_RECEPTIONS = ((50, "good"), (20, "fair"), (0, "weak"))
 
 
 def judge(health: HealthRecord, status: ModemStatus) -> None:
     """Set `health` to what `status` means: never READY while the modem has not said that it can send."""
-    signal = "" if status.signal_percent is None else f", signal {status.signal_percent} %"
+    signal = _reception(status.signal_percent)
     if status.sim is not Sim.READY:
         state, reason = _SIM[status.sim]
     elif status.registered is None:
@@ -25,3 +26,10 @@ def judge(health: HealthRecord, status: ModemStatus) -> None:
     else:
         state, reason = State.READY, f"Registered in the network{signal}."
     health.set(state, reason, signal="" if status.signal_percent is None else str(status.signal_percent))
+
+
+def _reception(percent: int | None) -> str:
+    """Reception in three words: a figure would change, and be written down, every few seconds."""
+    if percent is None:
+        return ""
+    return next(f", {word} reception" for least, word in _RECEPTIONS if percent >= least)

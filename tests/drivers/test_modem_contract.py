@@ -40,7 +40,8 @@ def test_a_fresh_modem_is_not_called_ready_before_it_said_so(rig: ModemRig) -> N
     assert status.sim is Sim.READY
     assert status.signal_percent == 68
     assert rig.modem.health().state is State.READY
-    assert "68 %" in rig.modem.health().reason
+    assert "good reception" in rig.modem.health().reason
+    assert rig.modem.health().detail["signal"] == "68"
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,17 @@ def test_only_confirmed_orders_have_messages(box: TestBox) -> None:
         box.run(lambda unit: sms.ask(unit, "nothing", NUMBER, "x"))
 
 
+def test_what_was_cancelled_meanwhile_is_not_announced(box: TestBox) -> None:
+    order = book(box, 1)
+    box.run(lambda unit: sms.ask(unit, order, NUMBER, "x"))
+    ask(box, 2)
+    box.run(lambda unit: booking.cancel(unit, order))
+    message = claim(box)
+    assert message is not None
+    assert message.id == 2
+    assert states(box) == ["failed", "sending"]
+
+
 def test_a_message_that_came_too_late_is_given_up_where_the_clock_is_trusted(box: TestBox) -> None:
     ask(box)
     box.turn.advance(4 * HOUR_MS)
