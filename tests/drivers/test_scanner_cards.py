@@ -80,6 +80,7 @@ def scanner(service: CardService) -> Iterator[Scanner]:
     scanner.close()
 
 
+@pytest.mark.slow
 def test_cards_give_their_text_or_their_number_once_each(service: CardService, scanner: Scanner) -> None:
     assert "no code has come yet" in scanner.health().reason
     for answer, atr, expected in (
@@ -136,8 +137,15 @@ def test_a_card_that_hangs_keeps_nobody_and_the_reader_comes_back(
     card.take_away()
 
 
-def test_a_service_that_ends_is_absent_and_its_return_is_noticed(service: CardService, scanner: Scanner) -> None:
+def test_a_card_gives_its_text_and_a_service_that_ended_and_came_back_goes_on(
+    service: CardService, scanner: Scanner
+) -> None:
+    assert "no code has come yet" in scanner.health().reason
+    card = service.lay(memory_card("04A2B3C4D5E6F7", BADGE))
+    assert scanner.read(5.0) == BADGE
+    assert scanner.health().state is State.READY
     service.stop()
+    card.take_away()
     with pytest.raises(DeviceUnavailable, match="service"):
         scanner.read(5.0)
     assert scanner.health().state is State.ABSENT

@@ -135,12 +135,12 @@ def test_one_card_has_one_number_in_every_reader(raw: bytes) -> None:
     ids=["noise", "one endless code", "short codes", "Enter alone"],
 )
 def test_no_flood_grows_memory(piece: bytes) -> None:
-    """Most of a megabyte of noise and of other things that no scanner should send; bounded by what may wait."""
+    """Noise and other things that no scanner should send, without end; bounded by what may wait."""
     decoder, intake = Decoder(), Intake(debounce_s=0.3)
     tracemalloc.start()
-    for number in range(200):
+    for number in range(60):
         now_s = number / 3
         intake.put(decoder.feed(piece, now_s), len(piece), now_s)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 1_000_000
+    assert peak < 700_000
