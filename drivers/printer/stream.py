@@ -132,11 +132,12 @@ class StreamPrinter:
         """The answer of a printer that answers; what it never answers is soon not asked any more."""
         if self._left_open[question] >= _TRIES:
             return None
+        # With an earlier question open too, nobody knows which of the two is answered.
+        alone = not self._questions.owed(Kind.REAL_TIME)
         answer = self._real_time_answer(question)
         if answer is not None:
             self._left_open[question] = 0
-        elif self._questions.owed(Kind.REAL_TIME) == 1:
-            # With an earlier question open too, nobody knows which of the two was answered.
+        elif alone:
             self._left_open[question] += 1
         return answer
 
