@@ -87,11 +87,12 @@ def _session(each: Fields, slug: str, venues: frozenset[str], currencies: list[s
     cancelled = each.optional("cancelled", values.switch, default=False)
     re_entry = each.optional("re_entry", values.yes_or_no, default=False)
     capacity = each.optional("capacity", values.whole(1, values.MOST_TICKETS), None)
+    badges = each.optional("badges", values.yes_or_no, default=False)
     quotas, types = _stock(each, slug, key, currencies)
     each.done()
     return EventSession(
         ids.event_session_id(slug, key), key, venue, starts_at_ms or 0, ends_at_ms or 0, zone or "UTC",
-        quotas, types, opens_at_ms, closes_at_ms, cancelled, re_entry=re_entry, capacity=capacity,
+        quotas, types, opens_at_ms, closes_at_ms, cancelled, re_entry=re_entry, capacity=capacity, badges=badges,
     )  # fmt: skip
 
 

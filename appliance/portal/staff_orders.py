@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from appliance.domain.errors import AlreadyAdmitted, Invalid, NotFound, Refusal
 from appliance.portal import forms, order_words
 from appliance.portal.staff_door import SEE_OTHER, method_of, once
-from appliance.services import booking, door, idempotency, payments, repairs, searching
+from appliance.services import badges, booking, door, idempotency, payments, repairs, searching
 from appliance.services.box import Unit
 from appliance.services.views import OrderView, SearchView
 from appliance.web.site import site
@@ -22,6 +22,7 @@ def register(blueprint: Blueprint) -> None:
     """Serve the pages of orders below ``blueprint``."""
     blueprint.add_url_rule("/orders", "orders", show_orders)
     blueprint.add_url_rule("/parties", "party", admit_party, methods=["POST"])
+    blueprint.add_url_rule("/badges", "badges", print_badges, methods=["POST"])
     blueprint.add_url_rule("/payments", "payments", take_payment, methods=["POST"])
     blueprint.add_url_rule("/refunds", "refunds", pay_back, methods=["POST"])
     blueprint.add_url_rule("/orders/cancel", "cancel", cancel, methods=["POST"])
@@ -71,6 +72,24 @@ def admit_party() -> AnyResponse:
         return once(f"{code} {text}", use_case)
     except Invalid as refusal:
         return _refused(code, refusal, _("Nobody of this order can come in here now. Scan a ticket: it says why."))
+
+
+def print_badges() -> AnyResponse:
+    """Print a name badge for everybody of an order; the same form sent twice prints once."""
+    code, badge = request.form.get("code", ""), g.member.badge
+    key = forms.key(request.form, f"badges {code}")
+
+    def use_case(unit: Unit) -> tuple[int, bytes, bool]:
+        def act() -> tuple[int, bytes]:
+            return 200, b"%d" % badges.print_badges(unit, booking.find_by_code(unit, code).id, badge)
+
+        return idempotency.once(unit, f"form:staff:{badge}", key, key, act)
+
+    try:
+        site().box.run(use_case)
+    except Invalid as refusal:
+        return _refused(code, refusal, _("Nothing of this order is good for a badge."))
+    return redirect(url_for("staff.orders", code=code), SEE_OTHER)
 
 
 def take_payment() -> AnyResponse:

@@ -13,7 +13,7 @@ from appliance.domain.admission import Decision, Facts, Way
 from appliance.domain.client import Client
 from appliance.domain.errors import Invalid, NotFound
 from appliance.domain.printing import Stub
-from appliance.services import booking, payments, show
+from appliance.services import badges, booking, payments, show
 from appliance.services.booking import Item
 from appliance.services.box import Unit
 from appliance.services.cancelling import answered_by_me, hosted_here
@@ -235,6 +235,7 @@ def _record(unit: Unit, found: Found, decision: Decision, staff: str, lane: str,
     if decision.verdict == "admitted" and view.ticket is not None and message.after is None:
         stub = Stub(payments.printed(view.ticket), unit.now.wall_ms, lane, message.check_in)
         unit.print("stub", stub)
+        badges.on_admitted(unit, view.ticket, ticket.order)
     return view
 
 

@@ -52,7 +52,7 @@ class EventSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``sale_opens_at_ms`` and ``sale_closes_at_ms`` bound the sale where the clock is trusted; None means from now on and
     until the session ends. With ``re_entry`` who went out may come in again on the same ticket. ``capacity`` is how many people may
-    be inside at once, None for the sum of the quotas. ``moved`` and ``notice`` (an operator's words for the holders) come from the console, not from the file.
+    be inside at once, None for the sum of the quotas. ``badges``: whoever is admitted gets a name badge printed. ``moved`` and ``notice`` (an operator's words for the holders) come from the console, not from the file.
     """
 
     id: str
@@ -70,6 +70,7 @@ class EventSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notice: str = ""
     re_entry: bool = False
     capacity: int | None = None
+    badges: bool = False
 
     @property
     def room_for(self) -> int:

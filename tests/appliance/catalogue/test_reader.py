@@ -94,6 +94,12 @@ def test_a_session_says_who_may_come_back_and_how_many_fit(
     """Without a capacity as many fit as there can be tickets, the extra ones included."""
     at = read(tmp_path, changed(("        quotas:", f"{lines}        quotas:"))).catalogue.events[0].sessions[0]
     assert (at.re_entry, at.capacity, at.room_for) == (re_entry, capacity, fit)
+    assert at.badges is False
+
+
+def test_a_session_may_have_badges(tmp_path: Path) -> None:
+    text = changed(("        quotas:", "        badges: yes\n        quotas:"))
+    assert read(tmp_path, text).catalogue.events[0].sessions[0].badges is True
 
 
 def test_a_plain_pin_leaves_the_file_only_as_a_hash_that_stays(tmp_path: Path) -> None:

@@ -67,3 +67,13 @@ def test_no_file_and_no_text_are_asked_for_again(door: Phone):
     assert door.status == 422
     assert "not a text file" in upload(door, b"\x81\xfe\x00\x8d")
     assert door.status == 422
+
+
+def test_a_badge_is_printed_from_the_order_once_per_tap(door: Phone, phone: Phone, box: TestBox):
+    phone.send(phone.hold(), "/confirm", name="Zoë")
+    code = door.get("/staff/orders?code=zo").partition("orders?code=")[2].partition('"')[0]
+    page = door.get(f"/staff/orders?code={code}")
+    for _ in range(2):
+        door.send(page, "/badges")
+    with box.database.read() as db:
+        assert db.exec_driver_sql("SELECT count(*) FROM print_job WHERE kind = 'badge'").scalar() == 1
