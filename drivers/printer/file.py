@@ -48,12 +48,13 @@ class FileLink:
     """One device file, held exclusively; times are those of `time.monotonic`."""
 
     bytes_per_s = 500_000
-    fresh_on_connect = False
 
     def __init__(self, path: str) -> None:
         self.name = path
         self._file: int | None = None
         self._answers = True
+        self._node: int | None = None
+        self.fresh_on_connect = False
 
     def connect(self, _until: float) -> None:
         """See `Link.connect`."""
@@ -69,6 +70,9 @@ class FileLink:
         except OSError as error:
             raise self._refused(error) from None
         self._answers = True
+        # The kernel makes a new node for a printer that was plugged in or switched on, which has forgotten everything.
+        node = os.fstat(self._file).st_ino
+        self.fresh_on_connect, self._node = node != self._node, node
 
     def close(self) -> None:
         """See `Link.close`."""

@@ -17,7 +17,7 @@ _POLL_S = 0.002
 class Link(Protocol):
     """A byte stream on which every wait ends at `until`, a time of the same clock that the printer uses.
 
-    `fresh_on_connect`: answers to questions of an earlier connection cannot arrive on a later one.
+    `fresh_on_connect`: answers to questions of earlier connections cannot arrive on the present one; `connect` may set it.
     """
 
     name: str

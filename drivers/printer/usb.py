@@ -75,7 +75,6 @@ class UsbLink:
 
     # Full speed carries about 1 MB/s; few printers take that much.
     bytes_per_s = 500_000
-    fresh_on_connect = False
 
     def __init__(self, address: UsbAddress, backend: Any = None) -> None:
         self.name = address.name
@@ -84,6 +83,8 @@ class UsbLink:
         self._device: Any = None
         self._interface: PrintInterface | None = None
         self._detached = False
+        self._place: tuple[int, int] | None = None
+        self.fresh_on_connect = False
 
     def connect(self, _until: float) -> None:
         """See `Link.connect`."""
@@ -98,6 +99,9 @@ class UsbLink:
             self._let_go(device)
             raise
         self._device = device
+        # A device gets a new address whenever it is plugged in or switched on, and has forgotten everything then.
+        place = (device.bus, device.address)
+        self.fresh_on_connect, self._place = place != self._place, place
 
     def close(self) -> None:
         """See `Link.close`; the kernel's driver gets the printer back."""

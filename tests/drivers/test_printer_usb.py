@@ -177,3 +177,17 @@ def test_a_machine_without_libusb_is_told_which_package_it_lacks(monkeypatch: py
     monkeypatch.setattr(usb.core, "find", none)
     with pytest.raises(MissingLibrary, match=r"libusb-1\.0-0"):
         from_url(parse(URL)).open()
+
+
+def test_a_printer_that_was_plugged_in_again_owes_no_answers_and_confirms_its_next_job_at_once() -> None:
+    peer = UsbPeer(SimulatedPrinter())
+    printer = printer_for(peer)
+    printer.open()
+    peer.simulated.set_fault("paper_out")
+    assert not printer.confirm(0.05)
+    peer.simulated.set_fault("unplug")
+    assert not printer.status().answered
+    peer.simulated.set_fault(None)
+    printer.open()
+    printer.write(b"x\n\x1dV\x00", 1.0)
+    assert printer.confirm(1.0)

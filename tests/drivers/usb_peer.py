@@ -68,7 +68,7 @@ class UsbPeer(IBackend):
         return SimpleNamespace(
             bLength=18, bDescriptorType=1, bcdUSB=0x200, bDeviceClass=0, bDeviceSubClass=0, bDeviceProtocol=0,
             bMaxPacketSize0=64, idVendor=self.vendor, idProduct=self.product, bcdDevice=0x100, iManufacturer=1, iProduct=2,
-            iSerialNumber=3, bNumConfigurations=1, address=dev + 1, bus=1, port_number=1, port_numbers=(1,), speed=3,
+            iSerialNumber=3, bNumConfigurations=1, address=dev + 1 + self.simulated.hang_ups, bus=1, port_number=1, port_numbers=(1,), speed=3,
         )  # fmt: skip
 
     def get_configuration_descriptor(self, dev: int, config: int) -> SimpleNamespace:

@@ -20,6 +20,9 @@ from drivers.fonts import face_for
 from drivers.printer.api import Cover, Paper, Printer, PrinterStatus
 from drivers.printer.document import QR, Align, Block, Columns, Cut, Document, Image, Text, Title
 from drivers.printer.encoder import render
+from drivers.printer.model import LETTER_DOTS
+from drivers.printer.paper import _TAIL_DOTS, EDGE_DOTS, draw_receipt
+from drivers.printer.simulator import SimulatedPrinter
 from tests.oracles.foreign_printer import WIDTH_DOTS, ForeignPrinter, foreign_printer, read
 from tests.oracles.foreign_printer import Paper as Printed
 
@@ -115,6 +118,23 @@ def test_a_ticket_printed_elsewhere_says_what_it_should_and_its_codes_can_be_rea
     for words in shown(document.blocks):
         assert " ".join(words.split()) in everything
     assert paper.codes() == sorted(block.data for block in document.blocks if isinstance(block, QR))
+
+
+@pytest.mark.parametrize("job", [STUB, SALE, Badge(TICKET, "Zoë Świątek 李")], ids=["stub", "sales receipt", "badge"])
+def test_our_simulated_printer_and_the_foreign_one_print_the_same_lines_on_as_much_paper(
+    foreign: ForeignPrinter, printer: Printer, job: Stub | SalesReceipt | Badge
+) -> None:
+    document = lay_out(job, Stationery())
+    paper = paper_of(foreign, printer, document)
+    ours = SimulatedPrinter()
+    ours.receive(render(document))
+    receipt = ours.receipts()[-1]
+    # A picture within a line, a code and a picture are words in brackets there and nothing here.
+    theirs = [
+        re.sub(r"\[image [^]]*\]", "\ufffc", line).rstrip() for line in paper.lines if line and line[:4] != "[qr "
+    ]
+    assert [line for line in theirs if line != "\ufffc"] == [line for line in receipt.lines if line.strip("\ufffc")]
+    assert abs(draw_receipt(receipt).height - 2 * EDGE_DOTS - _TAIL_DOTS - paper.picture.height) <= LETTER_DOTS
 
 
 @pytest.mark.parametrize("job", [STUB, SALE], ids=["stub", "sales receipt"])
