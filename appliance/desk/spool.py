@@ -26,6 +26,8 @@ from drivers.printer.encoder import render
 WRITE_S = 10.0
 CONFIRM_S = 5.0
 IDLE_S = 2.0
+Claimed = tuple[PrintJob, Stationery]
+_UseCase = Callable[[Unit], Claimed | None]
 log = structlog.get_logger()
 
 
@@ -71,7 +73,7 @@ class PrintPump:
         while not stop.is_set():
             self._work.clear()
             try:
-                pause_s = self.step()
+                pause_s = self.step(stop)
             except Exception:
                 # A job that cannot be laid out or recorded must not end printing for the evening.
                 log.exception("print_step_failed")
@@ -80,8 +82,12 @@ class PrintPump:
                 self._work.wait(pause_s)
         self._printer.close()
 
-    def step(self) -> float:
-        """Print one job if there is one and the printer can; returns the seconds to wait before the next step."""
+    def step(self, stop: threading.Event | None = None) -> float:
+        """Print what waits for as long as the printer can; returns the seconds to wait before the next step.
+
+        The printer is asked how it is before the first job. After each it has just said that it worked through it, so the
+        next one leaves at once, claimed in the transaction that finishes the one before.
+        """
         try:
             self._printer.open()
             self._printer.status().raise_if_not_ready()
@@ -89,23 +95,21 @@ class PrintPump:
             self._leave_to_the_other(error)
             return self._backoff.next_s()
         claimed = self._box.run(self._claim)
-        if claimed is None:
-            self._backoff.reset()
-            return IDLE_S
-        job, own = claimed
-        outcome = self._print(job, own)
-        self._box.run(
-            lambda unit: printing.finish(unit, job.id, outcome.state, outcome.reason, given_up=outcome.given_up)
-        )
-        log.info("print", job=job.id, printer=self._name, state=outcome.state, reason=outcome.reason)
-        if outcome.state == "failed" and not outcome.given_up:
+        outcome: Outcome | None = None
+        while claimed is not None:
+            job, own = claimed
+            outcome = self._print(job, own)
+            goes_on = outcome.state == "printed" and not (stop and stop.is_set())
+            claimed = self._box.run(_finishing(job, outcome, self._claim if goes_on else None))
+            log.info("print", job=job.id, printer=self._name, state=outcome.state, reason=outcome.reason)
+        if outcome is not None and outcome.state == "failed" and not outcome.given_up:
             if self._pass_on:
                 self._pass_on()
             return self._backoff.next_s()
         self._backoff.reset()
-        return 0.0
+        return IDLE_S if outcome is None else 0.0
 
-    def _claim(self, unit: Unit) -> tuple[PrintJob, Stationery] | None:
+    def _claim(self, unit: Unit) -> Claimed | None:
         job = printing.claim(unit, self._name)
         return (job, stationery_for(unit, job)) if job is not None else None
 
@@ -132,3 +136,11 @@ class PrintPump:
         except DeviceError as error:
             return Outcome("ambiguous", str(error))
         return Outcome("sent", "The printer took it and does not say whether it came out.")
+
+
+def _finishing(job: PrintJob, outcome: Outcome, claim: Callable[[Unit], Claimed | None] | None) -> _UseCase:
+    def finish(unit: Unit) -> Claimed | None:
+        printing.finish(unit, job.id, outcome.state, outcome.reason, given_up=outcome.given_up)
+        return claim(unit) if claim is not None else None
+
+    return finish

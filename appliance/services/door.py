@@ -226,9 +226,9 @@ def _record(unit: Unit, found: Found, decision: Decision, staff: str, lane: str,
     message = _message(unit, ticket, decision, staff, way)
     scans.add(unit.db, _scan_values(message, code=found.code, lane=lane))
     if decision.verdict == "admitted":
-        orders.change_tickets(unit.db, [ticket.id], checked_in_by=message.check_in, left_by=None)
+        orders.come_in(unit.db, ticket.id, message.check_in)
     if decision.verdict == "left":
-        orders.change_tickets(unit.db, [ticket.id], left_by=message.check_in)
+        orders.go_out(unit.db, ticket.id, message.check_in)
     unit.emit(message)
     view = _view(unit, _known_scan(unit, message.check_in), found)
     # Who comes in again has a stub.

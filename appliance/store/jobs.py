@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select, update
+from sqlalchemy import Connection, Integer, Row, and_, func, or_, select, update
 
 from appliance.store.tables import print_job
+from mqtt_bridge.prepared import Prepared, PreparedChange
 
 _WAITS = or_(print_job.c.state == "queued", and_(print_job.c.state == "failed", print_job.c.given_up.is_(False)))
+
+_ADD = PreparedChange(print_job.insert())
+_NEW = Prepared(select(func.last_insert_rowid(type_=Integer)))
+_NEXT = {
+    failed_only: Prepared(
+        select(print_job)
+        .where(and_(_WAITS, print_job.c.state == "failed") if failed_only else _WAITS)
+        .order_by(print_job.c.id)
+        .limit(1)
+    )
+    for failed_only in (False, True)
+}
 
 
 def add(
     db: Connection, kind: str, document: bytes, at_ms: int, reprint_of: int | None, *, training: bool = False
 ) -> int:
     """Queue a job; return its id."""
-    row = print_job.insert().values(
+    _ADD.run(
+        db,
         kind=kind,
         document=document,
         state="queued",
@@ -24,7 +38,7 @@ def add(
         changed_at_ms=at_ms,
         training=training,
     )
-    return int(db.execute(row.returning(print_job.c.id)).scalar_one())
+    return int(_NEW.scalar(db))
 
 
 def find(db: Connection, job: int) -> Row[Any] | None:
@@ -39,8 +53,7 @@ def queued(db: Connection) -> list[Row[Any]]:
 
 def next_for(db: Connection, *, failed_only: bool) -> Row[Any] | None:
     """Return the oldest job that waits; with ``failed_only`` the oldest that some printer could not take."""
-    waits = and_(_WAITS, print_job.c.state == "failed") if failed_only else _WAITS
-    return db.execute(select(print_job).where(waits).order_by(print_job.c.id).limit(1)).first()
+    return _NEXT[failed_only].first(db)
 
 
 def change(db: Connection, job: int, **values: Any) -> None:

@@ -29,6 +29,8 @@ _TICKETS_BY_CODE = Prepared(select(ticket).where(ticket.c.code == bindparam("cod
 _SUM = select(func.coalesce(func.sum(payment.c.amount_minor), 0)).where(payment.c.order == _ID)
 _PAID = Prepared(_SUM.where(payment.c.amount_minor > 0))
 _PAID_BACK = Prepared(_SUM.where(payment.c.amount_minor < 0))
+_COME_IN = PreparedChange(update(ticket).where(ticket.c.id == _ID).values(checked_in_by=bindparam("by"), left_by=None))
+_GO_OUT = PreparedChange(update(ticket).where(ticket.c.id == _ID).values(left_by=bindparam("by")))
 _BEFORE = Prepared(select(ticket).where(ticket.c.replaced_by == _ID).limit(1))
 _OF_CLIENT = Prepared(
     select(ticket.c.event_session, ticket.c.price_minor, order.c.payment, func.count().label("number"))
@@ -95,6 +97,16 @@ def orders_of_tickets(db: Connection, ticket_ids: Iterable[str]) -> list[str]:
 def change_tickets(db: Connection, ticket_ids: Iterable[str], **values: Any) -> None:
     """Set columns of tickets."""
     db.execute(update(ticket).where(ticket.c.id.in_(list(ticket_ids))).values(**values))
+
+
+def come_in(db: Connection, ticket_id: str, check_in_id: str) -> None:
+    """Note the scan by which a ticket's holder is inside."""
+    _COME_IN.run(db, id_=ticket_id, by=check_in_id)
+
+
+def go_out(db: Connection, ticket_id: str, check_in_id: str) -> None:
+    """Note the scan by which a ticket's holder left."""
+    _GO_OUT.run(db, id_=ticket_id, by=check_in_id)
 
 
 def add_ticket(db: Connection, values: dict[str, Any]) -> None:

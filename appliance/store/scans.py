@@ -8,19 +8,20 @@ from sqlalchemy import Connection, Row, bindparam, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.store.tables import check_in
+from mqtt_bridge.prepared import Prepared, PreparedChange
 
-_ADD = insert(check_in).on_conflict_do_nothing()
-_FIND = select(check_in).where(check_in.c.id == bindparam("id_"))
+_ADD = PreparedChange(insert(check_in).on_conflict_do_nothing())
+_FIND = Prepared(select(check_in).where(check_in.c.id == bindparam("id_")))
 
 
 def add(db: Connection, values: dict[str, Any]) -> None:
     """Insert a scan; the same one twice is kept once."""
-    db.execute(_ADD, values)
+    _ADD.run(db, **values)
 
 
 def find(db: Connection, check_in_id: str) -> Row[Any] | None:
     """Return a scan."""
-    return db.execute(_FIND, {"id_": check_in_id}).first()
+    return _FIND.first(db, id_=check_in_id)
 
 
 def recent(db: Connection, limit: int) -> list[Row[Any]]:

@@ -43,7 +43,15 @@ class Questions:
     def ask(self, question: bytes, kind: Kind, until: float) -> int | None:
         """The byte that answers `question`; None for silence, for rubbish and for more answers than questions."""
         self._link.send(question, until)
+        self.asked(kind)
+        return self.answer(kind, until)
+
+    def asked(self, kind: Kind) -> None:
+        """Note a question that left with something else."""
         self._open[kind].append(self._clock())
+
+    def answer(self, kind: Kind, until: float) -> int | None:
+        """The byte that answers the last question of this kind; None as in `ask`."""
         for _ in range(_MOST_READS):
             answers = self._reader.feed(self._link.receive(until))
             mine = [answer.value for answer in answers if answer.kind is kind]

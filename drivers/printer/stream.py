@@ -40,6 +40,7 @@ class StreamPrinter:
         self._left_open: Counter[bytes] = Counter()
         self._torso = 0
         self._last_size = 0
+        self._asked_with_job = False
 
     def open(self) -> None:
         """See `Printer.open`."""
@@ -53,6 +54,7 @@ class StreamPrinter:
             raise
         self._open = True
         self._left_open.clear()
+        self._asked_with_job = False
         self._questions.restart()
         self._health.set(State.DEGRADED, f"Connected to {self._link.name}, which has not yet said how it is.")
 
@@ -67,9 +69,15 @@ class StreamPrinter:
         until = self._clock() + deadline_s
         try:
             self._finish_torso(until)
+            self._questions.drain()
             self._last_size = len(data)
-            self._link.send(data, until)
+            # The question of `confirm` leaves with the job: its answer carries the acknowledgement of the bytes, which the other
+            # side of a network would otherwise keep to itself for a while (RFC 9293, delayed acknowledgements).
+            self._link.send(data + words.ASK_IN_ORDER, until)
+            self._questions.asked(Kind.IN_ORDER)
+            self._asked_with_job = True
         except DeviceError as error:
+            error.bytes_taken = min(error.bytes_taken, len(data))
             if error.bytes_taken:
                 self._leave_torso()
             self._fail(error)
@@ -80,9 +88,14 @@ class StreamPrinter:
         """See `Printer.confirm`."""
         if not self._open:
             return False
+        until = self._clock() + deadline_s
         try:
-            self._questions.drain()
-            answer = self._questions.ask(words.ASK_IN_ORDER, Kind.IN_ORDER, self._clock() + deadline_s)
+            if self._asked_with_job:
+                self._asked_with_job = False
+                answer = self._questions.answer(Kind.IN_ORDER, until)
+            else:
+                self._questions.drain()
+                answer = self._questions.ask(words.ASK_IN_ORDER, Kind.IN_ORDER, until)
         except DeviceError as error:
             # All bytes had left for the printer, but maybe only as far as its network card.
             self._leave_torso()

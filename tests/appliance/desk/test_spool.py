@@ -145,9 +145,9 @@ def test_paper_that_runs_out_during_the_job_leaves_it_ambiguous(box: TestBox) ->
     """The printer took every byte and then reported trouble."""
 
     class RunsOut(SimPrinter):
-        def confirm(self, deadline_s: float) -> bool:
+        def write(self, data: bytes, deadline_s: float) -> int:
             self.simulated.set_fault(Fault.PAPER_OUT)
-            return super().confirm(deadline_s)
+            return super().write(data, deadline_s)
 
     sell(box)
     PrintPump(box, RunsOut(SimulatedPrinter(), timeout_s=0.1), write_s=0.3, confirm_s=0.1).step()
