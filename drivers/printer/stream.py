@@ -20,7 +20,7 @@ _RETRY_REAL_TIME = 16
 _TRIES = 3
 """So often a printer may leave a question open before it counts as one that it does not know."""
 # NUL prints nothing and fills up whatever command was left half done; then the torso is fed out and cut off.
-_END_OF_TORSO = b"\n\x1dV\x42\x00"
+_CUT_OFF = b"\n\x1dV\x42\x00"
 
 
 class StreamPrinter:
@@ -39,6 +39,7 @@ class StreamPrinter:
         self._readings = 0
         self._left_open: Counter[bytes] = Counter()
         self._torso = 0
+        self._torso_end = b""
         self._last_size = 0
         self._asked_with_job = False
 
@@ -79,7 +80,7 @@ class StreamPrinter:
         except DeviceError as error:
             error.bytes_taken = min(error.bytes_taken, len(data))
             if error.bytes_taken:
-                self._leave_torso()
+                self._leave_torso(cut=True)
             self._fail(error)
             raise
         return len(data)
@@ -97,8 +98,9 @@ class StreamPrinter:
                 self._questions.drain()
                 answer = self._questions.ask(words.ASK_IN_ORDER, Kind.IN_ORDER, until)
         except DeviceError as error:
-            # All bytes had left for the printer, but maybe only as far as its network card.
-            self._leave_torso()
+            # All bytes had left for the printer, but maybe only as far as its network card. Printers that hang up after
+            # each job end here too, so nothing is cut.
+            self._leave_torso(cut=False)
             self._fail(error)
             return False
         return answer is not None and not answer & words.IN_ORDER_PAPER_END
@@ -162,15 +164,16 @@ class StreamPrinter:
         self._in_order = answer is not None
         return UNKNOWN_STATUS if answer is None else words.parse_in_order(answer)
 
-    def _leave_torso(self) -> None:
+    def _leave_torso(self, *, cut: bool) -> None:
         self._torso = min(self._last_size, MAX_COMMAND_BYTES)
+        self._torso_end = _CUT_OFF if cut else b""
 
     def _finish_torso(self, until: float) -> None:
         """End the job that broke off, so that its last command does not swallow the beginning of the next job."""
         if not self._torso:
             return
         try:
-            self._link.send(bytes(self._torso) + _END_OF_TORSO, until)
+            self._link.send(bytes(self._torso) + self._torso_end, until)
         except DeviceError as error:
             # Of the job itself nothing has left yet.
             self._torso = max(1, self._torso - error.bytes_taken)

@@ -186,6 +186,22 @@ def _opens(printer: Printer) -> bool:
     return True
 
 
+def test_a_network_printer_that_hangs_up_after_each_job_wastes_no_paper() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    printer = open_printer(f"escpos+tcp://127.0.0.1:{listener.getsockname()[1]}?timeout=1")
+    simulated = SimulatedPrinter()
+    for number in range(2):
+        printer.open()
+        connection, _ = listener.accept()
+        printer.write(job(f"job {number}"), 2.0)
+        simulated.receive(connection.recv(10_000))
+        connection.close()
+        assert not printer.confirm(1.0)
+    first, second = simulated.receipts()
+    assert [len(first.rows), first.text, second.text] == [len(second.rows), "job 0", "job 1"]
+    listener.close()
+
+
 def test_a_jammed_knife_is_told_from_a_printer_that_is_merely_offline() -> None:
     jammed = open_printer("sim://printer?fault=jam")
     assert jammed.status().trouble is Trouble.CUTTER
