@@ -39,6 +39,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "camera": {
         "sim": "drivers.camera.sim:from_url",
         "picamera2": "drivers.camera.picamera:from_url",
+        "v4l2": "drivers.camera.v4l2:from_url",
     },
     "lamp": {
         "sim": "drivers.lamp.sim:from_url",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 
 from PIL import Image, ImageDraw, ImageFilter
@@ -29,13 +28,6 @@ def draw_test_picture(frame: int, caption: str, size: tuple[int, int] = SIZE) ->
     face = faces(max(12, height // 24), bold=True)[0]
     draw.text((_MARGIN, height - _MARGIN), f"{caption}  #{frame}", fill=_CAPTION, font=face, anchor="ls")
     return picture
-
-
-def encode_jpeg(picture: Image.Image) -> bytes:
-    """The picture as JPEG."""
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=85)
-    return out.getvalue()
 
 
 def _add_spot(picture: Image.Image, colour: tuple[int, int, int], centre: float, horizon: int) -> None:

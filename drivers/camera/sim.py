@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
-from drivers.camera.picture import SIZE, draw_test_picture, encode_jpeg
+from PIL import Image
+
+from drivers.camera import pictures
+from drivers.camera.api import AccessUnit, Gray
+from drivers.camera.h264 import Encoder
+from drivers.camera.picture import SIZE, draw_test_picture
 from drivers.errors import BadDeviceUrl, DeviceTimeout, DeviceUnavailable
 from drivers.health import Health, HealthRecord, State
 from drivers.simulated_files import ControlFile
@@ -26,8 +33,12 @@ class Fault(enum.Enum):
 
 
 def from_url(url: DeviceUrl) -> SimCamera:
-    """The simulated camera; options: fault (none, hang, unplug, slow), after (pictures), width, height, control."""
-    url.check_options({"fault", "after", "width", "height", "control"})
+    """The simulated camera.
+
+    Options: fault (none, hang, unplug, slow), after (pictures), width, height, control, and film (a picture file that is held before it
+    while it exists).
+    """
+    url.check_options({"fault", "after", "width", "height", "control", "film"})
     if url.host != "camera":
         raise BadDeviceUrl(f"{url.text!r} must look like sim://camera.")
     name = url.choice("fault", "none", ["none", *(fault.value for fault in Fault)])
@@ -35,7 +46,7 @@ def from_url(url: DeviceUrl) -> SimCamera:
         url.integer("width", SIZE[0], low=160, high=4096),
         url.integer("height", SIZE[1], low=120, high=4096),
     )
-    camera = SimCamera(size, control=url.text_option("control", ""))
+    camera = SimCamera(size, control=url.text_option("control", ""), film=url.text_option("film", ""))
     if name != "none":
         camera.break_after(url.integer("after", 0, low=0, high=1_000_000), Fault(name))
     return camera
@@ -49,7 +60,12 @@ class SimCamera:
     """`caption` gives the text in the picture; faults may be set from any thread and end a hanging `still`."""
 
     def __init__(
-        self, size: tuple[int, int] = SIZE, caption: Callable[[], str] = _time_of_day, *, control: str = ""
+        self,
+        size: tuple[int, int] = SIZE,
+        caption: Callable[[], str] = _time_of_day,
+        *,
+        control: str = "",
+        film: str = "",
     ) -> None:
         self._size = size
         self._caption = caption
@@ -58,6 +74,8 @@ class SimCamera:
         self._fault: Fault | None = None
         self._planned: tuple[int, Fault] | None = None
         self._control = ControlFile(control)
+        self._film = Path(film) if film else None
+        self._encoder: Encoder | None = None
         self._changed = threading.Event()
         self._health = HealthRecord()
 
@@ -82,11 +100,33 @@ class SimCamera:
     def close(self) -> None:
         """See `Camera.close`."""
         self._open = False
+        self._encoder = None
         self._changed.set()
         self._health.set(State.ABSENT, "Closed.")
 
     def still(self, deadline_s: float = 2.0) -> bytes:
         """See `Camera.still`."""
+        return pictures.jpeg(self._picture(deadline_s))
+
+    def preview(self, deadline_s: float = 2.0) -> bytes:
+        """See `Camera.preview`."""
+        return pictures.small(self._picture(deadline_s))
+
+    def gray(self, deadline_s: float = 2.0) -> Gray:
+        """See `Camera.gray`."""
+        return pictures.gray_of(self._picture(deadline_s))
+
+    def video(self, deadline_s: float = 2.0) -> AccessUnit:
+        """See `Camera.video`."""
+        if self._encoder is None:
+            self._encoder = Encoder()
+        return self._encoder.encode(self._picture(deadline_s))
+
+    def stop_video(self) -> None:
+        """See `Camera.stop_video`."""
+        self._encoder = None
+
+    def _picture(self, deadline_s: float) -> Image.Image:
         self._start_planned_fault()
         until = time.monotonic() + deadline_s
         self._changed.clear()
@@ -101,7 +141,19 @@ class SimCamera:
             raise DeviceTimeout("The simulated camera gave no picture in time.")
         self._frame += 1
         self._health.set(State.READY, "The simulated camera is ready.")
-        return encode_jpeg(draw_test_picture(self._frame, self._caption(), self._size))
+        return self._held_before_it() or draw_test_picture(self._frame, self._caption(), self._size)
+
+    def _held_before_it(self) -> Image.Image | None:
+        """What somebody holds before the lens: it covers most of the picture, on white paper."""
+        if self._film is None or not self._film.exists():
+            return None
+        with contextlib.suppress(OSError):
+            held = Image.open(self._film).convert("L")
+            held.thumbnail((self._size[0] * 8 // 10, self._size[1] * 8 // 10))
+            scene = Image.new("RGB", self._size, "#777777")
+            scene.paste(held, ((self._size[0] - held.width) // 2, (self._size[1] - held.height) // 2))
+            return scene
+        return None
 
     def health(self) -> Health:
         """See `Camera.health`."""

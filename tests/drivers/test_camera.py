@@ -15,7 +15,8 @@ from PIL import Image
 from drivers import DeviceTimeout, DeviceUnavailable, State, open_camera
 from drivers.camera import picamera
 from drivers.camera.picamera import PiCamera
-from drivers.camera.picture import draw_test_picture, encode_jpeg
+from drivers.camera.picture import draw_test_picture
+from drivers.camera.pictures import jpeg
 from drivers.camera.sim import SimCamera
 
 
@@ -100,7 +101,7 @@ class FakePicamera2:
         assert wait is not None
         if self.fail is not None:
             raise self.fail
-        out.write(encode_jpeg(Image.new("RGB", self.configuration["main"]["size"])))
+        out.write(jpeg(Image.new("RGB", self.configuration["main"]["size"])))
 
     def stop(self) -> None:
         self.calls.append("stop")
