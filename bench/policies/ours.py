@@ -112,11 +112,15 @@ class PredictiveEscrow:
                 started=device.heard.granted > 0,
                 wanted=max(0, device.wanted_to - device.heard.granted),
                 recalled=max(0, device.recall_to - device.heard.returned),
-                rate=demand.rate(usual),
+                rate=self._rate(venue, demand, usual),
                 outage_h=device.outages.expected_h(usual_h),
             )
             for venue, (device, demand) in enumerate(zip(self.devices, demands, strict=True))
         ]
+
+    def _rate(self, venue: int, demand: Demand, usual: float | None) -> float | None:
+        """Tickets per hour the cloud expects ``venue`` to sell; what else it could be told is tried in ``knowing``."""
+        return demand.rate(usual)
 
     def _demand(self, device: _Device, minute: float) -> Demand:
         """That a device which can be heard says nothing is news too."""
