@@ -13,7 +13,7 @@ from tests.simulation.truth import Violation
 from tests.simulation.world import GUESTS, PATIENCE_MS, STORM_MS, World
 
 SETTLE_MS = 1_000
-QUIET_MS = 30_000
+QUIET_MS = 20_000
 
 
 @dataclass
