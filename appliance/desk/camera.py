@@ -2,55 +2,70 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import subprocess
 import sys
 import threading
 import time
-from typing import IO
+from collections.abc import Callable
+from typing import IO, Any, TypeVar
 
 import structlog
 
 from drivers.backoff import Backoff
+from drivers.camera.api import AccessUnit
 from drivers.errors import DeviceTimeout
 from drivers.health import Health, HealthRecord, State
 
+T = TypeVar("T")
+Watcher = Callable[[AccessUnit], None]
+"""Takes a unit of video at once; it is called by the thread that listens to the camera."""
+
 SILENCE_S = 8.0
+CODES_KEPT = 100
 _CHECK_S = 0.2
 log = structlog.get_logger()
 
 
 class CameraKeeper:
-    """A camera behind a process boundary; ``health`` and ``still`` may be called from any thread."""
+    """A camera behind a process boundary; everything but ``run`` may be called from any thread."""
 
     def __init__(self, url: str, silence_s: float = SILENCE_S) -> None:
         self._url = url
         self._silence_s = silence_s
         self._health = HealthRecord()
         self._child: subprocess.Popen[bytes] | None = None
-        self._stills: queue.Queue[bytes] = queue.Queue(1)
+        self._pictures: dict[str, queue.Queue[bytes]] = {kind: queue.Queue(1) for kind in ("still", "preview")}
         self._asking = threading.Lock()
+        self._writing = threading.Lock()
+        self._scanning = False
+        self._watcher: Watcher | None = None
         self._heard_s = 0.0
+        self.codes: queue.Queue[str] = queue.Queue(CODES_KEPT)
 
     def health(self) -> Health:
         """The latest word of the camera, or that it is silent."""
         return self._health()
 
     def still(self, deadline_s: float = 3.0) -> bytes:
-        """One picture as JPEG; raises ``DeviceTimeout``."""
-        with self._asking:
-            while not self._stills.empty():
-                self._stills.get_nowait()
-            child = self._child
-            try:
-                if child is None or child.stdin is None:
-                    raise DeviceTimeout("The camera is not running.")
-                child.stdin.write(b"still\n")
-                child.stdin.flush()
-                return self._stills.get(timeout=deadline_s)
-            except (queue.Empty, OSError, ValueError):
-                raise DeviceTimeout("The camera gave no picture in time.") from None
+        """One large picture as JPEG; raises ``DeviceTimeout``."""
+        return self._picture("still", deadline_s)
+
+    def preview(self, deadline_s: float = 3.0) -> bytes:
+        """One small picture as JPEG; raises ``DeviceTimeout``."""
+        return self._picture("preview", deadline_s)
+
+    def scan(self) -> None:
+        """Look for codes from now on; they come to ``codes``."""
+        self._scanning = True
+        self._tell("scan on")
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Give every unit of the H.264 stream to ``watcher``, from its next key picture; None ends the stream."""
+        self._watcher = watcher
+        self._tell("video on" if watcher else "video off")
 
     def run(self, stop: threading.Event) -> None:
         """Keep a child running until told to stop."""
@@ -63,12 +78,40 @@ class CameraKeeper:
             if not stop.is_set():
                 stop.wait(backoff.next_s())
 
+    def _picture(self, kind: str, deadline_s: float) -> bytes:
+        pictures = self._pictures[kind]
+        with self._asking:
+            while not pictures.empty():
+                pictures.get_nowait()
+            if not self._tell(kind):
+                raise DeviceTimeout("The camera is not running.")
+            try:
+                return pictures.get(timeout=deadline_s)
+            except queue.Empty:
+                raise DeviceTimeout("The camera gave no picture in time.") from None
+
+    def _tell(self, line: str) -> bool:
+        with self._writing:
+            child = self._child
+            if child is None or child.stdin is None:
+                return False
+            try:
+                child.stdin.write(line.encode() + b"\n")
+                child.stdin.flush()
+            except (OSError, ValueError):
+                return False
+        return True
+
     def _one_life(self, stop: threading.Event) -> None:
         self._health.set(State.OPENING, "Starting the camera.")
         self._heard_s = time.monotonic()
         command = [sys.executable, "-m", "appliance.desk.camera_child", self._url]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
             self._child = child
+            if self._scanning:
+                self._tell("scan on")
+            if self._watcher:
+                self._tell("video on")
             listener = threading.Thread(target=self._listen, args=(child.stdout,), name="camera-listen", daemon=True)
             listener.start()
             while child.poll() is None and not stop.is_set():
@@ -90,16 +133,30 @@ class CameraKeeper:
                 line = out.readline()
                 if not line:
                     return
-                message = json.loads(line)
-                if "still" in message:
-                    self._keep(out.read(int(message["still"])))
-                else:
-                    self._health.set(State(message["state"]), message["reason"])
-            except (ValueError, KeyError, OSError):
+                self._take(json.loads(line), out)
+            except (ValueError, KeyError, TypeError, OSError):
                 return
             self._heard_s = time.monotonic()
 
-    def _keep(self, picture: bytes) -> None:
-        if self._stills.full():
-            self._stills.get_nowait()
-        self._stills.put_nowait(picture)
+    def _take(self, message: dict[str, Any], out: IO[bytes]) -> None:
+        if "codes" in message:
+            for code in message["codes"]:
+                _put(self.codes, str(code))
+        elif "video" in message:
+            unit = AccessUnit(out.read(int(message["video"])), bool(message["key"]), int(message["pts_us"]))
+            watcher = self._watcher
+            if watcher is not None:
+                watcher(unit)
+        elif "state" in message:
+            self._health.set(State(message["state"]), message["reason"])
+        else:
+            ((kind, size),) = message.items()
+            _put(self._pictures[kind], out.read(int(size)))
+
+
+def _put(kept: queue.Queue[T], item: T) -> None:
+    """Keep the newest where a queue is full; only the listener puts."""
+    if kept.full():
+        with contextlib.suppress(queue.Empty):
+            kept.get_nowait()
+    kept.put_nowait(item)

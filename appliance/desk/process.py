@@ -16,6 +16,7 @@ import structlog
 
 from appliance.desk.buttons import Buttons
 from appliance.desk.camera import CameraKeeper
+from appliance.desk.camera_scanner import CameraScanner
 from appliance.desk.hardware import HardwareRows
 from appliance.desk.hints import told_our_codes
 from appliance.desk.lamp import LampKeeper
@@ -23,11 +24,13 @@ from appliance.desk.loops import DeviceLoop, Supervised
 from appliance.desk.messages import MessagePump
 from appliance.desk.scanning import Lane
 from appliance.desk.spool import PrintPump
+from appliance.domain.hardware import CAMERA_SCANNER
 from appliance.services import printing, sms
 from appliance.services.box import Box
 from appliance.services.sweep import sweep
 from appliance.services.wake import Waiter
-from drivers import lamp_for, modem_for, printer_for, scanner_for
+from drivers import BadDeviceUrl, lamp_for, modem_for, printer_for, scanner_for
+from drivers.scanner.api import Scanner
 
 SWEEP_S = 5.0
 TICK_S = 0.5
@@ -64,10 +67,11 @@ class Desk:
         # A verdict of this very process wakes the printer without the way over the socket.
         self._box = replace(box, wake=self.wake)
         self._wakes: list[Callable[[], None]] = []
+        self.camera: CameraKeeper | None = None
         self.loops: list[DeviceLoop] = [
             *self._printers(addresses),
-            *self._lanes(addresses),
             *self._cameras(addresses),
+            *self._lanes(addresses),
             *self._modems(addresses),
             # Every further device joins here: a name as in the settings, its loop, its health.
         ]
@@ -126,13 +130,20 @@ class Desk:
             if not address.scanner:
                 continue
             name = numbered("scanner", number)
-            lane = Lane(self._box, told_our_codes(scanner_for(address.scanner)), address.name, device=name)
+            lane = Lane(self._box, self._scanner(address.scanner), address.name, device=name)
             loops.append(DeviceLoop(name, lane.run, lane.health))
             if address.lamp:
                 lamp = LampKeeper(lamp_for(address.lamp), Buttons(self._box, lane).pressed)
                 lane.lamp = lamp
                 loops.append(DeviceLoop(numbered("lamp", number), lamp.run, lamp.health, lamp.wake))
         return loops
+
+    def _scanner(self, address: str) -> Scanner:
+        if address != CAMERA_SCANNER:
+            return told_our_codes(scanner_for(address))
+        if self.camera is None:
+            raise BadDeviceUrl(f"A scanner at {address} needs a camera, and desk.camera is not set.")
+        return CameraScanner(self.camera)
 
     def _cameras(self, addresses: Addresses) -> list[DeviceLoop]:
         if not addresses.camera:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from appliance.doctor.findings import Finding, fail, ok, warn
-from appliance.domain.hardware import family, is_silent, remedy
+from appliance.domain.hardware import CAMERA_SCANNER, family, is_silent, remedy
 from appliance.settings import Settings
 from appliance.store import device as rows
 from appliance.store import documents, engine, jobs, records
@@ -131,6 +131,14 @@ def addresses(settings: Settings) -> dict[str, str]:
     }
 
 
+def _build(name: str, url: str, camera: str) -> None:
+    """Build a device's driver without opening it; raises ``DeviceError``. The desk's own camera may be a scanner too."""
+    if url == CAMERA_SCANNER and camera:
+        _DRIVERS["camera"](camera)
+    else:
+        _DRIVERS[family(name)](url)
+
+
 def hardware(settings: Settings) -> Iterator[Finding]:
     """Each address, and what the desk last said of the device behind it."""
     wanted = addresses(settings)
@@ -142,7 +150,7 @@ def hardware(settings: Settings) -> Iterator[Finding]:
                 yield ok(name, "none is set up")
             continue
         try:
-            _DRIVERS[family(name)](url)
+            _build(name, url, wanted["camera"])
         except BadDeviceUrl as error:
             yield fail(name, error.reason, f"Correct desk.{name} in the settings.")
             continue

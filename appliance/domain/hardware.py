@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from appliance.domain.texts import translatable
 
+CAMERA_SCANNER = "camera://"
+"""The address of a scanner that is the desk's own camera."""
 SILENT_DESK_MS = 60_000
 SILENT_DESK = translatable("The desk has said nothing for a minute. Start it again; until then type codes here.")
 

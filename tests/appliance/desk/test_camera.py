@@ -1,0 +1,115 @@
+"""The camera in its own process: pictures, codes and video come over, a hang ends with the process, nothing outlives the desk."""
+
+from __future__ import annotations
+
+import io
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import pytest
+import segno
+from PIL import Image
+
+from appliance.desk.camera import CameraKeeper
+from appliance.desk.camera_scanner import CameraScanner
+from appliance.desk.process import Addresses, Desk, LaneAddress
+from appliance.services import door
+from drivers import BadDeviceUrl, DeviceUnavailable, State
+from drivers.camera.api import AccessUnit
+from tests.support.box import TestBox
+from tests.support.demo import wait_for
+
+
+@pytest.fixture
+def keep() -> Iterator[Callable[[str], CameraKeeper]]:
+    """Runs a keeper in a thread until the test ends."""
+    running: list[tuple[threading.Event, threading.Thread]] = []
+
+    def start(url: str) -> CameraKeeper:
+        keeper, stop = CameraKeeper(url, silence_s=5), threading.Event()
+        thread = threading.Thread(target=keeper.run, args=(stop,))
+        thread.start()
+        running.append((stop, thread))
+        wait_for(lambda: keeper.health().state is State.READY, "the camera")
+        return keeper
+
+    yield start
+    for stop, thread in running:
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_large_and_small_pictures_come_over(keep: Callable[[str], CameraKeeper]) -> None:
+    keeper = keep("sim://camera")
+    small, large = (Image.open(io.BytesIO(ask(5))) for ask in (keeper.preview, keeper.still))
+    assert (small.size, large.size) == ((640, 360), (1280, 720))
+
+
+def test_a_video_comes_over_whole_beside_pictures_and_ends_when_nobody_watches(
+    keep: Callable[[str], CameraKeeper],
+) -> None:
+    keeper = keep("sim://camera?width=320&height=180")
+    units: queue.Queue[AccessUnit] = queue.Queue()
+    keeper.watch(units.put)
+    seen = [units.get(timeout=10) for _ in range(10)]
+    assert seen[0].key
+    assert keeper.still(5)
+    with av.open(io.BytesIO(b"".join(unit.data for unit in seen)), format="h264") as stream:
+        assert len(list(stream.decode(video=0))) == 10
+    keeper.watch(None)
+    wait_for(lambda: _quiet(units), "the end of the stream")
+
+
+def _quiet(units: queue.Queue[AccessUnit]) -> bool:
+    while not units.empty():
+        units.get_nowait()
+    with pytest.raises(queue.Empty):
+        units.get(timeout=0.5)
+    return True
+
+
+def test_a_ticket_held_before_the_camera_is_one_scan(keep: Callable[[str], CameraKeeper], tmp_path: Path) -> None:
+    """However long it stays in sight; the scanner is gone with the camera and back with it."""
+    control, film = tmp_path / "fault", tmp_path / "film.png"
+    scanner = CameraScanner(keep(f"sim://camera?control={control}&film={film}"))
+    scanner.open()
+    hold(film, "MQ1:ONE")
+    assert scanner.read(10) == "MQ1:ONE"
+    assert scanner.read(0.5) is None
+    control.write_text("unplug")
+    with pytest.raises(DeviceUnavailable):
+        scanner.read(10)
+    control.write_text("")
+    wait_for(lambda: scanner.health().state is State.READY, "the camera again")
+    scanner.open()
+    hold(film, "MQ1:TWO")
+    assert scanner.read(10) == "MQ1:TWO"
+
+
+def hold(film: Path, code: str) -> None:
+    new = film.with_name("new.png")
+    segno.make_qr(code).save(str(new), scale=8)
+    new.replace(film)
+
+
+def test_a_lane_may_scan_by_the_camera_of_the_desk(box: TestBox, tmp_path: Path) -> None:
+    film = tmp_path / "film.png"
+    lanes = (LaneAddress("door", "camera://"),)
+    desk = Desk(box, Addresses(camera=f"sim://camera?film={film}", lanes=lanes))
+    stop = threading.Event()
+    thread = threading.Thread(target=desk.run, args=(tmp_path / "desk.sock", stop))
+    thread.start()
+    hold(film, "NOTHING1")
+    wait_for(lambda: len(box.look(door.recent)) == 1, "the scan")
+    stop.set()
+    thread.join(10)
+    assert box.look(door.recent)[0].lane == "door"
+
+
+def test_a_lane_cannot_scan_by_a_camera_that_is_not_set_up(box: TestBox) -> None:
+    with pytest.raises(BadDeviceUrl, match=r"needs a camera, and desk\.camera is not set"):
+        Desk(box, Addresses(lanes=(LaneAddress("door", "camera://"),)))
