@@ -116,17 +116,18 @@ def _staff(fields: Fields, venues: Iterable[str], hash_pin: PinHasher) -> tuple[
         allowed = _venues_of(each, frozenset(venues))
         if (each.entry("pin") is None) == (each.entry("pin_hash") is None):
             each.wrong("pin", "write either pin or pin_hash")
+        card = each.optional("card", values.yes_or_no, default=False)
         each.done()
         if badge in {member.badge for member in staff}:
             each.wrong("badge", f"{badge!r} is the badge of another person above")
         elif badge:
             if pin:
                 plain.append((len(staff), badge, pin))
-            staff.append(StaffMember(badge, name or badge, hashed, allowed))
+            staff.append(StaffMember(badge, name or badge, hashed, allowed, card))
     if not fields.found.problems:
         for index, badge, pin in plain:
             known = staff[index]
-            staff[index] = StaffMember(badge, known.name, hash_pin(badge, pin), known.venues)
+            staff[index] = StaffMember(badge, known.name, hash_pin(badge, pin), known.venues, known.card)
     return tuple(staff)
 
 

@@ -11,6 +11,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 
 from appliance.console import (
     api,
+    badges,
     device_page,
     losses,
     machines,
@@ -58,6 +59,7 @@ def create_app(
     app.before_request(_in_english)
     for blueprint in (
         signing_in.blueprint,
+        badges.blueprint,
         stock.blueprint,
         api.blueprint,
         machines.blueprint,

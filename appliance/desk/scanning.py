@@ -17,13 +17,14 @@ from appliance.desk.loops import Watch, reopening
 from appliance.desk.signals import signal_for
 from appliance.domain.errors import Refusal
 from appliance.domain.repeats import Repeats
-from appliance.services import door
+from appliance.services import door, staff_badges
 from appliance.services.box import Box
 from appliance.services.views import CheckInView
 from drivers.errors import DeviceError
 from drivers.health import Health
 from drivers.lamp.api import Signal
 from drivers.scanner.api import Scanner
+from mqtt_bridge.protocol import badges
 
 READ_S = 0.5
 log = structlog.get_logger()
@@ -101,6 +102,10 @@ class Lane:
     def _decide(self, code: str) -> CheckInView | None:
         """Record the scan; what fails is logged and told by the lamp, and the next scan goes on."""
         try:
+            if badges.is_badge(code):
+                good = self._box.run(lambda unit: staff_badges.note_seen(unit, code, self.name))
+                log.info("badge_scan", device=self._device, good=good)
+                return None
             view = self._box.run(lambda unit: door.check_in(unit, code, self.name, self.name))
         except Refusal as refusal:
             log.warning("scan_refused", device=self._device, problem=refusal.problem)

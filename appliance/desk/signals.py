@@ -16,7 +16,7 @@ def signal_for(view: CheckInView | None) -> tuple[Signal, float]:
     """Return the signal and its seconds; None is a scan that could not be recorded: nobody comes in on it."""
     if view is None:
         return Signal.ATTENTION, ATTENTION_S
-    if view.verdict == "admitted":
+    if view.verdict in {"admitted", "left"}:
         return Signal.ADMIT, ADMIT_S
     if view.reason in _SOMETHING_TO_DO:
         return Signal.ATTENTION, ATTENTION_S

@@ -29,6 +29,12 @@ def add_commands(add: Add) -> None:
     command = add("recover", "Read a sealed device's old card and count what it sold.", _run("recover"))
     command.add_argument("path", metavar="PATH", type=Path, help="a copy of its marquee.db, or the folder it is in")
     command.add_argument("--final", action="store_true", help="it is the card itself and will never be used again")
+    command = add("badge", "Issue, list or revoke the badges of staff.", _run("badge"))
+    command.add_argument("action", choices=("issue", "list", "revoke"))
+    command.add_argument(
+        "which", metavar="BADGE", nargs="?", default="", help="whose to issue, or the number to revoke"
+    )
+    command.add_argument("--png", metavar="FILE", type=Path, help="write the QR code of an issued badge here")
     command = add("backup", "Copy a database, while it is in use, to a file.", _run("backup"))
     command.add_argument("file", metavar="FILE", type=Path)
     command.add_argument("--device", action="store_true", help="this device's database instead of the cloud's")

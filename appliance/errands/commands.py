@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from appliance.bootstrap import cloud_database, cloud_url, device_key, fleet_log, require_device, wall_ms
+from appliance.bootstrap import cloud_database, cloud_key, cloud_url, device_key, fleet_log, require_device, wall_ms
 from appliance.errands.card import CardUnreadable, read_card
 from appliance.services.box import Identity
 from appliance.services.startup import WrongDatabase, forget_since
@@ -16,15 +16,26 @@ from appliance.settings import Settings
 from appliance.store.engine import open_database
 from mqtt_bridge import copies
 from mqtt_bridge.cloud import losses, recovering, store
+from mqtt_bridge.cloud.badges import BadgeRefused, issue_badge, issued_badges, revoke_badge
 from mqtt_bridge.cloud.directory import DirectoryRefused
 from mqtt_bridge.cloud.doubt import ReleaseRefused
 from mqtt_bridge.cloud.losses import RestoreRefused, SealRefused
 from mqtt_bridge.cloud.overview import overview
 from mqtt_bridge.copies import CopyRefused
 from mqtt_bridge.database import Database
+from mqtt_bridge.protocol.badges import SERIAL_BYTES
 
 WHO = "operator"
-REFUSALS = (SealRefused, ReleaseRefused, DirectoryRefused, RestoreRefused, CopyRefused, CardUnreadable, WrongDatabase)
+REFUSALS = (
+    BadgeRefused,
+    SealRefused,
+    ReleaseRefused,
+    DirectoryRefused,
+    RestoreRefused,
+    CopyRefused,
+    CardUnreadable,
+    WrongDatabase,
+)
 
 
 def guarded(run: Callable[[argparse.Namespace, Settings], int]) -> Callable[[argparse.Namespace, Settings], int]:
@@ -200,4 +211,28 @@ def confirm(given: argparse.Namespace, settings: Settings) -> int:
     for line in losses.confirm_restored(database, WHO, wall_ms()):
         print(f"still frozen: {line}")
     print("granting again")
+    return 0
+
+
+def badge(given: argparse.Namespace, settings: Settings) -> int:
+    """Issue, list or revoke badges of staff. The text of one is shown once: it is kept nowhere."""
+    database = cloud_database(settings)
+    if given.action == "list":
+        with database.read() as db:
+            for each in issued_badges(db):
+                print(f"{each.serial}  {each.badge}  {each.name}  {'revoked' if each.revoked_at_ms else 'good'}")
+        return 0
+    if not given.which:
+        raise BadgeRefused("say whose badge to issue, or the number of the one to revoke")
+    if given.action == "revoke":
+        found = revoke_badge(database, given.which, WHO, wall_ms())
+        print(f"revoked: {found.serial} of {found.badge}")
+        return 0
+    text = issue_badge(database, cloud_key(settings), given.which, secrets.token_hex(SERIAL_BYTES), WHO, wall_ms())
+    print(text)
+    if given.png is not None:
+        import segno
+
+        segno.make_qr(text, error="m", boost_error=False).save(str(given.png), kind="png", scale=8, border=4)
+        given.png.chmod(0o600)
     return 0

@@ -65,7 +65,7 @@ class RefundRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SignInRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Badge and PIN of a member of staff."""
 
-    badge: Id
+    badge: Annotated[str, Meta(min_length=1, max_length=400, description="Its name, or the signed text of a card.")]
     pin: Annotated[str, Meta(min_length=1, max_length=64)]
 
 

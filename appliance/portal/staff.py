@@ -18,11 +18,12 @@ from appliance.portal import (
     staff_sell,
     staff_shifts,
 )
-from appliance.services import staff
+from appliance.services import staff, staff_badges
 from appliance.services.views import StaffMemberView
 from appliance.web import clients, csrf, training
 from appliance.web.site import site
 from appliance.web.texts import _
+from mqtt_bridge.protocol import badges
 
 COOKIE = staff_more.COOKIE
 SEE_OTHER = 303
@@ -71,7 +72,14 @@ def staff_fields() -> dict[str, Any]:
 @blueprint.get("/sign-in", endpoint="sign_in")
 def show_sign_in() -> str:
     """The form for badge and PIN."""
-    return render_template("staff/sign_in.html", badge="", notice="")
+    return _sign_in_page("", "")
+
+
+def _sign_in_page(badge: str, notice: str) -> str:
+    # What a card says stays on the card: only a typed name is shown again.
+    shown = "" if badges.is_badge(badge) else badge
+    seen = site().box.look(staff_badges.seen)
+    return render_template("staff/sign_in.html", badge=shown, notice=notice, seen=seen)
 
 
 @blueprint.post("/sign-in", endpoint="enter")
@@ -79,14 +87,17 @@ def sign_in() -> AnyResponse:
     """Sign in; a wrong PIN says no more than that."""
     csrf.require_own_origin(strict=True)
     badge, pin = request.form.get("badge", "").strip(), request.form.get("pin", "")
+    chosen = request.form.get("seen", "")
+    if chosen and not badge:
+        badge = site().box.look(lambda unit: staff_badges.text_of_seen(unit, chosen))
     try:
         entered = staff.sign_in(site().box, badge, pin, clients.address())
     except LimitReached as refusal:
         wait = _("Too many attempts. Wait some minutes, then try again.")
-        return make_response(render_template("staff/sign_in.html", badge=badge, notice=wait), refusal.status)
+        return make_response(_sign_in_page(badge, wait), refusal.status)
     except Unauthorised as refusal:
         wrong = _("Badge and PIN do not fit together.")
-        return make_response(render_template("staff/sign_in.html", badge=badge, notice=wrong), refusal.status)
+        return make_response(_sign_in_page(badge, wrong), refusal.status)
     answer = redirect(url_for("staff.door"), SEE_OTHER)
     answer.set_cookie(
         COOKIE,

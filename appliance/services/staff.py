@@ -8,10 +8,11 @@ from base64 import urlsafe_b64encode
 from appliance.domain.clock import HOUR_MS, MINUTE_MS
 from appliance.domain.errors import LimitReached, Unauthorised
 from appliance.domain.pins import NOBODY, verify_pin
-from appliance.services import rates
+from appliance.services import rates, staff_badges
 from appliance.services.box import Box, CommitAndRaise, Unit
 from appliance.services.views import StaffMemberView, StaffToken
 from appliance.store import records
+from mqtt_bridge.protocol import badges
 from mqtt_bridge.protocol.catalogue import StaffMember
 
 TOKEN_LIFE_MS = 8 * HOUR_MS
@@ -19,11 +20,14 @@ TOKEN_BYTES = 32
 WINDOW_MS = 5 * MINUTE_MS
 FAILURES_PER_BADGE = 5
 FAILURES_PER_ADDRESS = 20
+LONGEST_NAME = 64
 _TOO_MANY = "Too many wrong PINs. Please wait some minutes, or ask a colleague."
 
 
 def sign_in(box: Box, badge: str, pin: str, address: str) -> StaffToken:
     """Return a fresh token; raises ``Unauthorised`` for a wrong badge or PIN, ``LimitReached`` after too many of them.
+
+    ``badge`` is the name of one, or the signed text of a card; whom the catalogue asks for the card gets in by that alone.
 
     Takes the box, not a unit: the PIN's hash is slow on purpose and must not hold up everybody's writes. The attempt is
     charged before and given back after a right PIN, so attempts made at once are limited too. Known and unknown badges do
@@ -35,7 +39,7 @@ def sign_in(box: Box, badge: str, pin: str, address: str) -> StaffToken:
         box.run(lambda unit: unit.audit(_who(member), "sign_in_failed"))
         msg = "Badge or PIN is wrong."
         raise Unauthorised(msg)
-    return box.run(lambda unit: _let_in(unit, member, address))
+    return box.run(lambda unit: _let_in(unit, member, address, badge))
 
 
 def _charge(unit: Unit, badge: str, address: str) -> StaffMember | None:
@@ -44,6 +48,8 @@ def _charge(unit: Unit, badge: str, address: str) -> StaffMember | None:
     Those that follow from the same address write nothing: who goes on trying must not fill the disk.
     """
     member = _member(unit, badge)
+    # One count for a person's card and the typed name; of a text that is nobody's no more than a name is kept.
+    badge = member.badge if member else badge[:LONGEST_NAME]
     try:
         rates.check(unit, "pin_badge", badge, FAILURES_PER_BADGE, WINDOW_MS, _TOO_MANY)
         rates.check(unit, "pin_address", address, FAILURES_PER_ADDRESS, WINDOW_MS, _TOO_MANY)
@@ -58,7 +64,8 @@ def _charge(unit: Unit, badge: str, address: str) -> StaffMember | None:
     return member
 
 
-def _let_in(unit: Unit, member: StaffMember, address: str) -> StaffToken:
+def _let_in(unit: Unit, member: StaffMember, address: str, badge: str) -> StaffToken:
+    staff_badges.used(unit, badge)
     rates.give_back(unit, "pin_badge", member.badge, WINDOW_MS)
     rates.give_back(unit, "pin_address", address, WINDOW_MS)
     unit.audit(member.badge, "sign_in")
@@ -98,10 +105,11 @@ def sign_out(unit: Unit, token: str) -> None:
         unit.audit(row.badge, "sign_out")
 
 
-def _member(unit: Unit, badge: str) -> StaffMember | None:
-    venue = unit.identity.venue
+def _member(unit: Unit, text: str) -> StaffMember | None:
+    venue, card = unit.identity.venue, badges.is_badge(text)
+    badge = staff_badges.holder(unit, text) if card else text
     found = (each for each in unit.catalogue.staff if each.badge == badge and (not each.venues or venue in each.venues))
-    return next(found, None)
+    return next((each for each in found if card or not each.card), None)
 
 
 def _who(member: StaffMember | None) -> str:

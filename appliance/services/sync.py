@@ -15,6 +15,7 @@ from appliance.services import (
     privacy,
     repairs,
     requesting,
+    staff_badges,
     takeover,
     turns,
     waitlist,
@@ -197,6 +198,7 @@ def apply_keys(unit: Unit, directory: KeyDirectory) -> None:
         values = {"device": key.device, "venue": key.venue, "public": key.public, "door": key.door, "revoked": revoked}
         closed = {"sealed": key.sealed, "answered_by": key.answered_by}
         records.put_issuer(unit.db, {"kid": key.kid, **values, **closed})
+    staff_badges.take_directory(unit, directory)
 
 
 def apply_asset(unit: Unit, sha256: str, media_type: str, body: bytes) -> None:

@@ -386,6 +386,14 @@ class EveningRow(msgspec.Struct, frozen=True):
     without_shift: int
 
 
+class SeenBadge(msgspec.Struct, frozen=True):
+    """A lane's scanner read a badge ``ago_s`` seconds ago; whose, is not told."""
+
+    id: str
+    lane: str
+    ago_s: int
+
+
 class StaffToken(msgspec.Struct, frozen=True):
     """A fresh sign-in; the token itself is stored nowhere."""
 

@@ -350,6 +350,25 @@ hardware = Table(
     Column("seen_at_ms", BigInteger, nullable=False),
 )
 
+# What verifies badges of staff: public keys (hex) that signed some, and the serials of those that were lost.
+badge_trust = Table(
+    "badge_trust",
+    metadata,
+    Column("value", String, primary_key=True),
+    Column("kind", String, nullable=False),  # key | revoked
+)
+
+# A badge that a lane's scanner read, for signing in on a page within a minute; ``id`` is a secret.
+badge_seen = Table(
+    "badge_seen",
+    metadata,
+    Column("lane", String, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("text", String, nullable=False),
+    Column("boot_id", String, nullable=False),
+    Column("boot_ms", BigInteger, nullable=False),
+)
+
 staff_token = Table(
     "staff_token",
     metadata,

@@ -6,10 +6,10 @@ import hmac
 from collections.abc import Iterable
 
 from mqtt_bridge.cloud.closed_epochs import close_lines
-from mqtt_bridge.cloud.records import Cloud, Device, Key, Life
+from mqtt_bridge.cloud.records import Cloud, Device, Key, Life, StaffBadge
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.codec import key_id
-from mqtt_bridge.protocol.messages import DeviceKey, KeyDirectory
+from mqtt_bridge.protocol.messages import DeviceKey, KeyDirectory, RevokedBadge
 
 CLOUD = "cloud"
 # Epochs are signed into every receipt: a small number keeps its code small.
@@ -79,11 +79,18 @@ def key_directory(work: Work) -> KeyDirectory:
     devices = {each.name: each for each in work.of(Device).fetch_all()}
     keys = [each for each in work.of(Key).fetch_all() if each.device in devices]
     cloud = work.of(Cloud).get(1)
+    badges = work.of(StaffBadge).fetch_all()
     return KeyDirectory(
         0 if cloud is None else cloud.keys_revision,
         tuple(
             _named(devices[each.device], each)
             for each in sorted(keys, key=lambda key: (key.device, key.added_at_ms, key.kid))
+        ),
+        tuple(sorted({each.public for each in badges})),
+        tuple(
+            RevokedBadge(each.serial, each.badge)
+            for each in sorted(badges, key=lambda badge: badge.serial)
+            if each.revoked_at_ms is not None
         ),
     )
 

@@ -165,6 +165,21 @@ class Key(Record, frozen=True):
     added_at_ms: int
 
 
+class StaffBadge(Record, frozen=True):
+    """A badge that was issued to a member of staff; ``public`` is the key that signed it."""
+
+    TABLE: ClassVar[str] = "staff_badge"
+    KEY: ClassVar[tuple[str, ...]] = ("serial",)
+
+    serial: str
+    badge: str
+    public: str
+    issued_at_ms: int
+    issued_by: str
+    revoked_at_ms: int | None = None
+    revoked_by: str = ""
+
+
 class Quota(Record, frozen=True):
     """A limit across all venues."""
 
@@ -537,6 +552,7 @@ KINDS: tuple[type[Record], ...] = (
     Device,
     Life,
     Key,
+    StaffBadge,
     Quota,
     Line,
     Stream,

@@ -111,6 +111,19 @@ device_key = Table(
     Column("added_at_ms", BigInteger, nullable=False),
 )
 
+# Staff badges. The text of one is kept nowhere: whoever lost it gets another.
+staff_badge = Table(
+    "staff_badge",
+    metadata,
+    Column("serial", String, primary_key=True),
+    Column("badge", String, nullable=False, index=True),
+    Column("public", String, nullable=False),
+    Column("issued_at_ms", BigInteger, nullable=False),
+    Column("issued_by", String, nullable=False),
+    Column("revoked_at_ms", BigInteger),
+    Column("revoked_by", String, nullable=False, default=""),
+)
+
 # ``target`` is a lower limit that returning stock has yet to allow; ``retired`` quotas are no longer in the catalogue;
 # ``frozen`` is the reason why this one grants nothing, or empty. ``kept`` tickets of the pool wait for a while for tickets that
 # are being rebooked to this quota: they are not granted, and nothing else is promised by them.

@@ -125,12 +125,16 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A person at the door; ``pin_hash`` is ``scrypt$n$r$p$salt$hash`` (hex), ``venues`` empty means all."""
+    """A person at the door; ``pin_hash`` is ``scrypt$n$r$p$salt$hash`` (hex), ``venues`` empty means all.
+
+    With ``card`` they sign in with a badge that was issued to them; typing its name is not enough.
+    """
 
     badge: str
     name: str
     pin_hash: str
     venues: tuple[str, ...] = ()
+    card: bool = False
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):

@@ -627,8 +627,20 @@ class DeviceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answered_by: str = ""
 
 
+class RevokedBadge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A staff badge that opens nothing any more; ``badge`` says whose it was."""
+
+    serial: str
+    badge: str
+
+
 class KeyDirectory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Retained for everyone: all devices and public keys, signed by the cloud."""
+    """Retained for everyone: all devices and public keys, signed by the cloud.
+
+    ``badge_keys`` are the public keys (hex) that signed staff badges, ``revoked_badges`` those that were lost.
+    """
 
     revision: int
     keys: tuple[DeviceKey, ...]
+    badge_keys: tuple[str, ...] = ()
+    revoked_badges: tuple[RevokedBadge, ...] = ()
