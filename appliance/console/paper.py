@@ -24,6 +24,7 @@ NAMES = {
     "door_list": "Door list",
     "shift_report": "Shift report",
     "no_sale": "Drawer opened",
+    "staff_badge": "Staff badge",
 }
 
 

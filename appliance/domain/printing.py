@@ -125,7 +125,16 @@ class NoSale(msgspec.Struct, frozen=True, tag="no_sale", forbid_unknown_fields=T
     note: str
 
 
-Printable = Stub | SalesReceipt | Badge | DoorList | ShiftReport | NoSale
+class StaffBadge(msgspec.Struct, frozen=True, tag="staff_badge", forbid_unknown_fields=True):
+    """A badge of a member of staff, to cut out and wear; ``text`` is the signed text for its QR code."""
+
+    venue: str
+    name: str
+    badge: str
+    text: str
+
+
+Printable = Stub | SalesReceipt | Badge | DoorList | ShiftReport | NoSale | StaffBadge
 # Made at import: msgspec (0.22) crashes when two threads describe the same structs at once.
 _DECODER: msgspec.json.Decoder[Printable] = msgspec.json.Decoder(Printable)
 

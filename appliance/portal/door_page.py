@@ -188,6 +188,7 @@ def job_words(job: PrintJob) -> tuple[str, str]:
         "door_list": _("Door list"),
         "shift_report": _("Shift report"),
         "no_sale": _("Drawer opened"),
+        "staff_badge": _("Staff badge"),
     }
     mark, state = states.get(job.state, ("", job.state))
     return mark, f"{kinds.get(job.kind, job.kind)}: {state}"

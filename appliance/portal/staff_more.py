@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from appliance.domain.errors import LimitReached
-from appliance.portal.staff_door import SEE_OTHER
-from appliance.services import sms, switches
+from appliance.domain.errors import Invalid, LimitReached
+from appliance.portal.staff_door import SEE_OTHER, once
+from appliance.services import sms, staff_badges, switches
+from appliance.services.box import Unit
 from appliance.web import training
 from appliance.web.site import site
 from appliance.web.texts import _
 
 COOKIE = "staff"
+LONGEST_BADGE = 400
 
 
 def register(blueprint: Blueprint) -> None:
     """Serve the page below ``blueprint``."""
     blueprint.add_url_rule("/more", "more", show_more)
+    blueprint.add_url_rule("/staff-badges", "staff_badge", print_badge, methods=["POST"])
     blueprint.add_url_rule("/training", "training", switch_training, methods=["POST"])
 
 
@@ -29,6 +32,20 @@ def show_more() -> str:
 def _page(notice: str) -> str:
     lanes, texts = site().box.look(lambda unit: (switches.lanes(unit), sms.wanting_a_look(unit)))
     return render_template("staff/more.html", lanes=lanes, texts=texts, notice=notice)
+
+
+def print_badge() -> AnyResponse:
+    """Print the badge of a member of staff from the text that was issued; the same form sent twice prints once."""
+    text, badge = request.form.get("text", "")[:LONGEST_BADGE], g.member.badge
+
+    def use_case(unit: Unit) -> bytes:
+        return staff_badges.print_badge(unit, text, badge).encode()
+
+    try:
+        return once(f"badge {text}", use_case, "staff.more")
+    except Invalid as refusal:
+        notice = _("This is no badge that is good here. Copy its whole text, and let the link come back once.")
+        return make_response(_page(notice), refusal.status)
 
 
 def switch_training() -> AnyResponse:

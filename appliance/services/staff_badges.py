@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from appliance.domain.clock import MINUTE_MS
+from appliance.domain.errors import Invalid
+from appliance.domain.printing import StaffBadge
 from appliance.services.box import Unit
 from appliance.services.views import SeenBadge
 from appliance.store import records, staff_badges
@@ -49,6 +51,19 @@ def used(unit: Unit, text: str) -> None:
     for row in staff_badges.seen(unit.db, unit.now.boot_id, unit.now.boot_ms - USABLE_MS):
         if row.text == text:
             staff_badges.forget_seen(unit.db, row.id)
+
+
+def print_badge(unit: Unit, text: str, staff: str) -> str:
+    """Queue a badge for wearing, and return whose it is; ``Invalid`` for a text that is no good badge."""
+    badge = holder(unit, text)
+    member = next((each for each in unit.catalogue.staff if each.badge == badge), None)
+    if member is None:
+        msg = "This is no badge that is good here. Copy its whole text, and let the link come back once."
+        raise Invalid(msg, field="badge")
+    venue = unit.catalogue.venue.get(unit.identity.venue)
+    unit.print("staff_badge", StaffBadge(venue.name if venue else "", member.name, badge, text.strip().upper()))
+    unit.audit(staff, "staff_badge", badge)
+    return badge
 
 
 def take_directory(unit: Unit, directory: KeyDirectory) -> None:

@@ -96,5 +96,5 @@ def drop_before(db: Connection, made_before_ms: int) -> None:
 
 def drop_with_names(db: Connection) -> None:
     """Delete the jobs that show people's names and are over; which names no query can tell."""
-    named = print_job.c.kind.in_(("badge", "door_list"))
+    named = print_job.c.kind.in_(("badge", "door_list", "staff_badge"))
     db.execute(print_job.delete().where(named, ~_WAITS, print_job.c.state != "sending"))

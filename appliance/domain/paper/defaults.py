@@ -104,6 +104,16 @@ columns {at} | {staff}
 left {note}
 """
 
+_STAFF_BADGE = """\
+logo
+center {venue}
+center bold huge {name}
+center bold large STAFF
+feed
+qr {text}
+center {badge}
+"""
+
 DEFAULTS: Mapping[str, str] = MappingProxyType(
     {
         "stub": _STUB,
@@ -112,5 +122,6 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         "door_list": _DOOR_LIST,
         "shift_report": _SHIFT_REPORT,
         "no_sale": _NO_SALE,
+        "staff_badge": _STAFF_BADGE,
     }
 )

@@ -17,6 +17,7 @@ from appliance.domain.printing import (
     PrintedTicket,
     SalesReceipt,
     ShiftReport,
+    StaffBadge,
     Stub,
 )
 from mqtt_bridge.protocol.ids import shown
@@ -49,6 +50,7 @@ FIELDS: Mapping[str, frozenset[str]] = MappingProxyType(
             }
         ),
         "no_sale": frozenset({"venue", "at", "staff", "note"}),
+        "staff_badge": frozenset({"venue", "name", "badge", "text"}),
     }
 )
 """What the templates of each kind may name."""
@@ -64,6 +66,7 @@ LISTS: Mapping[str, Mapping[str, frozenset[str]]] = MappingProxyType(
             "corrections": frozenset({"at", "by", "amount", "note"}),
         },
         "no_sale": {},
+        "staff_badge": {},
     }
 )
 """What the items of each kind's lists add to that."""
@@ -97,6 +100,9 @@ def facts_of(job: Printable) -> Facts:
             return Facts("door_list", _door_list(job), {"rows": tuple(_row(each) for each in job.rows)})
         case ShiftReport():
             return Facts("shift_report", _shift(job), _shift_lists(job))
+        case StaffBadge():
+            values = {"venue": job.venue, "name": job.name, "badge": job.badge, "text": job.text}
+            return Facts("staff_badge", values)
         case NoSale():
             at = _moment(job.at_ms, job.timezone)
             return Facts("no_sale", {"venue": job.venue, "at": at, "staff": job.staff, "note": job.note})

@@ -16,6 +16,7 @@ from appliance.domain.printing import (
     SalesReceipt,
     ShiftNote,
     ShiftReport,
+    StaffBadge,
     Stub,
 )
 
@@ -64,6 +65,7 @@ SAMPLES: Mapping[str, Printable] = MappingProxyType(
             note="50 cents short, counted twice.",
             corrections=(ShiftNote(_EVENING_MS + 12_000_000, "B2", 50, "Found under the drawer."),),
         ),
+        "staff_badge": StaffBadge("North Hall", "Amira", "A7", "MQB1:" + "SAMPLE-NOT-A-BADGE-" * 8),
         "no_sale": NoSale("North Hall", "Europe/Berlin", _EVENING_MS, "A7", "Change for a twenty"),
     }
 )

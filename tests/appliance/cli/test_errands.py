@@ -16,6 +16,8 @@ from appliance.store import device
 from appliance.store.engine import open_database
 from mqtt_bridge.cloud import store
 from mqtt_bridge.cloud.fleet_log import FleetLog
+from mqtt_bridge.protocol.catalogue import Catalogue
+from mqtt_bridge.protocol.codec import decode
 from tests.support.box import ADULT, ROOM, TestBox, guest, make_box
 from tests.support.logging import kept_logging
 
@@ -204,3 +206,21 @@ def test_a_devices_backup_begins_another_life_when_it_is_put_back(tmp_path: Path
     other = Shell(tmp_path / "other", capsys, 'name = "south-1"\nvenue = "south"\n')
     status, _, err = other("restore", copy, "--device", "--yes")
     assert (status, "is a backup of 'north-1'" in err) == (1, True)
+
+
+def test_a_badge_is_issued_once_shown_once_and_revoked(shell: Shell, tmp_path: Path) -> None:
+    staff = shell.scalar("SELECT document FROM catalogue ORDER BY version DESC LIMIT 1")
+    assert isinstance(staff, bytes)
+    badge = decode(staff, Catalogue).staff[0].badge
+    picture = tmp_path / "badge.png"
+    status, text, _err = shell("badge", "issue", badge, "--png", str(picture))
+    assert (status, text.startswith("MQB1:")) == (0, True)
+    assert picture.stat().st_mode & 0o077 == 0
+    _status, listed, _err = shell("badge", "list")
+    serial = listed.split()[0]
+    assert listed.endswith("good\n")
+    assert shell("badge", "revoke", serial)[1] == f"revoked: {serial} of {badge}\n"
+    assert shell("badge", "list")[1].endswith("revoked\n")
+    for words in (("issue", "nobody"), ("revoke", "ff"), ("issue",)):
+        status, _out, err = shell("badge", *words)
+        assert (status, err.startswith("badge: ")) == (1, True)

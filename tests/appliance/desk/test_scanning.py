@@ -9,15 +9,17 @@ from collections.abc import Iterator
 import pytest
 
 from appliance.desk.scanning import Lane
-from appliance.services import booking, door, payments
+from appliance.services import booking, door, payments, staff_badges, sync
 from appliance.services.booking import Item
 from appliance.services.views import CheckInView
 from drivers import scanner_for
 from drivers.health import State
 from drivers.scanner.pty import PtyScanner
 from drivers.scanner.sim import SimScanner
+from mqtt_bridge.protocol import badges
 from mqtt_bridge.protocol.ids import shown
-from tests.support.box import ADULT, BADGE, TestBox, guest
+from mqtt_bridge.protocol.messages import KeyDirectory
+from tests.support.box import ADULT, BADGE, TestBox, TestKey, guest
 from tests.support.demo import wait_for
 
 
@@ -127,3 +129,14 @@ def test_a_lane_that_is_flooded_does_not_starve_the_other(box: TestBox, stop: th
         assert len(noise) - before < 20
         stop.wait(0.01)
     assert len(noise) < 900, "the flood was over before the calm lane could be starved"
+
+
+def test_a_badge_of_staff_is_no_ticket_and_waits_for_its_pin(box: TestBox) -> None:
+    """It is kept for the sign-in page, and no scan is written down."""
+    key = TestKey(b"c" * 32)
+    text = badges.issue(badges.BadgeClaims(BADGE, "00" * 8), key)
+    box.run(lambda unit: sync.apply_keys(unit, KeyDirectory(1, (), (key.public.hex(),))))
+    heard: list[CheckInView | None] = []
+    Lane(box, SimScanner(), "north door", heard.append).take(text)
+    assert [each.lane for each in box.look(staff_badges.seen)] == ["north door"]
+    assert (heard, scans(box)) == ([None], [])
