@@ -1,10 +1,12 @@
-"""What this disk can do: durable SQLite commits per second, one small row each."""
+"""What this disk can do: durable SQLite commits of one client, one small row each."""
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bench.load import Outcome
@@ -18,15 +20,42 @@ def durable_commits_per_s(folder: Path, seconds: float) -> float:
 def durable_commits(folder: Path, seconds: float) -> Outcome:
     """Return how long each commit took, for as many as fit into ``seconds``."""
     outcome = Outcome()
-    with closing(sqlite3.connect(folder / "raw.sqlite", isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("CREATE TABLE row (id INTEGER PRIMARY KEY, body BLOB)")
-        began = start = time.perf_counter()
-        while start - began < seconds:
-            db.execute("INSERT INTO row (body) VALUES (?)", (b"x" * 300,))
-            ended = time.perf_counter()
-            outcome.durations.append(ended - start)
-            start = ended
-        outcome.seconds = start - began
+    with closing(_table(folder)) as db:
+        began = time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            _commit(db, outcome)
+        outcome.seconds = time.perf_counter() - began
     return outcome
+
+
+@contextmanager
+def commits_meanwhile(folder: Path, per_s: float) -> Iterator[Outcome]:
+    """Commit so often beside whatever is measured in the block: what the disk itself took at that very time."""
+    outcome, stop = Outcome(), threading.Event()
+
+    def loop() -> None:
+        with closing(_table(folder)) as db:
+            while not stop.wait(1 / per_s):
+                _commit(db, outcome)
+
+    thread = threading.Thread(target=loop, daemon=True)
+    thread.start()
+    try:
+        yield outcome
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+def _commit(db: sqlite3.Connection, outcome: Outcome) -> None:
+    start = time.perf_counter()
+    db.execute("INSERT INTO row (body) VALUES (?)", (b"x" * 300,))
+    outcome.durations.append(time.perf_counter() - start)
+
+
+def _table(folder: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(folder / "raw.sqlite", isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("CREATE TABLE row (id INTEGER PRIMARY KEY, body BLOB)")
+    return db
