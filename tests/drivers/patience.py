@@ -9,9 +9,9 @@ from collections.abc import Callable
 PATIENCE_S = 5.0
 
 
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Whether `holds` becomes true within `PATIENCE_S`."""
-    until = time.monotonic() + PATIENCE_S
+def eventually(holds: Callable[[], bool], patience_s: float = PATIENCE_S) -> bool:
+    """Whether `holds` becomes true within `patience_s`."""
+    until = time.monotonic() + patience_s
     pause = threading.Event()
     while not holds():
         if time.monotonic() > until:

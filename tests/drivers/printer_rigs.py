@@ -21,7 +21,7 @@ from drivers.url import parse
 from tests.drivers.patience import eventually
 from tests.drivers.usb_peer import UsbPeer
 
-OPTIONS = "?timeout=0.25"
+OPTIONS = "?timeout=0.3"
 
 
 @dataclass

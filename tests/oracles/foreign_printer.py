@@ -41,6 +41,7 @@ PROFILE = {
     "default_code_page": 0, "drawer_sensor_open_level": "high",
 }  # fmt: skip
 WIDTH_DOTS = 576
+START_S = 60.0
 _SCALE = 3
 
 
@@ -143,7 +144,7 @@ def foreign_printer(folder: Path) -> Iterator[ForeignPrinter]:
         pytest.skip("emupos, which judges our printing, is not installed: .ci/setup-oracles")
     printer = ForeignPrinter(folder)
     try:
-        assert eventually(printer.is_up), printer.log()
+        assert eventually(printer.is_up, START_S), printer.log()
         yield printer
     finally:
         printer.stop()
