@@ -225,10 +225,10 @@ def link_changed(unit: Unit, up: bool) -> None:
 def apply_message(unit: Unit, content: Content, private: Private | None) -> None:
     """Apply one downlink message, in order and once (the inbox sees to that).
 
-    A yes of a cloud that was lost counts nowhere once its successor was named in a hello: what it took from the pool is free
-    again, and whatever waits here is answered anew.
+    Tickets that a cloud gave which was lost count nowhere once its successor was named in a hello: what it took from the pool
+    is free again, whatever waits here is answered anew, and what is to be rebooked is listed again.
     """
-    if _yes(content) and superseded(content.inc, unit.device.generation):
+    if _gives_tickets(content) and superseded(content.inc, unit.device.generation):
         return
     handle = _HANDLERS.get(type(content.body))
     if handle is None:
@@ -239,8 +239,8 @@ def apply_message(unit: Unit, content: Content, private: Private | None) -> None
     handle(unit, content.body, content.origin, privacy.allowed(unit, order, private))
 
 
-def _yes(content: Content) -> bool:
-    return isinstance(content.body, OrderConfirmed) and content.origin == CLOUD
+def _gives_tickets(content: Content) -> bool:
+    return isinstance(content.body, OrderConfirmed | OrderRebooked) and content.origin == CLOUD
 
 
 def _order_confirmed(unit: Unit, message: OrderConfirmed, origin: str, private: Private | None) -> None:

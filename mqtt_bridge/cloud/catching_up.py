@@ -1,9 +1,9 @@
-"""Requests after a restore: what a device has to tell first, and which answers it has to be given again.
+"""Requests after a restore: what a device has to tell first, and which tickets of the pool it has to be given again.
 
 The lost cloud may have said yes since the backup. A device takes such a yes only until it names the new generation in a hello,
 and then counts in ``confirmed`` what came to it and nothing else; so from that hello on everything is known about its requests
-but not all of it has been told yet. They wait until as many messages have arrived as the hello says there are. A yes that the
-backup itself still had to deliver is given again in the new generation's name.
+but not all of it has been told yet. They wait until as many messages have arrived as the hello says there are. A yes, or a
+rebooking, that the backup itself still had to deliver is given again in the new generation's name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from mqtt_bridge.cloud.letterbox import WorkMail
 from mqtt_bridge.cloud.records import Device, Letter, Life, Line, Stream
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.codec import decode, encode
-from mqtt_bridge.protocol.messages import Ack, Content, Envelope, Hello, OrderConfirmed
+from mqtt_bridge.protocol.messages import Ack, Content, Envelope, Hello, OrderConfirmed, OrderRebooked
+
+GIVING = frozenset({OrderConfirmed.__name__, OrderRebooked.__name__})
 
 
 def expect(work: Work, device: Device, hello: Hello, *, new_life: bool, first: bool) -> None:
@@ -48,10 +50,10 @@ def caught_up(work: Work, devices: Iterable[str]) -> frozenset[str]:
     )
 
 
-def answer_again(work: Work, device: str, got: Ack) -> None:
-    """Write every yes of a lost cloud once more that is kept for a device and was not acknowledged: of its life ``got.inc``."""
+def give_again(work: Work, device: str, got: Ack) -> None:
+    """Write all by which the lost cloud of life ``got.inc`` gave a device tickets once more, if it was not acknowledged."""
     for row in work.rows.mail.unacked(device, got.inc, got.upto):
-        if row.kind != OrderConfirmed.__name__:
+        if row.kind not in GIVING:
             continue
         envelope = decode(row.envelope, Envelope)
         told = decode(envelope.content, Content)

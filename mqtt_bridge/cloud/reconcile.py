@@ -17,7 +17,7 @@ import structlog
 from mqtt_bridge.cloud import aftermath, facts, forgetting, kinds, requests, scans, waiting
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, contradict, raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues
-from mqtt_bridge.cloud.catching_up import answer_again, expect
+from mqtt_bridge.cloud.catching_up import expect, give_again
 from mqtt_bridge.cloud.counts import Counts
 from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.incoming import Incoming, NotIntroduced, Outcome, without_private
@@ -446,7 +446,7 @@ class Batch:
         if ack.inc != self.cloud.inc and 0 <= ack.upto < self.mail.streams(device.name).get(ack.inc, 0):
             # No hello says this of it: a card that went back in time too lacks what precedes, and waits for it in vain.
             self.mail.rewind(device.name, ack)
-            answer_again(self.work, device.name, ack)
+            give_again(self.work, device.name, ack)
             self.outcome.addressees.add(device.name)
 
     def _acknowledged(self, device: Device, ack: Ack) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mqtt_bridge.cloud.books import NOT_ALL_TOLD
-from mqtt_bridge.cloud.catching_up import answer_again, forget_rumours
+from mqtt_bridge.cloud.catching_up import forget_rumours, give_again
 from mqtt_bridge.cloud.closed_epochs import close_lines
 from mqtt_bridge.cloud.fleet import Entry
 from mqtt_bridge.cloud.records import Cloud, Device, Life, Line, Quota
@@ -58,7 +58,7 @@ def begin(work: Work, log: Iterable[Entry], generation: int, suffix: str) -> lis
     for device in devices.fetch_all():
         devices.change(device, link_up=False, state_at_ms=0 if device.inc else device.state_at_ms)
         for inc, upto in work.rows.mail.streams(device.name).items():
-            answer_again(work, device.name, Ack(inc, upto))
+            give_again(work, device.name, Ack(inc, upto))
     work.rows.bump_keys()
     return waiting(work)
 

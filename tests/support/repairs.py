@@ -28,9 +28,9 @@ from mqtt_bridge.protocol.stock import Totals
 from tests.support.box import TestBox, example_catalogue
 
 
-def tell(box: TestBox, body: Downlink, origin: str = "cloud") -> None:
+def tell(box: TestBox, body: Downlink, origin: str = "cloud", inc: str = "1") -> None:
     """Have a downlink message applied."""
-    content = Content(v=1, org="org", sender="cloud", origin=origin, inc="1", seq=1, body=body, wall_ms=0)
+    content = Content(v=1, org="org", sender="cloud", origin=origin, inc=inc, seq=1, body=body, wall_ms=0)
     box.run(lambda unit: sync.apply_message(unit, content, None))
 
 

@@ -8,7 +8,7 @@ import pytest
 from appliance.domain.errors import Invalid, SaleClosed
 from appliance.services import booking, door, listing, payments, repairs
 from appliance.services.booking import Item
-from appliance.store import allocations
+from appliance.store import allocations, device
 from mqtt_bridge.protocol import receipts
 from mqtt_bridge.protocol.catalogue import Moved
 from mqtt_bridge.protocol.messages import (
@@ -122,6 +122,16 @@ def test_a_rebooked_order_admits_at_the_new_door_by_new_and_old_code_once(box, s
     assert old_door.reason == "wrong_session"
     assert "South Barn" in old_door.words
     assert "rebooked" in old_door.words
+
+
+def test_a_rebooking_of_a_cloud_that_was_lost_counts_nowhere_once_its_successor_was_named(box):
+    order = book(box, ADULT, 2)
+    box.run(lambda unit: device.change(unit.db, generation=2))
+    message = rebooked(box, order, ELSEWHERE, AWAY, HALL)
+    tell(box, message, inc="1.abcd")
+    assert {each.replaced_by for each in find(box, order.id).tickets} == {None}
+    tell(box, message, inc="2.abcd")
+    assert len([each for each in find(box, order.id).tickets if each.replaced_by]) == 2
 
 
 def test_who_had_come_in_is_not_rebooked(box, south):

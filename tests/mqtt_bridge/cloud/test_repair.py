@@ -17,9 +17,11 @@ from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.store import apply_catalogue
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.database import Database
+from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import (
     AllocationReturned,
     CancelRefused,
+    Content,
     OrderRebooked,
     PaymentTaken,
     RefundOwed,
@@ -35,6 +37,7 @@ from mqtt_bridge.protocol.messages import (
 from mqtt_bridge.protocol.remedies import Kind
 from mqtt_bridge.protocol.stock import Totals
 from mqtt_bridge.protocol.waitlist import entry_of
+from tests.mqtt_bridge.cloud.restored import Restored, heard
 from tests.mqtt_bridge.cloud.town import Town, town_in, two_dates
 from tests.mqtt_bridge.cloud.world import FakeDevice
 from tests.support import postgresql
@@ -109,6 +112,26 @@ def test_rebooking_draws_from_the_pool_and_tells_issuer_and_both_doors(roomy: To
     assert [(each.quota, each.totals.confirmed) for each in mine.stock] == [("q2", 2)]
     (done_row,) = town.listed("decided")
     assert (done_row.state, done_row.remedy, done_row.decided_by) == ("resolved", "rebook", "ada")
+    town.check_stock()
+
+
+def test_a_rebooking_that_a_backup_had_still_to_deliver_is_told_in_its_own_name(roomy: Town, tmp_path: Path) -> None:
+    """A device that has named the new generation takes no tickets from the lost one."""
+    town = roomy
+    town.sold("o1")
+    number = listed(town, "oversold", "o1", ["o1-0", "o1-1"])
+    apply_remedy(town.database, number, "rebook", "ada", town.now_ms, target="s2")
+    town.tick()
+    saved = Restored(town, tmp_path)
+    saved.restore()
+    for each in (town.hall, town.yard):
+        heard(town, each)
+    assert losses.confirm_restored(town.database, "op", town.now_ms) == []
+    town.tick()
+    for name in ("hall-1", "yard-1"):
+        told = [decode(each.content, Content) for each in town.sent(name)]
+        (again,) = {each.seq for each in told if isinstance(each.body, OrderRebooked) and each.inc == town.inc}
+        assert again >= 1
     town.check_stock()
 
 
