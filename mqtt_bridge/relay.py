@@ -374,8 +374,7 @@ class Relay(Generic[U]):
             for parcel in parcels(self._look(lambda unit: self._pump.due(unit.mail, now_ms))):
                 if not self._publish(*packed(parcel)):
                     break
-                for row in parcel:
-                    self._pump.sent(row, now_ms)
+                self._pump.sent(parcel, now_ms)
 
         self._guard("outbox", send)
         if self._pump.repeats >= STALLED_REPEATS:

@@ -39,4 +39,4 @@ class Downlinks:
         for pump, row in self._store.look(due):
             if not self._publish(topics.down(self._org, pump.peer, "msg"), row.envelope):
                 return
-            pump.sent(row, now_ms)
+            pump.sent([row], now_ms)

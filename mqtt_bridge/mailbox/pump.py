@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mqtt_bridge.mailbox.machine import Window
 from mqtt_bridge.mailbox.rows import Mail, Outgoing
 from mqtt_bridge.protocol.messages import Ack
@@ -51,7 +53,8 @@ class Pump:
         self._windows = windows
         return rows
 
-    def sent(self, row: Outgoing, now_ms: int) -> None:
-        """Note that a row was handed to the network."""
-        self._reached[row.inc] = max(row.seq, self._reached.get(row.inc, 0))
-        self._windows[row.inc] = self._windows[row.inc].sending(row.seq, now_ms)
+    def sent(self, rows: Iterable[Outgoing], now_ms: int) -> None:
+        """Note that rows, in order, were handed to the network."""
+        for inc, seq in {row.inc: row.seq for row in rows}.items():
+            self._reached[inc] = max(seq, self._reached.get(inc, 0))
+            self._windows[inc] = self._windows[inc].sending(seq, now_ms)

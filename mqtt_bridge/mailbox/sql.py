@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Integer, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mqtt_bridge.mailbox.rows import Outgoing
@@ -18,17 +18,18 @@ _PEER: BindParameter[str] = bindparam("peer_")
 _INC: BindParameter[str] = bindparam("inc_")
 _SEQ: BindParameter[int] = bindparam("seq_")
 _AT: BindParameter[int] = bindparam("at_ms")
+_LIMIT: BindParameter[int] = bindparam("limit_", type_=Integer)
 _OURS = and_(outbox.c.peer == _PEER, outbox.c.inc == _INC)
 _WAITING = and_(outbox.c.peer == _PEER, outbox.c.acked_at_ms.is_(None))
 _PUT = PreparedChange(insert(outbox))
 _LAST = Prepared(select(func.max(outbox.c.seq)).where(_OURS))
 _LAST_ENVELOPE = Prepared(select(outbox.c.envelope).where(_OURS).order_by(outbox.c.seq.desc()).limit(1))
-_FIRST = func.min(outbox.c.seq)
-_STREAMS = (
-    select(outbox.c.inc, _FIRST)
-    .where(_WAITING)
-    .group_by(outbox.c.inc)
-    .order_by(func.min(outbox.c.created_at_ms), outbox.c.inc)
+# The first row of the next incarnation: one look into the index for each, however long the backlog is.
+_NEXT_STREAM = Prepared(
+    select(outbox.c.inc, outbox.c.seq, outbox.c.created_at_ms)
+    .where(_WAITING, outbox.c.inc > _INC)
+    .order_by(outbox.c.inc, outbox.c.seq)
+    .limit(1)
 )
 _INCARNATIONS = select(outbox.c.inc).where(outbox.c.peer == _PEER).distinct().order_by(outbox.c.inc)
 _UNACKED = (
@@ -36,7 +37,11 @@ _UNACKED = (
     .where(_WAITING, outbox.c.inc == _INC, outbox.c.seq > _SEQ)
     .order_by(outbox.c.seq)
 )
-_ACKNOWLEDGE = update(outbox).where(_WAITING, outbox.c.inc == _INC, outbox.c.seq <= _SEQ).values(acked_at_ms=_AT)
+_ALL_UNACKED = Prepared(_UNACKED)
+_SOME_UNACKED = Prepared(_UNACKED.limit(_LIMIT))
+_ACKNOWLEDGE = PreparedChange(
+    update(outbox).where(_WAITING, outbox.c.inc == _INC, outbox.c.seq <= _SEQ).values(acked_at_ms=_AT)
+)
 _REWIND = update(outbox).where(_OURS, outbox.c.seq > _SEQ, outbox.c.acked_at_ms.is_not(None)).values(acked_at_ms=None)
 _BACKLOG = select(func.count(), func.min(outbox.c.created_at_ms)).where(_WAITING)
 _NEWEST = (
@@ -92,17 +97,24 @@ class SqlMail:
         _PUT.run(self._db, peer=peer, **row._asdict())
 
     def streams(self, peer: str) -> dict[str, int]:
-        return {inc: seq - 1 for inc, seq in self._db.execute(_STREAMS, {"peer_": peer})}
+        found, inc = [], ""
+        while (row := _NEXT_STREAM.first(self._db, peer_=peer, inc_=inc)) is not None:
+            inc = row.inc
+            found.append((row.created_at_ms, inc, row.seq - 1))
+        return {inc: acked for _, inc, acked in sorted(found)}
 
     def incarnations(self, peer: str) -> list[str]:
         return list(self._db.execute(_INCARNATIONS, {"peer_": peer}).scalars())
 
     def unacked(self, peer: str, inc: str, after_seq: int = 0, limit: int | None = None) -> list[Outgoing]:
-        rows = self._db.execute(_UNACKED.limit(limit), {"peer_": peer, "inc_": inc, "seq_": after_seq})
-        return [Outgoing(*row) for row in rows]
+        after = {"peer_": peer, "inc_": inc, "seq_": after_seq}
+        rows = (
+            _ALL_UNACKED.all(self._db, **after) if limit is None else _SOME_UNACKED.all(self._db, **after, limit_=limit)
+        )
+        return list(map(Outgoing._make, rows))
 
     def acknowledge(self, peer: str, ack: Ack, wall_ms: int) -> int:
-        return self._count(_ACKNOWLEDGE, peer_=peer, inc_=ack.inc, seq_=ack.upto, at_ms=wall_ms)
+        return _ACKNOWLEDGE.run(self._db, peer_=peer, inc_=ack.inc, seq_=ack.upto, at_ms=wall_ms)
 
     def rewind(self, peer: str, ack: Ack) -> int:
         return self._count(_REWIND, peer_=peer, inc_=ack.inc, seq_=ack.upto)

@@ -268,7 +268,7 @@ class Cloud:
                 rows = self._pump.due(SqlMail(db), time.monotonic_ns() // 1_000_000) if self.transport.connected else []
             for row in rows:
                 if self.down("msg", row.envelope):
-                    self._pump.sent(row, time.monotonic_ns() // 1_000_000)
+                    self._pump.sent([row], time.monotonic_ns() // 1_000_000)
 
     def _on(self, event: Message) -> None:
         leaf = event.topic.rsplit("/", 1)[1]

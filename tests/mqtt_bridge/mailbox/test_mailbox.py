@@ -163,7 +163,7 @@ class Network(RuleBasedStateMachine):
         assert len(rows) <= WINDOW
         for row in rows:
             self.envelopes.append(row.envelope)
-            self.pump.sent(row, self.now_ms)
+            self.pump.sent([row], self.now_ms)
 
     @rule()
     def reconnect(self) -> None:
@@ -385,7 +385,7 @@ def test_streams_of_two_lives_are_sent_side_by_side(rows: Rows) -> None:
         due = pump.due(mail, 0)
         assert [(row.inc, row.seq) for row in due] == [("life-1", 1), ("life-2", 1)]
         for row in due:
-            pump.sent(row, 0)
+            pump.sent([row], 0)
         mail.acknowledge("cloud", Ack("life-2", 1), 1)
         assert pump.due(mail, 10) == []
         assert [(row.inc, row.seq) for row in pump.due(mail, 4_000)] == [("life-1", 1)]
