@@ -176,7 +176,7 @@ def run_reconciler(settings: Settings, stop: threading.Event) -> None:
 def _collect_rarely() -> None:
     """Look for garbage in cycles less often, and never again in what was imported.
 
-    What a batch makes dies with its last reference; looking for cycles in it took a quarter of the processor time.
+    What a batch makes dies with its last reference, and looking for cycles among it costs more than a tenth of the work on it.
     """
     gc.collect()
     gc.freeze()

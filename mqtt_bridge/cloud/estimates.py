@@ -32,7 +32,7 @@ def elapsed_h(since_ms: int, now_ms: int) -> float:
     return min(LONGEST_LOOK_H, max(0, now_ms - since_ms) / HOUR_MS) if since_ms else 0.0
 
 
-class Demand(msgspec.Struct, frozen=True):
+class Demand(msgspec.Struct, frozen=True, gc=False):
     """Of one allocation: ``tickets`` sold in ``hours`` (both fading), the ``sold`` total at the last look, and when that was."""
 
     tickets: float = 0.0
@@ -71,7 +71,7 @@ def usual_rate(demands: Iterable[Demand]) -> float | None:
     return tickets / sum(max(each.hours, SHORTEST_WATCH_H) for each in seen) if tickets >= ENOUGH_TICKETS else None
 
 
-class Outages(msgspec.Struct, frozen=True):
+class Outages(msgspec.Struct, frozen=True, gc=False):
     """Of one device: so many outages of ``hours`` in all (both fading), and when its link broke (0: it is up or was never)."""
 
     count: float = 0.0

@@ -26,7 +26,7 @@ from mqtt_bridge.protocol.messages import Content, Envelope
 MOST_OPENED = 2_000
 
 
-class Read(msgspec.Struct, eq=False):
+class Read(msgspec.Struct, eq=False, gc=False):
     """A message taken apart. Nothing in it is to be believed unless ``proven`` is the right public key (hex).
 
     ``content`` is None if what was signed is no content of this version; ``text`` are the signed bytes, ``hash`` is theirs.

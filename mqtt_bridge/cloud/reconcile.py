@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable
-from functools import cached_property, partial
-from typing import get_args
+from functools import partial
+from typing import ClassVar, get_args
 
 import structlog
 
 from mqtt_bridge.cloud import aftermath, facts, forgetting, kinds, requests, scans, waiting
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, contradict, raise_alarm
-from mqtt_bridge.cloud.catalogues import Catalogues
+from mqtt_bridge.cloud.catalogues import Catalogues, Hosts
 from mqtt_bridge.cloud.catching_up import expect, give_again
 from mqtt_bridge.cloud.counts import Counts
 from mqtt_bridge.cloud.forwarding import Forwarder
@@ -109,8 +109,8 @@ class Batch:
         self.outcome = Outcome()
         self.mail = WorkMail(self.work)
         self.counts = Counts(self.work, wall_ms)
-        self.forwarder = Forwarder(self.work, self._venue_of)
-        self._catalogues = catalogues
+        self._hosts = Hosts(self.work, catalogues, wall_ms)
+        self.forwarder = Forwarder(self.work, self._hosts.venue_of)
         self._opened = opened
         self._failures = failures
         self._indigestible = indigestible
@@ -118,16 +118,6 @@ class Batch:
         self._frozen = False
         self._reads: dict[tuple[str, str, int], Read] = {}
         self._applied_now: set[tuple[str, str, int, str]] = set()
-        self._handlers: dict[str, Callable[[Device, bytes], None]] = {
-            "hello": self._hello,
-            "msg": self._message,
-            "status": self._status,
-            "need": self._need,
-            "ack": self._ack,
-            "link": self._link,
-            "health": self._health,
-            "state": self._own_state,
-        }
 
     def run(self, messages: Collection[Incoming], how: Lock) -> Outcome:
         """Apply the messages in this order and write everything; ``how`` their devices are locked."""
@@ -159,10 +149,10 @@ class Batch:
             raise LookupError("this database was never opened as a cloud")
         return found
 
-    @cached_property
+    @property
     def catalogue(self) -> Catalogue:
         """What is on sale, as of this transaction."""
-        return self._catalogues.of(self.work)
+        return self._hosts.catalogue
 
     def _read_ahead(self, messages: Collection[Incoming], how: Lock) -> None:
         names = sorted({each.name for each in messages})
@@ -229,13 +219,13 @@ class Batch:
                 kind = "unregistered" if device is None else "sealed"
                 self._alarm(kind, name[:64], f"says {leaf!r} but may not speak; register it if it is yours", payload)
             return
-        handler = self._handlers.get(leaf)
+        handler = self._HANDLERS.get(leaf)
         if handler is None:
             self._alarm("malformed", name, f"unknown topic {leaf!r}", payload)
         elif self._indigestible and leaf != "msg":
             self._alarm("indigestible", name, f"the database takes no such {leaf!r}", payload)
         elif payload or leaf == "link":
-            self._guarded(name, payload, lambda: handler(device, payload))
+            self._guarded(name, payload, lambda: handler(self, device, payload))
 
     # --- what devices say
 
@@ -490,14 +480,6 @@ class Batch:
             self.work.of(Cloud).change(self.cloud, frozen=reason)
             self._frozen = True
 
-    def _venue_of(self, event_session: str) -> str | None:
-        found = self.catalogue.event_session.get(event_session)
-        if found is None:
-            detail = "tickets were sold for a session that no catalogue names"
-            self._alarm("unknown-session", event_session[:64], detail, None)
-            return None
-        return found[1].venue
-
     # --- small things
 
     def _device(self, name: str) -> Device:
@@ -532,6 +514,18 @@ class Batch:
         except Exception as error:  # noqa: BLE001  one message must not stop a stream
             # An error's text may repeat the values of a person, so only its kind is kept.
             self._alarm("indigestible", device, type(error).__name__, evidence)
+
+    # Functions, not bound methods: a batch that refers to itself, and all its records, would wait for the garbage collector.
+    _HANDLERS: ClassVar[dict[str, Callable[[Batch, Device, bytes], None]]] = {
+        "hello": _hello,
+        "msg": _message,
+        "status": _status,
+        "need": _need,
+        "ack": _ack,
+        "link": _link,
+        "health": _health,
+        "state": _own_state,
+    }
 
 
 # Registers what is done with each kind of message, as ``aftermath`` and ``forgetting`` do.

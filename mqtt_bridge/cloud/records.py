@@ -35,7 +35,7 @@ def outage_columns(outages: Outages) -> dict[str, float]:
     return {"outages": outages.count, "outage_hours": outages.hours, "down_since_ms": outages.down_since_ms}
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One row. ``SERIAL`` names a column that the database numbers; until it is written it holds a negative number."""
 
     TABLE: ClassVar[str]

@@ -36,10 +36,11 @@ class Work:
 
     def of(self, kind: type[R]) -> Sheet[R]:
         """The records of one kind."""
-        sheet = self._sheets.get(kind)
-        if sheet is None:
+        try:
+            return self._sheets[kind]
+        except KeyError:
             sheet = self._sheets[kind] = Sheet(kind, self.rows, self._undo)
-        return sheet
+            return sheet
 
     def fetch(self, needs: Iterable[Need]) -> None:
         """Read ahead, with one query per kind and column."""
@@ -58,6 +59,7 @@ class Work:
         for kind in KINDS:
             if kind in self._sheets:
                 self._sheets[kind].write()
+        self._undo.clear()  # it and the sheets hold each other: thousands of records would wait for the garbage collector
 
 
 Change = tuple["Sheet[Any]", Key, Record | None]

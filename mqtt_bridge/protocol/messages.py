@@ -35,11 +35,11 @@ ExitVerdict = Literal["left", "refused"]
 Refusal = Literal["sold_out", "closed", "cancelled", "operator", "sealed"]
 
 
-class _Body(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+class _Body(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, gc=False):
     """A tagged body; unknown fields are refused so that a version mismatch is loud."""
 
 
-class StockCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StockCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A device's own totals of one quota after the change the message reports."""
 
     quota: str
@@ -48,7 +48,7 @@ class StockCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     held: int = 0
 
 
-class TicketFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TicketFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One ticket: id (right to nothing), readable code, what it admits to and what it costs."""
 
     ticket: str
@@ -208,7 +208,7 @@ class KeyPublished(_Body, frozen=True):
     retires: str | None = None
 
 
-class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """So many tickets of one type, wanted by a waitlist entry."""
 
     ticket_type: str
@@ -266,7 +266,7 @@ class TicketsWithdrawn(_Body, frozen=True):
     why: str
 
 
-class Swap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Swap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A ticket and the one that takes its place; the price stays what it was."""
 
     old: TicketFact
@@ -360,7 +360,7 @@ Retellable = (
 )
 
 
-class Retold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Retold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One fact of the past; ``origin`` is the device whose fact it was."""
 
     origin: str
@@ -428,7 +428,7 @@ Downlink = (
 )
 
 
-class Private(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Private(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Personal data beside a message; the signed part holds only ``sha256(salt + name NUL contact)``."""
 
     salt: str
@@ -436,7 +436,7 @@ class Private(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     contact: str = ""
 
 
-class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The signed part of an envelope.
 
     ``inc`` is the sender's incarnation, ``seq`` counts 1, 2, 3 ... within it without gaps. ``origin`` is the device whose
@@ -456,7 +456,7 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     follows: str = ""
 
 
-class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """What is published: the exact signed bytes of a ``Content``, its Ed25519 signature (hex) and the private part."""
 
     content: str
@@ -465,7 +465,7 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     private: Private | None = None
 
 
-class Ack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Ack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Everything of incarnation ``inc`` up to and including ``upto`` is committed at the receiver.
 
     ``digest`` (``codec.digest``) is of the message with the number ``upto``, where the receiver knows it: a sender whose card
@@ -479,7 +479,7 @@ class Ack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     generation: int = 0
 
 
-class QuotaNeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class QuotaNeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A device wants ``wanted`` more tickets of a quota; ``totals`` lets the cloud judge with current figures."""
 
     quota: str
@@ -490,7 +490,7 @@ class QuotaNeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 Began = Literal["", "told", "went_back", "another_board"]
 
 
-class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """First word after every connect: who I am, which life, how far I got, what I count.
 
     ``generation`` is that of the cloud which spoke last, ``earlier`` are past lives with messages still to be told: a cloud
@@ -513,7 +513,7 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     untold: tuple[Ack, ...] = ()
 
 
-class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Telemetry every few seconds: never decides anything, shown on the console."""
 
     device: str
@@ -527,7 +527,7 @@ class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sent_at_ms: int
 
 
-class HardwareState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HardwareState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A piece of hardware: ``state`` since ``since_ms`` (wall clock of the device), and why, in a sentence for a person."""
 
     name: str
@@ -536,7 +536,7 @@ class HardwareState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     since_ms: int
 
 
-class HardwareReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HardwareReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """How the hardware of a device is, retained for whoever wants to know; decides nothing.
 
     ``as_of_ms`` is when its desk last said so: it stands still while the desk is dead, however young ``sent_at_ms`` is.
@@ -549,7 +549,7 @@ class HardwareReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sent_at_ms: int
 
 
-class Need(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Need(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Asked before a hold is refused; idempotent through the totals it carries."""
 
     device: str
@@ -557,7 +557,7 @@ class Need(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     needs: tuple[QuotaNeed, ...]
 
 
-class InLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+class InLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False, array_like=True):
     """One place in a quota's waitlist as a device is told it: its own entry by ``number``, others' with number 0.
 
     ``reachable`` is false while that entry's device is cut off; see ``protocol.waitlist`` for ``rounds`` and ``passed``.
@@ -570,7 +570,7 @@ class InLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like
     reachable: bool = True
 
 
-class Granted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Granted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The cloud's two totals of a quota for one device, plus what it knows of the rest of the stock.
 
     ``confirmed`` is for a restored cloud to read; a device learns it with each answer, so that it never knows the count of one
@@ -588,7 +588,7 @@ class Granted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     longer: int = 0
 
 
-class DeviceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DeviceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Retained per device: cumulative grants and acknowledgement; replaying an old one is a no-op.
 
     ``revision`` grows with each publication. ``stop`` tells a device whose database went back in time to start a new
@@ -610,7 +610,7 @@ class DeviceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     heard: int | None = None
 
 
-class DeviceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DeviceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A device, its venue, whether it is that venue's door, and one of its public keys (hex).
 
     A ``sealed`` device sells no more; what it signed stays good unless its key was ``revoked`` too. ``answered_by`` is the
@@ -627,14 +627,14 @@ class DeviceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answered_by: str = ""
 
 
-class RevokedBadge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RevokedBadge(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A staff badge that opens nothing any more; ``badge`` says whose it was."""
 
     serial: str
     badge: str
 
 
-class KeyDirectory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class KeyDirectory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Retained for everyone: all devices and public keys, signed by the cloud.
 
     ``badge_keys`` are the public keys (hex) that signed staff badges, ``revoked_badges`` those that were lost.

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 
-class Totals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Totals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The five totals, in tickets since the epoch began."""
 
     granted: int = 0
