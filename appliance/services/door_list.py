@@ -52,7 +52,8 @@ def print_door_list(unit: Unit, event_session: str, staff: str) -> int:
 
 def _row(unit: Unit, row: orders.DoorRowFound) -> DoorRow:
     known = unit.catalogue.ticket_type.get(row.ticket_type)
-    note = "" if row.payment == "paid" or not row.price_minor else "to pay"
+    due = "" if row.payment == "paid" or not row.price_minor else "to pay"
+    note = due if row.note is None else " - ".join(filter(None, ("guest list", row.note, due)))
     return DoorRow(row.name, row.code, known[2].name if known else "", inside=row.inside, note=note)
 
 

@@ -53,6 +53,11 @@ def used(unit: Unit, text: str) -> None:
             staff_badges.forget_seen(unit.db, row.id)
 
 
+def tidy(unit: Unit) -> None:
+    """Forget what lanes read longer ago than a minute, or before this boot."""
+    staff_badges.forget_before(unit.db, unit.now.boot_id, unit.now.boot_ms - USABLE_MS)
+
+
 def print_badge(unit: Unit, text: str, staff: str) -> str:
     """Queue a badge for wearing, and return whose it is; ``Invalid`` for a text that is no good badge."""
     badge = holder(unit, text)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select, update
+from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.domain.requests import NO_STOCK
-from appliance.store.tables import check_in, order, payment, ticket
+from appliance.store.tables import check_in, guest, order, payment, ticket
 from mqtt_bridge.prepared import Prepared, PreparedChange
 
 # Statements of the hot path are built once: building one costs as much as running it.
@@ -188,7 +188,7 @@ def issued_by_quota(db: Connection, issuer: str) -> dict[str, int]:
 
 
 class DoorRowFound(NamedTuple):
-    """A standing ticket as a door list needs it."""
+    """A standing ticket as a door list needs it; ``note`` is that of a guest list, None for who came by none."""
 
     name: str
     code: str
@@ -196,6 +196,7 @@ class DoorRowFound(NamedTuple):
     payment: str
     price_minor: int
     inside: bool
+    note: str | None = None
 
 
 def door_rows(db: Connection, event_session: str) -> list[DoorRowFound]:
@@ -207,10 +208,12 @@ def door_rows(db: Connection, event_session: str) -> list[DoorRowFound]:
             ticket.c.ticket_type,
             order.c.payment,
             ticket.c.price_minor,
-            ticket.c.checked_in_by,
+            and_(ticket.c.checked_in_by.is_not(None), ticket.c.left_by.is_(None)),
+            guest.c.note,
         )
         .join_from(ticket, order)
+        .outerjoin(guest, guest.c.order == order.c.id)
         .where(ticket.c.event_session == event_session, ticket.c.voided.is_(False))
         .where(order.c.status.in_(("confirmed", "cancel_pending")), ticket.c.replaced_by.is_(None))
     )
-    return [DoorRowFound(*row[:5], inside=row[5] is not None) for row in db.execute(query)]
+    return [DoorRowFound(*row) for row in db.execute(query)]

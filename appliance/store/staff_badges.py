@@ -37,3 +37,8 @@ def seen(db: Connection, boot_id: str, since_boot_ms: int) -> list[Row[Any]]:
 def forget_seen(db: Connection, seen_id: str) -> None:
     """Forget what a lane read: it is used once."""
     db.execute(badge_seen.delete().where(badge_seen.c.id == seen_id))
+
+
+def forget_before(db: Connection, boot_id: str, boot_ms: int) -> None:
+    """Forget what lanes read before then, or in another boot."""
+    db.execute(badge_seen.delete().where((badge_seen.c.boot_id != boot_id) | (badge_seen.c.boot_ms < boot_ms)))

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from appliance.domain.errors import Invalid, NotFound, SaleClosed, SoldOutHere
-from appliance.services import booking, door, guests, payments, privacy, searching, switches, sync
+from appliance.domain.printing import decode
+from appliance.services import booking, door, guests, payments, printing, privacy, searching, switches, sync
 from appliance.services.booking import Item
+from appliance.services.door_list import print_door_list
 from appliance.services.views import GuestsAdded
 from appliance.store import allocations, orders
 from mqtt_bridge.protocol.messages import ErasePersonalData, OrderConfirmed, PaymentTaken
@@ -45,6 +47,21 @@ def test_each_guest_gets_a_comp_order_without_paper_and_is_admitted_by_name(box)
         assert db.exec_driver_sql("SELECT count(*) FROM print_job").scalar() == 0
     seen = box.run(lambda unit: door.admit_party(unit, order.id, BADGE, "lane-1"))
     assert [each.verdict for each in seen] == ["admitted", "admitted"]
+
+
+def test_the_paper_door_list_says_who_is_a_guest_and_who_is_inside_now(box):
+    add(box)
+    [order] = box.look(lambda unit: searching.search(unit, "ann")).orders
+    for way in ("in", "out"):
+        box.run(lambda unit, way=way: door.check_in(unit, order.code, BADGE, "lane-1", way))
+    box.run(lambda unit: print_door_list(unit, TONIGHT, BADGE))
+    jobs = iter(lambda: box.run(printing.claim), None)
+    [paper] = [decode(job.document) for job in jobs if job.kind == "door_list"]
+    assert [(each.name, each.inside, each.note) for each in paper.rows] == [
+        ("Ann", False, "guest list"),
+        ("Zoë Müller", False, "guest list - front row"),
+        ("Zoë Müller", False, "guest list - front row"),
+    ]
 
 
 def test_the_same_file_twice_does_nothing_and_a_longer_one_adds_the_new(box):

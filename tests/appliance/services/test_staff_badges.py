@@ -8,7 +8,7 @@ import pytest
 from appliance.domain.clock import MINUTE_MS
 from appliance.domain.errors import Invalid, LimitReached, Unauthorised
 from appliance.domain.printing import StaffBadge, decode
-from appliance.services import printing, staff, staff_badges, sync
+from appliance.services import printing, staff, staff_badges, sweep, sync
 from mqtt_bridge.protocol import badges
 from mqtt_bridge.protocol.badges import BadgeClaims
 from mqtt_bridge.protocol.messages import KeyDirectory, RevokedBadge
@@ -107,6 +107,9 @@ def test_a_badge_read_at_a_lane_is_good_for_one_sign_in_within_a_minute(told):
     told.run(lambda unit: staff_badges.note_seen(unit, TEXT, "door"))
     told.turn.advance(MINUTE_MS + 1)
     assert told.look(staff_badges.seen) == ()
+    told.run(sweep.sweep)
+    with told.database.read() as db:
+        assert db.exec_driver_sql("SELECT count(*) FROM badge_seen").scalar() == 0
 
 
 def test_a_bad_badge_at_a_lane_is_not_kept(told):
