@@ -227,7 +227,8 @@ class MemoryRows:
             self._mail.put(peer, row)
 
     def waiting(self) -> list[str]:
-        return [each.name for each in self.all(Device) if each.link_up and self._mail.streams(each.name)]
+        left = self._mail.addressees
+        return [each.name for each in self.all(Device) if each.link_up and each.name in left]
 
     def untold(self, limit: int) -> list[str]:
         return [each.name for each in self.all(Device) if each.state_at_ms == 0 and each.inc is not None][:limit]

@@ -57,6 +57,11 @@ class MemoryMail:
         return sum(len(each.rows) for each in self._tables())
 
     @property
+    def addressees(self) -> set[str]:
+        """To whom something is unacknowledged."""
+        return {peer for (peer, _), span in self._spans.rows.items() if span.acked < span.last}
+
+    @property
     def received_rows(self) -> int:
         """How many rows streams and early messages of others take."""
         return len(self._in.rows) + len(self._early.rows)

@@ -116,6 +116,7 @@ class Device:
         self.dead = False
         self.wall_offset_ms = 0
         self.boots = 0
+        self.boot_id = f"{board}-0"
         self.booted_at_ms = 0
         self.crash_at = ""
         self.commits = 0
@@ -132,9 +133,7 @@ class Device:
         """All clocks of the device."""
         time_ms = self.world.time.now_ms
         wall_ms = EPOCH_MS + time_ms + self.wall_offset_ms
-        return Now(
-            wall_ms, time_ms - self.booted_at_ms, f"{self.identity.board}-{self.boots}", self.wall_offset_ms == 0
-        )
+        return Now(wall_ms, time_ms - self.booted_at_ms, self.boot_id, self.wall_offset_ms == 0)
 
     def secret(self) -> str:
         """A fresh id, never used before by any device."""
@@ -146,6 +145,7 @@ class Device:
             return
         self.on = True
         self.boots += 1
+        self.boot_id = f"{self.identity.board}-{self.boots}"
         self.booted_at_ms = self.world.time.now_ms
         self.port = self._new_port()
         self.relay = self._new_relay()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 
 from mqtt_bridge.transport import Link, Message, Will
 from tests.simulation.clock import Time
@@ -218,7 +218,7 @@ class Network:
             found = [
                 each
                 for each in self._clients.values()
-                if topic in each.filters or any("+" in f and matches(f, topic) for f in each.filters)
+                if topic in each.filters or any(matches(one, topic) for one in each.filters if "+" in one)
             ]
             self._routes[topic] = found
         return found
@@ -237,6 +237,7 @@ class Network:
             port.take(message)
 
 
+@cache
 def matches(topic_filter: str, topic: str) -> bool:
     """Tell whether a filter with ``+`` and ``#`` takes a topic."""
     wanted, parts = topic_filter.split("/"), topic.split("/")
