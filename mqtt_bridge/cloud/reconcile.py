@@ -275,7 +275,8 @@ class Batch:
         introduce_earlier(self.work, device, hello.earlier, self.wall_ms)
         before, device = device.generation, hear_again(self.work, device, hello)
         first = self.cloud.restoring and device.generation != before
-        expect(self.work, device, hello, new_life=new_life, first=first)
+        if new_life or hello.generation == self.cloud.generation:  # an older hello may have been overtaken
+            expect(self.work, device, hello, new_life=new_life, first=first)
         for count in hello.stock:
             self.counts.report(device.name, count, now=count.epoch == device.epoch)
         started = {each.quota for each in self.work.of(Line).where("device", device.name) if each.epoch == device.epoch}

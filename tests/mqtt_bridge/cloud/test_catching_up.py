@@ -154,6 +154,7 @@ def test_what_was_answered_before_waits_until_its_device_has_told_of_it(
 def test_what_a_card_forgot_that_went_back_is_not_waited_for(
     world: World, hall: FakeDevice, yard: FakeDevice, tmp_path: Path
 ) -> None:
+    """A hello of before that arrives late says nothing about it."""
     saved = Restored(world, tmp_path)
     asked = request(yard, "o1", 2)
     yard.sell("o2")
@@ -163,6 +164,12 @@ def test_what_a_card_forgot_that_went_back_is_not_waited_for(
     world.tell(yard, asked)
     go_on(world)
     assert state(world, "o1") == "waiting"
+    yard.generation = 1
+    yard.hello(world, last_seq=1)
+    world.run()
+    world.tick()
+    assert state(world, "o1") == "waiting"
+    yard.generation = 2
     yard.hello(world, last_seq=1)
     world.run()
     world.tick()
