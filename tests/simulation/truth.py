@@ -161,7 +161,8 @@ class Truth:
     def restore_confirmed(self, centre: Centre) -> None:
         """A restored cloud may not yet have heard again what came back: its pools may be short, and only fill up from here.
 
-        Of two machines with one name it hears one; what it lacks of the other's stock it grants again, and that is stated.
+        Of two machines with one name it hears one; what it lacks of the other's stock it grants again, and that is stated: all
+        of it, or what was sold of it before that machine was taken away.
         """
         lines = centre.lines()
         for quota in centre.quotas():
@@ -170,8 +171,9 @@ class Truth:
         for device in self.world.devices:
             for (quota_id, epoch), shelf in device.card.shelves.rows.items() if device.name in self.copied else ():
                 unknown = shelf.totals.granted - granted.get((quota_id, device.name, epoch), 0)
-                if unknown > 0 and not device.dead:
-                    self.excess[quota_id] += unknown
+                if unknown > 0:
+                    sold = shelf.totals.sold - shelf.totals.cancelled
+                    self.excess[quota_id] += min(unknown, sold) if device.dead else unknown
                     self.unheard.add(device.label)
 
     # --- what must hold when all is well again
