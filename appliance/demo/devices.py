@@ -118,6 +118,10 @@ class DemoScanner:
             due_s = max(time.monotonic(), last_s + REPEAT_MS / 1000 + _BLINK_S)
             self._held_up[code] = due_s
         time.sleep(max(0.0, due_s - time.monotonic()))
+        self.scan(code)
+
+    def scan(self, code: str) -> None:
+        """Let the scanner read a code now; raises as ``hold_up``."""
         if self._fault is ScannerFault.NOISE:
             self._pty.send(_NOISE + b"\r")
         for _ in range(_TIMES if self._fault is ScannerFault.REPEATS else 1):
