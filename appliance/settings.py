@@ -237,6 +237,11 @@ class DeskSettings:
     lane_2: str = _setting("door 2", _label, "Name of the second lane.")
     lane_3: str = _setting("door 3", _label, "Name of the third lane.")
     messages_per_hour: int = _setting(30, _whole(0, 1000), "Text messages sent in an hour at most; 0 sends none.")
+    photo_hours: int = _setting(
+        24,
+        _whole(1, 720),
+        "Hours a guest's photo is kept after the end of its date, or after it was taken if that is later.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

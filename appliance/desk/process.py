@@ -22,6 +22,7 @@ from appliance.desk.hints import told_our_codes
 from appliance.desk.lamp import LampKeeper
 from appliance.desk.loops import DeviceLoop, Supervised
 from appliance.desk.messages import MessagePump
+from appliance.desk.photos import Photographer
 from appliance.desk.scanning import Lane
 from appliance.desk.spool import PrintPump
 from appliance.domain.hardware import CAMERA_SCANNER
@@ -57,6 +58,7 @@ class Addresses:
     camera: str = ""
     modem: str = ""
     messages_per_hour: int = 0
+    photo_hours: int = 24
 
 
 class Desk:
@@ -68,6 +70,8 @@ class Desk:
         self._box = replace(box, wake=self.wake)
         self._wakes: list[Callable[[], None]] = []
         self.camera: CameraKeeper | None = None
+        # What is done beside the devices, and is no device of its own.
+        self.chores: list[DeviceLoop] = []
         self.loops: list[DeviceLoop] = [
             *self._printers(addresses),
             *self._cameras(addresses),
@@ -88,11 +92,12 @@ class Desk:
         """Work until ``stop`` is set; returns within some seconds then, whatever the devices do."""
         self._box.run(printing.recover)
         self._box.run(sms.recover)
-        supervised = [Supervised(loop) for loop in self.loops]
+        devices = [Supervised(loop) for loop in self.loops]
+        supervised = [*devices, *(Supervised(loop) for loop in self.chores)]
         for each in supervised:
             each.start(stop)
         with closing(Waiter(socket)) as waiter:
-            self._keep_house(waiter, HardwareRows(self._box, {each.name: each.health for each in supervised}), stop)
+            self._keep_house(waiter, HardwareRows(self._box, {each.name: each.health for each in devices}), stop)
         until_s = time.monotonic() + STOP_S
         for each in supervised:
             each.join(until_s)
@@ -149,6 +154,9 @@ class Desk:
         if not addresses.camera:
             return []
         self.camera = CameraKeeper(addresses.camera)
+        photographer = Photographer(self._box, self.camera.still, hours=addresses.photo_hours)
+        self._wakes.append(photographer.wake)
+        self.chores.append(DeviceLoop("photos", photographer.run, self.camera.health, photographer.wake))
         return [DeviceLoop("camera", self.camera.run, self.camera.health)]
 
     def _modems(self, addresses: Addresses) -> list[DeviceLoop]:

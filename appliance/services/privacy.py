@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from appliance.domain.clock import DAY_MS
-from appliance.services import sms
+from appliance.services import photos, sms
 from appliance.services.box import CLOUD, Unit
 from appliance.store import guests, jobs, personal, waiting
 from appliance.store import sms as sms_rows
@@ -57,5 +57,6 @@ def _forget(unit: Unit, orders: Collection[str]) -> None:
         personal.forget(unit.db, orders)
         guests.forget(unit.db, orders)
         jobs.drop_with_names(unit.db)
+        photos.forget(unit, orders)
         sms.forget(unit, set(orders))
         forget_private(unit.db, CLOUD, concerned)

@@ -9,17 +9,26 @@ from appliance.services import printing
 from appliance.services.box import Unit
 from appliance.services.views import PrintJob
 from appliance.store import documents as rows
+from appliance.store import photos
 
 REPRINT = "REPRINT"
 TRAINING = "TRAINING - NOT VALID"
 
 
 def stationery_for(unit: Unit, job: PrintJob) -> Stationery:
-    """Return what ``job`` is laid out with: its template, and the logo if that has arrived."""
+    """Return what ``job`` is laid out with: its template, the logo if that has arrived, and its photo."""
     paper = unit.catalogue.paper
     logo = rows.find_asset(unit.db, paper.logo) if paper.logo else None
     templates = {kind: text for kind, text in paper.templates if kind == job.kind}
-    return Stationery(templates, logo[1] if logo else None, drawer=paper.drawer)
+    return Stationery(templates, logo[1] if logo else None, _photos(unit, job), drawer=paper.drawer)
+
+
+def _photos(unit: Unit, job: PrintJob) -> dict[str, bytes]:
+    """A job keeps only the id of a photo: one that was deleted since is left out, whoever prints the badge again."""
+    document = documents.decode(job.document) if job.kind == "badge" else None
+    wanted = document.photo if isinstance(document, documents.Badge) else ""
+    body = photos.body(unit.db, wanted) if wanted else None
+    return {wanted: body} if body else {}
 
 
 def marks_of(job: PrintJob) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ import msgspec
 
 from appliance.domain.cashup import Takings, Till
 from appliance.domain.guestlist import Problem
+from appliance.domain.photos import Reason as PhotoReason
+from appliance.domain.photos import State as PhotoState
 from appliance.domain.sale import SaleState
 from appliance.domain.sms import State as SmsState
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
@@ -316,6 +318,20 @@ class SmsView(msgspec.Struct, frozen=True):
     attempts: int
     created_at_ms: int
     changed_at_ms: int
+
+
+class PhotoView(msgspec.Struct, frozen=True):
+    """A photo of a ticket's holder: ``wanted``, ``taken`` or ``failed`` with a reason (a key of ``domain/photos.py``).
+
+    ``keep_until_ms`` is when it is deleted, None while the clock cannot tell.
+    """
+
+    id: str
+    ticket: str
+    state: PhotoState
+    reason: PhotoReason
+    taken_at_ms: int | None
+    keep_until_ms: int | None
 
 
 class DoorView(msgspec.Struct, frozen=True):

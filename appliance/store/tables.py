@@ -339,6 +339,30 @@ sms = Table(
 )
 Index("sms_state", sms.c.state, sms.c.id)
 
+# Pictures of guests who agreed, one per ticket; small JPEG, and nothing of it in any message. ``keep_until_ms`` is set once the
+# clock is trusted; ``left_ms`` is what was left of its life at ``left_boot_*``, counted while the device runs.
+photo = Table(
+    "photo",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("ticket", String, nullable=False, unique=True),
+    Column("state", String, nullable=False),  # wanted | taken | failed
+    Column("reason", String, nullable=False, default=""),
+    Column("staff", String, nullable=False),
+    Column("asked_at_ms", BigInteger, nullable=False),
+    Column("asked_boot_id", String, nullable=False),
+    Column("asked_boot_ms", BigInteger, nullable=False),
+    Column("taken_at_ms", BigInteger),
+    Column("keep_until_ms", BigInteger),
+    Column("left_ms", BigInteger, nullable=False),
+    Column("left_boot_id", String, nullable=False),
+    Column("left_boot_ms", BigInteger, nullable=False),
+    # Last, so that nobody reads through a picture to what stands behind it. ``small`` is for lists.
+    Column("small", LargeBinary),
+    Column("body", LargeBinary),
+)
+Index("photo_state", photo.c.state, photo.c.asked_at_ms)
+
 # Health of the hardware as the desk last saw it.
 hardware = Table(
     "hardware",
