@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from appliance.domain import hardware
 from appliance.portal.cards import timezone_of
-from appliance.services import door, listing, overview
+from appliance.services import door, listing, overview, photos
 from appliance.services.arrivals import Arrivals, arrivals
 from appliance.services.box import Unit
 from appliance.services.views import CheckInView, DoorSession, DoorView, HardwareView, PrintJob
@@ -26,7 +26,7 @@ class DoorPage:
     """``scan`` is the verdict to show (None: ready), ``facts`` are (mark, title, words), marks good, warn, bad or empty.
 
     ``now`` are the sessions that the door is open for, else the next one; ``later`` the others. ``mark`` changes when anything
-    shown does, so that a page knows whether to redraw.
+    shown does, so that a page knows whether to redraw. ``photos`` are ids of the photos there are of the scanned tickets, by ticket.
     """
 
     scan: CheckInView | None
@@ -36,6 +36,7 @@ class DoorPage:
     facts: tuple[tuple[str, str, str], ...]
     jobs: tuple[tuple[PrintJob, str, str], ...]
     arrivals: Arrivals
+    photos: Mapping[str, str]
 
     @property
     def troubles(self) -> tuple[tuple[str, str, str], ...]:
@@ -85,6 +86,7 @@ class DoorPage:
             ],
             self.facts,
             self.arrivals,
+            sorted(self.photos.items()),
             [(job.id, job.state) for job, _mark, _words in self.jobs],
         )
         return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
@@ -99,7 +101,8 @@ def page(unit: Unit) -> DoorPage:
     zone = next((each.at.timezone for each in view.sessions), "") or timezone_of(listing.listing(unit).events)
     jobs = tuple((job, *job_words(job)) for job in view.jobs[:SHOWN_JOBS])
     facts = _facts(view, unit.now.wall_ms)
-    return DoorPage(newest if fresh else None, scans, view, zone, facts, jobs, arrivals(unit))
+    of_scans = photos.taken(unit, {each.ticket.id for each in scans if each.ticket is not None})
+    return DoorPage(newest if fresh else None, scans, view, zone, facts, jobs, arrivals(unit), of_scans)
 
 
 def _facts(view: DoorView, now_ms: int) -> tuple[tuple[str, str, str], ...]:

@@ -15,6 +15,7 @@ from appliance.portal import (
     staff_messages,
     staff_more,
     staff_orders,
+    staff_photos,
     staff_sell,
     staff_shifts,
 )
@@ -34,6 +35,7 @@ staff_door.register(blueprint)
 staff_sell.register(blueprint)
 staff_orders.register(blueprint)
 staff_more.register(blueprint)
+staff_photos.register(blueprint)
 staff_guests.register(blueprint)
 staff_messages.register(blueprint)
 staff_shifts.register(blueprint)

@@ -8,7 +8,7 @@ from flask import Blueprint, g, make_response, redirect, render_template, reques
 from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.errors import AlreadyAdmitted, Invalid, NotFound, Refusal
-from appliance.portal import forms, order_words
+from appliance.portal import forms, order_words, staff_photos
 from appliance.portal.staff_door import SEE_OTHER, method_of, once
 from appliance.services import badges, booking, door, idempotency, payments, repairs, searching
 from appliance.services.box import Unit
@@ -23,6 +23,7 @@ def register(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/orders", "orders", show_orders)
     blueprint.add_url_rule("/parties", "party", admit_party, methods=["POST"])
     blueprint.add_url_rule("/badges", "badges", print_badges, methods=["POST"])
+    blueprint.add_url_rule("/badges/one", "badge", print_badge, methods=["POST"])
     blueprint.add_url_rule("/payments", "payments", take_payment, methods=["POST"])
     blueprint.add_url_rule("/refunds", "refunds", pay_back, methods=["POST"])
     blueprint.add_url_rule("/orders/cancel", "cancel", cancel, methods=["POST"])
@@ -52,10 +53,19 @@ def _search(text: str) -> AnyResponse:
 
 
 def _page(code: str, order: OrderView | None, notice: str = "", found: SearchView | None = None) -> str:
+    pictures, camera = staff_photos.beside(order)
     asking = request.args.get("cancel") == "ask"
     reason = order_words.refusal_words(order.refusal) if order else ""
     return render_template(
-        "staff/orders.html", code=code, order=order, notice=notice, asking=asking, reason=reason, found=found
+        "staff/orders.html",
+        code=code,
+        order=order,
+        notice=notice,
+        asking=asking,
+        reason=reason,
+        found=found,
+        photos=pictures,
+        camera=camera,
     )
 
 
@@ -76,12 +86,24 @@ def admit_party() -> AnyResponse:
 
 def print_badges() -> AnyResponse:
     """Print a name badge for everybody of an order; the same form sent twice prints once."""
+    return _print("badges", lambda unit, order, staff: badges.print_badges(unit, order, staff))
+
+
+def print_badge() -> AnyResponse:
+    """Print the badge of one ticket with the name as typed; the same form sent twice prints once."""
+    ticket, name = request.form.get("ticket", ""), request.form.get("name", "")
+    return _print(
+        f"badge {ticket} {name}", lambda unit, order, staff: badges.print_badge(unit, order, ticket, name, staff)
+    )
+
+
+def _print(meaning: str, work: Callable[[Unit, str, str], int]) -> AnyResponse:
     code, badge = request.form.get("code", ""), g.member.badge
-    key = forms.key(request.form, f"badges {code}")
+    key = forms.key(request.form, f"{meaning} {code}")
 
     def use_case(unit: Unit) -> tuple[int, bytes, bool]:
         def act() -> tuple[int, bytes]:
-            return 200, b"%d" % badges.print_badges(unit, booking.find_by_code(unit, code).id, badge)
+            return 200, b"%d" % work(unit, booking.find_by_code(unit, code).id, badge)
 
         return idempotency.once(unit, f"form:staff:{badge}", key, key, act)
 
