@@ -274,5 +274,5 @@ def test_a_second_badge_of_a_ticket_says_so(camera: TestBox) -> None:
     first = camera.run(lambda unit: badges.print_badge(unit, order.id, one, "Zoë", BADGE))
     again = camera.run(lambda unit: badges.print_badge(unit, order.id, one, "Zoé", BADGE))
     third = camera.run(lambda unit: badges.print_badge(unit, order.id, other, "", BADGE))
-    repeats = [camera.look(lambda unit, job=job: printing.find(unit, job)).reprint_of for job in (first, again, third)]
-    assert repeats == [None, first, None]
+    jobs = camera.look(lambda unit: [printing.find(unit, job) for job in (first, again, third)])
+    assert [job.reprint_of for job in jobs] == [None, first, None]
