@@ -66,6 +66,7 @@ MOST_REASON = 300
 
 def hello(unit: Unit) -> Hello:
     """Return the first word after a connect: who I am, which life, how far I got, what I count."""
+    untold = tuple(unit.mail.streams(CLOUD))
     return Hello(
         device=unit.identity.device,
         venue=unit.identity.venue,
@@ -77,9 +78,9 @@ def hello(unit: Unit) -> Hello:
         downlink=unit.mail.newest(CLOUD),
         sent_at_ms=unit.now.wall_ms,
         generation=unit.device.generation,
-        earlier=tuple(inc for inc in unit.mail.streams(CLOUD) if inc != unit.inc),
+        earlier=tuple(inc for inc in untold if inc != unit.inc),
         began=unit.device.began,
-        untold=tuple(Ack(inc, unit.mail.last_seq(CLOUD, inc)) for inc in unit.mail.streams(CLOUD)),
+        untold=tuple(Ack(inc, unit.mail.last_seq(CLOUD, inc)) for inc in untold),
     )
 
 
