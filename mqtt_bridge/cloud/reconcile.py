@@ -160,6 +160,8 @@ class Batch:
         self.work.of(Key).fetch("device", names)
         if how is Lock.ALONE:
             self.work.of(Life).fetch("device", names)
+            if self.cloud.restoring:  # introductions then write what otherwise only whoever grants does
+                self.work.of(Line).lock("device", names, Lock.CHANGE)
         told = self._believed(messages)
         if not told:
             return
