@@ -15,7 +15,8 @@ from urllib.parse import quote
 from drivers.errors import DeviceError
 from drivers.modem.bus import Bus, BusError
 
-PRINTERS = "07"
+# Classes of USB interfaces (usb.org, defined class codes).
+PRINTERS, CARD_READERS = "07", "0b"
 MODEM_S = 1.0
 _SERIAL_NAMES = ("ttyACM*", "ttyUSB*", "serial0")
 _KEYBOARD = re.compile(r"\bkbd\b")
@@ -96,11 +97,24 @@ def keyboards(root: Path) -> Iterator[Attached]:
         yield Attached(f"keyboard or scanner {name}", (("desk.scanner", address),), path, "input")
 
 
+def card_readers(root: Path) -> Iterator[Attached]:
+    """Readers of smart cards, which pcscd drives."""
+    bus = root / "sys/bus/usb/devices"
+    if not bus.is_dir():
+        raise NotSeen("this kernel shows no USB bus (/sys/bus/usb)")
+    for interface in sorted(bus.glob("*:*")):
+        if _text(interface / "bInterfaceClass") == CARD_READERS:
+            device = bus / interface.name.partition(":")[0]
+            name = " ".join(filter(None, (_text(device / "manufacturer"), _text(device / "product"))))
+            yield Attached(f"card reader {name or interface.name}", (("desk.scanner", "pcsc://"),))
+
+
 def cameras(root: Path) -> Iterator[Attached]:
     """Video devices; a ribbon camera of the board is reached through libcamera, whatever number it has."""
     folder = root / "sys/class/video4linux"
     if not folder.is_dir():
         raise NotSeen("this kernel has no video devices (/sys/class/video4linux); load the camera's driver")
+    named = {path.resolve().name: path for path in sorted((root / "dev/v4l/by-id").glob("*-index0"))}
     for each in sorted(folder.glob("video*")):
         name = _text(each / "name")
         if name.startswith(("unicam", "rp1-cfe")):
@@ -108,8 +122,9 @@ def cameras(root: Path) -> Iterator[Attached]:
                 words = f"camera at the board's ribbon connector ({name})"
                 yield Attached(words, (("desk.camera", "picamera2://0"),))
         elif _text(each / "index") in {"", "0"} and not name.startswith(("bcm2835-", "rpi-", "pispbe")):
-            path = root / "dev" / each.name
-            yield Attached(f"camera {name}", (("desk.camera", f"v4l2:///dev/{each.name}"),), path, "video")
+            path = named.get(each.name, root / "dev" / each.name)
+            address = f"v4l2://{quote(f'/{path.relative_to(root)}')}"
+            yield Attached(f"camera {name}", (("desk.camera", address),), path, "video")
 
 
 def pins(root: Path) -> Iterator[Attached]:

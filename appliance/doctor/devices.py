@@ -17,6 +17,7 @@ Look = Callable[[Path], Iterator[Attached]]
 LISTS: tuple[tuple[str, Look, str], ...] = (
     ("printer", attached.printers, "USB printer"),
     ("scanner", attached.keyboards, "keyboard or scanner that acts as one"),
+    ("reader", attached.card_readers, "reader of smart cards"),
     ("serial", attached.serial_ports, "USB serial port"),
     ("camera", attached.cameras, "camera"),
     ("modem", attached.modems, "modem"),

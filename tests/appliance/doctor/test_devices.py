@@ -46,6 +46,10 @@ def root(tmp_path: Path) -> Path:
     }.items():
         put(usb / "1-1.3" / name, f"{text}\n")
     put(root / "dev/bus/usb/001/007")
+    put(usb / "1-1.5:1.0/bInterfaceClass", "0b\n")
+    put(usb / "1-1.5/product", "ACR122U\n")
+    (root / "dev/v4l/by-id").mkdir(parents=True)
+    (root / "dev/v4l/by-id/usb-HD_Webcam-index0").symlink_to(root / "dev/video1")
     put(root / "dev/usb/lp0")
     put(root / "dev/ttyACM0")
     (root / "dev/serial/by-id").mkdir(parents=True)
@@ -89,7 +93,8 @@ def test_every_attached_thing_is_told_with_the_address_to_write(root: Path, tmp_
     assert 'desk.scanner = "evdev:///dev/input/by-id/usb-Honeywell-event-kbd"' in keyboard
     assert not [words for words in findings if "Power Button" in words or "bcm2835" in words]
     assert 'desk.camera = "picamera2://0"' in fix["camera at the board's ribbon connector (unicam)"]
-    assert "camera HD Webcam" in findings
+    assert 'desk.camera = "v4l2:///dev/v4l/by-id/usb-HD_Webcam-index0"' in fix["camera HD Webcam"]
+    assert 'desk.scanner = "pcsc://"' in fix["card reader ACR122U"]
     assert 'desk.lamp = "gpio://' in fix["pins of the board (gpiochip0)"]
 
 
@@ -135,7 +140,7 @@ def test_what_cannot_be_looked_at_is_said(tmp_path: Path) -> None:
     """A machine without any of it: no silence that could be taken for a clean bill."""
     findings = list(examine_devices(settings(tmp_path), tmp_path / "nothing"))
     unseen = {each.check for each in findings if each.detail.startswith("not looked at")}
-    assert unseen == {"printer", "scanner", "camera", "modem", "lamp"}
+    assert unseen == {"printer", "scanner", "reader", "camera", "modem", "lamp"}
 
 
 def test_a_lamp_without_a_scanner_and_a_second_printer_alone_are_found_out(root: Path, tmp_path: Path) -> None:
