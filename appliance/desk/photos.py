@@ -46,6 +46,8 @@ class Photographer:
         self._hours = hours
         self._deadline_s = deadline_s
         self._work = threading.Event()
+        # A picture was asked for and did not come in time; it may still come.
+        self._owed = False
 
     def wake(self) -> None:
         """Look for wishes now."""
@@ -75,7 +77,7 @@ class Photographer:
         if wanted is None:
             return False
         try:
-            picture = shrunk(self._still(self._deadline_s))
+            picture = shrunk(self._picture())
         except DeviceError as error:
             log.warning("photo", state="failed", reason=str(error))
             self._box.run(lambda unit: photos.fail(unit, wanted, "no_picture"))
@@ -86,6 +88,15 @@ class Photographer:
             kept = self._box.run(lambda unit: photos.finish(unit, wanted, picture, self._hours))
             log.info("photo", state="taken" if kept else "thrown away")
         return True
+
+    def _picture(self) -> bytes:
+        if self._owed:
+            # Perhaps the one that was late: it shows somebody else.
+            self._still(self._deadline_s)
+        self._owed = True
+        picture = self._still(self._deadline_s)
+        self._owed = False
+        return picture
 
 
 def shrunk(still: bytes) -> Picture:

@@ -23,7 +23,7 @@ def register(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/orders", "orders", show_orders)
     blueprint.add_url_rule("/parties", "party", admit_party, methods=["POST"])
     blueprint.add_url_rule("/badges", "badges", print_badges, methods=["POST"])
-    blueprint.add_url_rule("/badges/one", "badge", print_badge, methods=["POST"])
+    blueprint.add_url_rule("/ticket-badges", "badge", print_badge, methods=["POST"])
     blueprint.add_url_rule("/payments", "payments", take_payment, methods=["POST"])
     blueprint.add_url_rule("/refunds", "refunds", pay_back, methods=["POST"])
     blueprint.add_url_rule("/orders/cancel", "cancel", cancel, methods=["POST"])
@@ -66,6 +66,7 @@ def _page(code: str, order: OrderView | None, notice: str = "", found: SearchVie
         found=found,
         photos=pictures,
         camera=camera,
+        faces=staff_photos.faces(found),
     )
 
 

@@ -9,7 +9,7 @@ from appliance.domain.errors import Invalid
 from appliance.portal import forms
 from appliance.services import idempotency, photos
 from appliance.services.box import Unit
-from appliance.services.views import OrderView, PhotoView
+from appliance.services.views import OrderView, PhotoView, SearchView
 from appliance.web.site import site
 from appliance.web.texts import _
 
@@ -40,6 +40,12 @@ def beside(order: OrderView | None) -> tuple[dict[str, PhotoView], bool]:
             return answer
 
     return found, camera
+
+
+def faces(found: SearchView | None) -> dict[str, str]:
+    """Return the ids of the photos there are of the tickets of all orders found, by ticket."""
+    tickets = [ticket.id for order in found.orders for ticket in order.tickets] if found is not None else []
+    return site().box.look(lambda unit: photos.taken(unit, tickets)) if tickets else {}
 
 
 def take() -> AnyResponse:

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
+from appliance.desk.photos import Photographer
 from appliance.services import hardware, sms
+from drivers.camera.picture import draw_test_picture
+from drivers.camera.pictures import jpeg
 from tests.browser.conftest import PHONE, Venue, reload, sign_in
 from tests.browser.looks import complaints
 
@@ -137,6 +140,50 @@ def test_pages_with_text_messages(thumb: Page, venue: Venue):
     look("to decide")
     thumb.click("[value=arrived]")
     look("decided")
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+def test_pages_with_photos(thumb: Page, venue: Venue):
+    # German, whose words are the longer ones.
+    query = "?lang=de"
+    found = {}
+    still = jpeg(draw_test_picture(1, "guest"))
+
+    def look(name: str) -> None:
+        found[name] = complaints(thumb)
+
+    venue.box.run(lambda unit: hardware.report(unit, "camera", "ready", "", unit.now.wall_ms))
+    thumb.goto(f"/events/paper-moons{query}")
+    thumb.click("button.primary")
+    thumb.click("button.primary")
+    code = thumb.locator(".foot .code").inner_text()
+    thumb.goto(f"/staff/sign-in{query}")
+    sign_in(thumb)
+    order = f"/staff/orders{query}&code={code}"
+    thumb.goto(order)
+    thumb.click(".holder summary")
+    look("asking")
+    thumb.check("[name=agreed]")
+    thumb.click(".holder form:has([name=agreed]) button")
+    thumb.wait_for_selector(".holder [role=status]")
+    look("wanted")
+    assert Photographer(venue.box, lambda _deadline_s: still, hours=24).step()
+    # The page looks again by itself.
+    face = thumb.locator(".holder img.face")
+    face.wait_for()
+    look("taken")
+    thumb.goto(f"/staff/{query}")
+    thumb.fill("#code", code)
+    thumb.press("#code", "Enter")
+    thumb.wait_for_selector(".verdict.pictured img.face")
+    look("verdict")
+    shown = "() => [...document.querySelectorAll('img.face')].map(each => each.complete && each.naturalWidth)"
+    thumb.wait_for_function("() => document.querySelectorAll('img.face.tiny').length")
+    thumb.locator("img.tiny").first.scroll_into_view_if_needed()
+    thumb.wait_for_function(f"() => ({shown})().every(Boolean)")
+    assert thumb.evaluate(shown) == [480, 96]
+    thumb.set_viewport_size({"width": 820, "height": 1180})
+    look("verdict on a tablet")
     assert {name: each for name, each in found.items() if each} == {}
 
 

@@ -132,6 +132,28 @@ def test_a_picture_of_a_slow_camera_is_thrown_away(box: TestBox) -> None:
         assert db.exec_driver_sql("SELECT count(body) FROM photo").scalar() == 0
 
 
+def test_a_picture_that_came_too_late_is_never_given_to_the_next_guest(box: TestBox) -> None:
+    """The camera answers in order: what it owes from the wish before comes first."""
+    say(box)
+    order = book(box, 2)
+    late, now = jpeg(Image.new("RGB", (64, 64), "red")), jpeg(Image.new("RGB", (64, 64), "blue"))
+    answers = iter([None, late, now])
+
+    def camera(_deadline_s: float) -> bytes:
+        answer = next(answers)
+        if answer is None:
+            raise DeviceTimeout("The camera gave no picture in time.")
+        return answer
+
+    photographer = Photographer(box, camera, hours=24)
+    ask(box, order)
+    photographer.step()
+    wanted = ask(box, order, 1).id
+    photographer.step()
+    red, _green, blue = opened(box.look(lambda unit: photos.picture(unit, wanted))).getpixel((9, 9))  # type: ignore[misc]
+    assert blue > 200 > red
+
+
 def test_garbage_from_the_camera_is_told_and_the_next_wish_is_met(box: TestBox) -> None:
     say(box)
     order = book(box, 2)

@@ -134,13 +134,20 @@ def test_the_door_shows_the_face_with_the_verdict_and_in_the_last_scans(door: Ph
     assert f"/staff/photos/{photo}.jpg" not in door.get("/staff/")
 
 
+def test_a_name_that_finds_several_shows_who_is_who(door: Phone, box: TestBox, code: str) -> None:
+    book(box, name="Zoë")
+    door.send(door.get(f"/staff/orders?code={code}"), "/photos", agreed="yes")
+    assert "face" not in door.get("/staff/orders?code=zo")
+    assert f"/staff/photos/{taken(box)}/small.jpg" in door.get("/staff/orders?code=zo")
+
+
 def test_one_badge_is_printed_with_the_name_as_typed_and_the_photo(door: Phone, box: TestBox, code: str) -> None:
     door.send(door.get(f"/staff/orders?code={code}"), "/photos", agreed="yes")
     photo = taken(box)
     page = door.get(f"/staff/orders?code={code}")
-    assert next(fields for where, fields in forms(page) if "/badges/one" in where)["name"] == "Zoë"
-    door.send(page, "/badges/one", name="Zoë Bär")
-    door.send(page, "/badges/one", name="Zoë Bär")
+    assert next(fields for where, fields in forms(page) if "/ticket-badges" in where)["name"] == "Zoë"
+    door.send(page, "/ticket-badges", name="Zoë Bär")
+    door.send(page, "/ticket-badges", name="Zoë Bär")
     job = box.run(printing.claim)
     while job is not None and job.kind != "badge":
         job = box.run(printing.claim)
@@ -149,7 +156,7 @@ def test_one_badge_is_printed_with_the_name_as_typed_and_the_photo(door: Phone, 
     assert isinstance(document, Badge)
     assert (document.name, document.photo, job.reprint_of) == ("Zoë Bär", photo, None)
     assert box.run(printing.claim) is None
-    door.send(door.get(f"/staff/orders?code={code}"), "/badges/one", name="Zoë")
+    door.send(door.get(f"/staff/orders?code={code}"), "/ticket-badges", name="Zoë")
     again = box.run(printing.claim)
     assert again is not None
     assert again.reprint_of == job.id
@@ -158,5 +165,5 @@ def test_one_badge_is_printed_with_the_name_as_typed_and_the_photo(door: Phone, 
 def test_a_badge_of_a_cancelled_order_is_refused(door: Phone, box: TestBox, code: str) -> None:
     page = door.get(f"/staff/orders?code={code}")
     box.run(lambda unit: booking.cancel(unit, booking.find_by_code(unit, code).id, by=BADGE))
-    door.send(page, "/badges/one", name="Zoë")
+    door.send(page, "/ticket-badges", name="Zoë")
     assert door.status == 422
