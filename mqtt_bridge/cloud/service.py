@@ -42,6 +42,8 @@ LINES_PER_LOOK = 500
 QUOTAS_PER_PLAN = 16
 # A quota with many allocations is looked at more rarely where nobody waits for it, so that looking stays a small share of the work.
 CALM_MS_PER_LINE = 8
+# While a further batch waits already, what nobody waits for is looked at this often, and not after every batch.
+BUSY_MS = 250
 DEVICES_PER_TELLING = 100
 # Subscriptions that moved to another member are kept for so long, because overlaps harm nothing and gaps cost time.
 OVERLAP_MS = 2_500
@@ -117,6 +119,7 @@ class Reconciler:
         self._introducing: str | None = None
         self._device_cursor = ""
         self._quota_cursor = ""
+        self._pumped_ms: int | None = None
         self._next_tick = 0
         self._next_chores = 0
         self._retry_s = FIRST_RETRY_S
@@ -138,7 +141,7 @@ class Reconciler:
             if self._listening:
                 if self.ticks_ms() >= self._next_tick:
                     self._tick()
-                self._downlinks.pump(self.ticks_ms(), self.membership.mine)
+                self._pump()
         except self.store.failures as error:
             log.error("database.failed", error=type(error).__name__, retry_s=self._retry_s)
             stop.wait(self._retry_s)
@@ -273,7 +276,15 @@ class Reconciler:
     def _calm(self, quota: str) -> bool:
         """Whether a look at a quota is due that nobody waits for: the more allocations it has, the rarer."""
         planned_ms, lines = self._planned.get(quota, (None, 0))
-        return planned_ms is None or self.ticks_ms() - planned_ms >= CALM_MS_PER_LINE * max(0, lines - 20)
+        patience_ms = max(CALM_MS_PER_LINE * max(0, lines - 20), BUSY_MS if self._next else 0)
+        return planned_ms is None or self.ticks_ms() - planned_ms >= patience_ms
+
+    def _pump(self) -> None:
+        """Send what waits for devices."""
+        now_ms = self.ticks_ms()
+        if self._pumped_ms is None or not self._next or now_ms - self._pumped_ms >= BUSY_MS:
+            self._pumped_ms = now_ms
+            self._downlinks.pump(now_ms, self.membership.mine)
 
     def _plan(self, quotas: set[str]) -> None:
         ids = sorted(quotas)

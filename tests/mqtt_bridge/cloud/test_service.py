@@ -1,24 +1,31 @@
-"""The whole loop over a real broker and the real transport."""
+"""The whole loop, mostly over a real broker and the real transport."""
 
 from __future__ import annotations
 
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from mqtt_bridge.broker import EmbeddedBroker
+from mqtt_bridge.cloud import service
+from mqtt_bridge.cloud.catalogues import Catalogues
+from mqtt_bridge.cloud.incoming import Outcome
+from mqtt_bridge.cloud.planning import plan_quotas
 from mqtt_bridge.cloud.process import run_reconciler
+from mqtt_bridge.cloud.rows import Rows
+from mqtt_bridge.cloud.service import Reconciler
+from mqtt_bridge.cloud.sql import SqlStore
 from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
 from mqtt_bridge.database import Database
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.codec import decode, digest, encode
 from mqtt_bridge.protocol.messages import Ack, DeviceState, Envelope, Hello
 from mqtt_bridge.transport import Message, Transport
-from tests.mqtt_bridge.cloud.world import ORG, FakeDevice, Key, catalogue
+from tests.mqtt_bridge.cloud.world import ORG, FakeDevice, Key, World, catalogue, import_into
 
 
 class Phone:
@@ -116,3 +123,37 @@ def test_a_device_is_granted_stock_and_its_sale_acknowledged_over_a_real_broker(
         thread.join(10)
         broker.stop()
     assert not thread.is_alive()
+
+
+def test_a_long_backlog_is_not_interrupted_by_looks_that_nobody_waits_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planned once after a backlog of many batches, and everything that was due comes after all."""
+    monkeypatch.setattr(service, "LARGEST_BATCH", 2)
+    planned = []
+
+    def plan(rows: Rows, quotas: Iterable[str], wall_ms: int, catalogues: Catalogues) -> Outcome:
+        planned.append(sorted(quotas))
+        return plan_quotas(rows, quotas, wall_ms, catalogues)
+
+    monkeypatch.setattr(service, "plan_quotas", plan)
+    import_into(world, limit=100)
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+
+    def now_ms() -> int:
+        return world.now_ms
+
+    store = SqlStore(world.database)
+    world.reconciler = Reconciler(store, world.wire, world.key, ORG, now_ms, now_ms, look_ahead=lambda _reads: None)
+    world.connect()
+    hall.hear(world)
+    before = hall.totals.granted
+    planned.clear()
+    while hall.totals.sold < before - 1:
+        world.say("hall-1", "msg", hall.sell(f"o{hall.totals.sold}"))
+    world.say("yard-1", "msg", yard.sell("for-the-hall", session="s"))
+    world.run()
+    assert planned == []
+    world.tick()
+    assert 1 <= len(planned) <= 2
+    assert [type(each).__name__ for each in world.bodies("hall-1")] == ["OrderConfirmed"]
