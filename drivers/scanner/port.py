@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import select
 import termios
 
@@ -38,7 +39,9 @@ class SerialPort:
             self._serial = serial.Serial(self.path, baud, timeout=0, write_timeout=_WRITE_S, exclusive=True)
         except _ERRORS as error:
             right = " Add the user to the group dialout." if "Permission denied" in str(error) else ""
-            raise DeviceUnavailable(f"Cannot open the scanner at {self.path}: {error}.{right}") from None
+            gone = getattr(error, "errno", None) == errno.ENOENT
+            why = "nothing is plugged in there" if gone else str(error)
+            raise DeviceUnavailable(f"Cannot open the scanner at {self.path}: {why}.{right}") from None
 
     def close(self) -> None:
         """Let go of the port; harmless when it is closed."""
