@@ -68,7 +68,7 @@ def change(kind: str) -> str | Response:
     sheet = _sheet(kind)
     action = request.form.get("action", "")
     text = sheet.filed if action == "reset" else _tidy(request.form.get("text", ""))
-    problems = _problems(kind, text)
+    problems = _problems(sheet, text)
     if problems or action == "preview":
         return _page(sheet, text, problems=problems)
     if action not in {"publish", "reset"}:
@@ -84,7 +84,7 @@ def drawn(kind: str) -> Response:
     if not console().signed_in():
         return redirect(url_for("signing_in.form"), 303)
     sheet, text = _sheet(kind), _tidy(request.form.get("text", ""))
-    problems = _problems(kind, text)
+    problems = _problems(sheet, text)
     return jsonify(problems=problems) if problems else jsonify(problems=[], picture=_picture(sheet, text))
 
 
@@ -131,11 +131,15 @@ def _picture(sheet: Sheet, text: str) -> str:
     return "data:image/png;base64," + base64.b64encode(sample(sheet.kind, text, sheet.logo)).decode()
 
 
-def _problems(kind: str, text: str) -> list[str]:
+def _problems(sheet: Sheet, text: str) -> list[str]:
     try:
-        parse_for(kind, text or DEFAULTS[kind])
+        parse_for(sheet.kind, text or DEFAULTS[sheet.kind])
     except TemplateErrors as wrong:
         return [str(each) for each in wrong.problems]
+    try:
+        sample(sheet.kind, text, None)
+    except ValueError as error:
+        return [f"A printer cannot print this: {error}"]
     return []
 
 

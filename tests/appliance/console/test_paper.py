@@ -51,6 +51,14 @@ def test_a_preview_shows_the_text_on_paper_and_changes_nothing(operator: FlaskCl
     assert (version(world), templates(world)) == (before, {})
 
 
+def test_a_text_that_no_printer_could_print_is_not_published(operator: FlaskClient, world: World) -> None:
+    """A code holds only so much; the page says so instead of failing."""
+    for action in ("preview", "publish"):
+        page = send(operator, action, f"center {{event}}\nqr {'a' * 2900}")
+        assert "A printer cannot print this" in page
+    assert templates(world) == {}
+
+
 def test_mistakes_are_listed_with_their_lines_and_nothing_is_published(operator: FlaskClient, world: World) -> None:
     page = send(operator, "publish", "shout {event}\nleft {seat}")
     assert "Line 1: 'shout' is no way to begin a line" in page
