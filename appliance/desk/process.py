@@ -69,6 +69,7 @@ class Desk:
         # A verdict of this very process wakes the printer without the way over the socket.
         self._box = replace(box, wake=self.wake)
         self._wakes: list[Callable[[], None]] = []
+        self._pumps: list[PrintPump] = []
         self.camera: CameraKeeper | None = None
         # What is done beside the devices, and is no device of its own.
         self.chores: list[DeviceLoop] = []
@@ -90,7 +91,9 @@ class Desk:
 
     def run(self, socket: Path, stop: threading.Event) -> None:
         """Work until ``stop`` is set; returns within some seconds then, whatever the devices do."""
-        self._box.run(printing.recover)
+        broken = self._box.run(printing.recover)
+        for pump in self._pumps:
+            pump.take_over(broken)
         self._box.run(sms.recover)
         devices = [Supervised(loop) for loop in self.loops]
         supervised = [*devices, *(Supervised(loop) for loop in self.chores)]
@@ -125,6 +128,7 @@ class Desk:
                 printer = printer_for(address)
                 pump = PrintPump(self._box, printer, name=name, pass_on=pass_on)
                 pass_on = pump.wake
+                self._pumps.append(pump)
                 self._wakes.insert(0, pump.wake)
                 loops.insert(0, DeviceLoop(name, pump.run, printer.health, pump.wake))
         return loops

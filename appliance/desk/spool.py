@@ -6,6 +6,7 @@ another printer took no byte; when the first cannot print, its pump marks what i
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,6 +15,7 @@ import structlog
 
 from appliance.desk.loops import reopening
 from appliance.domain import printing as documents
+from appliance.domain.errors import Refusal
 from appliance.domain.paper import Stationery, lay_out
 from appliance.services import printing
 from appliance.services.box import Box, Unit
@@ -63,6 +65,19 @@ class PrintPump:
         self._confirm_s = confirm_s
         self._work = threading.Event()
         self._backoff = reopening()
+        # What became of a job while the disk was full: told before anything else is printed.
+        self._untold: tuple[PrintJob, Outcome] | None = None
+
+    def take_over(self, broken: list[PrintJob]) -> None:
+        """Have the printer end what the desk before this one left half done in it; call it before ``run``.
+
+        A printer that was in the middle of a picture would take the beginning of the next job for the rest of it.
+        """
+        for job in broken:
+            if job.printer == self._name:
+                own = self._box.look(lambda unit, job=job: stationery_for(unit, job))  # type: ignore[misc]
+                with contextlib.suppress(Exception):
+                    self._printer.broke_off(len(self._laid_out(job, own)))
 
     def wake(self) -> None:
         """Look at the spool now."""
@@ -88,6 +103,7 @@ class PrintPump:
         The printer is asked how it is before the first job. After each it has just said that it worked through it, so the
         next one leaves at once, claimed in the transaction that finishes the one before.
         """
+        self._tell()
         try:
             self._printer.open()
             self._printer.status().raise_if_not_ready()
@@ -99,15 +115,31 @@ class PrintPump:
         while claimed is not None:
             job, own = claimed
             outcome = self._print(job, own)
+            self._untold = job, outcome
             goes_on = outcome.state == "printed" and not (stop and stop.is_set())
             claimed = self._box.run(_finishing(job, outcome, self._claim if goes_on else None))
-            log.info("print", job=job.id, printer=self._name, state=outcome.state, reason=outcome.reason)
+            self._told()
         if outcome is not None and outcome.state == "failed" and not outcome.given_up:
             if self._pass_on:
                 self._pass_on()
             return self._backoff.next_s()
         self._backoff.reset()
         return IDLE_S if outcome is None else 0.0
+
+    def _tell(self) -> None:
+        """Say what became of a job for which that failed; a failing disk raises again, and nothing is printed meanwhile."""
+        if self._untold is None:
+            return
+        # Refused only where a desk that came after this one has taken the job for in doubt.
+        with contextlib.suppress(Refusal):
+            self._box.run(_finishing(*self._untold, None))
+        self._told()
+
+    def _told(self) -> None:
+        if self._untold is not None:
+            job, outcome = self._untold
+            log.info("print", job=job.id, printer=self._name, state=outcome.state, reason=outcome.reason)
+        self._untold = None
 
     def _claim(self, unit: Unit) -> Claimed | None:
         job = printing.claim(unit, self._name)
@@ -119,8 +151,7 @@ class PrintPump:
 
     def _print(self, job: PrintJob, own: Stationery) -> Outcome:
         try:
-            document = lay_out(documents.decode(job.document), own, marks_of(job))
-            data = render(document, self._printer.profile, bytes_per_s=self._printer.bytes_per_s)
+            data = self._laid_out(job, own)
         except Exception as error:
             log.exception("print_layout_failed", job=job.id)
             words = f"The job could not be laid out ({type(error).__name__}); nothing was sent."
@@ -129,6 +160,30 @@ class PrintPump:
             self._printer.write(data, write_deadline_s(len(data), self._printer.bytes_per_s, self._write_s))
         except DeviceError as error:
             return Outcome("ambiguous" if error.bytes_taken else "failed", str(error))
+        except Exception as error:
+            log.exception("print_failed", job=job.id)
+            return _in_doubt(error)
+        try:
+            return self._after_all_bytes()
+        except Exception as error:
+            log.exception("print_failed", job=job.id)
+            return _in_doubt(error)
+
+    def _laid_out(self, job: PrintJob, own: Stationery) -> bytes:
+        """Return the bytes of a job; in the product's own layout where the organiser's text or picture cannot be printed."""
+        document = documents.decode(job.document)
+
+        def rendered(on: Stationery) -> bytes:
+            laid_out = lay_out(document, on, marks_of(job))
+            return render(laid_out, self._printer.profile, bytes_per_s=self._printer.bytes_per_s)
+
+        try:
+            return rendered(own)
+        except Exception:
+            log.exception("print_own_layout_failed", job=job.id, kind=job.kind)
+            return rendered(Stationery(drawer=own.drawer))
+
+    def _after_all_bytes(self) -> Outcome:
         if self._printer.confirm(self._confirm_s):
             return Outcome("printed")
         try:
@@ -136,6 +191,11 @@ class PrintPump:
         except DeviceError as error:
             return Outcome("ambiguous", str(error))
         return Outcome("sent", "The printer took it and does not say whether it came out.")
+
+
+def _in_doubt(error: Exception) -> Outcome:
+    """A fault of ours may have struck before or after the printer took the job."""
+    return Outcome("ambiguous", f"The desk failed while printing ({type(error).__name__}).")
 
 
 def _finishing(job: PrintJob, outcome: Outcome, claim: Callable[[Unit], Claimed | None] | None) -> _UseCase:

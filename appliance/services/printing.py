@@ -109,8 +109,8 @@ def resolve(unit: Unit, job_id: int, staff: str, *, came_out: bool) -> PrintJob:
     return reprint(unit, job_id, staff)
 
 
-def recover(unit: Unit) -> int:
-    """Call once when the desk starts: what was ``sending`` when it died is ``ambiguous`` now; return how many."""
+def recover(unit: Unit) -> list[PrintJob]:
+    """Call once when the desk starts: what was ``sending`` when it died is ``ambiguous`` now; return these jobs."""
     found = jobs.in_state(unit.db, "sending")
     for job in found:
         jobs.change(
@@ -120,7 +120,7 @@ def recover(unit: Unit) -> int:
             reason="The desk stopped while this was being printed. Look at the paper; reprint if it is missing.",
             changed_at_ms=unit.now.wall_ms,
         )
-    return len(found)
+    return [view(_find(unit, job)) for job in found]
 
 
 def find(unit: Unit, job_id: int) -> PrintJob:

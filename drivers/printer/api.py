@@ -107,6 +107,12 @@ class Printer(Protocol):
         next). Taken means accepted by the transport, not printed: `confirm` asks for that.
         """
 
+    def broke_off(self, size: int) -> None:
+        """Take note that a process before this one broke off within a job of `size` bytes, or right behind it.
+
+        What it left half done is ended and cut off before the next job, as this process does with its own.
+        """
+
     def confirm(self, deadline_s: float) -> bool:
         """True when the printer itself said that it has worked through everything written so far.
 

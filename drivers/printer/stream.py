@@ -85,6 +85,11 @@ class StreamPrinter:
             raise
         return len(data)
 
+    def broke_off(self, size: int) -> None:
+        """See `Printer.broke_off`."""
+        self._last_size = size
+        self._leave_torso(cut=True)
+
     def confirm(self, deadline_s: float) -> bool:
         """See `Printer.confirm`."""
         if not self._open:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from appliance.desk import spool
 from appliance.desk.spool import PrintPump
 from appliance.domain.clock import MINUTE_MS
 from appliance.domain.errors import Invalid
+from appliance.domain.paper import Stationery
 from appliance.services import door, printing
 from appliance.services.booking import Item
 from appliance.services.views import PrintJob
@@ -265,3 +267,71 @@ def test_over_tcp_a_pulled_plug_delays_and_a_wake_prints_at_once(
         wait_for(lambda: server.fault == "unplug" and states(box) == ["queued", "queued"], "waiting jobs")
         server.set_fault(None)
         wait_for(lambda: states(box) == ["printed", "printed"], "printed jobs")
+
+
+def test_what_became_of_a_job_is_told_once_the_disk_takes_it(box: TestBox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not sent again, does not stay "printing" for the evening, and nothing else is printed before."""
+    simulated, finish = SimulatedPrinter(), printing.finish
+
+    def full(*_args: object, **_more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    sell(box)
+    pump = pump_for(box, simulated)
+    monkeypatch.setattr(printing, "finish", full)
+    for _ in range(3):
+        with pytest.raises(OSError, match="No space"):
+            pump.step()
+    assert simulated.count == 1
+    monkeypatch.setattr(printing, "finish", finish)
+    while pump.step() == 0:
+        pass
+    assert states(box) == ["printed", "printed"]
+    assert simulated.count == 2
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a fault of the driver"), DeviceError("Gone.", bytes_taken=0)])
+def test_a_driver_that_fails_behind_the_last_byte_leaves_the_job_in_doubt(box: TestBox, error: Exception) -> None:
+    """Whatever it says of bytes then: the paper may be there."""
+
+    class Fails(SimPrinter):
+        def confirm(self, deadline_s: float) -> bool:
+            raise error
+
+    simulated = SimulatedPrinter()
+    sell(box)
+    PrintPump(box, Fails(simulated, timeout_s=0.1), write_s=0.3, confirm_s=0.1).step()
+    assert simulated.count == 1
+    assert states(box)[0] == "ambiguous"
+
+
+@pytest.mark.parametrize("own", [Stationery(logo=b"no picture"), Stationery({"receipt": "qr " + "a" * 2900})])
+def test_an_organisers_layout_that_cannot_be_printed_costs_no_paper(
+    box: TestBox, own: Stationery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A logo that is no picture, a code that holds too much: the job comes out in the product's own layout."""
+    monkeypatch.setattr(spool, "stationery_for", lambda _unit, _job: own)
+    simulated = SimulatedPrinter()
+    sell(box)
+    pump = pump_for(box, simulated)
+    while pump.step() == 0:
+        pass
+    assert states(box) == ["printed", "printed"]
+    assert "Total" in text_of(simulated.receipts()[0])
+
+
+def test_a_desk_that_comes_after_one_that_was_killed_ends_the_torso_in_the_printer(box: TestBox) -> None:
+    """The printer waits for the rest of a picture: without that it would take the next receipt for it."""
+    simulated = SimulatedPrinter()
+    sell(box)
+    box.run(printing.claim)
+    simulated.receive(b"HALF A RECEIPT\n\x1dv0\x00" + (8).to_bytes(2, "little") + (24).to_bytes(2, "little"))
+    pump = pump_for(box, simulated)
+    pump.take_over(box.run(printing.recover))
+    while pump.step() == 0:
+        pass
+    assert states(box) == ["ambiguous", "printed"]
+    torso, whole = simulated.receipts()
+    assert "HALF A RECEIPT" in torso.text
+    assert "HALF A RECEIPT" not in whole.text
+    assert "Songs of the River" in whole.text
