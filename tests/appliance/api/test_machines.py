@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from appliance.domain.errors import Refusal
+from appliance.services import hardware
 from appliance.web.problems import KINDS
 from tests.appliance.api.conftest import Answer, Api
 from tests.support.box import ROOM, TestBox, make_box
@@ -154,3 +155,13 @@ def test_personal_answers_are_not_cached(api: Api) -> None:
     order = api.book()
     assert api("GET", f"/api/v1/orders/{order['order']}").headers["Cache-Control"] == "no-store"
     assert api.hold().headers["Cache-Control"] == "no-store"
+
+
+def test_the_figures_say_how_each_device_is_since_when_and_as_of_when(api: Api, box: TestBox) -> None:
+    """A timestamp that stands still means that the desk does not run."""
+    since_ms = box.turn().wall_ms - 60_000
+    box.run(lambda unit: hardware.report(unit, "scanner_2", "absent", "Unplugged.", since_ms))
+    found = figures(api("GET", "/metrics"))
+    assert found["marquee_hardware", "scanner_2", "absent"] == 1
+    assert found["marquee_hardware_since_timestamp_seconds", "scanner_2"] == since_ms / 1000
+    assert found["marquee_hardware_seen_timestamp_seconds", "scanner_2"] == box.turn().wall_ms / 1000

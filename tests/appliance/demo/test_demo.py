@@ -188,6 +188,20 @@ def test_every_device_can_be_unplugged_and_is_back_within_two_seconds_while_the_
     assert scanned.json["scan"]["reason"] == "unknown"
 
 
+def test_the_desk_admits_while_portal_and_bridge_hang(demo: Demo) -> None:
+    """It shares rows with them and nothing else: a scan gets its verdict and its lamp."""
+    pids = [state(demo, 1)["processes"][name] for name in ("portal", "bridge")]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        scanned = demo.control(1, "scan", {"code": "HHHH-HHHH"})
+        assert scanned.json["scan"]["reason"] == "unknown"
+        wait_for(lambda: device(demo, "lamp")["shows"] == "refuse", "the lamp", 3)
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
 def device(demo: Demo, name: str) -> dict[str, Any]:
     """A device of the first venue."""
     found: dict[str, Any] = next(each for each in state(demo, 1)["devices"] if each["name"] == name)
