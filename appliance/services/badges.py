@@ -36,8 +36,8 @@ def print_badge(unit: Unit, order_id: str, ticket_id: str, name: str, staff: str
 
 
 def on_admitted(unit: Unit, ticket: TicketView, order_id: str) -> None:
-    """Queue the badge of somebody who came in, where their session has badges."""
-    if ticket.at.badges:
+    """Queue the badge of somebody who came in, where their session has badges and they have none yet."""
+    if ticket.at.badges and _printed_before(unit, ticket) is None:
         _print(unit, ticket, _name(show.order_view(unit, order_id), ticket))
 
 
@@ -61,8 +61,8 @@ def _print(unit: Unit, ticket: TicketView, name: str, reprint_of: int | None = N
 
 
 def _printed_before(unit: Unit, ticket: TicketView) -> int | None:
-    """The first badge of a ticket that is or may be on paper."""
-    for row in jobs.not_given_up(unit.db, "badge"):
+    """The first badge of a ticket that is on paper, or comes or may be on it."""
+    for row in jobs.with_text(unit.db, "badge", ticket.code):
         document = decode(row.document)
         if isinstance(document, Badge) and document.ticket.code == ticket.code:
             return int(row.id)

@@ -77,11 +77,12 @@ def give_up_old(db: Connection, now_ms: int, stub_kept_ms: int, kept_ms: int, re
     db.execute(update(print_job).where(_WAITS, old).values(**values))
 
 
-def not_given_up(db: Connection, kind: str) -> list[Row[Any]]:
-    """Return the jobs of a kind that are or may come on paper and repeat no other, oldest first."""
+def with_text(db: Connection, kind: str, text: str) -> list[Row[Any]]:
+    """Return the jobs of a kind with a text in them that are or may come on paper and repeat no other, oldest first."""
     c = print_job.c
+    # Of documents to search there are few, of other rows a week's: the kind comes first.
     query = select(print_job).where(c.kind == kind, c.reprint_of.is_(None), ~and_(c.state == "failed", c.given_up))
-    return list(db.execute(query.order_by(c.id)))
+    return list(db.execute(query.where(func.instr(c.document, text.encode()) > 0).order_by(c.id)))
 
 
 def in_state(db: Connection, state: str) -> list[int]:

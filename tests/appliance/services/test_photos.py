@@ -9,7 +9,7 @@ import pytest
 from appliance.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from appliance.domain.errors import DiskFull, Invalid, LimitReached, NotFound
 from appliance.domain.printing import Badge, decode
-from appliance.services import badges, booking, hardware, photos, printing, privacy
+from appliance.services import badges, booking, door, hardware, payments, photos, printing, privacy
 from appliance.services.booking import Item
 from appliance.services.photos import Picture
 from appliance.services.stationery import stationery_for
@@ -18,6 +18,7 @@ from appliance.services.training import box_of, make_copy
 from appliance.services.views import OrderView, PhotoView
 from appliance.store import records, tables
 from mqtt_bridge.protocol.messages import ErasePersonalData
+from tests.appliance.services.test_exits import allow_re_entry
 from tests.support.box import ADULT, BADGE, TestBox, TestKey, desk
 
 JPEG = b"\xff\xd8not really one\xff\xd9"
@@ -266,6 +267,30 @@ def test_a_badge_shows_the_photo_as_long_as_there_is_one(camera: TestBox) -> Non
     assert camera.look(lambda unit: stationery_for(unit, found)).photos == {photo: JPEG}
     camera.run(lambda unit: photos.delete(unit, photo, BADGE))
     assert camera.look(lambda unit: stationery_for(unit, found)).photos == {}
+
+
+def test_who_has_a_badge_gets_no_other_by_being_admitted(camera: TestBox) -> None:
+    allow_re_entry(camera, badges=True)
+    order = book(camera)
+    scan = order.tickets[0].code
+
+    def badges_printed() -> int:
+        with camera.database.read() as db:
+            return int(db.exec_driver_sql("SELECT count(*) FROM print_job WHERE kind = 'badge'").scalar_one())
+
+    take(camera, order)
+    camera.run(lambda unit: payments.take_payment(unit, order.id, BADGE, "cash", order.due_minor))
+    camera.run(lambda unit: badges.print_badge(unit, order.id, order.tickets[0].id, "Zoë", BADGE))
+    camera.turn.advance(HOUR_MS)
+    view = camera.run(lambda unit: door.check_in(unit, scan, BADGE, "lane-1", "in"))
+    assert view.verdict == "admitted"
+    assert badges_printed() == 1
+    # One that will never come out does not count.
+    with camera.database.write() as db:
+        db.exec_driver_sql("UPDATE print_job SET state = 'failed', given_up = 1 WHERE kind = 'badge'")
+    camera.run(lambda unit: door.undo(unit, view.id, BADGE))
+    camera.run(lambda unit: door.check_in(unit, scan, BADGE, "lane-1", "in"))
+    assert badges_printed() == 2
 
 
 def test_a_second_badge_of_a_ticket_says_so(camera: TestBox) -> None:
