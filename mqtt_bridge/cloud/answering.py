@@ -15,8 +15,8 @@ from mqtt_bridge.cloud.kinds import Telling
 from mqtt_bridge.cloud.records import Device, Parked, Ticket
 from mqtt_bridge.cloud.sealing import SealRefused
 from mqtt_bridge.cloud.work import Work
-from mqtt_bridge.protocol.codec import decode
-from mqtt_bridge.protocol.messages import CancelRefused, CancelRequested, Downlink, TicketsVoided
+from mqtt_bridge.protocol.codec import decode_downlink
+from mqtt_bridge.protocol.messages import CancelRefused, CancelRequested, TicketsVoided
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def waiting(work: Work, venue: str, venue_of: Callable[[str], str | None]) -> Wa
         raise SealRefused(f"no device of {venue!r} was sealed")
     found = []
     for row in work.of(Parked).where("about", f"venue:{venue}"):
-        body: Downlink = decode(row.body, Downlink)  # type: ignore[arg-type]
+        body = decode_downlink(row.body)
         if isinstance(body, CancelRequested):
             hosted = tuple(each.ticket for each in body.tickets if venue_of(each.event_session) == venue)
             found.append((row, body, hosted))

@@ -16,8 +16,8 @@ from mqtt_bridge.mailbox import sender
 from mqtt_bridge.mailbox.personal import forget_private
 from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol import ids
-from mqtt_bridge.protocol.codec import Signer, decode
-from mqtt_bridge.protocol.messages import Content, Downlink, ErasePersonalData, Private
+from mqtt_bridge.protocol.codec import Signer, decode, decode_downlink
+from mqtt_bridge.protocol.messages import Content, ErasePersonalData, Private
 from mqtt_bridge.protocol.privacy import contact_digest, means
 
 
@@ -96,7 +96,7 @@ def _forget_here(db: Connection, wanted: ErasePersonalData) -> None:
     for table in (t.parked, t.letter, t.request):
         c, (key,) = table.c, table.primary_key
         for row in db.execute(sa.select(key.label("id"), c.body, c.private).where(c.private.is_not(None))).all():
-            body: Downlink = decode(row.body, Downlink)  # type: ignore[arg-type]
+            body = decode_downlink(row.body)
             if means(wanted, getattr(body, "order", ""), decode(row.private, Private).contact):
                 db.execute(sa.update(table).where(key == row.id).values(private=None))
 

@@ -13,7 +13,7 @@ from mqtt_bridge.cloud.facts import RECEIPT_ONLY, named, sale_of
 from mqtt_bridge.cloud.records import Device, Letter, Order, Parked
 from mqtt_bridge.cloud.routing import Fact, is_fact, route
 from mqtt_bridge.cloud.work import Work
-from mqtt_bridge.protocol.codec import decode, encode
+from mqtt_bridge.protocol.codec import decode, decode_downlink, encode
 from mqtt_bridge.protocol.messages import CancelRequested, Downlink, OrderCancelled, Private, TicketsVoided
 
 CANCELS = (TicketsVoided, CancelRequested, OrderCancelled)
@@ -103,6 +103,6 @@ class Forwarder:
         for row in rows:
             self._work.of(Parked).remove(row)
         return [
-            (row.device, decode(row.body, Downlink), decode(row.private, Private) if row.private else None)  # type: ignore[arg-type]
+            (row.device, decode_downlink(row.body), decode(row.private, Private) if row.private else None)
             for row in sorted(rows, key=lambda row: (row.id < 0, abs(row.id)))  # as they came, those of today last
         ]

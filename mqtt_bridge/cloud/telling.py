@@ -18,8 +18,8 @@ from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.mailbox.rows import Outgoing
 from mqtt_bridge.mailbox.sender import numbered
 from mqtt_bridge.protocol import topics
-from mqtt_bridge.protocol.codec import Signer, decode, encode
-from mqtt_bridge.protocol.messages import DeviceState, Downlink, Granted, InLine, Private
+from mqtt_bridge.protocol.codec import Signer, decode, decode_downlink, encode
+from mqtt_bridge.protocol.messages import DeviceState, Granted, InLine, Private
 
 # Figures that decide nothing (what is left elsewhere) are told at most this often, and everything at least that often.
 CALM_MS = 1_000
@@ -70,7 +70,7 @@ def _number(work: Work, voice: Voice, names: list[str], wall_ms: int) -> None:
 
 
 def _outgoing(voice: Voice, inc: str, seq: int, letter: Letter, wall_ms: int) -> Outgoing:
-    body: Downlink = decode(letter.body, Downlink)  # type: ignore[arg-type]
+    body = decode_downlink(letter.body)
     private = decode(letter.private, Private) if letter.private is not None else None
     names = {"org": voice.org, "sender": CLOUD, "origin": letter.origin}
     return numbered(inc, seq, body, signer=voice.signer, wall_ms=wall_ms, private=private, **names)

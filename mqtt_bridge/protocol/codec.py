@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -15,6 +15,7 @@ from mqtt_bridge.protocol.messages import (
     Ack,
     Content,
     DeviceState,
+    Downlink,
     Envelope,
     Hello,
     KeyDirectory,
@@ -72,6 +73,13 @@ def decode(data: bytes | str, kind: type[T]) -> T:
     except RecursionError as error:
         msg = f"not a {_name(kind)}: nested too deep"
         raise ProtocolError(msg) from error
+
+
+def decode_downlink(data: bytes) -> Downlink:
+    """Return the body of a message to a device; raises as ``decode``."""
+    kind: Any = Downlink  # a union, which ``type[T]`` does not describe
+    body: Downlink = decode(data, kind)
+    return body
 
 
 def key_id(public: bytes) -> str:
