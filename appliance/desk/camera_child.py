@@ -29,6 +29,8 @@ from drivers.scanner.qr import QrReader
 BEAT_S = 1.0
 SCAN_EVERY_S = 0.1
 PICTURE_S = 2.0
+# A camera that nobody uses is looked through this often: one that hangs would otherwise be called ready until somebody needs it.
+PROBE_S = 5.0
 # Re-plugged cameras are to be back within two seconds.
 LONGEST_WAIT_S = 1.0
 
@@ -97,6 +99,7 @@ class Server:
         self._backoff = Backoff(max_s=LONGEST_WAIT_S)
         self._beat_s = 0.0
         self._filmed = False
+        self._probe_s = 0.0
 
     def run(self) -> None:
         """Serve for ever."""
@@ -109,12 +112,17 @@ class Server:
                 pause_s = self._pause_s()
             except DeviceError:
                 pause_s = self._backoff.next_s()
-                self._beat_s = 0.0
+                self._beat_s = self._probe_s = 0.0
             self._beat()
             if pause_s:
                 self._orders.wait(pause_s)
 
     def _serve(self, asked: set[str]) -> None:
+        if asked or self._orders.scanning or self._orders.filming:
+            self._probe_s = time.monotonic() + PROBE_S
+        elif time.monotonic() >= self._probe_s:
+            self._probe_s = time.monotonic() + PROBE_S
+            self._camera.preview(PICTURE_S)
         if "preview" in asked:
             # The small one first: somebody looks at it while the large one comes.
             self._send_picture("preview", self._camera.preview(PICTURE_S))

@@ -13,12 +13,14 @@ import pytest
 import segno
 from PIL import Image
 
+from appliance.desk import camera_child
 from appliance.desk.camera import CameraKeeper
 from appliance.desk.camera_scanner import CameraScanner
 from appliance.desk.process import Addresses, Desk, LaneAddress
 from appliance.services import door
-from drivers import BadDeviceUrl, DeviceUnavailable, State
+from drivers import BadDeviceUrl, DeviceTimeout, DeviceUnavailable, State
 from drivers.camera.api import AccessUnit
+from drivers.camera.sim import SimCamera
 from tests.support.box import TestBox
 from tests.support.demo import wait_for
 
@@ -113,3 +115,16 @@ def test_a_lane_may_scan_by_the_camera_of_the_desk(box: TestBox, tmp_path: Path)
 def test_a_lane_cannot_scan_by_a_camera_that_is_not_set_up(box: TestBox) -> None:
     with pytest.raises(BadDeviceUrl, match=r"needs a camera, and desk\.camera is not set"):
         Desk(box, Addresses(lanes=(LaneAddress("door", "camera://"),)))
+
+
+def test_a_camera_that_hangs_is_not_called_ready_although_nobody_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked through from time to time."""
+    monkeypatch.setattr(camera_child, "PICTURE_S", 0.1)
+    camera = SimCamera()
+    camera.open()
+    camera.set_fault("hang")
+    server = camera_child.Server(camera, camera_child.Orders(), io.BytesIO())
+    with pytest.raises(DeviceTimeout):
+        server._serve(set())
+    assert camera.health().state is State.FAULT
+    server._serve(set())  # not again at once: it would never be asked for anything else
