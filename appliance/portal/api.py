@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from appliance.domain import people
 from appliance.domain.errors import Invalid
@@ -131,7 +131,7 @@ def sign_in() -> Response:
 def search_orders() -> Response:
     """Look orders up for staff; never cached, since it names people."""
     signed_in()
-    text = request.args.get("q", "")
+    text = bodies.query("q")
     response = bodies.answer(answers.found_orders(site().box.look(lambda unit: searching.search(unit, text))))
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -91,6 +91,18 @@ def _lower_first(words: str) -> str:
     return words[:1].lower() + words[1:]
 
 
+def query(name: str) -> str:
+    """Return what is asked for behind the question mark, once and nothing else; raises ``Invalid``."""
+    for other in request.args:
+        if other != name:
+            shown = _short(other)
+            raise Invalid(f"There is no query {shown}. Leave it out.", field=shown)
+    values = request.args.getlist(name)
+    if len(values) != 1:
+        raise Invalid(f"Give the query {name} once.", field=name)
+    return values[0]
+
+
 def idempotency_key() -> str:
     """Return the ``Idempotency-Key`` header, empty if there is none; raises ``Invalid`` if it has the wrong form."""
     key = request.headers.get(IDEMPOTENCY_KEY)

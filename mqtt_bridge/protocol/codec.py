@@ -17,6 +17,7 @@ from mqtt_bridge.protocol.messages import (
     DeviceState,
     Downlink,
     Envelope,
+    HardwareReport,
     Hello,
     KeyDirectory,
     Need,
@@ -30,7 +31,19 @@ T = TypeVar("T")
 # are described at import, which only one thread does.
 _DESCRIBED = tuple(
     msgspec.json.Decoder(kind)
-    for kind in (Ack, Catalogue, Content, DeviceState, Envelope, Hello, KeyDirectory, Need, Private, Status)
+    for kind in (
+        Ack,
+        Catalogue,
+        Content,
+        DeviceState,
+        Envelope,
+        HardwareReport,
+        Hello,
+        KeyDirectory,
+        Need,
+        Private,
+        Status,
+    )
 )
 
 
