@@ -38,8 +38,9 @@ def family_mb(pid: int) -> float:
 
 
 def family(pid: int) -> list[int]:
-    """Return a process and those it started."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """Return a process and those it started, from whichever thread."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [child for each in lists for child in each.read_text().split()]
     return [pid, *(member for child in children for member in family(int(child)))]
 
 
