@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from appliance.domain.printing import NoSale
 from appliance.services import booking, door
 from appliance.services.booking import Item
+from appliance.store import jobs
 from tests.browser.conftest import DESK, Venue, sign_in
 from tests.support.box import guest
 
@@ -58,7 +60,7 @@ def test_news_are_pushed_without_asking_again_and_again(desk: Page, venue: Venue
     expect(desk.locator("#live")).to_be_visible()
     desk.wait_for_timeout(500)
     asked: list[str] = []
-    desk.on("request", lambda request: asked.append(request.url))
+    desk.on("request", lambda request: asked.append(request.url) if "/staff/" in request.url else None)
     code = booked(venue)
     desk.wait_for_timeout(2000)
     venue.box.run(lambda unit: door.pay_and_admit(unit, code, "A7", "cash", "lane-1"))
@@ -68,6 +70,31 @@ def test_news_are_pushed_without_asking_again_and_again(desk: Page, venue: Venue
     desk.reload()
     venue.box.run(lambda unit: door.check_in(unit, code, "A7", "lane-1"))
     expect(desk.locator(".verdict.already_admitted .said")).to_have_text("Already admitted")
+
+
+def test_news_wait_for_whoever_is_about_to_press_a_button_and_no_longer(desk: Page, venue: Venue):
+    """Nothing moves under the finger; what came meanwhile is shown once the finger is gone, though nothing else happens."""
+    undo = desk.get_by_role("button", name="Undo")
+    code = booked(venue)
+    venue.box.run(lambda unit: door.pay_and_admit(unit, code, "A7", "cash", "lane-1"))
+    expect(undo).to_have_count(1)
+    undo.focus()
+    for _ in range(2):
+        venue.box.run(lambda unit: unit.print("no_sale", NoSale("Hall", "UTC", unit.now.wall_ms, "A7", "change")))
+    queued = len(venue.box.look(lambda unit: jobs.queued(unit.db)))
+    desk.wait_for_timeout(2500)
+    waits = desk.get_by_text(f"{queued} jobs wait for the printer.")
+    expect(waits).to_have_count(0)
+    desk.evaluate("() => document.activeElement.blur()")
+    expect(waits).to_have_count(1)
+
+
+def test_a_name_is_looked_up_and_not_taken_for_a_scan(desk: Page, venue: Venue):
+    """The field takes both; with the script as without it the second button finds people."""
+    desk.fill("#code", "Grace Hopper")
+    desk.get_by_role("button", name="Find", exact=True).click()
+    desk.wait_for_url("**/staff/orders?code=Grace+Hopper")
+    assert venue.rows("check_in") == 0
 
 
 def test_letters_typed_anywhere_reach_the_field(desk: Page):

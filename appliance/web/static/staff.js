@@ -41,13 +41,27 @@
     sessionStorage.setItem("scan", scan);
   };
 
+  // What came while somebody was about to press a button there; it is shown as soon as they let go.
+  let waiting = "";
+
+  // A pressed button leads to a new page, which says and sounds the verdict; news must not do so on the page that ends.
+  let leaving = false;
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    leaving = true;
+    setTimeout(() => { leaving = false; if (waiting) show(waiting); }, LATER_MS);
+  });
+
   const show = (html) => {
+    if (leaving) { waiting = html; return; }
     const page = new DOMParser().parseFromString(html, "text/html");
     const next = page.getElementById("live");
     if (!next) { location.reload(); return; }
     const old = live();
     const fresh = next.dataset.scan !== old.dataset.scan;
-    if (next.dataset.mark !== old.dataset.mark && (fresh || !old.contains(document.activeElement))) {
+    const held = !fresh && old.contains(document.activeElement);
+    waiting = held ? html : "";
+    if (next.dataset.mark !== old.dataset.mark && !held) {
       for (const kept of old.querySelectorAll("details[open][id]")) {
         const same = next.querySelector(`#${kept.id}`);
         if (same) same.open = true;
@@ -59,7 +73,11 @@
     if (key) form.elements.key.value = key.value;
   };
 
+  document.addEventListener("focusout", () => setTimeout(() => { if (waiting) show(waiting); }));
+
   form.addEventListener("submit", async (event) => {
+    // "Find" goes to a page of its own.
+    if (event.submitter?.hasAttribute("formaction")) return;
     event.preventDefault();
     const body = new URLSearchParams(new FormData(form));
     code.value = "";
