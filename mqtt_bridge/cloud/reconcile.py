@@ -8,7 +8,7 @@ How a kind of message is applied, and how to add one: ``kinds``. Stock is grante
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import ClassVar, get_args
 
@@ -32,17 +32,14 @@ from mqtt_bridge.cloud.introductions import (
 )
 from mqtt_bridge.cloud.letterbox import WorkMail
 from mqtt_bridge.cloud.opened import Opened, Read
+from mqtt_bridge.cloud.reading import ReadAhead
 from mqtt_bridge.cloud.records import (
     SILENT_MS,
     Applied,
     Cloud,
     Device,
-    Early,
-    Key,
-    Life,
     Line,
     Quota,
-    Stream,
     outage_columns,
 )
 from mqtt_bridge.cloud.restoring import forgotten_life, hear_again, lost_epoch, remember
@@ -121,7 +118,9 @@ class Batch:
 
     def run(self, messages: Collection[Incoming], how: Lock) -> Outcome:
         """Apply the messages in this order and write everything; ``how`` their devices are locked."""
-        self._read_ahead(messages, how)
+        ahead = ReadAhead(self.work, self.mail, self._opened, self._hosts)
+        ahead.lock(messages, how)
+        ahead.read(messages, needs=not self._indigestible)
         for message in messages:
             self._take(message)
         self.outcome.acks = {key: self._named(key[0], ack) for key, ack in self.outcome.acks.items()}
@@ -153,64 +152,6 @@ class Batch:
     def catalogue(self) -> Catalogue:
         """What is on sale, as of this transaction."""
         return self._hosts.catalogue
-
-    def _read_ahead(self, messages: Collection[Incoming], how: Lock) -> None:
-        names = sorted({each.name for each in messages})
-        self.work.of(Device).lock("name", names, how)
-        self.work.of(Key).fetch("device", names)
-        if how is Lock.ALONE:
-            self.work.of(Life).fetch("device", names)
-            if self.cloud.restoring:  # introductions then write what otherwise only whoever grants does
-                self.work.of(Line).lock("device", names, Lock.CHANGE)
-        told = self._believed(messages)
-        if not told:
-            return
-        self.work.of(Stream).fetch_keys({(each.sender, each.inc) for each in told})
-        self.work.of(Early).fetch("peer", names)
-        fresh: list[Content] = []
-        known: list[Content] = []
-        for each in told:
-            (fresh if each.seq > self.mail.received(each.sender, each.inc) else known).append(each)
-        self.work.of(Applied).fetch_keys((each.sender, each.inc, each.seq) for each in known)
-        if self._indigestible:
-            return  # not even looked up
-        stock = {(count.quota, each.sender, count.epoch) for each in fresh for count in getattr(each.body, "stock", ())}
-        self.work.of(Line).lock_keys(stock, Lock.CHANGE)
-        self._read_doors(fresh)
-        kinds.read_ahead(self.work, (each.body for each in fresh))
-
-    def _read_doors(self, told: Iterable[Content]) -> None:
-        sessions = {
-            ticket.event_session
-            for each in told
-            for ticket in getattr(each.body, "tickets", ())
-            if not isinstance(ticket, str)
-        }
-        known = (self.catalogue.event_session.get(each) for each in sessions)
-        self.work.of(Device).fetch("venue", {each[1].venue for each in known if each is not None})
-
-    def _believed(self, messages: Iterable[Incoming]) -> list[Content]:
-        """Open messages ahead; whatever is wrong with one is found again, and listed, when it is applied."""
-        keys = {name: keys_of(self.work, name) for name in {each.name for each in messages}}
-        reads: dict[str, list[tuple[str, Read]]] = {}
-        for each in messages:
-            if each.leaf == "msg" and (read := self._glance(each)) is not None:
-                reads.setdefault(keys[each.name].get(read.envelope.kid, ""), []).append((each.name, read))
-        reads.pop("", None)
-        for public, found in reads.items():
-            self._opened.prove([read for _, read in found], public)
-        return [
-            read.content
-            for public, found in reads.items()
-            for name, read in found
-            if read.content is not None and read.proven == public and read.content.sender == name
-        ]
-
-    def _glance(self, message: Incoming) -> Read | None:
-        try:
-            return self._opened.read(message.payload)
-        except ProtocolError:
-            return None
 
     def _take(self, incoming: Incoming) -> None:
         """Apply one publication, or list why not."""
