@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -26,6 +27,7 @@ Watcher = Callable[[AccessUnit], None]
 SILENCE_S = 8.0
 CODES_KEPT = 100
 _CHECK_S = 0.2
+_DYING_S = 2.0
 log = structlog.get_logger()
 
 
@@ -96,8 +98,8 @@ class CameraKeeper:
             if child is None or child.stdin is None:
                 return False
             try:
-                child.stdin.write(line.encode() + b"\n")
-                child.stdin.flush()
+                # Not through a buffer, which would try once more to say it when the pipe to a dead child is closed.
+                os.write(child.stdin.fileno(), line.encode() + b"\n")
             except (OSError, ValueError):
                 return False
         return True
@@ -106,26 +108,41 @@ class CameraKeeper:
         self._health.set(State.OPENING, "Starting the camera.")
         self._heard_s = time.monotonic()
         command = [sys.executable, "-m", "appliance.desk.camera_child", self._url]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-            self._child = child
-            if self._scanning:
-                self._tell("scan on")
-            if self._watcher:
-                self._tell("video on")
-            listener = threading.Thread(target=self._listen, args=(child.stdout,), name="camera-listen", daemon=True)
-            listener.start()
-            while child.poll() is None and not stop.is_set():
-                if time.monotonic() - self._heard_s > self._silence_s:
-                    log.warning("camera_killed", pid=child.pid)
-                    self._health.set(State.FAULT, "The camera hung and is started again.")
-                    break
-                stop.wait(_CHECK_S)
-            self._child = None
-            child.kill()
-            child.wait()
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._child = child
+        if self._scanning:
+            self._tell("scan on")
+        if self._watcher:
+            self._tell("video on")
+        listener = threading.Thread(target=self._listen, args=(child.stdout,), name="camera-listen", daemon=True)
+        listener.start()
+        while child.poll() is None and not stop.is_set():
+            if time.monotonic() - self._heard_s > self._silence_s:
+                log.warning("camera_killed", pid=child.pid)
+                self._health.set(State.FAULT, "The camera hung and is started again.")
+                break
+            stop.wait(_CHECK_S)
+        self._child = None
+        if self._ended(child, stop):
             listener.join(1)
+            for pipe in (child.stdin, child.stdout):
+                if pipe is not None:
+                    pipe.close()
         if self._health().state is not State.FAULT:
             self._health.set(State.ABSENT, "The camera's process ended.")
+
+    def _ended(self, child: subprocess.Popen[bytes], stop: threading.Event) -> bool:
+        """Kill the child and wait for its end; one that is stuck in the kernel ends when its camera is unplugged."""
+        child.kill()
+        while True:
+            try:
+                child.wait(_DYING_S)
+            except subprocess.TimeoutExpired:
+                self._health.set(State.FAULT, "The camera cannot be stopped. Unplug it and plug it in again.")
+                if stop.is_set():
+                    return False
+            else:
+                return True
 
     def _listen(self, out: IO[bytes] | None) -> None:
         while out is not None:
@@ -144,14 +161,23 @@ class CameraKeeper:
                 _put(self.codes, str(code))
         elif "video" in message:
             unit = AccessUnit(out.read(int(message["video"])), bool(message["key"]), int(message["pts_us"]))
-            watcher = self._watcher
-            if watcher is not None:
-                watcher(unit)
+            self._show(unit)
         elif "state" in message:
             self._health.set(State(message["state"]), message["reason"])
         else:
             ((kind, size),) = message.items()
             _put(self._pictures[kind], out.read(int(size)))
+
+    def _show(self, unit: AccessUnit) -> None:
+        watcher = self._watcher
+        if watcher is None:
+            return
+        try:
+            watcher(unit)
+        except Exception:
+            # Whoever watches must not end what scans and takes photos.
+            log.exception("camera_watcher_failed")
+            self.watch(None)
 
 
 def _put(kept: queue.Queue[T], item: T) -> None:

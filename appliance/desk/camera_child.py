@@ -70,9 +70,12 @@ class Orders:
 
 def main(url: str) -> None:
     """Serve the camera behind ``url`` until the parent is gone."""
+    # A camera's library that prints must not talk into what the parent reads.
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     camera, orders = camera_for(url), Orders()
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
-    Server(camera, orders, sys.stdout.buffer).run()
+    Server(camera, orders, out).run()
 
 
 def _listen(orders: Orders) -> None:

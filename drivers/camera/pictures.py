@@ -11,6 +11,8 @@ from drivers.camera.api import Gray
 PREVIEW_WIDTH = 640
 JPEG_QUALITY = 85
 PREVIEW_QUALITY = 70
+# No camera's largest picture has more; a few bytes of JPEG may claim any size, and decoding would take all memory.
+MOST_PIXELS = 24_000_000
 
 
 def jpeg(picture: Image.Image, quality: int = JPEG_QUALITY) -> bytes:
@@ -23,10 +25,21 @@ def jpeg(picture: Image.Image, quality: int = JPEG_QUALITY) -> bytes:
 def opened(data: bytes) -> Image.Image:
     """A JPEG, decoded; raises `ValueError` for half a picture, which cameras on bad cables send."""
     try:
-        picture = Image.open(io.BytesIO(data), formats=("JPEG",))
+        picture = _begun(data)
         picture.load()
     except (OSError, SyntaxError) as error:
         raise ValueError(f"the camera sent no whole picture: {error}") from None
+    return picture
+
+
+def _begun(data: bytes) -> Image.Image:
+    """A JPEG of which only the head was read; raises `ValueError`, and what `Image.open` raises."""
+    try:
+        picture = Image.open(io.BytesIO(data), formats=("JPEG",))
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"the camera sent no whole picture: {error}") from None
+    if picture.width * picture.height > MOST_PIXELS:
+        raise ValueError(f"the camera sent no whole picture: it claims {picture.width} x {picture.height}")
     return picture
 
 
@@ -40,7 +53,7 @@ def small(picture: Image.Image) -> bytes:
 def small_from_jpeg(data: bytes) -> bytes:
     """A preview of a JPEG; decoded at a fraction of its size, which is several times faster. Raises `ValueError`."""
     try:
-        picture = Image.open(io.BytesIO(data), formats=("JPEG",))
+        picture = _begun(data)
         picture.draft("RGB", (PREVIEW_WIDTH, PREVIEW_WIDTH * picture.height // max(1, picture.width)))
         return small(picture)
     except (OSError, SyntaxError) as error:
@@ -56,7 +69,7 @@ def gray_of(picture: Image.Image) -> Gray:
 def gray_from_jpeg(data: bytes) -> Gray:
     """The brightness of a JPEG, without computing its colours. Raises `ValueError`."""
     try:
-        picture = Image.open(io.BytesIO(data), formats=("JPEG",))
+        picture = _begun(data)
         picture.draft("L", picture.size)
         return gray_of(picture)
     except (OSError, SyntaxError) as error:

@@ -49,6 +49,17 @@ def test_half_a_picture_is_refused_in_every_form() -> None:
         pictures.gray_from_yuyv(b"\0" * 100, 64, 36, 128)
 
 
+@pytest.mark.parametrize("edge", [6000, 65_500])
+def test_a_picture_that_claims_more_than_any_camera_has_is_refused_before_it_is_decoded(edge: int) -> None:
+    """Some hundred bytes would take gigabytes."""
+    bomb = bytearray(pictures.jpeg(draw_test_picture(1, "x", (320, 180))))
+    size_at = bomb.index(b"\xff\xc0") + 5
+    bomb[size_at : size_at + 4] = 2 * edge.to_bytes(2, "big")
+    for convert in (pictures.opened, pictures.small_from_jpeg, pictures.gray_from_jpeg):
+        with pytest.raises(ValueError, match=r"no whole picture: (it claims|Image size)"):
+            convert(bytes(bomb))
+
+
 def test_a_preview_is_small_and_never_larger_than_the_picture() -> None:
     large = pictures.jpeg(draw_test_picture(1, "x", (1920, 1080)))
     assert Image.open(io.BytesIO(pictures.small_from_jpeg(large))).size == (640, 360)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import queue
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +19,7 @@ import pytest
 import segno
 from PIL import Image
 
+from appliance.desk import camera as camera_keeper
 from appliance.desk import camera_child
 from appliance.desk.camera import CameraKeeper
 from appliance.desk.camera_scanner import CameraScanner
@@ -128,3 +135,92 @@ def test_a_camera_that_hangs_is_not_called_ready_although_nobody_uses_it(monkeyp
         server._serve(set())
     assert camera.health().state is State.FAULT
     server._serve(set())  # not again at once: it would never be asked for anything else
+
+
+def test_a_watcher_that_fails_ends_the_stream_and_nothing_else(keep: Callable[[str], CameraKeeper]) -> None:
+    keeper = keep("sim://camera?width=320&height=180")
+    seen: list[AccessUnit] = []
+
+    def fails(unit: AccessUnit) -> None:
+        seen.append(unit)
+        raise RuntimeError("nobody there")
+
+    keeper.watch(fails)
+    wait_for(lambda: seen, "the first unit")
+    assert keeper.still(5)
+    assert len(seen) == 1
+    assert keeper.health().state is State.READY
+
+
+def test_an_order_to_a_child_that_is_dead_leaves_nothing_to_say_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one is started as ever, although the last order never arrived."""
+    monkeypatch.setattr(camera_keeper, "_CHECK_S", 1.0)
+    keeper, stop = CameraKeeper("sim://camera"), threading.Event()
+    failed: list[OSError] = []
+
+    def run() -> None:
+        try:
+            keeper._one_life(stop)
+        except OSError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_for(lambda: keeper.health().state is State.READY, "the camera")
+    child = keeper._child
+    assert child is not None
+    os.kill(child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(DeviceTimeout):
+        keeper.preview(0.1)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert failed == []
+
+
+def test_a_camera_that_cannot_even_be_killed_is_said_to_be_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process waits in the kernel; the desk can still be stopped."""
+
+    class Stuck:
+        pid, stdin, stdout = 1, None, None
+
+        def poll(self) -> None: ...
+
+        def kill(self) -> None: ...
+
+        def wait(self, timeout: float) -> int:
+            time.sleep(timeout)
+            raise subprocess.TimeoutExpired("camera", timeout)
+
+    monkeypatch.setattr(camera_keeper, "_DYING_S", 0.05)
+    monkeypatch.setattr(subprocess, "Popen", lambda *_args, **_more: Stuck())
+    keeper, stop = CameraKeeper("sim://camera", silence_s=0.1), threading.Event()
+    thread = threading.Thread(target=keeper.run, args=(stop,))
+    thread.start()
+    wait_for(lambda: "Unplug it" in keeper.health().reason, "the word for it")
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_what_a_library_prints_does_not_end_the_talk_with_the_desk() -> None:
+    """Also when it writes to the file descriptor itself."""
+    program = """
+import os, sys
+from appliance.desk import camera as camera_keeper
+from appliance.desk import camera_child
+real = camera_child.camera_for
+def noisy(url):
+    print("[0:00:01] INFO Camera", flush=True)
+    os.write(1, b"more of it\\n")
+    return real(url)
+camera_child.camera_for = noisy
+camera_child.main("sim://camera")
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    with child:
+        assert child.stdout is not None
+        assert json.loads(child.stdout.readline())["state"] == "ready"
+        child.kill()
