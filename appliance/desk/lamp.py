@@ -60,18 +60,23 @@ class LampKeeper:
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop; call `wake` after setting `stop` to return at once."""
-        listener = threading.Thread(target=self._listen, args=(stop,), name="lamp-buttons", daemon=True)
+        ended = threading.Event()
+        listener = threading.Thread(target=self._listen, args=(ended,), name="lamp-buttons", daemon=True)
         listener.start()
         backoff = reopening()
-        while not stop.is_set():
-            try:
-                self._guarded(self._lamp.open)
-                self._one_letter()
-                backoff.reset()
-            except DeviceError:
-                stop.wait(backoff.next_s())
-        self._guarded(self._lamp.close)
-        listener.join(2 * LISTEN_S)
+        try:
+            while not stop.is_set():
+                try:
+                    self._guarded(self._lamp.open)
+                    self._one_letter()
+                    backoff.reset()
+                except DeviceError:
+                    stop.wait(backoff.next_s())
+            self._guarded(self._lamp.close)
+        finally:
+            # Also when the driver fails in a way of its own: whoever begins again listens anew.
+            ended.set()
+            listener.join(2 * LISTEN_S)
 
     def wake(self) -> None:
         """Let `run` look at its stop sign now."""
@@ -94,13 +99,17 @@ class LampKeeper:
         finally:
             self._busy_since_s = None
 
-    def _listen(self, stop: threading.Event) -> None:
-        while not stop.is_set():
+    def _listen(self, ended: threading.Event) -> None:
+        while not ended.is_set():
             try:
                 button = self._lamp.presses(LISTEN_S)
             except DeviceError:
                 # The lamp is not open at the moment; the other thread sees to that.
-                stop.wait(LISTEN_S)
+                ended.wait(LISTEN_S)
+                continue
+            except Exception:
+                log.exception("lamp_buttons_failed")
+                ended.wait(LISTEN_S)
                 continue
             if button is None:
                 continue

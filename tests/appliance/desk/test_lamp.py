@@ -110,3 +110,38 @@ def test_buttons_are_told_and_a_failing_listener_hears_the_next(start: Start) ->
     lamp.press(Button.PRINT)
     lamp.press(Button.UNDO)
     assert eventually(lambda: heard == [Button.PRINT, Button.UNDO])
+
+
+def test_a_driver_that_fails_again_and_again_leaves_no_listeners_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each press would be told as often as it failed."""
+
+    class Faulty(SimLamp):
+        def show(self, signal: Signal, for_s: float | None = None) -> None:
+            raise RuntimeError("a fault of the driver")
+
+    monkeypatch.setattr(module, "LISTEN_S", 0.05)
+    keeper = LampKeeper(Faulty())
+    for _ in range(3):
+        keeper.show(Signal.ADMIT)
+        with pytest.raises(RuntimeError):
+            keeper.run(threading.Event())
+    assert eventually(lambda: all(each.name != "lamp-buttons" for each in threading.enumerate()))
+
+
+def test_buttons_that_fail_in_a_way_of_their_own_are_heard_again(start: Start) -> None:
+    heard: list[Button] = []
+
+    class Faulty(SimLamp):
+        failed = False
+
+        def presses(self, timeout_s: float) -> Button | None:
+            if not self.failed:
+                self.failed = True
+                raise RuntimeError("a fault of the driver")
+            return super().presses(timeout_s)
+
+    lamp = Faulty()
+    start(LampKeeper(lamp, heard.append))
+    assert eventually(lambda: lamp.failed and lamp.health().state is State.READY)
+    lamp.press(Button.UNDO)
+    assert eventually(lambda: heard == [Button.UNDO])
