@@ -96,7 +96,8 @@ def portal_app(settings: Settings) -> Flask:
         public_url=settings.portal.public_url,
         behind_proxy=settings.portal.behind_proxy,
         metrics_from=settings.portal.metrics_from,
-        streams=settings.portal.streams,
+        # However it is set: the other half of the threads is for everybody else.
+        streams=min(settings.portal.streams, settings.portal.threads // 2),
     )
     return create_app(device_box(settings), web)
 

@@ -202,7 +202,11 @@ class PortalSettings:
         _address,
         "Where `marquee portal --staff` listens: staff in a pool of their own behind the proxy.",
     )
-    streams: int = _setting(4, _whole(0, 64), "Staff screens kept fresh at once in a worker; each holds a thread.")
+    streams: int = _setting(
+        4,
+        _whole(0, 64),
+        "Staff screens kept fresh at once in a worker; each holds a thread, together half of them at most.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

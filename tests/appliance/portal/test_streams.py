@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from appliance.portal import streams
+from appliance import bootstrap
+from appliance.portal import staff_door, streams
+from appliance.settings import DeviceSettings, PortalSettings, Settings
 from tests.appliance.portal.conftest import Phone
 from tests.appliance.portal.test_staff_pages import scan, ticket_code
-from tests.support.box import ADULT, CHILD
+from tests.support.box import ADULT, CHILD, TestBox
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +100,16 @@ def test_a_screen_in_training_follows_the_practice_and_ends_when_that_ends(door:
         assert 'data-verdict="admitted"' in next(told)
         door.send(door.get("/staff/"), "/training", value="off")
         assert next(told) == "over"
+
+
+@pytest.mark.parametrize(("threads", "streams", "places"), [(16, 4, 4), (4, 4, 2), (1, 4, 0), (8, 0, 0)])
+def test_screens_never_hold_more_than_half_of_the_threads(
+    box: TestBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, streams: int, places: int
+) -> None:
+    """Whatever the settings say: guests are served beside them."""
+    monkeypatch.setattr(bootstrap, "device_box", lambda _settings: box)
+    device = DeviceSettings(data=tmp_path)
+    app = bootstrap.portal_app(Settings(device=device, portal=PortalSettings(threads=threads, streams=streams)))
+    with app.app_context():
+        free = staff_door._places()
+    assert [free.take() for _ in range(places + 1)] == [*[True] * places, False]
