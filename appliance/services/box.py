@@ -160,7 +160,7 @@ class Unit:
     def print(self, kind: str, document: Printable, reprint_of: int | None = None) -> int:
         """Queue a print job; the desk is woken after COMMIT."""
         self.wakes.add("desk")
-        return jobs.add(self.db, kind, encode(document), self.now.wall_ms, reprint_of)
+        return jobs.add(self.db, kind, encode(document), self.now, reprint_of)
 
     def audit(self, who: str, action: str, subject: str = "", detail: str = "") -> None:
         """Write down who did what; never names, contacts or tokens."""

@@ -35,10 +35,9 @@ def claim(unit: Unit, printer: str = FIRST) -> PrintJob | None:
     """Return the oldest job that ``printer`` may take, now ``sending``; None if there is none.
 
     The second printer takes only what another one could not take a byte of. What waited so long that its paper would
-    only confuse people is given up, where the clock can tell.
+    only confuse people is given up, where a clock can tell.
     """
-    if unit.now.trusted:
-        jobs.give_up_old(unit.db, unit.now.wall_ms, STUB_KEPT_MS, JOB_KEPT_MS, _TOO_LATE)
+    jobs.give_up_old(unit.db, unit.now, STUB_KEPT_MS, JOB_KEPT_MS, _TOO_LATE)
     row = jobs.next_for(unit.db, failed_only=printer != FIRST)
     if row is None:
         return None
@@ -77,7 +76,7 @@ def reprint(unit: Unit, job_id: int, staff: str) -> PrintJob:
         msg = "This job has not been printed yet; it is still in the queue."
         raise Invalid(msg, field="job")
     unit.wakes.add("desk")
-    copy = jobs.add(unit.db, row.kind, row.document, unit.now.wall_ms, job_id, training=row.training)
+    copy = jobs.add(unit.db, row.kind, row.document, unit.now, job_id, training=row.training)
     unit.audit(staff, "reprint", str(job_id))
     return view(_find(unit, copy))
 

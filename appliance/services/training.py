@@ -102,7 +102,7 @@ def _take_jobs(unit: Unit) -> list[tuple[str, bytes]]:
 
 
 def _print(unit: Unit, kind: str, document: bytes) -> None:
-    jobs.add(unit.db, kind, document, unit.now.wall_ms, None, training=True)
+    jobs.add(unit.db, kind, document, unit.now, None, training=True)
     unit.wakes.add("desk")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, Row, and_, func, or_, select, update
 
+from appliance.domain.clock import Now
 from appliance.store.tables import print_job
 from mqtt_bridge.prepared import Prepared, PreparedChange
 
@@ -24,9 +25,7 @@ _NEXT = {
 }
 
 
-def add(
-    db: Connection, kind: str, document: bytes, at_ms: int, reprint_of: int | None, *, training: bool = False
-) -> int:
+def add(db: Connection, kind: str, document: bytes, now: Now, reprint_of: int | None, *, training: bool = False) -> int:
     """Queue a job; return its id."""
     _ADD.run(
         db,
@@ -34,9 +33,11 @@ def add(
         document=document,
         state="queued",
         reprint_of=reprint_of,
-        created_at_ms=at_ms,
-        changed_at_ms=at_ms,
+        created_at_ms=now.wall_ms,
+        changed_at_ms=now.wall_ms,
         training=training,
+        made_boot_id=now.boot_id,
+        made_boot_ms=now.boot_ms,
     )
     return int(_NEW.scalar(db))
 
@@ -67,14 +68,22 @@ def fail_queued(db: Connection, printer: str, reason: str, at_ms: int) -> int:
     return db.execute(update(print_job).where(print_job.c.state == "queued").values(**values)).rowcount
 
 
-def give_up_old(db: Connection, now_ms: int, stub_kept_ms: int, kept_ms: int, reason: str) -> None:
-    """Give up what waits and was made longer ago than that, stubs sooner than the rest."""
-    old = or_(
-        print_job.c.created_at_ms < now_ms - kept_ms,
-        and_(print_job.c.kind == "stub", print_job.c.created_at_ms < now_ms - stub_kept_ms),
-    )
-    values = {"state": "failed", "given_up": True, "reason": reason, "changed_at_ms": now_ms}
+def give_up_old(db: Connection, now: Now, stub_kept_ms: int, kept_ms: int, reason: str) -> None:
+    """Give up what waits and was made longer ago than that, stubs sooner than the rest.
+
+    The age of what was made since this boot is certain; the rest has one only where the wall clock is trusted.
+    """
+    old = or_(_older(now, kept_ms), and_(print_job.c.kind == "stub", _older(now, stub_kept_ms)))
+    values = {"state": "failed", "given_up": True, "reason": reason, "changed_at_ms": now.wall_ms}
     db.execute(update(print_job).where(_WAITS, old).values(**values))
+
+
+def _older(now: Now, age_ms: int) -> ColumnElement[bool]:
+    since_boot = and_(print_job.c.made_boot_id == now.boot_id, print_job.c.made_boot_ms < now.boot_ms - age_ms)
+    if not now.trusted:
+        return since_boot
+    before = and_(print_job.c.made_boot_id != now.boot_id, print_job.c.created_at_ms < now.wall_ms - age_ms)
+    return or_(since_boot, before)
 
 
 def with_text(db: Connection, kind: str, text: str) -> list[Row[Any]]:

@@ -314,6 +314,8 @@ print_job = Table(
     Column("printer", String, nullable=False, default="", server_default=""),  # that had it last
     Column("given_up", Boolean, nullable=False, default=False, server_default="0"),  # failed, and nobody tries again
     Column("training", Boolean, nullable=False, default=False, server_default="0"),  # made for practice
+    Column("made_boot_id", String, nullable=False, default="", server_default=""),  # its age, while this boot lasts
+    Column("made_boot_ms", BigInteger, nullable=False, default=0, server_default="0"),
 )
 Index("print_job_state", print_job.c.state, print_job.c.id)
 

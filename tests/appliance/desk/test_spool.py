@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from appliance.desk import spool
 from appliance.desk.spool import PrintPump
-from appliance.domain.clock import MINUTE_MS
+from appliance.domain.clock import DAY_MS, MINUTE_MS
 from appliance.domain.errors import Invalid
 from appliance.domain.paper import Stationery
 from appliance.services import door, printing
@@ -230,6 +231,26 @@ def test_an_ambiguous_job_never_falls_over_and_is_a_persons_to_decide(box: TestB
         box.run(lambda unit: printing.resolve(unit, doubtful, BADGE, came_out=True))
 
 
+def test_a_clock_that_is_set_right_makes_no_job_old(box: TestBox) -> None:
+    """The card's clock stood still since last week, the link comes and sets it: what was made a minute ago is still wanted."""
+    box.turn.trust(False)
+    sell(box)
+    now = box.turn.now
+    box.turn.now = replace(now, wall_ms=now.wall_ms + 7 * DAY_MS, boot_ms=now.boot_ms + MINUTE_MS, trusted=True)
+    assert box.run(printing.claim) is not None
+
+
+def test_time_since_the_boot_tells_the_age_of_a_job_by_itself(box: TestBox) -> None:
+    """Nobody wants a stub of half an hour ago, whatever the wall clock says."""
+    sell(box)
+    box.turn.trust(False)
+    box.turn.advance(30 * MINUTE_MS)
+    claimed = box.run(printing.claim)
+    assert claimed is not None
+    assert claimed.kind == "receipt"
+    assert states(box) == ["sending", "failed"]
+
+
 def test_what_waited_too_long_is_given_up_and_says_so(box: TestBox) -> None:
     """A new roll after half an hour does not spit out the stubs of everybody who is inside."""
     simulated = SimulatedPrinter()
@@ -245,7 +266,7 @@ def test_what_waited_too_long_is_given_up_and_says_so(box: TestBox) -> None:
 
 def test_a_job_that_cannot_be_laid_out_fails_and_the_next_one_prints(box: TestBox) -> None:
     """One bad document does not stop the spool."""
-    box.run(lambda unit: rows.add(unit.db, "stub", b"{}", unit.now.wall_ms, None))
+    box.run(lambda unit: rows.add(unit.db, "stub", b"{}", unit.now, None))
     sell(box)
     pump = pump_for(box, SimulatedPrinter())
     while pump.step() == 0:

@@ -132,7 +132,7 @@ def test_devices_wrong_addresses_silent_desks_and_faults_are_told_apart(
 
 def test_doubtful_print_jobs_and_a_frozen_device_are_listed(settings: Settings, box: Box) -> None:
     """What waits for a person, and why nothing is sold."""
-    box.run(lambda unit: jobs.add(unit.db, "stub", b"{}", unit.now.wall_ms, None))
+    box.run(lambda unit: jobs.add(unit.db, "stub", b"{}", unit.now, None))
     box.run(printing.claim)
     box.run(printing.recover)
     box.run(sync.begin_incarnation)
