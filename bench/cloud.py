@@ -17,6 +17,9 @@ from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
 from mqtt_bridge.database import Database
 
 EVENTS = 16_000
+# Processor seconds per second below which a reconciler only looks whether there is something to do.
+IDLE_S = 0.1
+PATIENCE_S = 120
 
 
 @dataclass(frozen=True)
@@ -123,14 +126,25 @@ def run(folder: Path, url: str, server: servers.PostgreSql, venues: int, reconci
         stack.callback(fleet.stop)
         processes = [stack.enter_context(reconciler(data, url, server.url)) for _ in range(reconcilers)]
         fleet.introduce()
-        time.sleep(5)  # members know each other, nothing is left to do
         orders = events // 4 // venues
         count = sum(each.sell(orders, whole=True) for each in fleet.devices.values())
         pids = [each.pid for each in processes]
+        _until_idle(*pids)
         used, theirs = servers.cpu_s(*pids), servers.cpu_s(server.pid)
         seconds = fleet.send()
         used, theirs = servers.cpu_s(*pids) - used, servers.cpu_s(server.pid) - theirs
         return Load(count, seconds, used, theirs, lost_or_doubled(database, orders * venues))
+
+
+def _until_idle(*pids: int) -> None:
+    """Wait until members know each other and nothing is left to do: five seconds, and no processor time to speak of in the last."""
+    time.sleep(4)
+    for _ in range(PATIENCE_S):
+        before = servers.cpu_s(*pids)
+        time.sleep(1)
+        if servers.cpu_s(*pids) - before < IDLE_S:
+            return
+    raise RuntimeError("the reconcilers are never idle")
 
 
 def found(url: str, venues: int) -> Database:

@@ -36,11 +36,14 @@ class ReadAhead:
         self._work.of(Key).fetch("device", names)
         if how is Lock.ALONE:
             self._work.of(Life).fetch("device", names)
+            self._work.of(Stream).fetch("peer", names)
             cloud = self._work.of(Cloud).get(1)
             if (
                 cloud is not None and cloud.restoring
             ):  # introductions then write what otherwise only whoever grants does
                 self._work.of(Line).lock("device", names, Lock.CHANGE)
+            else:
+                self._work.of(Line).fetch("device", names)
 
     def read(self, messages: Collection[Incoming], *, needs: bool) -> None:
         """Open the messages and fetch how far their streams are; ``needs``: and lock and fetch what their contents are about."""
