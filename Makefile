@@ -1,7 +1,7 @@
 # What a person types. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow simulate storm soak check bench lock fmt clean setup setup-dev
+.PHONY: help demo test test-slow test-system simulate storm soak check bench lock fmt clean setup setup-dev
 
 PYTHON ?=
 export PYTHON
@@ -23,6 +23,10 @@ test: setup-dev ## the fast suite; ARGS="tests/drivers -k printer" for a part, W
 
 test-slow: setup-dev ## long kill cycles, byte and request budgets in the browser
 	$(PYTEST) -m slow -n 0 --timeout 600 $(ARGS)
+
+test-system: setup-dev ## drivers against real kernel devices in a booted guest (root, QEMU, mmdebstrap); ARGS="-k printer"
+	@.ci/setup-system guest
+	$(VENV)/python -m tests.system.guest $(ARGS)
 
 simulate: setup-dev ## storms of faults from seeds, in simulated time; ARGS="--seed 7" tells one, ARGS="--seeds 10000 --jobs 2" runs many
 	PYTHONHASHSEED=0 $(VENV)/python -m tests.simulation $(ARGS)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import re
-import select
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +18,7 @@ from drivers.health import Clock, Health, HealthRecord, State
 from drivers.scanner.decode import Frame
 from drivers.scanner.guess import LayoutGuess, pattern
 from drivers.scanner.intake import OPTIONS, Intake, intake_for
+from drivers.scanner.keyreader import Events, KeyReader
 from drivers.scanner.keys import DEFAULT_GAP_S, ENTER, EV_KEY, PRESSED, KeyDecoder, Typed
 from drivers.scanner.layouts import NAMES
 from drivers.scanner.watch import Trouble
@@ -70,7 +70,7 @@ class KeyboardScanner:
         self._guess = guess
         self._intake = intake
         self._clock = clock
-        self._device: Any = None
+        self._reader: KeyReader | None = None
         self._health = HealthRecord(clock)
 
     def expect(self, looks_right: Callable[[str], bool]) -> None:
@@ -79,11 +79,11 @@ class KeyboardScanner:
 
     def open(self) -> None:
         """See `Scanner.open`."""
-        if self._device is not None:
+        if self._reader is not None:
             return
         self._health.set(State.OPENING, f"Opening {self._path}.")
         try:
-            self._device = self._grabbed()
+            self._reader = KeyReader(self._grabbed(), self._clock)
         except MissingLibrary as error:
             self._health.set(State.FAULT, error.reason)
             raise
@@ -136,24 +136,22 @@ class KeyboardScanner:
 
     def _pull(self) -> None:
         """Take in the events that have arrived; bounded, so that a key that hangs keeps nobody here."""
-        if self._device is None:
+        if self._reader is None:
             raise DeviceUnavailable(f"The scanner at {self._path} is not open.")
         for _ in range(_AT_ONCE):
             try:
-                events = [(event.type, event.code, event.value) for event in self._device.read()]
-            except BlockingIOError:
-                break
+                arrived = self._reader.take()
             except OSError as error:
                 reason = f"The scanner at {self._path} is gone: {error}."
                 self._lose(reason)
                 raise DeviceUnavailable(reason) from None
-            if not events:
-                break
-            self._decode(events)
-        self._decode([])
+            if arrived is None:
+                self._decode([], self._clock())
+                return
+            self._decode(arrived[1], arrived[0])
 
-    def _decode(self, events: list[tuple[int, int, int]]) -> None:
-        now, decoder, watch = self._clock(), self._decoder, self._intake.watch
+    def _decode(self, events: Events, now: float) -> None:
+        decoder, watch = self._decoder, self._intake.watch
         dropped, lost = decoder.dropped, decoder.lost
         typed = decoder.feed(events, now) if events else decoder.flush(now)
         if decoder.dropped > dropped:
@@ -168,9 +166,8 @@ class KeyboardScanner:
         return [code for each in typed if (code := self._guess.read(each))]
 
     def _wait(self, timeout_s: float) -> None:
-        # A device that went is readable; the next read says that it is gone.
-        with contextlib.suppress(OSError, ValueError):
-            select.select([self._device.fd], [], [], max(0.0, timeout_s))
+        if self._reader is not None:
+            self._reader.wait(timeout_s)
 
     def _tell(self) -> None:
         now = self._clock()
@@ -178,11 +175,11 @@ class KeyboardScanner:
         self._intake.report(self._health, now, self._path, more)
 
     def _lose(self, reason: str) -> None:
-        if self._device is None:
+        if self._reader is None:
             return
-        device, self._device = self._device, None
+        reader, self._reader = self._reader, None
         with contextlib.suppress(OSError):
-            device.close()
+            reader.close()
         self._health.set(State.ABSENT, reason)
 
 

@@ -1,0 +1,1 @@
+"""The suite that runs inside the guest; the host never collects it."""

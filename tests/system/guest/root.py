@@ -1,0 +1,243 @@
+"""Builds the guest: a Debian 13 from the host's own package sources, a kernel with device simulators, this project's libraries."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.system.guest.packages import chosen, names_in
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parents[2]
+SUITE, PYTHON = "trixie", "3.13"
+SOURCES = Path("/etc/apt")
+DEBIAN = (
+    "systemd-sysv", "udev", "kmod", "dbus", "linux-image-amd64", "initramfs-tools", "libusb-1.0-0",
+    "python3", "python3-evdev", "python3-pyscard", "pcscd", "vsmartcard-vpcd",
+    "python3-libcamera", "libcamera-ipa", "python3-numpy", "python3-piexif", "python3-prctl",
+)  # fmt: skip
+# What the suite in the guest needs beyond what the product runs on.
+TEST_LIBRARIES = (
+    "pytest",
+    "pluggy",
+    "iniconfig",
+    "pytest-timeout",
+    "packaging",
+    "pygments",
+    "hypothesis",
+    "sortedcontainers",
+    "av",
+)
+# Web, cloud and database stay out: no device needs them.
+NOT_NEEDED = frozenset({"alembic", "flask", "gunicorn", "sqlalchemy", "mako", "werkzeug", "iotcore"})
+# The initial RAM disk finds the disk and nothing else: an emulated processor unpacks it.
+INITRD = "virtio_pci\nvirtio_blk\next4\n"
+WHEELS = (
+    "manylinux_2_17_x86_64",
+    "manylinux2014_x86_64",
+    "manylinux_2_26_x86_64",
+    "manylinux_2_28_x86_64",
+    "manylinux_2_34_x86_64",
+)
+DISK_MB = 2600
+SETTINGS = {
+    "etc/systemd/system/suite.service": """\
+[Unit]
+Description=The suite of tests
+After=multi-user.target systemd-udev-settle.service
+[Service]
+Type=oneshot
+ExecStart=/usr/local/bin/run-suite
+StandardOutput=file:/dev/ttyS1
+StandardError=inherit
+[Install]
+WantedBy=default.target
+""",
+    "usr/local/bin/run-suite": """\
+#!/bin/sh
+# Runs what the host asks for on the tree that it shares, says how it ended, and switches the guest off.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root PYTHONDONTWRITEBYTECODE=1 MARQUEE_GUEST=1 LC_ALL=C.UTF-8
+mkdir -p /project /tmp/run
+modprobe 9pnet_virtio
+mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 project /project
+# Imported over and over: nearer than the host.
+mkdir /run/tree
+for part in appliance drivers mqtt_bridge tests pyproject.toml; do cp -r /project/$part /run/tree/; done
+cd /run/tree
+mount -t 9p -o trans=virtio,version=9p2000.L,ro orders /mnt
+PYTHONPATH=/run/tree:/opt/libraries sh /mnt/orders
+echo "guest-exit: $?"
+sync
+systemctl poweroff --force
+""",
+    "etc/fstab": "tmpfs /tmp tmpfs defaults 0 0\n",
+    "etc/hostname": "guest\n",
+}
+MASKED = ("systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "serial-getty@ttyS0.service", "serial-getty@ttyS1.service", "getty@tty1.service", "e2scrub_reap.service", "systemd-timesyncd.service")  # fmt: skip
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A built guest: its disk (opened read-only by whoever boots it), kernel and initial RAM disk."""
+
+    disk: Path
+    kernel: Path
+    initrd: Path
+
+
+def guest(say: Say, cache: Path | None = None) -> Guest:
+    """Return the guest, built now unless the cache has it; needs root, mmdebstrap and mke2fs."""
+    kept = (cache or _cache()) / _key()
+    made = Guest(kept / "disk.ext4", kept / "vmlinuz", kept / "initrd.img")
+    if not made.initrd.exists():
+        _build(kept, say)
+    return made
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "marquee" / "guest"
+
+
+def _key() -> str:
+    parts = [
+        Path(__file__).read_bytes(),
+        pinned().encode(),
+        *(each.read_bytes() for each in sorted(HERE.glob("*.lock"))),
+    ]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:24]
+
+
+def pinned() -> str:
+    """Return what pip is to install in the guest, from the project's lock files."""
+    runtime = names_in((PROJECT / "requirements.lock").read_text()) - NOT_NEEDED
+    return chosen((PROJECT / "requirements-dev.lock").read_text(), runtime | set(TEST_LIBRARIES), PYTHON)
+
+
+def _build(kept: Path, say: Say) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent, prefix="building-") as name:
+        work = Path(name)
+        work.chmod(0o755)
+        tree, result = work / "tree", work / "result"
+        result.mkdir()
+        tree.mkdir()
+        _run("tar", "-C", str(tree), "-xpf", str(_debian(kept.parent, work, say)))
+        say("this project's libraries ...")
+        _libraries(tree, work)
+        say("settings, kernel and disk ...")
+        _configure(tree)
+        for pattern, target in (("vmlinuz-*", "vmlinuz"), ("initrd.img-*", "initrd.img")):
+            shutil.copy(next((tree / "boot").glob(pattern)), result / target)
+        _run("mke2fs", "-q", "-t", "ext4", "-d", str(tree), "-L", "guest", str(result / "disk.ext4"), f"{DISK_MB}M")
+        _empty(tree)
+        result.rename(kept)
+
+
+def _debian(cache: Path, work: Path, say: Say) -> Path:
+    """Return the archive of the installed system, made once per list of packages: what comes after it is tried more often."""
+    archive = cache / f"debian-{hashlib.sha256(' '.join((SUITE, INITRD, *DEBIAN)).encode()).hexdigest()[:16]}.tar"
+    if not archive.exists():
+        say(f"Debian {SUITE} with {len(DEBIAN)} packages and what they need (about a minute) ...")
+        made = work / "debian.tar"
+        with _sources(work) as sources:
+            _run("mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(DEBIAN)}",
+                 '--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io", *_left_out(),
+                 f'--essential-hook=mkdir -p "$1/etc/initramfs-tools/conf.d" && echo MODULES=list > "$1/etc/initramfs-tools/conf.d/guest"'
+                 f' && printf "{INITRD}" > "$1/etc/initramfs-tools/modules"',
+                 SUITE, str(made), str(sources))  # fmt: skip
+        made.rename(archive)
+    return archive
+
+
+def _left_out() -> tuple[str, ...]:
+    return tuple(f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in ("doc", "man", "locale", "info"))
+
+
+@contextlib.contextmanager
+def _sources(work: Path) -> Iterator[Path]:
+    """The host's package sources, for the guest's release."""
+    here = re.search(r"^VERSION_CODENAME=(\w+)$", Path("/etc/os-release").read_text(), re.MULTILINE)
+    if here is None:
+        raise SystemExit("This host is no Debian; its package sources cannot be used for the guest.")
+    new = SOURCES / "sources.list.d" / "debian.sources"
+    old = SOURCES / "sources.list"
+    text, ending = (new.read_text(), "sources") if new.exists() else (old.read_text(), "list")
+    path = work / f"guest.{ending}"
+    path.write_text(re.sub(rf"\b{here[1]}\b", SUITE, text))
+    yield path
+
+
+def _libraries(tree: Path, work: Path) -> None:
+    lock = work / "guest.lock"
+    lock.write_text(pinned() + (HERE / "picamera2.lock").read_text())
+    target = tree / "opt" / "libraries"
+    platforms = [option for each in WHEELS for option in ("--platform", each)]
+    _pip("install", "--target", str(target), "--python-version", PYTHON, "--implementation", "cp",
+         "--abi", "cp313", "--abi", "abi3", "--abi", "none", *platforms, "--only-binary", ":all:",
+         "--ignore-requires-python", "-r", str(lock))  # fmt: skip
+    _python_of_source(HERE / "pidng.lock", target, work)
+    _run("chroot", str(tree), "python3", "-m", "compileall", "-q", "/opt/libraries")
+
+
+def _python_of_source(lock: Path, target: Path, work: Path) -> None:
+    """Lay the Python packages below ``src`` of a source archive beside the libraries, without building what is C."""
+    fetched = work / "sources"
+    _pip("download", "--no-binary", ":all:", "--dest", str(fetched), "-r", str(lock))
+    with tarfile.open(next(fetched.glob("*.tar.gz"))) as archive:
+        archive.extractall(fetched, filter="data")
+    for package in fetched.glob("*/src/*/__init__.py"):
+        shutil.copytree(package.parent, target / package.parent.name)
+
+
+def _pip(order: str, *arguments: str) -> None:
+    _run(
+        sys.executable,
+        "-m",
+        "pip",
+        "-qq",
+        "--disable-pip-version-check",
+        order,
+        "--no-deps",
+        "--require-hashes",
+        *arguments,
+    )
+
+
+def _configure(tree: Path) -> None:
+    for name, text in SETTINGS.items():
+        path = tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tree / "usr/local/bin/run-suite").chmod(0o755)
+    units = tree / "etc/systemd/system"
+    for unit in MASKED:
+        (units / unit).unlink(missing_ok=True)
+        (units / unit).symlink_to("/dev/null")
+    wants = units / "multi-user.target.wants"
+    wants.mkdir(exist_ok=True)
+    (wants / "suite.service").symlink_to("/etc/systemd/system/suite.service")
+
+
+def _empty(tree: Path) -> None:
+    """Remove the tree at once: the directory it lies in is removed by somebody who must not stumble over devices."""
+    shutil.rmtree(tree, ignore_errors=True)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{command[0]} failed ({done.returncode}):\n{done.stdout[-4000:]}")
