@@ -138,8 +138,11 @@ class PiCamera:
 
     def gray(self, deadline_s: float = 2.0) -> Gray:
         """See `Camera.gray`: the brightness of the large stream, which is sharp enough for a code at arm's length."""
-        picture = self._within(lambda: self._camera.capture_array("main", wait=deadline_s), deadline_s)
-        return pictures.gray_of(Image.fromarray(picture[..., ::-1]))
+        array = self._within(lambda: self._camera.capture_array("main", wait=deadline_s), deadline_s)
+        if array.ndim == 3:
+            return pictures.gray_of(Image.fromarray(array[..., ::-1]))
+        width, height = self._camera.camera_configuration()["main"]["size"]
+        return Gray(array[:height].tobytes(), width, height, array.shape[1])
 
     def video(self, deadline_s: float = 2.0) -> AccessUnit:
         """See `Camera.video`; the board's encoder where it has one, which only the library can tell."""
@@ -162,17 +165,18 @@ class PiCamera:
         return self._health()
 
     def _lores(self, deadline_s: float) -> Image.Image:
-        """The brightness and colours of the small stream: planes of YUV 4:2:0, one below the other."""
+        """The brightness and colours of the small stream, YUV 4:2:0: planes one below the other, or NV12 where a camera has no other."""
         array = self._within(lambda: self._camera.capture_array("lores", wait=deadline_s), deadline_s)
-        width, height = LORES_SIZE
-        luma = Image.fromarray(array[:height, :width])
-        chroma = array[height:].reshape(-1)
+        small = self._camera.camera_configuration()["lores"]
+        width, height = small["size"]
         size = (width // 2, height // 2)
-        planes = [
-            Image.frombytes("L", size, _plane(chroma, number, array.shape[1] // 2, size)).resize(LORES_SIZE)
-            for number in (0, 1)
-        ]
-        return Image.merge("YCbCr", (luma, *planes))
+        if small["format"] == "NV12":
+            planes = [array[height:, number:width:2].tobytes() for number in (0, 1)]
+        else:
+            chroma = array[height:].reshape(-1)
+            planes = [_plane(chroma, number, array.shape[1] // 2, size) for number in (0, 1)]
+        colours = [Image.frombytes("L", size, plane).resize((width, height)) for plane in planes]
+        return Image.merge("YCbCr", (Image.fromarray(array[:height, :width]), *colours))
 
     def _within(self, ask: Callable[[], Any], deadline_s: float) -> Any:
         if self._camera is None:
@@ -197,7 +201,7 @@ class PiCamera:
             raise MissingLibrary(f"The camera needs python3-picamera2: {error}.") from error
         camera = None
         try:
-            camera = library.Picamera2(self._number, **self._memory())
+            camera = self._taken(library)
             # The library writes JPEG only from RGB streams, and the small one must be YUV on a Pi 4.
             configuration = camera.create_video_configuration(
                 main={"size": self._size, "format": "RGB888"},
@@ -215,16 +219,21 @@ class PiCamera:
             raise DeviceUnavailable(f"Cannot start camera {self._number}: {error}.") from error
         return camera
 
-    def _memory(self) -> dict[str, Any]:
-        """The library's own memory for frames is the board's; elsewhere libcamera must give it."""
+    def _taken(self, library: Any) -> Any:
+        """The library's own memory for frames is the board's; elsewhere libcamera must give it, once the camera is known."""
         if self._on_board:
-            return {}
-        return {"allocator": self._load("picamera2.allocators").LibcameraAllocator()}
+            return library.Picamera2(self._number)
+        allocators = self._load("picamera2.allocators")
+        camera = library.Picamera2(self._number, allocator=allocators.Allocator())
+        camera.allocator = allocators.LibcameraAllocator(camera.camera)
+        return camera
 
     def _begin_video(self) -> VideoQueue:
         units = VideoQueue()
-        # The board's encoder where it has one, x264 elsewhere: the library knows.
-        encoder = self._load("picamera2.encoders").H264Encoder(repeat=True, iperiod=VIDEO_KEY_EVERY)
+        # On a board the library knows whether it has an encoder; elsewhere it would take it for an old board that has one.
+        encoders = self._load("picamera2.encoders")
+        made = encoders.H264Encoder if self._on_board else encoders.LibavH264Encoder
+        encoder = made(repeat=True, iperiod=VIDEO_KEY_EVERY)
         output = type("Units", (self._load("picamera2.outputs").Output,), {"outputframe": units.put})()
         self._within(lambda: self._camera.start_encoder(encoder, output, name="main"), CLOSE_S)
         return units

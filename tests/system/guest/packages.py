@@ -16,11 +16,15 @@ def chosen(lock: str, names: Iterable[str], python: str) -> str:
     Raises ``LookupError`` naming what the lock does not have.
     """
     wanted = set(names)
-    environment = {**default_environment(), "python_version": python, "python_full_version": f"{python}.0"}
+    environment: dict[str, str] = {
+        **{key: str(value) for key, value in default_environment().items()},
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+    }
     found: dict[str, str] = {}
     for head, block in _blocks(lock):
         marker = head["marker"]
-        if head["name"] in wanted and (not marker or Marker(marker).evaluate(dict(environment))):
+        if head["name"] in wanted and (not marker or Marker(marker).evaluate(environment)):
             found[head["name"]] = f"{head['name']}=={head['version']} \\\n{block}"
     missing = wanted - found.keys()
     if missing:

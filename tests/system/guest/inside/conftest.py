@@ -6,7 +6,6 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
@@ -16,8 +15,9 @@ from drivers.printer import simulator
 from drivers.printer.api import Printer
 from tests.drivers.conftest import ScannerRig
 from tests.drivers.printer_rigs import PrinterRig
-from tests.system.guest.inside.gadgets import GadgetPrinter, SerialHand, printing
+from tests.system.guest.inside.gadgets import SerialHand
 from tests.system.guest.inside.keyboards import UinputKeyboard
+from tests.system.guest.inside.usb_printer import GadgetPrinter, printing
 
 OPEN_S = 15.0
 # The emulated processor answers slowly: a quarter of a second, as on the host, is nothing here.
@@ -85,13 +85,9 @@ def printer_rig(
 @pytest.fixture(params=["serial", "evdev"])
 def scanner_rig(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> Iterator[ScannerRig]:
     """A USB serial port by its stable name, and a keyboard of the kernel's."""
-    if request.param == "serial":
-        hand: SerialHand | UinputKeyboard = SerialHand(name)
-        url = f"serial://{quote(hand.path)}"
-    else:
-        hand = UinputKeyboard(name, tmp_path / "keyboard")
-        url = f"evdev://{quote(str(hand.path))}"
-    scanner = open_scanner(url)
+    hand: SerialHand | UinputKeyboard
+    hand = SerialHand(name) if request.param == "serial" else UinputKeyboard(name, tmp_path / "keyboard")
+    scanner = open_scanner(hand.url)
     yield ScannerRig(scanner, hand)
     scanner.close()
     hand.close()

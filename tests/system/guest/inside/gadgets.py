@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import select
 import subprocess
 import termios
-import threading
 import time
 import tty
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-from drivers.printer.simulator import SLOW_BYTES_PER_S, Fault, SimulatedPrinter
+from urllib.parse import quote
 
 CONFIG = Path("/sys/kernel/config/usb_gadget")
 PORTS = 4
-_SET_STATUS = 0xC0016722  # _IOWR('g', 0x22, unsigned char): linux/usb/g_printer.h
-_NO_ERROR, _SELECTED, _PAPER_EMPTY = 0x08, 0x10, 0x20
-_CHUNK, _SLOW_CHUNK = 4096, 128
-_PAUSE_S = 0.02
 
 
 def modprobe(*arguments: str) -> None:
@@ -30,9 +20,9 @@ def modprobe(*arguments: str) -> None:
 
 
 class Gadget:
-    """A USB device with one function, at port ``port`` of the pretended host controller."""
+    """A USB device with one function (``acm.0``), at port ``port`` of the pretended host controller; not plugged in."""
 
-    def __init__(self, name: str, function: str, attributes: Mapping[str, str], *, product: str, port: int = 0) -> None:
+    def __init__(self, name: str, function: str, *, product: str, port: int = 0) -> None:
         modprobe("dummy_hcd", f"num={PORTS}")
         modprobe("libcomposite")
         if not CONFIG.exists():
@@ -40,7 +30,7 @@ class Gadget:
         self._port = f"dummy_udc.{port}"
         self._at = CONFIG / name
         self._function = function
-        made = self._at / "functions" / f"{function}.0"
+        made = self._at / "functions" / function
         strings, configuration = self._at / "strings" / "0x409", self._at / "configs" / "c.1"
         for folder in (strings, made, configuration):
             folder.mkdir(parents=True)
@@ -50,13 +40,11 @@ class Gadget:
         (strings / "serialnumber").write_text(name)
         (strings / "manufacturer").write_text("Marquee")
         (strings / "product").write_text(name)
-        for key, value in attributes.items():
-            (made / key).write_text(value)
-        (configuration / f"{function}.0").symlink_to(made)
+        (configuration / function).symlink_to(made)
 
     def attribute(self, name: str) -> str:
         """What the kernel says of the function."""
-        return (self._at / "functions" / f"{self._function}.0" / name).read_text().strip()
+        return (self._at / "functions" / self._function / name).read_text().strip()
 
     def plug(self) -> None:
         """Put the cable in; harmless when it is."""
@@ -76,87 +64,22 @@ class Gadget:
     def remove(self) -> None:
         """Take the device away for good."""
         self.unplug()
-        configuration = self._at / "configs" / "c.1"
-        (configuration / f"{self._function}.0").unlink()
-        configuration.rmdir()
-        (self._at / "functions" / f"{self._function}.0").rmdir()
+        self.remove_function()
+        (self._at / "functions" / self._function).rmdir()
+        (self._at / "configs" / "c.1").rmdir()
         (self._at / "strings" / "0x409").rmdir()
         self._at.rmdir()
 
-
-class GadgetPrinter:
-    """A USB printer of the kernel's with the simulated printer behind its end of the cable; faults are the simulated one's."""
-
-    def __init__(self, name: str, port: int = 0) -> None:
-        self.printer = SimulatedPrinter()
-        self.name = name
-        attributes = {"pnp_string": f"MFG:Marquee;MDL:{name};CLS:PRINTER;", "q_len": "10"}
-        self.gadget = Gadget(name, "printer", attributes, product="04b8:0e28", port=port)
-        self.paper_wire = False
-        """Whether the status line of the cable alone says that the paper is out, whatever the printer answers."""
-        self._stop = threading.Event()
-        self._hang_ups = 0
-        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Plug in and serve."""
-        self.gadget.plug()
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End serving and take the device away."""
-        self._stop.set()
-        self._thread.join(5)
-        self.gadget.remove()
-
-    def _serve(self) -> None:
-        while not self._stop.is_set():
-            if self._pulled:
-                self._hang_ups = self.printer.hang_ups
-                self.gadget.unplug()
-                self._stop.wait(_PAUSE_S)
-                continue
-            self.gadget.plug()
-            with contextlib.suppress(OSError):
-                self._serve_cable()
-
-    @property
-    def _pulled(self) -> bool:
-        return self._hang_ups != self.printer.hang_ups or not self.printer.plugged
-
-    def _serve_cable(self) -> None:
-        end = os.open("/dev/g_printer0", os.O_RDWR | os.O_NONBLOCK)
-        try:
-            while not self._stop.is_set() and not self._pulled:
-                self._tell_port(end)
-                if self.printer.fault is Fault.STALL:
-                    self._stop.wait(_PAUSE_S)
-                elif select.select([end], [], [], _PAUSE_S)[0]:
-                    self._move(end)
-        finally:
-            os.close(end)
-
-    def _move(self, end: int) -> None:
-        slow = self.printer.fault is Fault.SLOW
-        data = os.read(end, self.printer.room(_SLOW_CHUNK if slow else _CHUNK))
-        if slow:
-            self._stop.wait(len(data) / SLOW_BYTES_PER_S)
-        answers = self.printer.receive(data)
-        if answers:
-            self._stop.wait(self.printer.answer_delay_s)
-            os.write(end, answers)
-
-    def _tell_port(self, end: int) -> None:
-        out = self.paper_wire or self.printer.fault is Fault.PAPER_OUT
-        status = _SELECTED | _PAPER_EMPTY if out else _NO_ERROR | _SELECTED
-        fcntl.ioctl(end, _SET_STATUS, bytearray([status]))
+    def remove_function(self) -> None:
+        """Take the function out of the unplugged device; harmless when it is out."""
+        (self._at / "configs" / "c.1" / self._function).unlink(missing_ok=True)
 
 
 class SerialHand:
     """A scanner on a USB serial port of the kernel's: writes at the gadget's end, the driver reads at the host's."""
 
     def __init__(self, name: str, port: int = 1) -> None:
-        self.gadget = Gadget(name, "acm", {}, product="0525:a4a7", port=port)
+        self.gadget = Gadget(name, "acm.0", product="0525:a4a7", port=port)
         self._name = name
         self._end = f"/dev/ttyGS{self.gadget.attribute('port_num')}"
         self.replug()
@@ -165,6 +88,11 @@ class SerialHand:
     def path(self) -> str:
         """The stable name that udev gives the host's end."""
         return f"/dev/serial/by-id/usb-Marquee_{self._name}_{self._name}-if00"
+
+    @property
+    def url(self) -> str:
+        """The address to give to `open_scanner`."""
+        return f"serial://{quote(self.path)}"
 
     def scan(self, code: str) -> None:
         """Send a code with its terminator."""
@@ -200,14 +128,3 @@ class SerialHand:
 
 def _raw(end: int) -> None:
     tty.setraw(end, termios.TCSANOW)
-
-
-@contextlib.contextmanager
-def printing(name: str, port: int = 0) -> Iterator[GadgetPrinter]:
-    """A gadget printer for the time of a test."""
-    device = GadgetPrinter(name, port)
-    device.start()
-    try:
-        yield device
-    finally:
-        device.stop()

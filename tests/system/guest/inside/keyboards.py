@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import evdev
 
@@ -35,6 +36,11 @@ class UinputKeyboard:
             self._device.write(kind, key, value)
             if number % _BURST == _BURST - 1:
                 time.sleep(_PAUSE_S)
+
+    @property
+    def url(self) -> str:
+        """The address to give to `open_scanner`."""
+        return f"evdev://{quote(str(self.path))}"
 
     def unplug(self) -> None:
         """Pull the cable."""

@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "module", ["dummy_hcd", "libcomposite", "usb_f_printer", "usb_f_acm", "usblp", "cdc_acm", "uinput", "uhid", "vivid"]
+    "module", ["dummy_hcd", "libcomposite", "usb_f_fs", "usb_f_acm", "usblp", "cdc_acm", "uinput", "uhid", "vivid"]
 )
 def test_the_kernel_has(module: str) -> None:
     done = subprocess.run(["modprobe", "-n", module], capture_output=True, text=True, check=False)

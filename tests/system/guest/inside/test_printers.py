@@ -11,7 +11,7 @@ from drivers.printer.api import Paper
 from tests.drivers.patience import eventually
 from tests.drivers.test_printer_contract import *  # noqa: F403  the very same tests
 from tests.system.guest.inside.conftest import opened, printer_address
-from tests.system.guest.inside.gadgets import GadgetPrinter
+from tests.system.guest.inside.usb_printer import GadgetPrinter
 
 LP = Path("/dev/usb/lp0")
 

@@ -40,12 +40,12 @@ def test_a_grabbed_keyboard_types_for_nobody_else(keyboard: UinputKeyboard) -> N
     assert _can_be_read(other.fd, 5.0)
     while _can_be_read(other.fd, QUIET_S):
         list(other.read())
-    scanner = open_scanner(f"evdev://{quote(str(keyboard.path))}")
+    scanner = open_scanner(keyboard.url)
     keyboard.scan(RECEIPT)
     assert scanner.read(5.0) == RECEIPT
     assert not _can_be_read(other.fd, QUIET_S)
     with pytest.raises(DeviceUnavailable, match="alone"):
-        open_scanner(f"evdev://{quote(str(keyboard.path))}")
+        open_scanner(keyboard.url)
     scanner.close()
     keyboard.scan("AGAIN")
     assert _can_be_read(other.fd, 5.0)
@@ -60,7 +60,7 @@ def test_a_grabbed_keyboard_does_not_type_into_the_login_prompt(keyboard: Uinput
     while _can_be_read(console, 2.0 if not typed else QUIET_S):
         typed += os.read(console, 100)
     assert typed == b"root\r"
-    scanner = open_scanner(f"evdev://{quote(str(keyboard.path))}")
+    scanner = open_scanner(keyboard.url)
     keyboard.scan(RECEIPT)
     assert scanner.read(5.0) == RECEIPT
     assert not _can_be_read(console, QUIET_S)
@@ -70,7 +70,7 @@ def test_a_grabbed_keyboard_does_not_type_into_the_login_prompt(keyboard: Uinput
 
 @pytest.mark.parametrize(("layout", "country"), [("fr", "French"), ("de", "German")])
 def test_a_scanner_set_to_another_keyboard_is_found_out(keyboard: UinputKeyboard, layout: str, country: str) -> None:
-    scanner = open_scanner(f"evdev://{quote(str(keyboard.path))}?layouts=us,{layout}&expect={LOOKS}")
+    scanner = open_scanner(f"{keyboard.url}?layouts=us,{layout}&expect={LOOKS}")
     keyboard.scan(RECEIPT, layout)
     assert scanner.read(5.0) == RECEIPT
     assert scanner.health().state is State.DEGRADED
@@ -78,12 +78,20 @@ def test_a_scanner_set_to_another_keyboard_is_found_out(keyboard: UinputKeyboard
     scanner.close()
 
 
+def _scan_each(hand: SerialHand | UinputKeyboard, codes: list[str]) -> None:
+    for code in codes:
+        hand.scan(code)
+
+
 def test_three_scanners_at_once_keep_their_codes_apart(name: str, keyboard: UinputKeyboard) -> None:
-    hands = [SerialHand(f"{name}-A", port=1), SerialHand(f"{name}-B", port=2), keyboard]
-    urls = [f"{'evdev' if hand is keyboard else 'serial'}://{quote(str(hand.path))}" for hand in hands]
-    scanners = [open_scanner(url) for url in urls]
+    hands: list[SerialHand | UinputKeyboard] = [
+        SerialHand(f"{name}-A", port=1),
+        SerialHand(f"{name}-B", port=2),
+        keyboard,
+    ]
+    scanners = [open_scanner(hand.url) for hand in hands]
     codes = [[f"LANE-{lane}-{number:03d}" for number in range(40)] for lane in range(3)]
-    threads = [threading.Thread(target=_scan_all, args=pair) for pair in zip(hands, codes, strict=True)]  # noqa: F405
+    threads = [threading.Thread(target=_scan_each, args=pair) for pair in zip(hands, codes, strict=True)]
     for thread in threads:
         thread.start()
     got = [[scanner.read(10.0) for _ in range(40)] for scanner in scanners]

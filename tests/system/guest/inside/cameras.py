@@ -1,0 +1,101 @@
+"""Cameras that the guest's kernel (vivid) and libcamera (its virtual camera) believe in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import segno
+from linuxpy.video import device as v4l2
+from PIL import Image
+
+from drivers import open_camera
+from tests.drivers.camera_rigs import CameraRig
+from tests.drivers.patience import eventually
+from tests.system.guest.inside.gadgets import modprobe
+
+VIVID = Path("/sys/bus/platform/drivers/vivid")
+VIVID_PATH = Path("/dev/v4l/by-path/platform-vivid.0-video-index0")
+"""The name that udev gives the camera, whatever number it has."""
+VIRTUAL = Path("/usr/share/libcamera/pipeline/virtual/virtual.yaml")
+FILM = Path("/run/film/0.jpg")
+HELD = "MQ1:6BF+70790T9WJWG.FKY*4GO0/$%" * 6
+HEAPS = Path("/dev/dma_heap")
+SIZE = (1280, 720)
+COLOUR = (200, 80, 40)
+
+
+def vivid_rig(_folder: Path) -> Iterator[CameraRig]:
+    """A USB camera as far as V4L2 goes; what it films is the kernel's own test pattern."""
+    _plug_vivid()
+    camera = open_camera(f"v4l2://{VIVID_PATH}?width=640&height=360")
+    yield CameraRig(camera, unplug=_unplug_vivid, replug=_plug_vivid, hang=_drop_all_frames)
+    camera.close()
+    _unplug_vivid()
+
+
+def _plug_vivid() -> None:
+    modprobe("vivid", "n_devs=1", "node_types=0x1")
+    if not (VIVID / "vivid.0").exists():
+        (VIVID / "bind").write_text("vivid.0")
+    if not eventually(VIVID_PATH.exists):
+        raise TimeoutError(f"{VIVID_PATH} did not appear")
+
+
+def _unplug_vivid() -> None:
+    if (VIVID / "vivid.0").exists():
+        (VIVID / "unbind").write_text("vivid.0")
+    if not eventually(lambda: not VIVID_PATH.exists()):
+        raise TimeoutError(f"{VIVID_PATH} did not go")
+
+
+def _drop_all_frames() -> None:
+    """Let the camera give no picture any more, as one whose firmware hangs."""
+    with v4l2.Device(VIVID_PATH) as device:
+        found = next(each for each in device.controls.values() if each.name == "Percentage of Dropped Buffers")
+        found.value = 100
+
+
+def film() -> None:
+    """Give libcamera a virtual camera before whose lens somebody holds the code ``HELD``; it reads that once per process."""
+    FILM.parent.mkdir(exist_ok=True)
+    code = FILM.with_suffix(".png")
+    segno.make_qr(HELD, error="m").save(str(code), scale=6, border=4)
+    scene = Image.new("RGB", SIZE, COLOUR)
+    held = Image.open(code).convert("RGB")
+    scene.paste(held, ((SIZE[0] - held.width) // 2, (SIZE[1] - held.height) // 2))
+    code.unlink()
+    scene.save(FILM, quality=92)
+    VIRTUAL.parent.mkdir(parents=True, exist_ok=True)
+    VIRTUAL.write_text(f"""\
+"Virtual0":
+  supported_formats:
+  - width: {SIZE[0]}
+    height: {SIZE[1]}
+    frame_rates: [15, 30]
+  - width: 640
+    height: 360
+    frame_rates: [15, 30]
+  frames:
+    path: "{FILM.parent}/"
+  location: "front"
+  model: "Virtual film"
+""")
+
+
+def lend_heap() -> None:
+    """Give the library's own allocator the kernel's plain memory under the name of the board's."""
+    if not (HEAPS / "vidbuf_cached").exists():
+        (HEAPS / "vidbuf_cached").symlink_to(HEAPS / "system")
+
+
+def virtual_rig(memory: str) -> Iterator[CameraRig]:
+    """The real picamera2 over the real libcamera; nobody can pull its cable."""
+    film()
+    lend_heap()
+    begun_s = time.monotonic()
+    camera = open_camera(f"picamera2://0?width={SIZE[0]}&height={SIZE[1]}&memory={memory}")
+    print(f"opened in {time.monotonic() - begun_s:.1f} s")
+    yield CameraRig(camera, unplug=lambda: None, replug=lambda: None)
+    camera.close()
