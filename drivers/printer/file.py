@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from drivers.errors import BadDeviceUrl, DeviceTimeout, DeviceUnavailable
-from drivers.printer.link import wait_for, wait_until_left
+from drivers.printer.link import hung_up, wait_for, wait_until_left
 from drivers.printer.profile import DEFAULT_PROFILE, load_profile
 from drivers.printer.stream import StreamPrinter
 from drivers.url import DeviceUrl
@@ -91,12 +91,16 @@ class FileLink:
         while taken < len(data):
             if not wait_for(file, until, write=True):
                 raise DeviceTimeout(f"The printer at {self.name} stopped taking data.", bytes_taken=taken)
+            if hung_up(file):
+                raise self._gone(OSError(errno.ENODEV, os.strerror(errno.ENODEV)), taken)
+            piece = data[taken : taken + _CHUNK]
             try:
-                taken += os.write(file, data[taken : taken + _CHUNK])
+                taken += os.write(file, piece)
             except BlockingIOError:
                 continue
             except OSError as error:
-                raise self._gone(error, taken) from None
+                # usblp says so also of a printer that had some of it and was pulled out then.
+                raise self._gone(error, taken + len(piece)) from None
         if not self._all_left(file, until, taken):
             raise DeviceTimeout(f"The printer at {self.name} stopped taking data.", bytes_taken=taken)
 

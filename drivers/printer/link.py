@@ -51,15 +51,20 @@ def wait_for(descriptor: int, until: float, *, write: bool) -> bool:
     return bool(poll.poll(left_ms))
 
 
+def hung_up(descriptor: int) -> bool:
+    """Whether the other side, or the device, is known to be gone."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return bool(poll.poll(0))
+
+
 def wait_until_left(descriptor: int, until: float) -> bool:
     """Whether the kernel's send buffer is empty before `until`: on TCP, the other side has acknowledged it all.
 
     Raises `OSError` when the other side is gone; the buffer of a dead connection never empties.
     """
-    hang_up = select.poll()
-    hang_up.register(descriptor, 0)
     while struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0\0\0\0"))[0]:
-        if hang_up.poll(0):
+        if hung_up(descriptor):
             raise OSError(errno.EPIPE, os.strerror(errno.EPIPE))
         if time.monotonic() >= until:
             return False

@@ -86,3 +86,29 @@ def test_the_status_of_the_port_makes_a_reading_worse_never_better(
     device.printer.set_fault("silent")
     assert printer.status().paper is (Paper.OUT if paper is Paper.OUT else Paper.UNKNOWN)
     printer.close()
+
+
+def test_a_piece_in_which_the_printer_was_pulled_out_counts_as_taken(
+    device: PtyPrinter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What usblp answers of a transfer of which the printer has a part already: that there is no printer."""
+    printer = open_printer(f"escpos+file://{device.path}?timeout=0.5")
+    name, write = os.path.realpath(device.path), os.write
+
+    def usblp_write(descriptor: int, data: bytes) -> int:
+        if os.readlink(f"/proc/self/fd/{descriptor}") == name:
+            raise OSError(errno.ENODEV, "No such device")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(module.os, "write", usblp_write)
+    with pytest.raises(DeviceUnavailable) as gone:
+        printer.write(b"x" * 100, 1.0)
+    assert gone.value.bytes_taken == 100
+
+
+def test_a_printer_that_is_known_to_be_gone_took_nothing(device: PtyPrinter) -> None:
+    printer = open_printer(f"escpos+file://{device.path}?timeout=0.5")
+    device.stop()
+    with pytest.raises(DeviceUnavailable) as gone:
+        printer.write(b"x" * 100, 1.0)
+    assert gone.value.bytes_taken == 0

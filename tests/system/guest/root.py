@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +51,8 @@ WHEELS = (
     "manylinux_2_28_x86_64",
     "manylinux_2_34_x86_64",
 )
-DISK_MB = 2600
+DISK_MB = 1600
+KEPT_S = 14 * 86400
 SETTINGS = {
     "etc/systemd/system/suite.service": """\
 [Unit]
@@ -99,11 +102,29 @@ class Guest:
 
 def guest(say: Say, cache: Path | None = None) -> Guest:
     """Return the guest, built now unless the cache has it; needs root, mmdebstrap and mke2fs."""
-    kept = (cache or _cache()) / _key()
+    folder = cache or _cache()
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / _key()
     made = Guest(kept / "disk.ext4", kept / "vmlinuz", kept / "initrd.img")
-    if not made.initrd.exists():
-        _build(kept, say)
+    with (folder / "lock").open("w") as lock:
+        # A second one would build the same; it waits for the first instead.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.initrd.exists():
+            _build(kept, say)
+        _forget_old(folder, kept)
     return made
+
+
+def _forget_old(folder: Path, kept: Path) -> None:
+    """Remove what no run has used for a while, and what an interrupted one left."""
+    now_s = time.time()
+    for used in (kept, _archive(folder)):
+        if used.exists():
+            os.utime(used)
+    for each in folder.iterdir():
+        age_s = now_s - each.stat().st_mtime
+        if each.name.startswith("building-") or (each.name != "lock" and age_s > KEPT_S):
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
 
 
 def _cache() -> Path:
@@ -126,7 +147,6 @@ def pinned() -> str:
 
 
 def _build(kept: Path, say: Say) -> None:
-    kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent, prefix="building-") as name:
         work = Path(name)
         work.chmod(0o755)
@@ -147,7 +167,7 @@ def _build(kept: Path, say: Say) -> None:
 
 def _debian(cache: Path, work: Path, say: Say) -> Path:
     """Return the archive of the installed system, made once per list of packages: what comes after it is tried more often."""
-    archive = cache / f"debian-{hashlib.sha256(' '.join((SUITE, INITRD, *DEBIAN)).encode()).hexdigest()[:16]}.tar"
+    archive = _archive(cache)
     if not archive.exists():
         say(f"Debian {SUITE} with {len(DEBIAN)} packages and what they need (about a minute) ...")
         made = work / "debian.tar"
@@ -159,6 +179,10 @@ def _debian(cache: Path, work: Path, say: Say) -> Path:
                  SUITE, str(made), str(sources))  # fmt: skip
         made.rename(archive)
     return archive
+
+
+def _archive(cache: Path) -> Path:
+    return cache / f"debian-{hashlib.sha256(' '.join((SUITE, INITRD, *DEBIAN)).encode()).hexdigest()[:16]}.tar"
 
 
 def _left_out() -> tuple[str, ...]:

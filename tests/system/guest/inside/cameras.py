@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,8 +92,17 @@ def lend_heap() -> None:
         (HEAPS / "vidbuf_cached").symlink_to(HEAPS / "system")
 
 
+def do_without_screens() -> None:
+    """Let picamera2 be imported without the library that draws previews on a screen: it is in no archive, and nobody here draws."""
+    formats = ("RGB888", "BGR888", "XRGB8888", "XBGR8888", "ABGR8888", "YUV420", "YVU420", "NV12")
+    screens = types.ModuleType("pykms")
+    screens.PixelFormat = types.SimpleNamespace(**{each: each for each in formats})  # type: ignore[attr-defined]
+    sys.modules.setdefault("pykms", screens)
+
+
 def virtual_rig(memory: str) -> Iterator[CameraRig]:
     """The real picamera2 over the real libcamera; nobody can pull its cable."""
+    do_without_screens()
     film()
     lend_heap()
     begun_s = time.monotonic()

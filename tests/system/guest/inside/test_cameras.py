@@ -14,7 +14,16 @@ from tests.drivers import test_camera_contract as contract
 from tests.drivers.camera_rigs import CameraRig
 from tests.drivers.patience import eventually
 from tests.drivers.test_camera_contract import *  # noqa: F403  the very same tests
-from tests.system.guest.inside.cameras import COLOUR, HELD, SIZE, VIVID_PATH, film, virtual_rig, vivid_rig
+from tests.system.guest.inside.cameras import (
+    COLOUR,
+    HELD,
+    SIZE,
+    VIVID_PATH,
+    do_without_screens,
+    film,
+    virtual_rig,
+    vivid_rig,
+)
 
 BACK_S = 2.0
 
@@ -100,6 +109,7 @@ def test_picamera2_with_the_boards_kind_of_memory(board_rig: CameraRig) -> None:
 
 
 def test_a_camera_that_libcamera_does_not_have_is_named() -> None:
+    do_without_screens()
     film()
     with pytest.raises(DeviceUnavailable, match="Cannot start camera 9"):
         open_camera("picamera2://9?memory=libcamera")
