@@ -96,7 +96,7 @@ def test_a_piece_in_which_the_printer_was_pulled_out_counts_as_taken(
     name, write = os.path.realpath(device.path), os.write
 
     def usblp_write(descriptor: int, data: bytes) -> int:
-        if os.readlink(f"/proc/self/fd/{descriptor}") == name:
+        if str(Path(f"/proc/self/fd/{descriptor}").readlink()) == name:
             raise OSError(errno.ENODEV, "No such device")
         return write(descriptor, data)
 
