@@ -100,7 +100,7 @@ def test_a_piece_in_which_the_printer_was_pulled_out_counts_as_taken(
             raise OSError(errno.ENODEV, "No such device")
         return write(descriptor, data)
 
-    monkeypatch.setattr(module.os, "write", usblp_write)
+    monkeypatch.setattr(os, "write", usblp_write)
     with pytest.raises(DeviceUnavailable) as gone:
         printer.write(b"x" * 100, 1.0)
     assert gone.value.bytes_taken == 100
