@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 import types
@@ -12,7 +13,9 @@ import segno
 from linuxpy.video import device as v4l2
 from PIL import Image
 
-from drivers import open_camera
+from drivers import DeviceTimeout, open_camera
+from drivers.camera.api import Camera
+from drivers.camera.v4l2 import BUFFERS
 from tests.drivers.camera_rigs import CameraRig
 from tests.drivers.patience import eventually
 from tests.system.guest.inside.gadgets import modprobe
@@ -32,7 +35,7 @@ def vivid_rig(_folder: Path) -> Iterator[CameraRig]:
     """A USB camera as far as V4L2 goes; what it films is the kernel's own test pattern."""
     _plug_vivid()
     camera = open_camera(f"v4l2://{VIVID_PATH}?width=640&height=360")
-    yield CameraRig(camera, unplug=_unplug_vivid, replug=_plug_vivid, hang=_drop_all_frames)
+    yield CameraRig(camera, unplug=_unplug_vivid, replug=_plug_vivid, hang=lambda: _drop_all_frames(camera))
     camera.close()
     _unplug_vivid()
 
@@ -52,11 +55,15 @@ def _unplug_vivid() -> None:
         raise TimeoutError(f"{VIVID_PATH} did not go")
 
 
-def _drop_all_frames() -> None:
+def _drop_all_frames(camera: Camera) -> None:
     """Let the camera give no picture any more, as one whose firmware hangs."""
     with v4l2.Device(VIVID_PATH) as device:
         found = next(each for each in device.controls.values() if each.name == "Percentage of Dropped Buffers")
         found.value = 100
+    # Those that were filled before are still to be had.
+    with contextlib.suppress(DeviceTimeout):
+        for _ in range(2 * BUFFERS):
+            camera.gray(1.0)
 
 
 def film() -> None:

@@ -14,8 +14,8 @@ from drivers.scanner.typist import events_for
 from tests.system.guest.inside.gadgets import modprobe
 
 _KEYS = list(range(1, 128))
-# Faster than any scanner types, yet a reader on the same two emulated processors gets its turn before the kernel's 64 events are full.
-_BURST, _PAUSE_S = 24, 0.005
+# Some 250 letters a second, as fast scanners type; an emulated processor takes no more from two or three of them at once.
+_BURST, _PAUSE_S = 24, 0.02
 
 
 class UinputKeyboard:
