@@ -23,6 +23,8 @@ LONG_JOB = b"x" * 4_000_000
 # One command of 18 kB, which a break cuts in the middle, then letters.
 PICTURE_JOB = raster_commands(Image.new("1", (576, 256), 0)) + JOB
 MARGIN_S = 1.0
+SHORT_S = 0.15
+"""Long enough for a job to break off in; an emulated machine needs more."""
 
 
 def test_a_job_is_printed_and_the_printer_confirms_it(printer_rig: PrinterRig) -> None:
@@ -138,7 +140,7 @@ BREAKS = ["unplug", "reset", "stall"]
 def _taken(rig: PrinterRig) -> int:
     """How many bytes the driver says have left; all of them where a network or a kernel kept them."""
     try:
-        return rig.printer.write(PICTURE_JOB, 0.15)
+        return rig.printer.write(PICTURE_JOB, SHORT_S)
     except DeviceError as broken:
         return broken.bytes_taken
 

@@ -88,7 +88,7 @@ def film() -> None:
     frame_rates: [15, 30]
   frames:
     path: "{FILM.parent}/"
-  location: "front"
+  location: "CameraLocationFront"
   model: "Virtual film"
 """)
 

@@ -13,6 +13,7 @@ from drivers import open_printer, open_scanner
 from drivers.errors import DeviceError
 from drivers.printer import simulator
 from drivers.printer.api import Printer
+from tests.drivers import test_printer_contract
 from tests.drivers.conftest import ScannerRig
 from tests.drivers.printer_rigs import PrinterRig
 from tests.system.guest.inside.gadgets import SerialHand
@@ -23,6 +24,7 @@ OPEN_S = 15.0
 # The emulated processor answers slowly: a quarter of a second, as on the host, is nothing here.
 TIMEOUT_S = 1.5
 LATE_S = 2.5
+SHORT_S = 1.0
 _numbers = itertools.count(1)
 _figures: list[str] = []
 
@@ -77,6 +79,7 @@ def printer_rig(
 ) -> Iterator[PrinterRig]:
     """``/dev/usb/lp0`` of the kernel's driver, and libusb without it, over the same gadget."""
     monkeypatch.setattr(simulator, "LATE_S", LATE_S)
+    monkeypatch.setattr(test_printer_contract, "SHORT_S", SHORT_S)
     printer = opened(printer_address(request.param, gadget_printer.name))
     yield PrinterRig(printer, gadget_printer.printer)
     printer.close()
