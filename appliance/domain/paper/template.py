@@ -23,6 +23,8 @@ from dataclasses import dataclass
 
 LONGEST_TEMPLATE = 4000
 MOST_LINES = 120
+# A part of a door list has 80 rows: with more lines for each the paper of a job would know no end.
+MOST_LINES_EACH = 20
 MOST_FEED = 10
 SIZES = {"large": 2, "huge": 3}
 ALIGNED = ("left", "center", "right")
@@ -135,6 +137,8 @@ class _Reader:
             line = self._line(number, word, rest.strip())
             if line is not None:
                 (self._each[2] if self._each else self.parts).append(line)
+            if self._each and len(self._each[2]) == MOST_LINES_EACH + 1:
+                self._wrong(number, f"an each has at most {MOST_LINES_EACH} lines.")
 
     def finish(self, number: int) -> None:
         if self._each is not None:
@@ -182,7 +186,7 @@ class _Reader:
         return Line(word, rest)
 
     def _feed(self, number: int, rest: str) -> Line | None:
-        if rest and not (rest.isascii() and rest.isdigit() and 1 <= int(rest[:4]) <= MOST_FEED):
+        if rest and not (rest.isascii() and rest.isdigit() and len(rest) < 5 and 1 <= int(rest) <= MOST_FEED):
             self._wrong(number, f"feed takes a number from 1 to {MOST_FEED}.")
             return None
         return Line("feed", lines=int(rest or 1))

@@ -55,6 +55,8 @@ def test_a_list_repeats_its_lines_and_adds_its_facts() -> None:
         ("each tickets\neach tickets\nend", 2, "inside another each"),
         ("end", 1, "end without an each"),
         ("rule\n" * (MOST_LINES + 1), MOST_LINES + 1, "at most"),
+        ("each tickets\n" + "rule\n" * 21 + "end", 22, "an each has at most 20 lines"),
+        ("feed 000199", 1, "from 1 to 10"),
         ("left " + "x" * 5000, 1, "longer than"),
     ],
 )
