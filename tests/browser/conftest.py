@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, ViewportSize, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from appliance.catalogue.reader import ReadResult, read_catalogue
@@ -122,8 +122,10 @@ def context(browser: Browser, venue: Venue) -> Iterator[BrowserContext]:
     """A phone's captive browser: no JavaScript; any cookie set is a failure."""
     made = browser.new_context(base_url=venue.url, viewport=PHONE, java_script_enabled=False, device_scale_factor=2)
     made.set_default_timeout(10_000)
+    refused = policy_refusals(made)
     yield made
     assert made.cookies() == []
+    assert refused == []
     made.close()
 
 
@@ -138,10 +140,24 @@ def desk(browser: Browser, venue: Venue) -> Iterator[Page]:
     """A signed-in member of staff, with JavaScript."""
     made = browser.new_context(base_url=venue.url, viewport=DESK)
     made.set_default_timeout(10_000)
+    refused = policy_refusals(made)
     opened = made.new_page()
     sign_in(opened)
     yield opened
+    assert refused == []
     made.close()
+
+
+def policy_refusals(context: BrowserContext) -> list[str]:
+    """What the pages' own content policy keeps the browser from doing, as it happens: a page of ours never wants that."""
+    found: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            found.append(message.text)
+
+    context.on("console", note)
+    return found
 
 
 def sign_in(page: Page) -> None:
