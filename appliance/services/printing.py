@@ -70,12 +70,18 @@ def pass_on(unit: Unit, printer: str, reason: str) -> int:
 
 
 def reprint(unit: Unit, job_id: int, staff: str) -> PrintJob:
-    """Queue a copy of a job that is over; the copy says of which one it is, and REPRINT on paper."""
+    """Queue a copy of a job that is over; the copy says of which one it is, and REPRINT on paper.
+
+    While it waits, asking again changes nothing: whoever taps until the printer has paper wants one.
+    """
     row = _find(unit, job_id)
     if row.state in {"queued", "sending"} or _still_tried(row):
         msg = "This job has not been printed yet; it is still in the queue."
         raise Invalid(msg, field="job")
     unit.wakes.add("desk")
+    waiting = jobs.waiting_copy(unit.db, job_id)
+    if waiting is not None:
+        return view(waiting)
     copy = jobs.add(unit.db, row.kind, row.document, unit.now, job_id, training=row.training)
     unit.audit(staff, "reprint", str(job_id))
     return view(_find(unit, copy))

@@ -57,6 +57,11 @@ def next_for(db: Connection, *, failed_only: bool) -> Row[Any] | None:
     return _NEXT[failed_only].first(db)
 
 
+def waiting_copy(db: Connection, job: int) -> Row[Any] | None:
+    """Return the copy of a job that no printer took yet."""
+    return db.execute(select(print_job).where(print_job.c.reprint_of == job, _WAITS).limit(1)).first()
+
+
 def change(db: Connection, job: int, **values: Any) -> None:
     """Set columns of a job."""
     db.execute(update(print_job).where(print_job.c.id == job).values(**values))

@@ -9,6 +9,7 @@ import pytest
 
 from appliance.domain.clock import MINUTE_MS
 from appliance.domain.errors import Invalid, NotFound
+from appliance.domain.printing import NoSale
 from appliance.services import booking, door, hardware, printing, sweep
 from appliance.services.booking import Item
 from appliance.services.box import CLOUD
@@ -39,6 +40,20 @@ def test_jobs_are_claimed_in_order_and_finished_with_an_outcome(box):
     assert states(box) == ["printed", "failed"]
     with pytest.raises(Invalid):
         box.run(lambda unit: printing.finish(unit, first.id, "failed"))
+
+
+def test_asking_for_a_copy_again_and_again_is_one_copy_until_it_is_out(box):
+    """Ten taps at a printer without paper are not ten reprints on the new roll, nor ten in the audit."""
+    job = box.run(lambda unit: unit.print("no_sale", NoSale("Hall", "UTC", unit.now.wall_ms, BADGE, "")))
+    box.run(printing.claim)
+    box.run(lambda unit: printing.finish(unit, job, "printed"))
+    copies = {box.run(lambda unit: printing.reprint(unit, job, BADGE)).id for _ in range(10)}
+    assert len(copies) == 1
+    box.run(printing.claim)
+    box.run(lambda unit: printing.finish(unit, *copies, "printed"))
+    assert box.run(lambda unit: printing.reprint(unit, job, BADGE)).id not in copies
+    with box.database.read() as db:
+        assert db.exec_driver_sql("SELECT count(*) FROM audit WHERE action = 'reprint'").scalar() == 2
 
 
 def test_a_desk_that_died_while_printing_leaves_an_ambiguous_job_that_staff_reprint(box):
