@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from appliance.domain.errors import LimitReached
-from appliance.services import staff
+from appliance.services import printing, staff
 from appliance.services.box import Box, DeviceSigner, Unit
+from appliance.services.views import PrintJob
 from appliance.store import documents, jobs, practice, records
 from appliance.store.engine import open_database
 from mqtt_bridge.protocol.messages import DeviceKey
@@ -88,21 +89,23 @@ def _printing(real: Box, copy: Box) -> Callable[[str], None]:
         if whom != "desk":
             return
         waiting = copy.run(_take_jobs)
-        for kind, document in waiting:
-            real.run(lambda unit, kind=kind, document=document: _print(unit, kind, document))  # type: ignore[misc]
+        for job in waiting:
+            real.run(lambda unit, job=job: _print(unit, job))  # type: ignore[misc]
 
     return wake
 
 
-def _take_jobs(unit: Unit) -> list[tuple[str, bytes]]:
+def _take_jobs(unit: Unit) -> list[PrintJob]:
     found = jobs.queued(unit.db)
     for row in found:
         jobs.change(unit.db, row.id, state="sent", changed_at_ms=unit.now.wall_ms)
-    return [(row.kind, row.document) for row in found]
+    return [printing.view(row) for row in found]
 
 
-def _print(unit: Unit, kind: str, document: bytes) -> None:
-    jobs.add(unit.db, kind, document, unit.now, None, training=True)
+def _print(unit: Unit, job: PrintJob) -> None:
+    # The copy numbers its jobs by itself: what is printed again is known here by what it says.
+    again = jobs.practised(unit.db, job.document) if job.reprint_of is not None else None
+    jobs.add(unit.db, job.kind, job.document, unit.now, again, training=True)
     unit.wakes.add("desk")
 
 

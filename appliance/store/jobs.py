@@ -62,6 +62,12 @@ def waiting_copy(db: Connection, job: int) -> Row[Any] | None:
     return db.execute(select(print_job).where(print_job.c.reprint_of == job, _WAITS).limit(1)).first()
 
 
+def practised(db: Connection, document: bytes) -> int | None:
+    """Return the first job made in training with this document."""
+    query = select(func.min(print_job.c.id)).where(print_job.c.training, print_job.c.document == document)
+    return db.execute(query).scalar()
+
+
 def change(db: Connection, job: int, **values: Any) -> None:
     """Set columns of a job."""
     db.execute(update(print_job).where(print_job.c.id == job).values(**values))

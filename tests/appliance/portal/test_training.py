@@ -124,6 +124,20 @@ def test_paper_says_training_and_opens_no_drawer_also_when_printed_again(door: P
     assert found == [(stationery.TRAINING,)] * 2 + [(stationery.TRAINING, "REPRINT")]
 
 
+def test_what_is_printed_again_in_training_says_so_too(door: Phone, box: TestBox):
+    """Whoever practises sees what they will see: both words."""
+    begin(door)
+    door.send(door.get(f"/staff/sell/{ADULT}"), "/sell", method="cash")
+    door.send(door.get("/staff/"), "/reprint")
+    jobs = []
+    while (job := box.run(printing.claim)) is not None:
+        box.run(partial(printing.finish, job_id=job.id, state="printed"))
+        jobs.append(job)
+    first = next(each for each in jobs if each.document == jobs[-1].document)
+    assert jobs[-1].reprint_of == first.id
+    assert [marks_of(each) for each in jobs] == [(stationery.TRAINING,)] * 2 + [(stationery.TRAINING, "REPRINT")]
+
+
 def test_the_copy_holds_nobodys_name_code_receipt_or_secret_message(door: Phone, box: TestBox, tmp_path: Path):
     order = named(box)
     box.run(partial(door_service.check_in, code=order.tickets[0].code, staff=BADGE, lane="lane-1"))
