@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import mmap
 import sys
 import time
 import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import segno
 from linuxpy.video import device as v4l2
@@ -26,7 +29,6 @@ VIVID_PATH = Path("/dev/v4l/by-path/platform-vivid.0-video-index0")
 VIRTUAL = Path("/usr/share/libcamera/pipeline/virtual/virtual.yaml")
 FILM = Path("/run/film/0.jpg")
 HELD = "MQ1:6BF+70790T9WJWG.FKY*4GO0/$%" * 6
-HEAPS = Path("/dev/dma_heap")
 SIZE = (1280, 720)
 COLOUR = (200, 80, 40)
 
@@ -93,27 +95,40 @@ def film() -> None:
 """)
 
 
-def lend_heap() -> None:
-    """Give the library's own allocator the kernel's plain memory under the name of the board's."""
-    if not (HEAPS / "vidbuf_cached").exists():
-        (HEAPS / "vidbuf_cached").symlink_to(HEAPS / "system")
+def adapt_library() -> None:
+    """Let picamera2 take a camera that is no board's.
 
-
-def do_without_screens() -> None:
-    """Let picamera2 be imported without the library that draws previews on a screen: it is in no archive, and nobody here draws."""
+    Three things of it stay out: previews on a screen, whose library is in no archive; the list of raw formats, which a virtual camera lacks; and
+    how many bytes of a frame the camera says are used, which this one leaves at none.
+    """
     formats = ("RGB888", "BGR888", "XRGB8888", "XBGR8888", "ABGR8888", "YUV420", "YVU420", "NV12")
     screens = types.ModuleType("pykms")
     screens.PixelFormat = types.SimpleNamespace(**{each: each for each in formats})  # type: ignore[attr-defined]
     sys.modules.setdefault("pykms", screens)
+    library = importlib.import_module("picamera2")
+    library.Picamera2._get_raw_modes = lambda _camera: [{"format": "NV12", "size": SIZE}]
+    sync = importlib.import_module("picamera2.allocators.allocator").Sync
+    sync.__enter__, sync.__exit__ = _map_frame, _let_go_of_frame
 
 
-def virtual_rig(memory: str) -> Iterator[CameraRig]:
+def _map_frame(sync: Any) -> mmap.mmap:
+    planes = sync._Sync__fb.planes
+    sync._Sync__mm = mmap.mmap(planes[0].fd, max(each.offset + each.length for each in planes))
+    return sync._Sync__mm
+
+
+def _let_go_of_frame(sync: Any, *_error: object) -> None:
+    # x264 still looks at the frame before; it is unmapped with the last who does.
+    with contextlib.suppress(BufferError):
+        sync._Sync__mm.close()
+
+
+def virtual_rig() -> Iterator[CameraRig]:
     """The real picamera2 over the real libcamera; nobody can pull its cable."""
-    do_without_screens()
+    adapt_library()
     film()
-    lend_heap()
     begun_s = time.monotonic()
-    camera = open_camera(f"picamera2://0?width={SIZE[0]}&height={SIZE[1]}&memory={memory}")
+    camera = open_camera(f"picamera2://0?width={SIZE[0]}&height={SIZE[1]}&memory=libcamera")
     print(f"opened in {time.monotonic() - begun_s:.1f} s")
     yield CameraRig(camera, unplug=lambda: None, replug=lambda: None)
     camera.close()

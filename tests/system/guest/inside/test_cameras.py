@@ -19,7 +19,7 @@ from tests.system.guest.inside.cameras import (
     HELD,
     SIZE,
     VIVID_PATH,
-    do_without_screens,
+    adapt_library,
     film,
     virtual_rig,
     vivid_rig,
@@ -39,13 +39,8 @@ def hanging_rig(tmp_path: Path) -> Iterator[CameraRig]:
 
 
 @pytest.fixture
-def board_rig() -> Iterator[CameraRig]:
-    yield from virtual_rig("board")
-
-
-@pytest.fixture
 def library_rig() -> Iterator[CameraRig]:
-    yield from virtual_rig("libcamera")
+    yield from virtual_rig()
 
 
 def test_a_camera_gives_pictures_again_soon(camera_rig: CameraRig, figure: Callable[[str], None]) -> None:
@@ -104,12 +99,8 @@ def test_picamera2_is_closed_and_opened_again(library_rig: CameraRig) -> None:
     assert contract.shown(library_rig.camera.still(10)).size == SIZE
 
 
-def test_picamera2_with_the_boards_kind_of_memory(board_rig: CameraRig) -> None:
-    assert contract.shown(board_rig.camera.still(10)).size == SIZE
-
-
 def test_a_camera_that_libcamera_does_not_have_is_named() -> None:
-    do_without_screens()
+    adapt_library()
     film()
     with pytest.raises(DeviceUnavailable, match="Cannot start camera 9"):
         open_camera("picamera2://9?memory=libcamera")
