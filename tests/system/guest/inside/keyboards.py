@@ -39,8 +39,8 @@ class UinputKeyboard:
 
     @property
     def url(self) -> str:
-        """The address to give to `open_scanner`."""
-        return f"evdev://{quote(str(self.path))}"
+        """The address to give to `open_scanner`: patient, since an emulated processor may pause within a code."""
+        return f"evdev://{quote(str(self.path))}?gap=3"
 
     def unplug(self) -> None:
         """Pull the cable."""

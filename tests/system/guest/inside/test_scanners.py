@@ -81,7 +81,7 @@ def test_a_grabbed_keyboard_does_not_type_into_the_login_prompt(keyboard: Uinput
 
 @pytest.mark.parametrize(("layout", "country"), [("fr", "French"), ("de", "German")])
 def test_a_scanner_set_to_another_keyboard_is_found_out(keyboard: UinputKeyboard, layout: str, country: str) -> None:
-    scanner = open_scanner(f"{keyboard.url}?layouts=us,{layout}&expect={LOOKS}")
+    scanner = open_scanner(f"{keyboard.url}&layouts=us,{layout}&expect={LOOKS}")
     keyboard.scan(RECEIPT, layout)
     assert scanner.read(5.0) == RECEIPT
     assert scanner.health().state is State.DEGRADED
