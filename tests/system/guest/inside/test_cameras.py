@@ -95,7 +95,7 @@ def test_picamera2_is_closed_and_opened_again(library_rig: CameraRig) -> None:
     library_rig.camera.still(10)
     library_rig.camera.close()
     assert library_rig.camera.health().state is State.ABSENT
-    library_rig.camera.open()
+    assert eventually(lambda: contract.opens(library_rig))
     assert contract.shown(library_rig.camera.still(10)).size == SIZE
 
 
