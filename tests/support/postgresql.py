@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from mqtt_bridge.database import Database
+
 START_S = 30
 
 
@@ -72,6 +74,15 @@ class Server:
         """Stop and delete everything."""
         self.stop()
         shutil.rmtree(self.folder)
+
+
+def empty(url: str | Path) -> None:
+    """Give the database of ``url`` a fresh schema without tables."""
+    database = Database(url)
+    with database.write() as db:
+        db.exec_driver_sql("DROP SCHEMA public CASCADE")
+        db.exec_driver_sql("CREATE SCHEMA public")
+    database.close()
 
 
 @contextlib.contextmanager

@@ -13,7 +13,6 @@ import pytest
 
 from mqtt_bridge.cloud import losses
 from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
-from mqtt_bridge.database import Database
 from mqtt_bridge.protocol.codec import decode, encode
 from mqtt_bridge.protocol.messages import Ack, Content, OrderConfirmed, OrderRequested, Private, TicketFact
 from tests.mqtt_bridge.cloud.restored import Restored, heard
@@ -35,11 +34,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     where: str | Path = tmp_path / "cloud.db"
     if request.param == "postgresql":
         where = request.getfixturevalue("server")
-        database = Database(where)
-        with database.write() as db:
-            db.exec_driver_sql("DROP SCHEMA public CASCADE")
-            db.exec_driver_sql("CREATE SCHEMA public")
-        database.close()
+        postgresql.empty(where)
     opened = open_cloud(where)
     made = World(opened)
     apply_catalogue(opened, two_dates(), {}, START_MS)

@@ -21,7 +21,6 @@ from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.session_changes import cancel_session
 from mqtt_bridge.cloud.sql import SqlRows, SqlStore
 from mqtt_bridge.cloud.store import open_cloud, register_device
-from mqtt_bridge.database import Database
 from mqtt_bridge.protocol.messages import Ack, AllocationReturned
 from mqtt_bridge.protocol.stock import Totals
 from tests.mqtt_bridge.cloud.world import ORG, FakeDevice, World, import_into
@@ -45,11 +44,7 @@ def world(url: str) -> Iterator[World]:
 @contextmanager
 def made(url: str) -> Iterator[World]:
     """A fresh schema."""
-    database = Database(url)
-    with database.write() as db:
-        db.exec_driver_sql("DROP SCHEMA public CASCADE")
-        db.exec_driver_sql("CREATE SCHEMA public")
-    database.close()
+    postgresql.empty(url)
     opened = open_cloud(url)
     world = World(opened)
     import_into(world)

@@ -61,11 +61,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     where: str | Path = tmp_path / "cloud.db"
     if request.param == "postgresql":
         where = request.getfixturevalue("server")
-        database = Database(where)
-        with database.write() as db:
-            db.exec_driver_sql("DROP SCHEMA public CASCADE")
-            db.exec_driver_sql("CREATE SCHEMA public")
-        database.close()
+        postgresql.empty(where)
     opened = open_cloud(where)
     made = World(opened)
     import_into(made)

@@ -21,7 +21,6 @@ from mqtt_bridge.cloud.reconcile import Batch
 from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.sql import SqlStore
 from mqtt_bridge.cloud.store import open_cloud, register_device
-from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import tables as mailbox
 from mqtt_bridge.protocol.messages import Ack, CheckedIn, PaymentTaken
 from tests.mqtt_bridge.cloud import test_waitlist
@@ -40,11 +39,7 @@ def url() -> Iterator[str]:
 @pytest.fixture
 def world(url: str) -> Iterator[World]:
     """A fresh schema for every test."""
-    database = Database(url)
-    with database.write() as db:
-        db.exec_driver_sql("DROP SCHEMA public CASCADE")
-        db.exec_driver_sql("CREATE SCHEMA public")
-    database.close()
+    postgresql.empty(url)
     opened = open_cloud(url)
     made = World(opened)
     import_into(made)

@@ -16,7 +16,6 @@ from mqtt_bridge.cloud.session_changes import cancel_session
 from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.store import apply_catalogue
 from mqtt_bridge.cloud.work import Work
-from mqtt_bridge.database import Database
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import (
     AllocationReturned,
@@ -56,11 +55,7 @@ def town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Town]:
             yield made
         return
     url = request.getfixturevalue("url")
-    database = Database(url)
-    with database.write() as db:
-        db.exec_driver_sql("DROP SCHEMA public CASCADE")
-        db.exec_driver_sql("CREATE SCHEMA public")
-    database.close()
+    postgresql.empty(url)
     with town_in(url) as made:
         yield made
 

@@ -19,7 +19,6 @@ from mqtt_bridge.cloud.records import Asked, Line, Request
 from mqtt_bridge.cloud.service import Reconciler
 from mqtt_bridge.cloud.sql import SqlStore
 from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
-from mqtt_bridge.database import Database
 from mqtt_bridge.protocol.catalogue import Catalogue, Quota, TicketType
 from mqtt_bridge.protocol.messages import (
     AllocationReturned,
@@ -65,11 +64,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
         yield from made(tmp_path / "cloud.db")
         return
     url = request.getfixturevalue("server")
-    emptied = Database(url)
-    with emptied.write() as db:
-        db.exec_driver_sql("DROP SCHEMA public CASCADE")
-        db.exec_driver_sql("CREATE SCHEMA public")
-    emptied.close()
+    postgresql.empty(url)
     yield from made(url)
 
 
