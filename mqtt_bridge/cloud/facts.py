@@ -29,7 +29,7 @@ from mqtt_bridge.cloud.records import (
     Ticket,
 )
 from mqtt_bridge.cloud.routing import Fact, Sale
-from mqtt_bridge.cloud.scans import presence
+from mqtt_bridge.cloud.scans import contradict_ticket, presence
 from mqtt_bridge.cloud.work import Need, Work
 from mqtt_bridge.protocol import receipts
 from mqtt_bridge.protocol.codec import decode
@@ -52,7 +52,6 @@ from mqtt_bridge.protocol.messages import (
     TicketsVoided,
 )
 from mqtt_bridge.protocol.receipts import inc_hash
-from mqtt_bridge.protocol.remedies import Kind
 
 # An order known only from a signed receipt is named after its ticket until its issuer tells; doors do the same.
 RECEIPT_ONLY = "receipt-"
@@ -173,7 +172,7 @@ def _add_tickets(at: Telling, body: OrderConfirmed) -> None:
             continue
         if sold is not None:
             detail = f"in order {sold.order_id} and, by {at.device}, in order {body.order}"
-            _contradict(at, "ticket-twice", sold, detail)
+            contradict_ticket(at, "ticket-twice", sold, detail)
             continue
         inside, outside = presence(at.work, each.ticket)
         ticket = tickets.add(
@@ -271,11 +270,6 @@ def _device_closed(at: Telling, body: DeviceClosed) -> None:
 
 def _as_told(key: Key) -> DeviceKey:
     return DeviceKey(device=key.device, venue="", door=False, kid=key.kid, public=key.public, revoked=key.revoked)
-
-
-def _contradict(at: Telling, kind: Kind, ticket: Ticket, detail: str) -> None:
-    where = {"order": ticket.order_id, "event_session": ticket.event_session}
-    contradict(at.work, kind, ticket.id, detail, at.wall_ms, tickets=[ticket.id], **where)
 
 
 def _needs_of_a_payment(_work: Work, body: PaymentTaken) -> Iterator[list[Need]]:
@@ -380,7 +374,9 @@ def _order_cancelled(at: Telling, body: OrderCancelled) -> None:
     for ticket in tickets.where("order_id", body.order):
         if ticket.id in cancelled:
             if ticket.check_in is not None:
-                _contradict(at, "cancelled-and-admitted", ticket, f"{at.device} cancelled a ticket that was admitted")
+                contradict_ticket(
+                    at, "cancelled-and-admitted", ticket, f"{at.device} cancelled a ticket that was admitted"
+                )
             if ticket.state != "cancelled":
                 gone = tickets.change(ticket, state="cancelled")
                 at.counts.waiting |= ticket_cancelled(at.work, issuer, gone, certain=False)

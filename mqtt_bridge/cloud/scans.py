@@ -83,10 +83,10 @@ def _on_checked_in(at: Telling, body: CheckedIn) -> None:
         return
     if ticket.check_in is not None and (body.after is None or body.after != ticket.exit):
         detail = f"check-ins {ticket.check_in} and, by {at.device}, {body.check_in}"
-        _contradict(at, "admitted-twice", ticket, detail)
+        contradict_ticket(at, "admitted-twice", ticket, detail)
         return
     if ticket.state == "cancelled":
-        _contradict(at, "cancelled-and-admitted", ticket, f"{at.device} admitted a cancelled ticket")
+        contradict_ticket(at, "cancelled-and-admitted", ticket, f"{at.device} admitted a cancelled ticket")
     at.work.of(Ticket).change(ticket, check_in=body.check_in, exit=None)
 
 
@@ -135,6 +135,7 @@ def _note(at: Telling, body: Scan) -> Ticket | None:
     return None if body.ticket is None else at.work.of(Ticket).get(body.ticket)
 
 
-def _contradict(at: Telling, kind: Kind, ticket: Ticket, detail: str) -> None:
+def contradict_ticket(at: Telling, kind: Kind, ticket: Ticket, detail: str) -> None:
+    """List what contradicts a ticket's row, with the order and the session it belongs to."""
     where = {"order": ticket.order_id, "event_session": ticket.event_session}
     contradict(at.work, kind, ticket.id, detail, at.wall_ms, tickets=[ticket.id], **where)
