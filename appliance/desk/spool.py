@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -75,7 +76,7 @@ class PrintPump:
         """
         for job in broken:
             if job.printer == self._name:
-                own = self._box.look(lambda unit, job=job: stationery_for(unit, job))  # type: ignore[misc]
+                own = self._box.look(partial(stationery_for, job=job))
                 with contextlib.suppress(Exception):
                     self._printer.broke_off(len(self._laid_out(job, own)))
 

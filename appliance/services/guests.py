@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from appliance.domain import guestlist
 from appliance.domain.clock import MINUTE_MS
@@ -77,7 +78,7 @@ def add(box: Box, event_session: str, text: str, default: str, staff: str, *, on
     tickets = 0
     for start in range(0, len(held), AT_ONCE):
         part = held[start : start + AT_ONCE]
-        tickets += box.run(lambda unit, part=part: sum(_sell(unit, each, staff, event_session) for each in part))  # type: ignore[misc]
+        tickets += box.run(partial(_sell_all, part=part, staff=staff, event_session=event_session))
     added = GuestsAdded(len(held), tickets, tuple(left_out))
     box.run(lambda unit: unit.audit(staff, "guest_list", event_session, f"{len(held)} guests {tickets} tickets"))
     return added
@@ -139,6 +140,10 @@ def _hold(unit: Unit, at: EventSession, due: _Due, staff: str) -> str:
     holds.add(unit.db, row, [line], {line.quota: shelf.epoch})
     allocations.put(unit.db, shelf.hold(line.quantity))
     return hold
+
+
+def _sell_all(unit: Unit, part: Sequence[_Held], staff: str, event_session: str) -> int:
+    return sum(_sell(unit, each, staff, event_session) for each in part)
 
 
 def _sell(unit: Unit, held: _Held, staff: str, event_session: str) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from appliance.domain.errors import LimitReached
@@ -90,7 +91,7 @@ def _printing(real: Box, copy: Box) -> Callable[[str], None]:
             return
         waiting = copy.run(_take_jobs)
         for job in waiting:
-            real.run(lambda unit, job=job: _print(unit, job))  # type: ignore[misc]
+            real.run(partial(_print, job=job))
 
     return wake
 
