@@ -37,10 +37,10 @@ def cancel(unit: Unit, order_id: str, by: str = "guest") -> OrderView:
     """Cancel an order; ``by`` is "guest", a badge, or what else decided it.
 
     Raises ``AlreadyAdmitted`` if somebody came in on it, ``Invalid`` if this device may not decide.
-    Cancelling twice changes nothing.
+    An order that is over already, cancelled or refused, stays as it is.
     """
     row = _order_row(unit, order_id)
-    if row.status in {"cancelled", "cancel_pending"}:
+    if row.status in {"cancelled", "cancel_pending", "refused"}:
         return show.order_view(unit, order_id)
     tickets = [each for each in orders.tickets(unit.db, order_id) if not each.voided]
     if any(each.checked_in_by for each in tickets):

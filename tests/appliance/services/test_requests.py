@@ -326,6 +326,16 @@ def test_a_refusal_says_why_and_is_final(cut_off, reason):
     assert state(cut_off, ADULT)[:2] == ("on_sale", 2)
 
 
+def test_cancelling_what_was_refused_changes_nothing(cut_off):
+    """The page may still have shown the button when the cloud's no arrived."""
+    order = ask(cut_off, (ADULT, 3))
+    hear(cut_off, OrderRefused(order.id, "sold_out"))
+    before = totals(cut_off)
+    after = cut_off.run(lambda unit: booking.cancel(unit, order.id))
+    assert (after.status, after.refusal) == ("refused", "sold_out")
+    assert totals(cut_off) == before
+
+
 def test_a_confirmed_order_is_not_refused_any_more(cut_off):
     order = ask(cut_off, (ADULT, 3))
     hear(cut_off, answer(cut_off, order))
