@@ -8,8 +8,9 @@ from __future__ import annotations
 from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from appliance.domain.errors import Invalid, LimitReached, NotFound, Refusal, SaleClosed
+from appliance.domain.errors import Invalid, LimitReached, Refusal, SaleClosed
 from appliance.portal import forms
+from appliance.portal.page_tokens import opened
 from appliance.services import idempotency, waitlist
 from appliance.services.box import Unit
 from appliance.services.views import EntryView
@@ -71,7 +72,7 @@ def _refused(refusal: Refusal) -> AnyResponse:
 @blueprint.get("/waitlist/<token>", endpoint="entry")
 def show(token: str) -> AnyResponse:
     """A place in line: waiting, offered, over, or the way to the tickets it became."""
-    entry = _opened(token)
+    entry = opened("waitlist", token)
 
     def query(unit: Unit) -> tuple[EntryView, float]:
         return waitlist.look(unit, entry), unit.catalogue.limits.offer_minutes
@@ -113,16 +114,9 @@ def _over(found: EntryView) -> tuple[str, str]:
 def leave(token: str) -> AnyResponse:
     """Leave the line, or give the offer back."""
     csrf.require_own_origin()
-    entry = _opened(token)
+    entry = opened("waitlist", token)
     try:
         site().box.run(lambda unit: waitlist.leave(unit, entry))
     except Invalid:
         pass  # it has become an order meanwhile: the page leads there
     return redirect(url_for("waiting.entry", token=token), SEE_OTHER)
-
-
-def _opened(token: str) -> str:
-    found = site().tokens.open("waitlist", token)
-    if found is None:
-        raise NotFound("This link is not one of ours, or was cut off. Use the whole address.")
-    return found

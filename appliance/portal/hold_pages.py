@@ -1,0 +1,195 @@
+"""Holds on pages: place one, look at it, confirm it or give it back; every write is POST, then 303, then GET."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from appliance.domain.client import Client
+from appliance.domain.errors import HoldExpired, Invalid, LimitReached, Refusal, SaleClosed, SoldOut, SoldOutHere
+from appliance.portal import forms, sms_pages
+from appliance.portal.browse_pages import event_page, form_fields, ways_back
+from appliance.portal.page_tokens import opened
+from appliance.portal.waiting_pages import url_of
+from appliance.services import asking, booking, idempotency, sms
+from appliance.services.box import Unit
+from appliance.services.views import HoldView, OrderView
+from appliance.web import clients, csrf
+from appliance.web.site import site
+from appliance.web.texts import _
+from mqtt_bridge.protocol.ids import shown
+
+SEE_OTHER = 303
+
+
+def place_hold() -> AnyResponse:
+    """Hold what the form says; sent twice, it leads to the same hold."""
+    guest = clients.identify(site(), request.form.get(clients.FIELD))
+    csrf.check(site(), guest.client.id)
+    try:
+        chosen = forms.items(request.form)
+        fingerprint = forms.fingerprint(chosen)
+        key = forms.key(request.form, fingerprint)
+
+        def use_case(unit: Unit) -> tuple[int, bytes, bool]:
+            def hold() -> tuple[int, bytes]:
+                return 201, booking.place_hold(unit, guest.client, chosen).id.encode()
+
+            return idempotency.once(unit, f"form:{guest.client.id}", key, fingerprint, hold)
+
+        _status, hold_id, _replayed = asking.run(site().box, use_case)
+    except (Invalid, SaleClosed, SoldOut, SoldOutHere) as refusal:
+        return _refused_hold(_slug(), refusal)
+    except LimitReached:
+        g.ways = _ways_to_holds(guest.client) + ways_back(_slug())
+        raise
+    return redirect(url_for("attendee.hold", token=site().tokens.mint("hold", hold_id.decode())), SEE_OTHER)
+
+
+def _slug() -> str | None:
+    """Return the event a form was about: what it says, else what its first ticket type belongs to."""
+    given = request.form.get("event")
+    wanted = [name.removeprefix(forms.QUANTITY) for name in request.form if name.startswith(forms.QUANTITY)]
+
+    def query(unit: Unit) -> str | None:
+        if given in unit.catalogue.event:
+            return given
+        return next(
+            (unit.catalogue.ticket_type[each][0].slug for each in wanted if each in unit.catalogue.ticket_type), None
+        )
+
+    return site().box.look(query)
+
+
+def _ways_to_holds(client: Client) -> tuple[tuple[str, str], ...]:
+    """Return links to what a phone holds already: it cannot hold more before it finished or gave back one of these."""
+    found = site().box.look(lambda unit: booking.open_holds(unit, client))
+    words = [_("Your held tickets: %(code)s", code=shown(each.code)) for each in found]
+    tokens = [site().tokens.mint("hold", each.id) for each in found]
+    return tuple((url_for("attendee.hold", token=token), label) for token, label in zip(tokens, words, strict=True))
+
+
+def _refused_hold(slug: str | None, refusal: Refusal) -> Response:
+    """Show the event as it is now, with what went wrong above the form, or the state that says it all."""
+    if slug is None:
+        raise refusal
+    wanted = [
+        name.removeprefix(forms.QUANTITY)
+        for name, value in request.form.items()
+        if name.startswith(forms.QUANTITY) and value != "0"
+    ]
+
+    def session_of(unit: Unit) -> str | None:
+        return next(
+            (unit.catalogue.ticket_type[each][1].id for each in wanted if each in unit.catalogue.ticket_type), None
+        )
+
+    page = event_page(slug, site().box.look(session_of), _hold_notice(refusal))
+    return make_response(page, refusal.status)
+
+
+def _hold_notice(refusal: Refusal) -> str:
+    if isinstance(refusal, SoldOutHere):
+        return _(
+            "So many are not left at this box office. Other venues may still have some. Choose fewer, or try again soon."
+        )
+    if isinstance(refusal, SoldOut):
+        return _("So many are not left. Choose fewer, or try again soon.")
+    if isinstance(refusal, SaleClosed):
+        return _("Some of these tickets are not on sale now.")
+    fields = {"items": _("Choose at least one ticket."), "quantity": _("Choose a number of tickets.")}
+    return fields.get(str(refusal.facts.get("field")), _("Reload this page and try again."))
+
+
+def show_hold(token: str) -> AnyResponse:
+    """A hold: running, over, given back, or the way to the tickets it became."""
+    found = site().box.look(lambda unit: booking.find_hold(unit, opened("hold", token)))
+    return _hold_page(found, token)
+
+
+def _hold_page(found: HoldView, token: str, notice: str = "", status: int = 200) -> AnyResponse:
+    if found.order is not None:
+        return redirect(url_for("attendee.order", token=site().tokens.mint("order-manage", found.order)), SEE_OTHER)
+    if found.state != "open" and found.entry is not None:
+        return redirect(url_of(found.entry), SEE_OTHER)
+    if found.state != "open":
+        return make_response(_hold_over(found, notice), status)
+    page = render_template(
+        "attendee/hold.html",
+        hold=found,
+        token=token,
+        zone=found.items[0].at.timezone,
+        minutes=max(1, round(found.expires_in_ms / 60_000)),
+        notice=notice,
+        name=request.form.get("name", "")[:200],
+        contact=request.form.get("contact", "")[:200],
+        texts=not found.requested and site().box.look(sms.offered),
+        wants_text=request.form.get("sms") == "yes",
+    )
+    return make_response(page, status)
+
+
+def _hold_over(found: HoldView, words: str) -> str:
+    if found.requested:
+        title, why = _("Your request was not sent"), _("Nobody looks for tickets for you. Changed your mind?")
+    elif found.state == "released":
+        title, why = _("You gave these tickets back"), _("They are on sale again. Changed your mind?")
+    else:
+        title, why = _("Your time is up"), _("The tickets went back on sale. There may still be some.")
+    return render_template("attendee/hold_over.html", hold=found, title=title, words=words or why, **form_fields())
+
+
+def confirm(token: str) -> AnyResponse:
+    """Turn a hold into tickets; sent twice, it leads to the same tickets."""
+    csrf.require_own_origin()
+    hold_id = opened("hold", token)
+    g.ways = ((url_for("attendee.hold", token=token), _("Back")), *ways_back(None))
+    name, contact = request.form.get("name", ""), request.form.get("contact", "")
+
+    def use_case(unit: Unit) -> OrderView:
+        order = booking.confirm(unit, hold_id, name=name, contact=contact)
+        sms_pages.ask_along(unit, order, number)
+        return order
+
+    try:
+        number = sms_pages.number_in(contact)
+        order = asking.run(site().box, use_case)
+    except Invalid as refusal:
+        found = site().box.look(lambda unit: booking.find_hold(unit, hold_id))
+        return _hold_page(found, token, _field_notice(refusal), refusal.status)
+    except HoldExpired:
+        # A waitlist offer whose time is over leads to its place in line, which says so; a hold given back, to itself.
+        return redirect(url_for("attendee.hold", token=token), SEE_OTHER)
+    except (SoldOut, SoldOutHere) as refusal:
+        found = site().box.look(lambda unit: booking.find_hold(unit, hold_id))
+        gone = _("Your time was up, and meanwhile others took the tickets. Try again soon, or choose others.")
+        return _hold_page(found, token, gone, refusal.status)
+    return redirect(url_for("attendee.order", token=site().tokens.mint("order-manage", order.id)), SEE_OTHER)
+
+
+def _field_notice(refusal: Invalid) -> str:
+    fields = {
+        "name": _("This name is too long or contains characters that cannot be shown."),
+        "sms": _("For a text message, write your phone number above; or untick it."),
+        "contact": _("This phone number or e-mail is too long or contains characters that cannot be shown."),
+    }
+    return fields.get(str(refusal.facts.get("field")), _("These tickets are not sold any more. Choose others."))
+
+
+def release(token: str) -> AnyResponse:
+    """Give a hold back."""
+    csrf.require_own_origin()
+    hold_id = opened("hold", token)
+    try:
+        site().box.run(lambda unit: booking.release_hold(unit, hold_id))
+    except Invalid:
+        pass  # it has become an order meanwhile: the hold's page leads there
+    return redirect(url_for("attendee.hold", token=token), SEE_OTHER)
+
+
+def register(blueprint: Blueprint) -> None:
+    """Serve these pages."""
+    blueprint.post("/holds", endpoint="place_hold")(place_hold)
+    blueprint.get("/holds/<token>", endpoint="hold")(show_hold)
+    blueprint.post("/holds/<token>/confirm", endpoint="confirm")(confirm)
+    blueprint.post("/holds/<token>/release", endpoint="release")(release)
