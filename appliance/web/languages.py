@@ -6,7 +6,6 @@ compiled in memory when the process starts, so no build step can be forgotten.
 
 from __future__ import annotations
 
-import gettext
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
 from werkzeug.datastructures import LanguageAccept
 
 TRANSLATIONS = Path(__file__).parent / "translations"
@@ -25,7 +25,7 @@ class Language:
 
     code: str
     name: str
-    texts: gettext.NullTranslations
+    texts: NullTranslations
     locale: Locale
 
     @property
@@ -34,21 +34,21 @@ class Language:
         return self.locale.text_direction
 
 
-def load(path: Path) -> gettext.GNUTranslations:
+def load(path: Path) -> Translations:
     """Return the texts of a ``.po`` file."""
     compiled = BytesIO()
     with path.open("rb") as source:
         write_mo(compiled, read_po(source))
     compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    return Translations(compiled)
 
 
-def _language(code: str, locale: str, texts: gettext.NullTranslations) -> Language:
+def _language(code: str, locale: str, texts: NullTranslations) -> Language:
     return Language(code, Locale.parse(code).get_display_name() or code, texts, Locale.parse(locale))
 
 
 # en_GB, not en: dates with the day first and a 24-hour clock are read alike by every English-speaking guest.
-ENGLISH = _language("en", "en_GB", gettext.NullTranslations())
+ENGLISH = _language("en", "en_GB", NullTranslations())
 LANGUAGES: dict[str, Language] = {
     "en": ENGLISH,
     **{path.stem: _language(path.stem, path.stem, load(path)) for path in sorted(TRANSLATIONS.glob("*.po"))},

@@ -28,7 +28,7 @@ def install(app: Flask) -> None:
     env = app.jinja_env
     env.undefined = StrictUndefined
     env.loader = ChoiceLoader([*([env.loader] if env.loader else []), FileSystemLoader(TEMPLATES)])
-    _install_texts(env)
+    texts.install(app)
     env.globals.update(
         static=static_url,
         languages=LANGUAGES,
@@ -39,15 +39,6 @@ def install(app: Flask) -> None:
     env.filters.update(_filters())
     app.add_url_rule("/static/<hashed>", "web_static", static_files.send)
     app.url_defaults(_carry_language)
-
-
-def _install_texts(env: Any) -> None:
-    """Let templates say ``_('text')`` (jinja2.ext.i18n adds the method used here to the environment)."""
-    env.install_gettext_callables(
-        lambda text: texts.language().texts.gettext(text),
-        lambda one, many, n: texts.language().texts.ngettext(one, many, n),
-        newstyle=True,
-    )
 
 
 def _local(format: Callable[[Any, Any, Language], R]) -> Callable[[Any, Any], R]:
