@@ -94,6 +94,7 @@ def portal_app(settings: Settings) -> Flask:
         data=settings.device.data,
         leases_file=Path(settings.portal.leases_file) if settings.portal.leases_file else None,
         public_url=settings.portal.public_url,
+        secure_url=settings.portal.secure_url,
         behind_proxy=settings.portal.behind_proxy,
         metrics_from=settings.portal.metrics_from,
         # However it is set: the other half of the threads is for everybody else.

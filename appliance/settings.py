@@ -197,6 +197,11 @@ class PortalSettings:
         ("127.0.0.1", "::1"), _addresses, "Addresses that may read /metrics, joined by commas."
     )
     public_url: str = _setting("", _web_or_empty, "Address people type; default: the one they called.")
+    secure_url: str = _setting(
+        "",
+        _web_or_empty,
+        "This portal's own address over HTTPS, e.g. `https://hall.example.org`; there pages have scripts. Empty: none.",
+    )
     staff_bind: str = _setting(
         "127.0.0.1:8081",
         _address,

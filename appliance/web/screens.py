@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from flask import Flask, request, url_for
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
-from appliance.web import formats, qr, static_files, texts
+from appliance.web import formats, qr, static_files, texts, tiers
 from appliance.web.countdown import countdown
 from appliance.web.languages import LANGUAGES, Language
 from mqtt_bridge.protocol.ids import shown
@@ -34,6 +34,9 @@ def install(app: Flask) -> None:
         languages=LANGUAGES,
         language=texts.language,
         language_url=language_url,
+        upgraded=tiers.upgraded,
+        secure_url=tiers.secure_url,
+        needed=needed_urls,
         tile=_local(formats.tile),
     )
     env.filters.update(_filters())
@@ -68,6 +71,11 @@ def _filters() -> dict[str, Callable[..., Any]]:
 def static_url(name: str) -> str:
     """Return the URL of a file of the design system, with its hash."""
     return url_for("web_static", hashed=static_files.files()[name].name)
+
+
+def needed_urls(name: str) -> list[str]:
+    """Return the URLs of a script and of what it imports, itself first, so that a page can ask for all of them at once."""
+    return [url_for("web_static", hashed=each) for each in static_files.needed(name)]
 
 
 def language_url(code: str) -> str:

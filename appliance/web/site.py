@@ -22,7 +22,8 @@ class WebSettings:
     """Settings of the portal.
 
     ``data`` holds the key of the signed tokens. ``leases_file`` is dnsmasq's, None where there is no hotspot.
-    ``public_url`` is what phones are sent to, empty for the address they asked. ``behind_proxy`` says that exactly one proxy
+    ``public_url`` is what phones are sent to, empty for the address they asked. ``secure_url`` is the
+    same site over HTTPS, where pages have scripts; empty where there is none. ``behind_proxy`` says that exactly one proxy
     in front sets X-Forwarded-*. ``metrics_from`` are the addresses that may read /metrics without signing in.
     ``lane`` names this place of sale on check-ins. ``streams`` is how many staff screens may be kept fresh at once in a process.
     """
@@ -30,6 +31,7 @@ class WebSettings:
     data: Path
     leases_file: Path | None = None
     public_url: str = ""
+    secure_url: str = ""
     behind_proxy: bool = False
     metrics_from: tuple[str, ...] = LOOPBACK
     lane: str = "portal"

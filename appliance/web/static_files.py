@@ -1,9 +1,14 @@
-"""Files that never change under their name: the name carries a hash of the content, so browsers keep them a year."""
+"""Files that never change under their name: the name carries a hash of the content, so browsers keep them a year.
+
+A script or manifest names another file as ``./its-name``. That is replaced by the name with its hash when the process reads it, so a
+hash stands for everything below it, and there is no build step that could be forgotten.
+"""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +18,15 @@ from flask import Response, request
 from appliance.domain.errors import NotFound
 
 FOLDER = Path(__file__).parent / "static"
-_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
+_NAMED = re.compile(rb'"\./([a-z0-9_.-]+\.(?:js|png|svg))"')
+_NAMING = {".js", ".webmanifest"}
 
 
 @dataclass(frozen=True)
@@ -26,8 +39,11 @@ class StaticFile:
     zipped: bytes
 
 
+@cache
 def _load(path: Path) -> StaticFile:
     body = path.read_bytes()
+    if path.suffix in _NAMING:
+        body = _NAMED.sub(lambda found: f'"./{_load(path.with_name(found[1].decode())).name}"'.encode(), body)
     digest = hashlib.sha256(body).hexdigest()[:12]
     return StaticFile(f"{path.stem}.{digest}{path.suffix}", _TYPES[path.suffix], body, gzip.compress(body, 9, mtime=0))
 
@@ -36,6 +52,18 @@ def _load(path: Path) -> StaticFile:
 def files() -> dict[str, StaticFile]:
     """Every file by its plain name; read once per process."""
     return {path.name: _load(path) for path in sorted(FOLDER.iterdir()) if path.suffix in _TYPES}
+
+
+def needed(name: str) -> tuple[str, ...]:
+    """Return the hashed names of ``name`` and of all the files it names, itself first."""
+    known = {each.name: each for each in files().values()}
+    found, todo = [], [files()[name].name]
+    while todo:
+        here = todo.pop()
+        if here not in found:
+            found.append(here)
+            todo += [each[1].decode() for each in _NAMED.finditer(known[here].body)]
+    return tuple(found)
 
 
 def send(hashed: str) -> Response:
@@ -47,7 +75,7 @@ def send(hashed: str) -> Response:
 
 
 def _answer(file: StaticFile) -> Response:
-    zipped = request.accept_encodings.quality("gzip") > 0
+    zipped = len(file.zipped) < len(file.body) and request.accept_encodings.quality("gzip") > 0
     answer = Response(file.zipped if zipped else file.body, content_type=file.media_type)
     if zipped:
         answer.headers["Content-Encoding"] = "gzip"
