@@ -50,7 +50,9 @@ def create_app(
     """
     app = Flask("marquee-console", static_folder=None, template_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=bodies.LARGEST_BODY, MAX_FORM_MEMORY_SIZE=bodies.LARGEST_BODY)
-    Console(database, Tokens.from_file(data / KEY_FILE), clock, metrics_from, fleet_log).install(app)
+    Console(
+        database, Tokens.from_file(data / KEY_FILE, lambda until_ms: clock() > until_ms), clock, metrics_from, fleet_log
+    ).install(app)
     screens.install(app)
     app.jinja_env.loader = ChoiceLoader([FileSystemLoader(TEMPLATES), FileSystemLoader(screens.TEMPLATES)])
     shown.install(app)

@@ -43,6 +43,20 @@ def add_commands(add: Add) -> None:
     command.add_argument("--device", action="store_true", help="this device's database instead of the cloud's")
     command.add_argument("--from-log", action="store_true", help="there is no backup: begin with the list of devices")
     _add_yes(command)
+    command = add(
+        "rotate-web-key",
+        "Seal pages' addresses with a fresh key; old links work on for a while.",
+        _run("rotate_web_key"),
+    )
+    command.add_argument(
+        "--overlap-days",
+        metavar="N",
+        type=int,
+        default=30,
+        help="how long old links go on working; default: %(default)s",
+    )
+    command.add_argument("--now", action="store_true", help="old links end at once: others may have the key")
+    _add_yes(command)
     command = add("confirm-restore", "Grant again after a restore, once every device was heard.", _run("confirm"))
     _add_yes(command)
 

@@ -7,13 +7,18 @@ import secrets
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import cast
 
 from appliance.bootstrap import cloud_database, cloud_key, cloud_url, device_key, fleet_log, require_device, wall_ms
+from appliance.domain.clock import DAY_MS
 from appliance.errands.card import CardUnreadable, read_card
 from appliance.services.box import Identity
+from appliance.services.clock import Mode, system_clock
 from appliance.services.startup import WrongDatabase, forget_since
 from appliance.settings import Settings
 from appliance.store.engine import open_database
+from appliance.web import keyring
+from appliance.web.site import KEY_FILE
 from mqtt_bridge import copies
 from mqtt_bridge.cloud import losses, recovering, store
 from mqtt_bridge.cloud.badges import BadgeRefused, issue_badge, issued_badges, revoke_badge
@@ -26,6 +31,7 @@ from mqtt_bridge.database import Database
 from mqtt_bridge.protocol.badges import SERIAL_BYTES
 
 WHO = "operator"
+LONGEST_OVERLAP_DAYS = 366
 REFUSALS = (
     BadgeRefused,
     SealRefused,
@@ -190,6 +196,27 @@ def _check_own(file: Path, settings: Settings) -> None:
     card = read_card(file)
     if card.device != settings.device.name:
         raise WrongDatabase(f"{file} is a backup of {card.device!r}, and this is {settings.device.name!r}")
+
+
+def rotate_web_key(given: argparse.Namespace, settings: Settings) -> int:
+    """Put a fresh key before the one that seals the addresses of pages; processes that run notice by themselves."""
+    path, now = settings.device.data / KEY_FILE, system_clock(cast(Mode, settings.clock.mode))()
+    if given.now:
+        if not agreed(given, ("Every address of a hold, ticket or waitlist place that was given out stops working.",)):
+            return 1
+        keyring.rotate(path, now_ms=now.wall_ms, until_ms=None)
+        print("old links end now; tickets stay valid, and guests find theirs with their codes at /my or at the desk")
+        return 0
+    if not 1 <= given.overlap_days <= LONGEST_OVERLAP_DAYS:
+        print(f"rotate-web-key: --overlap-days is 1 to {LONGEST_OVERLAP_DAYS}; --now ends old links", file=sys.stderr)
+        return 2
+    if not now.trusted:
+        print("rotate-web-key: this clock is not trusted, so no overlap can end by it; set it first", file=sys.stderr)
+        return 1
+    until_ms = now.wall_ms + given.overlap_days * DAY_MS
+    ring = keyring.rotate(path, now_ms=now.wall_ms, until_ms=until_ms)
+    print(f"old links work for {given.overlap_days} more days; {len(ring.older)} old keys are kept")
+    return 0
 
 
 def confirm(given: argparse.Namespace, settings: Settings) -> int:

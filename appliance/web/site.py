@@ -14,6 +14,7 @@ from appliance.web.leases import Leases
 from appliance.web.tokens import Tokens
 
 _EXTENSION = "marquee.site"
+KEY_FILE = "web.key"
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -50,7 +51,12 @@ class Site:
 
 def install(app: Flask, box: Box, settings: WebSettings) -> Site:
     """Make ``site()`` work inside ``app``."""
-    tokens = Tokens.from_file(settings.data / "web.key")
+
+    def over(until_ms: int) -> bool:
+        now = box.clock()
+        return now.trusted and now.wall_ms > until_ms
+
+    tokens = Tokens.from_file(settings.data / KEY_FILE, over)
     made = Site(box, settings, tokens, Leases(settings.leases_file))
     app.extensions[_EXTENSION] = made
     return made

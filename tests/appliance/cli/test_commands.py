@@ -9,6 +9,7 @@ import pytest
 
 from appliance import cli
 from appliance.demo.town import EXAMPLE
+from appliance.web.tokens import Tokens
 from mqtt_bridge.cloud import store
 from mqtt_bridge.database import Database
 from tests.support.logging import kept_logging
@@ -162,3 +163,22 @@ def test_a_date_is_cancelled_moved_and_restored_by_command(
     assert "write it like" in capsys.readouterr().err
     with rows(tmp_path).read() as db:
         assert store.current_catalogue(db).events[0] == event
+
+
+def test_the_key_of_page_tokens_is_rotated_with_an_overlap_only_by_a_clock_that_can_end_it(
+    config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data" / "web.key"
+    monkeypatch.setenv("MARQUEE_CLOCK_MODE", "untrusted")
+    assert cli.main(["--config", config, "rotate-web-key"]) == 1
+    assert "clock is not trusted" in capsys.readouterr().err
+    assert not path.exists()
+    monkeypatch.setenv("MARQUEE_CLOCK_MODE", "trusted")
+    link = Tokens.from_file(path).mint("hold", "x")
+    assert cli.main(["--config", config, "rotate-web-key", "--overlap-days", "7"]) == 0
+    assert "7 more days" in capsys.readouterr().out
+    assert Tokens.from_file(path).open("hold", link) == "x"
+    assert cli.main(["--config", config, "rotate-web-key", "--now"]) == 1
+    assert Tokens.from_file(path).open("hold", link) == "x"
+    assert cli.main(["--config", config, "rotate-web-key", "--now", "--yes"]) == 0
+    assert Tokens.from_file(path).open("hold", link) is None

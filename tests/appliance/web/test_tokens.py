@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.web import keyring
 from appliance.web.tokens import KEY_BYTES, Tokens
 
 TOKENS = Tokens(bytes(range(KEY_BYTES)))
@@ -64,3 +65,56 @@ def test_a_damaged_key_file_is_named_instead_of_used(tmp_path: Path) -> None:
     path.write_bytes(b"short")
     with pytest.raises(ValueError, match=r"web\.key"):
         Tokens.from_file(path)
+
+
+def rotated(path: Path, *, until_ms: int | None, now_ms: int = 0) -> None:
+    keyring.rotate(path, now_ms=now_ms, until_ms=until_ms)
+
+
+def test_after_a_rotation_old_links_open_until_their_overlap_ends_and_new_ones_are_other_links(tmp_path: Path) -> None:
+    path, clock = tmp_path / "web.key", [100]
+    tokens = Tokens.from_file(path, lambda until_ms: clock[0] > until_ms)
+    old = tokens.mint("hold", "x")
+    rotated(path, until_ms=200)
+    assert tokens.open("hold", old) == "x"
+    assert tokens.mint("hold", "x") != old
+    assert tokens.open("order-manage", old) is None
+    clock[0] = 201
+    assert tokens.open("hold", old) is None
+    assert tokens.open("hold", tokens.mint("hold", "x")) == "x"
+
+
+def test_phones_stay_who_they_are_over_a_rotation_but_not_when_the_key_leaked(tmp_path: Path) -> None:
+    path = tmp_path / "web.key"
+    tokens = Tokens.from_file(path)
+    name, link = tokens.name("lease", "aa:bb"), tokens.mint("client", "x")
+    rotated(path, until_ms=200)
+    assert tokens.name("lease", "aa:bb") == name
+    rotated(path, until_ms=None)
+    assert tokens.name("lease", "aa:bb") != name
+    assert tokens.open("client", link) is None
+
+
+def test_rotating_again_keeps_those_whose_overlap_goes_on_and_at_most_four(tmp_path: Path) -> None:
+    path = tmp_path / "web.key"
+    tokens, links = Tokens.from_file(path), []
+    for turn in range(7):
+        links.append(tokens.mint("hold", "x"))
+        rotated(path, until_ms=1000 + turn, now_ms=turn)
+    assert [tokens.open("hold", each) == "x" for each in links] == [False] * 3 + [True] * 4
+    rotated(path, until_ms=9999, now_ms=1006)
+    assert len(keyring.load(path).older) == 1
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["web.key"]
+
+
+def test_a_key_file_that_is_lost_or_cut_while_pages_are_served_changes_nothing_until_the_next_start(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "web.key"
+    tokens = Tokens.from_file(path)
+    link = tokens.mint("hold", "x")
+    path.write_bytes(b"cut")
+    assert tokens.open("hold", link) == "x"
+    path.unlink()
+    assert tokens.open("hold", link) == "x"
