@@ -42,7 +42,7 @@ from mqtt_bridge.cloud.records import (
     Quota,
     outage_columns,
 )
-from mqtt_bridge.cloud.restoring import forgotten_life, hear_again, lost_epoch, remember
+from mqtt_bridge.cloud.restoring import forgotten_life, hear_again, lost_epoch, named_by_status, remember
 from mqtt_bridge.cloud.retelling import retell
 from mqtt_bridge.cloud.routing import is_fact
 from mqtt_bridge.cloud.rows import Lock, Rows
@@ -187,20 +187,23 @@ class Batch:
         if status == "sealed":
             detail = "a sealed device is back: it is told to stop, and what it says is read as evidence"
             self._alarm("sealed", device.name, detail, None)
-        introduced = hello.inc in lives(self.work, device.name)
-        if hello.inc != device.inc and introduced:
-            detail = f"a copy in the earlier incarnation {hello.inc} is running; {_ONE_TOO_MANY}"
-            self._alarm("old-life", device.name, detail, None)
-            return
+        known = lives(self.work, device.name)
+        introduced = hello.inc in known
+        if introduced and hello.inc != device.inc:
+            if not named_by_status(self.work, device) or known[hello.inc] != device.epoch:
+                detail = f"a copy in the earlier incarnation {hello.inc} is running; {_ONE_TOO_MANY}"
+                self._alarm("old-life", device.name, detail, None)
+                return
+            device = self.work.of(Device).change(device, inc=hello.inc)
         if not introduced:
             if hello.began == "went_back":
                 detail = f"remembered less of {device.inc} than arrived here: an old copy of its card, now {hello.inc}"
                 self._alarm("went-back", f"{device.name} {device.inc}", detail, None)
-            known = device.inc is not None
+            followed = device.inc is not None
             device = begin_life(
                 self.work, device, hello.inc, self.cloud, self.wall_ms, epoch=lost_epoch(self.cloud, hello)
             )
-            if known and status == "live":
+            if followed and status == "live":
                 retell(self.work, self.catalogue, device.name)
                 self.outcome.addressees.add(device.name)
             log.info("device.life", device=device.name, inc=hello.inc, epoch=device.epoch)

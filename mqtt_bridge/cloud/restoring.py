@@ -146,10 +146,22 @@ def lost_epoch(cloud: Cloud, hello: Hello) -> int:
 def forgotten_life(work: Work, device: Device, inc: str) -> Device:
     """Name the life of a device that goes on talking as if nothing had happened, so that a state makes it say hello.
 
-    Until then the life is not introduced, and that state grants nothing.
+    Until then the life is not introduced, and that state grants nothing. A device that was heard since says hello by itself when
+    it begins another life, until it is answered: a state that named it earlier would pass for the answer.
     """
-    known = work.of(Life).get(device.name, inc) is not None
-    return device if known else work.of(Device).change(device, inc=inc, told_to_stop=None)
+    if not _unheard(work, device) or work.of(Life).get(device.name, inc) is not None:
+        return device
+    return work.of(Device).change(device, inc=inc, told_to_stop=None)
+
+
+def named_by_status(work: Work, device: Device) -> bool:
+    """Whether the life that these rows take for the present one never said hello (``forgotten_life``)."""
+    return _unheard(work, device) and device.inc is not None and work.of(Life).get(device.name, device.inc) is None
+
+
+def _unheard(work: Work, device: Device) -> bool:
+    cloud = work.of(Cloud).get(1)
+    return cloud is not None and cloud.restoring and device.generation < cloud.generation
 
 
 def waiting(work: Work) -> list[Device]:
