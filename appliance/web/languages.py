@@ -44,7 +44,8 @@ def load(path: Path) -> Translations:
 
 
 def _language(code: str, locale: str, texts: NullTranslations) -> Language:
-    return Language(code, Locale.parse(code).get_display_name() or code, texts, Locale.parse(locale))
+    name = Locale.parse(code).get_display_name() or code
+    return Language(code, name[0].upper() + name[1:], texts, Locale.parse(locale))
 
 
 # en_GB, not en: dates with the day first and a 24-hour clock are read alike by every English-speaking guest.
