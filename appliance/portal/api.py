@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+import msgspec
+from flask import Blueprint, Response, url_for
 
 from appliance.domain import people
 from appliance.domain.errors import Invalid
@@ -17,7 +18,7 @@ from appliance.portal.api_bodies import (
     SignInRequest,
     WaitlistRequest,
 )
-from appliance.portal.api_calls import Answer, Call, UseCase, reading, run_asking, signed_in, writing
+from appliance.portal.api_calls import Answer, Call, PageOf, UseCase, reading, run_asking, signed_in, writing
 from appliance.portal.routes import Route, Table
 from appliance.services import booking, door, listing, payments, repairs, searching, staff, waitlist
 from appliance.services.box import Unit
@@ -33,6 +34,18 @@ def place_hold(unit: Unit, call: Call[HoldRequest]) -> Answer:
     view = booking.place_hold(unit, call.caller.client, _items(call.body.items))
     note(hold=view.code)
     return 201, answers.hold(view)
+
+
+def hold_page(answer: bytes) -> str:
+    """Return the page of a hold that was answered."""
+    hold = msgspec.json.decode(answer, type=answers.Hold).hold
+    return url_for("attendee.hold", token=site().tokens.mint("hold", hold))
+
+
+def order_page(answer: bytes) -> str:
+    """Return the page of an order that was answered, for whoever may also cancel it."""
+    order = msgspec.json.decode(answer, type=answers.Order).order
+    return url_for("attendee.order", token=site().tokens.mint("order-manage", order))
 
 
 def _items(asked: tuple[HoldItem, ...]) -> tuple[booking.Item, ...]:
@@ -152,11 +165,11 @@ READS = (
      waitlist.look, answers.entry),
 )
 # What claims stock asks the cloud before it refuses: an expired hold that is confirmed claims anew.
-CLAIMS: tuple[tuple[Route, UseCase], ...] = (
+CLAIMS: tuple[tuple[Route, UseCase, PageOf], ...] = (
     (Route("POST", "/holds", "place_hold", "Hold tickets, all or nothing", {201: answers.Hold},
-           HoldRequest, (409, 422, 429), "guest", keyed=True), place_hold),
+           HoldRequest, (409, 422, 429), "guest", keyed=True), place_hold, hold_page),
     (Route("POST", "/orders", "confirm", "Confirm a hold, or send it as a request; twice is once", {201: answers.Order},
-           OrderRequest, (404, 409, 410, 422, 429), "guest", keyed=True), confirm),
+           OrderRequest, (404, 409, 410, 422, 429), "guest", keyed=True), confirm, order_page),
 )
 WRITES: tuple[tuple[Route, UseCase], ...] = (
     (Route("DELETE", "/holds/<hold>", "release_hold", "Give a hold back", {204: None}, None, (404, 422, 429), keyed=True),
@@ -184,8 +197,8 @@ def blueprint(table: Table) -> Blueprint:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     for route, query, shape in READS:
         table.add(api, route, reading(route, query, shape))
-    for route, use_case in CLAIMS:
-        table.add(api, route, writing(route, use_case, run_asking))
+    for route, use_case, page_of in CLAIMS:
+        table.add(api, route, writing(route, use_case, run_asking, page_of))
     for route, use_case in WRITES:
         table.add(api, route, writing(route, use_case))
     enter = Route(

@@ -49,6 +49,7 @@ Answer = tuple[int, object]
 UseCase = Callable[[Unit, Call[Any]], Answer]
 Work = Callable[[Unit], tuple[int, bytes, bool]]
 Runner = Callable[[Site, Work], tuple[int, bytes, bool]]
+PageOf = Callable[[bytes], str]
 
 
 def run(here: Site, work: Work) -> tuple[int, bytes, bool]:
@@ -61,8 +62,12 @@ def run_asking(here: Site, work: Work) -> tuple[int, bytes, bool]:
     return asking.run(here.box, work)
 
 
-def writing(route: Route, use_case: UseCase, runner: Runner = run) -> View:
-    """Return the view of a write: ``use_case(unit, call)`` answers (status, struct or None)."""
+def writing(route: Route, use_case: UseCase, runner: Runner = run, page_of: PageOf | None = None) -> View:
+    """Return the view of a write: ``use_case(unit, call)`` answers (status, struct or None).
+
+    ``page_of`` gives the address of the page that shows people what was answered; it travels as a Link header (RFC 8288), made
+    anew for a replay too, since the key that sealed the first one may have been replaced since.
+    """
 
     def view(**path: str) -> Response:
         key = bodies.idempotency_key()
@@ -87,6 +92,8 @@ def writing(route: Route, use_case: UseCase, runner: Runner = run) -> View:
             response.headers[REPLAYED] = "true"
         if token:
             response.headers[clients.HEADER] = token
+        if page_of is not None:
+            response.headers["Link"] = f'<{page_of(payload)}>; rel="alternate"; type="text/html"'
         return response
 
     return view

@@ -199,3 +199,20 @@ def test_the_first_answer_names_the_client_and_later_ones_keep_the_name(api: Api
     assert first.headers["Cache-Control"] == "private, max-age=5"
     assert api("GET", "/api/v1/events", Client_Token=token).headers["Client-Token"] == token
     assert api.hold(Client_Token=token).headers["Client-Token"] == token
+
+
+def test_hold_and_order_name_the_page_that_shows_them_also_when_replayed(api: Api) -> None:
+    def page_of(answer) -> str:
+        found = re.fullmatch(r'<(/[^>]+)>; rel="alternate"; type="text/html"', answer.headers["Link"])
+        assert found is not None
+        return found[1]
+
+    held = api("POST", "/api/v1/holds", {"items": [{"ticket_type": ADULT, "quantity": 1}]}, Idempotency_Key="k")
+    again = api("POST", "/api/v1/holds", {"items": [{"ticket_type": ADULT, "quantity": 1}]}, Idempotency_Key="k")
+    assert page_of(again) == page_of(held)
+    assert held.json["hold"] not in page_of(held)
+    shown = api.http.get(page_of(held))
+    assert f"{held.json['code'][:4]}-{held.json['code'][4:]}" in shown.text
+    booked = api("POST", "/api/v1/orders", {"hold": held.json["hold"]})
+    assert booked.json["order"] not in page_of(booked)
+    assert "/cancel" in api.http.get(page_of(booked)).text
