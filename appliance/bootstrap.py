@@ -97,6 +97,7 @@ def portal_app(settings: Settings) -> Flask:
         secure_url=settings.portal.secure_url,
         behind_proxy=settings.portal.behind_proxy,
         metrics_from=settings.portal.metrics_from,
+        captive_hours=settings.portal.captive_hours,
         # However it is set: the other half of the threads is for everybody else.
         streams=min(settings.portal.streams, settings.portal.threads // 2),
     )

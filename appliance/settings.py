@@ -33,6 +33,8 @@ class SettingsError(Exception):
         self.problems = problems
 
 
+# unix(7): sun_path holds 108 bytes.
+_LONGEST_SOCKET = 100 + len("unix:")
 _ADDRESS = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})$")
 
 
@@ -124,6 +126,16 @@ def _address(raw: object) -> str:
     return value
 
 
+def _bind(raw: object) -> str:
+    """``host:port``, or ``unix:`` and the absolute path of a socket."""
+    value = _text(raw)
+    if not value.startswith("unix:"):
+        return _address(value)
+    if not value.startswith("unix:/") or len(os.fsencode(value)) > _LONGEST_SOCKET:
+        raise ValueError("is no socket; write unix: and an absolute path of at most 100 characters")
+    return value
+
+
 def _broker(raw: object) -> str:
     """``mqtt://host:port`` or ``mqtts://host:port``."""
     value = _text(raw)
@@ -186,7 +198,7 @@ class DeviceSettings:
 class PortalSettings:
     """The pages of attendees and staff."""
 
-    bind: str = _setting("127.0.0.1:8080", _address, "Address the portal listens on.")
+    bind: str = _setting("127.0.0.1:8080", _bind, "Where the portal listens: an address, or `unix:/path` for a proxy.")
     workers: int = _setting(1, _whole(1, 16), "Worker processes.")
     threads: int = _setting(16, _whole(1, 64), "Threads in each worker.")
     leases_file: str = _setting(
@@ -204,8 +216,14 @@ class PortalSettings:
     )
     staff_bind: str = _setting(
         "127.0.0.1:8081",
-        _address,
+        _bind,
         "Where `marquee portal --staff` listens: staff in a pool of their own behind the proxy.",
+    )
+    certificate: str = _setting("", _text, "PEM file of the certificate of `portal.secure_url`, as the proxy uses it.")
+    captive_hours: int = _setting(
+        12,
+        _whole(1, 168),
+        "How long a phone that was let in is not asked again: the life of a DHCP lease on the hotspot.",
     )
     streams: int = _setting(
         4,

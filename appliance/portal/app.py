@@ -32,12 +32,14 @@ def create_app(box: Box, web: WebSettings) -> Flask:
     problems.register(app, pages.render_problem)
     for blueprint in (
         *programs(Table()),
+        captive.pages,
         problem_pages.blueprint,
         attendee.blueprint,
         waiting_pages.blueprint,
         staff.blueprint,
     ):
         app.register_blueprint(blueprint)
+    captive.install(app)
     request_log.register(app)
     return app
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from appliance.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
-from appliance.services import photos, sms, staff_badges, waitlist
+from appliance.services import captive, photos, sms, staff_badges, waitlist
 from appliance.services.box import CLOUD, Unit
 from appliance.services.privacy import forget_ended
 from appliance.services.stock import free_lapsed
@@ -36,6 +36,7 @@ def sweep(unit: Unit) -> Swept:
     sms.tidy(unit)
     staff_badges.tidy(unit)
     photos.tidy(unit)
+    captive.tidy(unit)
     if unit.now.trusted:
         holds.old_ends(unit.db, unit.now.wall_ms - HOLDS_KEPT_MS)
         waiting.drop_ended(unit.db, unit.now.wall_ms - HOLDS_KEPT_MS)

@@ -475,3 +475,13 @@ erasure = Table(
     Column("digest", String, nullable=False),
     Column("asked_at_ms", BigInteger, nullable=False),
 )
+
+# How far a phone on the hotspot is past the welcome page, until ``until_boot_ms``; ``phone`` is a name derived from its DHCP lease.
+hotspot_phone = Table(
+    "hotspot_phone",
+    metadata,
+    Column("phone", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("boot_id", String, nullable=False),
+    Column("until_boot_ms", BigInteger, nullable=False),
+)

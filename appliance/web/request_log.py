@@ -35,7 +35,8 @@ def register(app: Flask) -> None:
         seconds = time.perf_counter() - g.get("began", time.perf_counter())
         rule = request.url_rule.rule if request.url_rule is not None else ""
         counters.count(f"{request.method} {rule}" if rule else OTHER, response.status_code, seconds)
-        write = _log.debug if rule.startswith(_QUIET) and response.status_code < 500 else _log.info
+        quiet = rule.startswith(_QUIET) or g.get("quiet", False)
+        write = _log.debug if quiet and response.status_code < 500 else _log.info
         facts = {"method": request.method, "route": rule or OTHER, "status": response.status_code}
         if "problem" in g:
             facts["problem"] = g.problem

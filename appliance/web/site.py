@@ -26,6 +26,7 @@ class WebSettings:
     ``public_url`` is what phones are sent to, empty for the address they asked. ``secure_url`` is the
     same site over HTTPS, where pages have scripts; empty where there is none. ``behind_proxy`` says that exactly one proxy
     in front sets X-Forwarded-*. ``metrics_from`` are the addresses that may read /metrics without signing in.
+    ``captive_hours`` is how long a phone on the hotspot that was let in stays so.
     ``lane`` names this place of sale on check-ins. ``streams`` is how many staff screens may be kept fresh at once in a process.
     """
 
@@ -35,6 +36,7 @@ class WebSettings:
     secure_url: str = ""
     behind_proxy: bool = False
     metrics_from: tuple[str, ...] = LOOPBACK
+    captive_hours: int = 12
     lane: str = "portal"
     streams: int = 4
 

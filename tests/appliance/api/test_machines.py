@@ -93,10 +93,10 @@ def test_phones_learn_where_the_portal_is(api: Api, app_of, box: TestBox) -> Non
     answer = api("GET", "/.well-known/captive-portal", Host="192.168.4.1")
     assert answer.content_type == "application/captive+json"
     assert answer.json["captive"] is True
-    assert answer.json["user-portal-url"] == "http://192.168.4.1/"
+    assert answer.json["user-portal-url"] == "http://192.168.4.1/welcome"
     assert answer.headers["Cache-Control"] == "no-store"
     named = Api(app_of(box, public_url="https://v7.example.org").test_client(), {})
-    assert named("GET", "/.well-known/captive-portal").json["user-portal-url"] == "https://v7.example.org/"
+    assert named("GET", "/.well-known/captive-portal").json["user-portal-url"] == "https://v7.example.org/welcome"
 
 
 def test_every_type_of_problem_has_a_page_and_every_refusal_a_type(api: Api) -> None:
