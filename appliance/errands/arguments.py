@@ -57,6 +57,10 @@ def add_commands(add: Add) -> None:
     )
     command.add_argument("--now", action="store_true", help="old links end at once: others may have the key")
     _add_yes(command)
+    command = add("revoke-token", "End a token of this device's gateway before its time.", _run("revoke_token"))
+    command.add_argument(
+        "what", metavar="WHAT", help="the token, its serial, or a ticket's code for all of that ticket's"
+    )
     command = add("confirm-restore", "Grant again after a restore, once every device was heard.", _run("confirm"))
     _add_yes(command)
 

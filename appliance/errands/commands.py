@@ -9,9 +9,20 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import cast
 
-from appliance.bootstrap import cloud_database, cloud_key, cloud_url, device_key, fleet_log, require_device, wall_ms
+from appliance.bootstrap import (
+    cloud_database,
+    cloud_key,
+    cloud_url,
+    device_box,
+    device_key,
+    fleet_log,
+    require_device,
+    wall_ms,
+)
 from appliance.domain.clock import DAY_MS
+from appliance.domain.errors import NotFound
 from appliance.errands.card import CardUnreadable, read_card
+from appliance.services import gateway
 from appliance.services.box import Identity
 from appliance.services.clock import Mode, system_clock
 from appliance.services.startup import WrongDatabase, forget_since
@@ -216,6 +227,17 @@ def rotate_web_key(given: argparse.Namespace, settings: Settings) -> int:
     until_ms = now.wall_ms + given.overlap_days * DAY_MS
     ring = keyring.rotate(path, now_ms=now.wall_ms, until_ms=until_ms)
     print(f"old links work for {given.overlap_days} more days; {len(ring.older)} old keys are kept")
+    return 0
+
+
+def revoke_token(given: argparse.Namespace, settings: Settings) -> int:
+    """End tokens of the gateway at this device."""
+    try:
+        name = device_box(settings).run(lambda unit: gateway.revoke(unit, given.what, WHO))
+    except NotFound as refusal:
+        print(f"revoke-token: {refusal.detail}", file=sys.stderr)
+        return 1
+    print(f"revoked here: {name}")
     return 0
 
 

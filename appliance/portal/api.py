@@ -8,6 +8,7 @@ from flask import Blueprint, Response, url_for
 from appliance.domain import people
 from appliance.domain.errors import Invalid
 from appliance.portal import api_answers as answers
+from appliance.portal import api_tokens
 from appliance.portal.api_bodies import (
     CheckInRequest,
     HoldItem,
@@ -206,6 +207,7 @@ def blueprint(table: Table) -> Blueprint:
         SignInRequest, (401, 422, 429),
     )  # fmt: skip
     table.add(api, enter, sign_in)
+    api_tokens.register(table, api)
     find = Route(
         "GET", "/orders", "search_orders", "Orders by name or part of a code, for staff", {200: answers.FoundOrders},
         refusals=(422,), who="staff", queries=("q",),

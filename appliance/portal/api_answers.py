@@ -193,6 +193,16 @@ class StaffSignIn(msgspec.Struct, frozen=True):
     expires_in: Count
 
 
+class Token(msgspec.Struct, frozen=True):
+    """A token of the gateway; ``expires_in`` in seconds at this venue, elsewhere it is good while the date's door is open."""
+
+    token: str
+    audience: Literal["attendee", "viewer"]
+    purpose: Literal["order", "watch"]
+    event_session: str
+    expires_in: Count
+
+
 class Admits(msgspec.Struct, frozen=True):
     """What a scanned ticket is for, as the door needs to see it."""
 

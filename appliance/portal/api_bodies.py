@@ -69,6 +69,14 @@ class SignInRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pin: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
+class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For whom and which date a short-lived token is wanted; the id of the order is the right to it."""
+
+    order: Annotated[str, Meta(min_length=1, max_length=64)]
+    event_session: Annotated[str, Meta(min_length=1, max_length=64)]
+    audience: Literal["attendee", "viewer"] = "attendee"
+
+
 class CheckInRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was scanned or typed: a readable code or a whole receipt; ``way`` says whether somebody comes in or goes out.
 

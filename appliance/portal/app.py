@@ -5,7 +5,18 @@ from __future__ import annotations
 from flask import Blueprint, Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from appliance.portal import api, attendee, captive, health, metrics, openapi, problem_pages, staff, waiting_pages
+from appliance.portal import (
+    api,
+    attendee,
+    captive,
+    health,
+    internal,
+    metrics,
+    openapi,
+    problem_pages,
+    staff,
+    waiting_pages,
+)
 from appliance.portal.routes import Table
 from appliance.services.box import Box
 from appliance.web import bodies, pages, problems, request_log, screens, security, site
@@ -37,6 +48,7 @@ def create_app(box: Box, web: WebSettings) -> Flask:
         attendee.blueprint,
         waiting_pages.blueprint,
         staff.blueprint,
+        internal.blueprint,
     ):
         app.register_blueprint(blueprint)
     captive.install(app)

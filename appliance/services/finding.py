@@ -96,7 +96,7 @@ def _by_receipt(unit: Unit, text: str) -> Found:
         reading = receipts.read(text)
     except ProtocolError:
         return Found("unknown", code)
-    key = _key(unit, reading.kid)
+    key = key_of(unit, reading.kid)
     try:
         reading.verify(key)
     except UnknownIssuer:
@@ -125,7 +125,7 @@ def _proven(unit: Unit, claims: TicketClaims, text: str, code: str) -> Found:
     return Found("known", code, orders.find_ticket(unit.db, claims.ticket))
 
 
-def _key(unit: Unit, kid: str) -> DeviceKey | None:
+def key_of(unit: Unit, kid: str) -> DeviceKey | None:
     """Return the key of an issuer; our own is known before the cloud ever told anybody."""
     row = records.find_issuer(unit.db, kid)
     if row is not None:

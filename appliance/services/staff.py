@@ -7,6 +7,7 @@ from base64 import urlsafe_b64encode
 
 from appliance.domain.clock import HOUR_MS, MINUTE_MS
 from appliance.domain.errors import LimitReached, Unauthorised
+from appliance.domain.gateway import lives
 from appliance.domain.pins import NOBODY, verify_pin
 from appliance.services import rates, staff_badges
 from appliance.services.box import Box, CommitAndRaise, Unit
@@ -91,7 +92,7 @@ def grant_token(unit: Unit, token: str, badge: str, name: str, life_s: int) -> S
 def authenticate(unit: Unit, token: str) -> StaffMemberView:
     """Return who holds the token; raises ``Unauthorised`` if it is unknown, over, or from an earlier boot."""
     row = records.find_staff_token(unit.db, hash_of(token))
-    if row is None or row.boot_id != unit.now.boot_id or row.expires_boot_ms <= unit.now.boot_ms:
+    if row is None or not lives(row.boot_id, row.expires_boot_ms, unit.now):
         msg = "Please sign in with your badge and PIN."
         raise Unauthorised(msg)
     return StaffMemberView(row.badge, row.name, row.training)

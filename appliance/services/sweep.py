@@ -10,7 +10,7 @@ from appliance.services.box import CLOUD, Unit
 from appliance.services.privacy import forget_ended
 from appliance.services.stock import free_lapsed
 from appliance.services.switches import cancel_unpaid
-from appliance.store import holds, jobs, records, waiting
+from appliance.store import handover, holds, jobs, records, revoked, waiting
 
 HOLDS_KEPT_MS = 7 * DAY_MS
 JOBS_KEPT_MS = 7 * DAY_MS
@@ -37,9 +37,11 @@ def sweep(unit: Unit) -> Swept:
     staff_badges.tidy(unit)
     photos.tidy(unit)
     captive.tidy(unit)
+    handover.forget_over(unit.db, unit.now)
     if unit.now.trusted:
         holds.old_ends(unit.db, unit.now.wall_ms - HOLDS_KEPT_MS)
         waiting.drop_ended(unit.db, unit.now.wall_ms - HOLDS_KEPT_MS)
+        revoked.drop_before(unit.db, unit.now.wall_ms - LONGEST_KEPT_MS)
         jobs.drop_before(unit.db, unit.now.wall_ms - JOBS_KEPT_MS)
         unit.mail.prune(CLOUD, _told_before_ms(unit))
     return Swept(expired, cancelled, forget_ended(unit))

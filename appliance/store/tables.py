@@ -187,6 +187,7 @@ order = Table(
     Column("sold_by", String, nullable=False, default=""),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("refund_minor", BigInteger, nullable=False, server_default="0"),  # owed in all, paid back or not
+    Column("changed_to", String),  # the order that its guest took instead
 )
 Index("order_client", order.c.client, order.c.status, order.c.payment)
 
@@ -404,6 +405,28 @@ staff_token = Table(
     Column("boot_id", String, nullable=False),
     Column("expires_boot_ms", BigInteger, nullable=False),
     Column("training", String, nullable=False, default="", server_default=""),  # the copy it practises on
+)
+
+# Tokens of the gateway that end before their time: ``name`` is ``serial:...`` of one, or ``ticket:...`` for all of a ticket's.
+token_revoked = Table(
+    "token_revoked",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("revoked_by", String, nullable=False),
+)
+
+# Short codes that lead from one browser to another: ``purpose`` and ``subject`` are those of the page's token. Used once.
+handover = Table(
+    "handover",
+    metadata,
+    Column("code", String, primary_key=True),
+    Column("purpose", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("network", String, nullable=False),  # hotspot, or empty: where it must be typed
+    Column("boot_id", String, nullable=False),
+    Column("expires_boot_ms", BigInteger, nullable=False),
+    UniqueConstraint("purpose", "subject"),
 )
 
 # Failed and successful sign-ins, sales, payments, comps, cancels, undos, reprints: who did what.

@@ -87,11 +87,11 @@ def test_after_a_rotation_old_links_open_until_their_overlap_ends_and_new_ones_a
 def test_phones_stay_who_they_are_over_a_rotation_but_not_when_the_key_leaked(tmp_path: Path) -> None:
     path = tmp_path / "web.key"
     tokens = Tokens.from_file(path)
-    name, link = tokens.name("lease", "aa:bb"), tokens.mint("client", "x")
+    name, link = tokens.name("phone", "aa:bb"), tokens.mint("client", "x")
     rotated(path, until_ms=200)
-    assert tokens.name("lease", "aa:bb") == name
+    assert tokens.name("phone", "aa:bb") == name
     rotated(path, until_ms=None)
-    assert tokens.name("lease", "aa:bb") != name
+    assert tokens.name("phone", "aa:bb") != name
     assert tokens.open("client", link) is None
 
 
