@@ -30,21 +30,27 @@ def doubt_of(released: int, lines: Iterable[Line], devices: Mapping[str, Device]
 
 
 def close_lines(work: Work, device: str) -> None:
-    """Note what a device had returned when its epochs closed: only what comes back from now on lowers what was released."""
+    """Note what a device had returned when its epoch closes: only what comes back from now on lowers what was released.
+
+    Those before were closed earlier. One after it is of a life that these rows had forgotten, and closes too.
+    """
+    found = work.of(Device).get(device)
     for line in work.of(Line).where("device", device):
-        if line.netted != line.returned:
+        if line.netted != line.returned and (found is None or line.epoch >= found.epoch):
             work.of(Line).change(line, netted=line.returned)
 
 
 def net(book: Book, devices: Mapping[str, Device]) -> None:
     """Let what came back from closed epochs lower the released extra before the pool is used; holds the quota's lock."""
     fresh = [each for each in book.lines.values() if each.returned > each.netted and closed(each, devices)]
-    number = sum(each.returned - each.netted for each in fresh)
+    back = came_back(book.quota.released, sum(each.returned - each.netted for each in fresh), book.pool)
+    later = back.later
     for line in fresh:
-        book.change_line(line.device, line.epoch, netted=line.returned)
-    lowered = came_back(book.quota.released, number).lowered
-    if lowered:
-        book.change(released=book.quota.released - lowered, extra=book.quota.extra - lowered)
+        waits = min(later, line.returned - line.netted)
+        later -= waits
+        book.change_line(line.device, line.epoch, netted=line.returned - waits)
+    if back.lowered:
+        book.change(released=book.quota.released - back.lowered, extra=book.quota.extra - back.lowered)
 
 
 def list_oversold(work: Work, book: Book, devices: Mapping[str, Device], wall_ms: int) -> None:

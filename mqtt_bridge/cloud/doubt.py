@@ -49,16 +49,25 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Back:
-    """Where stock of a closed epoch went that came back: ``lowered`` what was released, the rest ``to_pool``."""
+    """Where stock of a closed epoch went that came back: ``lowered`` what was released, the rest ``to_pool``.
+
+    ``later`` tickets will lower it as soon as the pool has them.
+    """
 
     lowered: int
     to_pool: int
+    later: int
 
 
-def came_back(released: int, number: int) -> Back:
-    """Return what ``number`` tickets do that a closed epoch returned, where ``released`` tickets were released before."""
-    lowered = max(0, min(released, number))
-    return Back(lowered, number - lowered)
+def came_back(released: int, number: int, pool: int) -> Back:
+    """Return what ``number`` tickets do that a closed epoch returned, where ``released`` tickets were released before.
+
+    ``pool`` holds them already, unless it is short: a cloud that was lost may have granted them again before its backup was
+    put back, and what they should have lowered is lowered by whatever comes back next.
+    """
+    due = max(0, min(released, number))
+    lowered = max(0, min(due, pool))
+    return Back(lowered, number - due, due - lowered)
 
 
 def contradicted(before: Doubt, after: Doubt) -> int:

@@ -41,7 +41,18 @@ def test_late_sales_go_to_repair_only_beyond_what_was_never_released() -> None:
 
 def test_what_comes_back_lowers_the_release_before_it_enters_the_pool() -> None:
     """In tickets, for less, as much and more than was released."""
-    assert [(back.lowered, back.to_pool) for back in (came_back(3, k) for k in (2, 3, 5))] == [(2, 0), (3, 0), (3, 2)]
+    assert [(back.lowered, back.to_pool) for back in (came_back(3, k, k) for k in (2, 3, 5))] == [
+        (2, 0),
+        (3, 0),
+        (3, 2),
+    ]
+
+
+@pytest.mark.parametrize(("pool", "lowered"), [(-2, 0), (0, 0), (2, 2), (9, 3)])
+def test_what_a_lost_cloud_granted_again_lowers_the_release_once_it_is_in_the_pool(pool: int, lowered: int) -> None:
+    """Five came back, three were released: none of the three is forgotten, and the pool never falls below zero for it."""
+    back = came_back(3, 5, pool)
+    assert (back.lowered, back.to_pool, back.lowered + back.later) == (lowered, 2, 3)
 
 
 def test_a_ticket_counts_once_however_often_it_is_told() -> None:
@@ -81,7 +92,9 @@ def test_valid_tickets_never_exceed_limit_and_extra_whatever_order_the_news_come
         elif what == "back":
             before = line.returned
             line = handed_back(line, line.returned + number, 0)
-            released -= came_back(released, line.returned - before).lowered
+            released -= came_back(
+                released, line.returned - before, limit + released - (granted - line.returned) - elsewhere
+            ).lowered
         pool = limit + released - (line.granted - line.returned) - elsewhere
         assert pool >= 0
         elsewhere += pool
