@@ -39,11 +39,20 @@ class StaticFile:
     zipped: bytes
 
 
+def tidied(css: str) -> str:
+    """Return a style sheet of ours without comments and needless space: a tenth less to send. Strings in it hold neither."""
+    bare = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    bare = re.sub(r"\s+", " ", bare)
+    return re.sub(r" ?([{};,>]) ?", r"\1", bare).replace(";}", "}").replace(": ", ":").strip()
+
+
 @cache
 def _load(path: Path) -> StaticFile:
     body = path.read_bytes()
     if path.suffix in _NAMING:
         body = _NAMED.sub(lambda found: f'"./{_load(path.with_name(found[1].decode())).name}"'.encode(), body)
+    if path.suffix == ".css":
+        body = tidied(body.decode()).encode()
     digest = hashlib.sha256(body).hexdigest()[:12]
     return StaticFile(f"{path.stem}.{digest}{path.suffix}", _TYPES[path.suffix], body, gzip.compress(body, 9, mtime=0))
 

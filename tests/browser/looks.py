@@ -36,7 +36,7 @@ _CONTRAST = """() => {
 
 _TARGETS = """() => [...document.querySelectorAll("button, select, input:not([type=hidden]), a.button, nav a")]
   .filter(each => each.checkVisibility())
-  .map(each => [each.textContent.trim().slice(0, 30) || each.name, each.getBoundingClientRect()])
+  .map(each => [each.textContent.trim().slice(0, 30) || each.name, (each.closest("label") || each).getBoundingClientRect()])
   .filter(([_, box]) => box.height < 48 || box.width < 44)
   .map(([name, box]) => `${name}: ${box.width.toFixed(0)} x ${box.height.toFixed(0)}`)"""
 

@@ -176,7 +176,7 @@ def test_the_countdown_runs_without_scripts_and_gives_way_to_words(browser: Brow
         const svg = document.querySelector(".digits");
         svg.pauseAnimations();
         svg.setCurrentTime(seconds);
-        const columns = [...svg.querySelectorAll(".run > g > g")];
+        const columns = [...svg.querySelectorAll("animateTransform")].map(each => each.parentNode);
         const digit = g => g.querySelectorAll("text")[Math.round(-g.transform.animVal[0].matrix.f / 48)].textContent;
         const over = getComputedStyle(svg.querySelector(".over")).visibility;
         return [columns.map(digit).join(""), over];

@@ -11,7 +11,7 @@ from tests.support.pages import ROOT, Page, pages
 
 KEYS = {field.key for field in FIELDS}
 SECTIONS = {key.split(".")[0] for key in KEYS}
-FILES = ("py", "md", "toml", "yaml", "yml", "lock", "json", "txt", "db", "pem", "sock", "log", "service")
+FILES = ("py", "md", "toml", "yaml", "yml", "lock", "json", "txt", "db", "pem", "sock", "log", "service", "css", "js")
 
 
 def unknown_settings(page: Page) -> list[str]:
