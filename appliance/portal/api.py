@@ -24,7 +24,7 @@ from appliance.portal.routes import Route, Table
 from appliance.services import booking, door, listing, payments, repairs, searching, staff, waitlist
 from appliance.services.box import Unit
 from appliance.services.views import OrderView
-from appliance.web import bodies, clients
+from appliance.web import bodies, clients, freshness
 from appliance.web.request_log import note
 from appliance.web.site import site
 from mqtt_bridge.protocol.money import to_minor
@@ -154,10 +154,10 @@ def search_orders() -> Response:
 # fmt: off
 READS = (
     (Route("GET", "/events", "listing", "What is on, with availability here", {200: answers.EventList},
-           who="guest"),
+           who="guest", fresh=freshness.EVENT_LIST),
      listing.listing, answers.event_list),
     (Route("GET", "/availability", "availability", "Availability only; small and cheap to cache",
-           {200: answers.Availability, 304: None}),
+           {200: answers.Availability, 304: None}, fresh=freshness.AVAILABILITY),
      listing.availability, answers.availability),
     (Route("GET", "/orders/<order>", "show_order", "An order as it is now", {200: answers.Order}, refusals=(404,)),
      booking.find_order, answers.order),

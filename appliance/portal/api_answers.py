@@ -23,6 +23,7 @@ from appliance.services.views import (
     StaffToken,
     TicketView,
 )
+from appliance.web import freshness
 from mqtt_bridge.protocol.messages import ExitVerdict, Payment, Reason, Refusal, Verdict
 from mqtt_bridge.protocol.money import Money, from_minor
 from mqtt_bridge.protocol.waitlist import State as WaitlistState
@@ -87,10 +88,11 @@ class EventList(msgspec.Struct, frozen=True):
 
 
 class AvailableItem(msgspec.Struct, frozen=True):
-    """What this device may promise of one ticket type."""
+    """What this device may promise of one ticket type, and the state that a page should show."""
 
     ticket_type: str
     available: Count
+    state: SaleState
 
 
 class Availability(msgspec.Struct, frozen=True):
@@ -287,7 +289,9 @@ def _session(view: SessionView) -> ListedSession:
 
 def availability(view: AvailabilityView) -> Availability:
     """Return the wire form of availability."""
-    return Availability(time_of(view.as_of_ms), view.max_age_s, [AvailableItem(*each) for each in view.items])
+    good_for_s = freshness.AVAILABILITY.max_age_s or 0
+    items = [AvailableItem(*each, state) for each, state in zip(view.items, view.states, strict=True)]
+    return Availability(time_of(view.as_of_ms), good_for_s, items)
 
 
 def hold(view: HoldView) -> Hold:

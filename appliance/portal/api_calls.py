@@ -102,8 +102,8 @@ def writing(route: Route, use_case: UseCase, runner: Runner = run, page_of: Page
 def reading(route: Route, query: Callable[..., Any], shape: Callable[[Any], object]) -> View:
     """Return the view of a read: ``query(unit, id)`` from one snapshot, shown by ``shape``.
 
-    A view with ``max_age_s`` may be cached for that long, by anyone unless it tells a guest who they are; one with ``etag`` is
-    answered 304 where it is known.
+    It may be kept for as long as the route says, by anyone unless it tells a guest who they are; a view with ``etag`` is answered
+    304 where it is known.
     """
 
     def view(**path: str) -> Response:
@@ -113,9 +113,7 @@ def reading(route: Route, query: Callable[..., Any], shape: Callable[[Any], obje
         token = clients.identify(here).token if route.who == "guest" else None
         if token:
             response.headers[clients.HEADER] = token
-        max_age_s = getattr(found, "max_age_s", None)
-        if max_age_s is not None:
-            response.headers["Cache-Control"] = f"{'private' if token else 'public'}, max-age={max_age_s}"
+        response.headers["Cache-Control"] = route.fresh.header(shared=not token)
         etag = getattr(found, "etag", "")
         if etag:
             # Weak: the body also says as of when, which changes while the figures do not.

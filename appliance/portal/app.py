@@ -19,7 +19,7 @@ from appliance.portal import (
 )
 from appliance.portal.routes import Table
 from appliance.services.box import Box
-from appliance.web import bodies, pages, problems, request_log, screens, security, site
+from appliance.web import bodies, pages, problems, proxied, request_log, screens, security, site
 from appliance.web.chunked import Chunked
 from appliance.web.site import WebSettings
 
@@ -37,6 +37,7 @@ def create_app(box: Box, web: WebSettings) -> Flask:
     app.wsgi_app = Chunked(app.wsgi_app, bodies.LARGEST_BODY)  # type: ignore[method-assign]
     if web.behind_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    proxied.install(app, behind_proxy=web.behind_proxy)
     site.install(app, box, web)
     screens.install(app)
     security.register(app)

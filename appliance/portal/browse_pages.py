@@ -2,82 +2,81 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, make_response, render_template, request, url_for
-from werkzeug.wrappers import Response as AnyResponse
+from typing import Any, NamedTuple
 
-from appliance.portal import cards, forms
-from appliance.portal.waiting_pages import url_of
+from flask import Blueprint, Response, request, url_for
+
+from appliance.portal import cards, forms, shared_pages
 from appliance.portal.waits import waits
-from appliance.services import listing, waitlist
+from appliance.services import listing
 from appliance.services.box import Unit
-from appliance.services.views import EntryView, EventView, ListingView
-from appliance.web import clients, csrf
+from appliance.services.views import EventView, ListingView
+from appliance.web import freshness
 from appliance.web.site import site
 from appliance.web.texts import _
 from mqtt_bridge.protocol.catalogue import Limits
 
 
-def show_listing() -> str:
+def show_listing() -> Response:
     """Every event, with the best news of each."""
     found: ListingView = site().box.look(listing.listing)
-    return render_template(
+    return shared_pages.answer(
         "attendee/listing.html",
+        found.as_of_ms,
+        cards.timezone_of(found.events),
         cards=[each for each in map(cards.card, found.events) if each],
         here=cards.this_venue(found.events),
-        as_of_ms=found.as_of_ms,
-        zone=cards.timezone_of(found.events),
     )
 
 
-def show_event(slug: str) -> AnyResponse:
-    """One event: its dates, and a form that is ready to be sent.
-
-    Going back shows the same form with the same key (browsers keep the page), so tapping again finds the same hold.
-    """
-    answer = make_response(event_page(slug, request.args.get("at")))
-    answer.headers["Cache-Control"] = "private, no-cache"
-    return answer
+def show_event(slug: str) -> Response:
+    """One event: its dates, and a form that is ready to be sent."""
+    page = _event(slug, request.args.get("at"))
+    return shared_pages.answer("attendee/event.html", page.as_of_ms, page.zone, **page.context)
 
 
-def event_page(slug: str, wanted: str | None, notice: str = "") -> str:
-    """Return the page of an event as it is now; ``notice`` stands above the form."""
-    guest = clients.identify(site(), request.form.get(clients.FIELD))
+def refused_event(slug: str, wanted: str | None, notice: str) -> str:
+    """Return the page of an event as it is now, as the answer to its form; ``notice`` stands above it."""
+    page = _event(slug, wanted, notice)
+    return shared_pages.now(
+        "attendee/event.html", page.as_of_ms, page.zone, forms.kept_key(request.form), **page.context
+    )
 
-    def query(unit: Unit) -> tuple[EventView, Limits, int, tuple[EntryView, ...]]:
-        mine = waitlist.open_entries(unit, guest.client)
-        return listing.event_page(unit, slug), unit.catalogue.limits, unit.now.wall_ms, mine
 
-    view, limits, as_of_ms, mine = site().box.look(query)
+class _EventPage(NamedTuple):
+    """What the page of an event shows, as of when, in which time zone."""
+
+    as_of_ms: int
+    zone: str
+    context: dict[str, Any]
+
+
+def _event(slug: str, wanted: str | None, notice: str = "") -> _EventPage:
+    def query(unit: Unit) -> tuple[EventView, Limits, int]:
+        return listing.event_page(unit, slug), unit.catalogue.limits, unit.now.wall_ms
+
+    view, limits, as_of_ms = site().box.look(query)
     current = next((each for each in view.sessions if each.at.id == wanted), None)
     if current is None and view.sessions:
         current = cards.lead_session(view.sessions)
-    return render_template(
-        "attendee/event.html",
-        view=view,
-        current=current,
-        state="closed" if current is None else cards.session_state(current),
-        few=None if current is None else cards.few_left(current),
-        first=None if current is None else cards.first_choice(current),
-        notice=notice,
-        hold_minutes=limits.hold_minutes,
-        waits=waits(current, limits, {each.items[0].type.quota: url_of(each.id) for each in mine}),
-        as_of_ms=as_of_ms,
-        zone="UTC" if current is None else current.at.timezone,
-        **form_fields(),
-    )
-
-
-def form_fields() -> dict[str, str]:
-    """Return the hidden fields that make a form ours, this phone's, and safe to send twice."""
-    guest = clients.identify(site(), request.form.get(clients.FIELD))
-    return {"key": forms.new_key(), "client": guest.token or "", "csrf": csrf.token(site(), guest.client.id)}
+    context = {
+        "view": view,
+        "current": current,
+        "state": "closed" if current is None else cards.session_state(current),
+        "few": None if current is None else cards.few_left(current),
+        "first": None if current is None else cards.first_choice(current),
+        "notice": notice,
+        "hold_minutes": limits.hold_minutes,
+        "waits": waits(current, limits),
+    }
+    return _EventPage(as_of_ms, "UTC" if current is None else current.at.timezone, context)
 
 
 def asset(name: str) -> Response:
     """A picture of the catalogue, named by its content and hence kept for good."""
     found = site().box.look(lambda unit: listing.picture(unit, name.removesuffix(".webp")))
     answer = Response(found.body, content_type=found.media_type)
-    answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    answer.headers["Cache-Control"] = freshness.CONTENT.header()
     return answer
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from appliance.domain.errors import Invalid
 from appliance.services.booking import Item
+from appliance.web import proxied
 
 QUANTITY = "q."
 MOST_DIGITS = 4
@@ -36,12 +37,19 @@ def new_key() -> str:
     return secrets.token_hex(16)
 
 
+def kept_key(form: Mapping[str, str]) -> str:
+    """Return the key of a posted form for the page that answers it: from there it is sent by the same phone."""
+    given = form.get("key", "")
+    return given if 0 < len(given) <= LONGEST_KEY and given != proxied.KEY_MARKER else new_key()
+
+
 def key(form: Mapping[str, str], meaning: str) -> str:
     """Return the idempotency key of a posted form: the form's own, and what was chosen in it.
 
-    Going back to a form and choosing something else is a new wish, not a repetition; browsers show the old key again.
+    Going back to a form and choosing something else is a new wish, not a repetition; browsers show the old key again. A key
+    that the proxy should have put in and did not would be everybody's.
     """
     given = form.get("key", "")
-    if not given or len(given) > LONGEST_KEY:
+    if not given or len(given) > LONGEST_KEY or given == proxied.KEY_MARKER:
         raise Invalid("This form is incomplete. Reload the page and try again.", field="key")
     return f"{hashlib.sha256(given.encode()).hexdigest()[:32]}.{hashlib.sha256(meaning.encode()).hexdigest()[:16]}"

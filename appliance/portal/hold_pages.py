@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from appliance.domain.client import Client
 from appliance.domain.errors import HoldExpired, Invalid, LimitReached, Refusal, SaleClosed, SoldOut, SoldOutHere
 from appliance.portal import forms, sms_pages
-from appliance.portal.browse_pages import event_page, form_fields, ways_back
+from appliance.portal.browse_pages import refused_event, ways_back
 from appliance.portal.page_tokens import opened
 from appliance.portal.waiting_pages import url_of
 from appliance.services import asking, booking, idempotency, sms
@@ -23,9 +23,12 @@ SEE_OTHER = 303
 
 
 def place_hold() -> AnyResponse:
-    """Hold what the form says; sent twice, it leads to the same hold."""
-    guest = clients.identify(site(), request.form.get(clients.FIELD))
-    csrf.check(site(), guest.client.id)
+    """Hold what the form says; sent twice, it leads to the same hold as long as that is open.
+
+    Afterwards it is another wish: a phone may show a page, and with it the key of its form, long after the hold came to its end.
+    """
+    csrf.require_own_page()
+    guest = clients.identify(site(), retry_key=request.form.get("key", ""))
     try:
         chosen = forms.items(request.form)
         fingerprint = forms.fingerprint(chosen)
@@ -35,7 +38,11 @@ def place_hold() -> AnyResponse:
             def hold() -> tuple[int, bytes]:
                 return 201, booking.place_hold(unit, guest.client, chosen).id.encode()
 
-            return idempotency.once(unit, f"form:{guest.client.id}", key, fingerprint, hold)
+            def is_open(answer: bytes) -> bool:
+                return booking.find_hold(unit, answer.decode()).state == "open"
+
+            scope = f"form:{guest.client.id}"
+            return idempotency.once_while(unit, scope, key, fingerprint, hold, lasts=is_open)
 
         _status, hold_id, _replayed = asking.run(site().box, use_case)
     except (Invalid, SaleClosed, SoldOut, SoldOutHere) as refusal:
@@ -84,7 +91,7 @@ def _refused_hold(slug: str | None, refusal: Refusal) -> Response:
             (unit.catalogue.ticket_type[each][1].id for each in wanted if each in unit.catalogue.ticket_type), None
         )
 
-    page = event_page(slug, site().box.look(session_of), _hold_notice(refusal))
+    page = refused_event(slug, site().box.look(session_of), _hold_notice(refusal))
     return make_response(page, refusal.status)
 
 
@@ -136,7 +143,8 @@ def _hold_over(found: HoldView, words: str) -> str:
         title, why = _("You gave these tickets back"), _("They are on sale again. Changed your mind?")
     else:
         title, why = _("Your time is up"), _("The tickets went back on sale. There may still be some.")
-    return render_template("attendee/hold_over.html", hold=found, title=title, words=words or why, **form_fields())
+    key = forms.new_key()
+    return render_template("attendee/hold_over.html", hold=found, title=title, words=words or why, key=key)
 
 
 def confirm(token: str) -> AnyResponse:

@@ -10,6 +10,9 @@ import msgspec
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
+from appliance.web import freshness
+from appliance.web.freshness import Freshness
+
 Who = Literal["anyone", "guest", "staff"]
 View = Callable[..., ResponseReturnValue]
 
@@ -20,7 +23,7 @@ class Route:
 
     ``refusals`` are the statuses of the problems it may answer, beyond those every route has. ``who`` may call it: a guest's
     writes get a ``Client-Token``, staff send a bearer. ``keyed`` operations honour ``Idempotency-Key``. ``queries`` names what is asked
-    for behind the path's question mark.
+    for behind the path's question mark. Answers of a read may be kept for as long as ``fresh`` says.
     """
 
     method: str
@@ -34,6 +37,7 @@ class Route:
     keyed: bool = False
     media_type: str = "application/json"
     queries: tuple[str, ...] = ()
+    fresh: Freshness = freshness.NOTHING
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from appliance.services.views import EntryView
 from appliance.web import clients, csrf
 from appliance.web.site import site
 from appliance.web.texts import _
+from mqtt_bridge.protocol.waitlist import OPEN
 
 blueprint = Blueprint("waiting", __name__, template_folder="templates")
 SEE_OTHER = 303
@@ -24,9 +25,9 @@ SEE_OTHER = 303
 
 @blueprint.post("/waitlist", endpoint="join")
 def join() -> AnyResponse:
-    """Join the line for what the form says; sent twice, it leads to the same place."""
-    guest = clients.identify(site(), request.form.get(clients.FIELD))
-    csrf.check(site(), guest.client.id)
+    """Join the line for what the form says; sent twice, and to a phone that waits already, it leads to the same place."""
+    csrf.require_own_page()
+    guest = clients.identify(site(), retry_key=request.form.get("key", ""))
     back = request.form.get("event", "")[:200]
     g.ways = _ways(back)
     chosen = forms.items(request.form)
@@ -37,14 +38,21 @@ def join() -> AnyResponse:
         def wait() -> tuple[int, bytes]:
             return 201, waitlist.join(unit, guest.client, chosen).id.encode()
 
-        return idempotency.once(unit, f"form:{guest.client.id}", key, fingerprint, wait)
+        def is_open(answer: bytes) -> bool:
+            return waitlist.look(unit, answer.decode()).state in OPEN
+
+        return idempotency.once_while(unit, f"form:{guest.client.id}", key, fingerprint, wait, lasts=is_open)
 
     try:
         _status, entry, _replayed = site().box.run(use_case)
     except (Invalid, SaleClosed) as refusal:
         return _refused(refusal)
-    except LimitReached:
+    except LimitReached as refusal:
         waits = site().box.look(lambda unit: waitlist.open_entries(unit, guest.client))
+        if refusal.facts.get("limit") == "waitlist_per_client":
+            kinds = site().box.look(lambda unit: unit.catalogue.ticket_type)
+            quota = kinds[chosen[0].ticket_type][2].quota
+            return redirect(url_of(next(each.id for each in waits if each.items[0].type.quota == quota)), SEE_OTHER)
         places = tuple((url_of(each.id), _("Your place on the waitlist")) for each in waits)
         g.ways = (*places, *g.ways)
         raise

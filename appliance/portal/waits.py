@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from appliance.services.views import SessionView
@@ -22,14 +21,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Wait:
-    """The line of one quota: what to choose from, or the address of the ``place`` this phone has in it already."""
+    """The line of one quota: what to choose from."""
 
     choices: tuple[Choice, ...]
-    place: str | None = None
 
 
-def waits(session: SessionView | None, limits: Limits, places: Mapping[str, str]) -> tuple[Wait, ...]:
-    """Return the lines a guest may join at a session; ``places`` maps a quota to the place this phone has in its line."""
+def waits(session: SessionView | None, limits: Limits) -> tuple[Wait, ...]:
+    """Return the lines a guest may join at a session."""
     if session is None:
         return ()
     per_quota: dict[str, list[Choice]] = {}
@@ -37,4 +35,4 @@ def waits(session: SessionView | None, limits: Limits, places: Mapping[str, str]
         if each.state in JOINABLE:
             per_client = limits.unpaid_per_client if each.type.price_minor else limits.free_per_client
             per_quota.setdefault(each.type.quota, []).append(Choice(each.type, min(limits.per_hold, per_client)))
-    return tuple(Wait(tuple(choices), places.get(quota)) for quota, choices in per_quota.items())
+    return tuple(Wait(tuple(choices)) for choices in per_quota.values())

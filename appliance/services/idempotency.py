@@ -13,6 +13,7 @@ from appliance.store import records
 KEEP_AFTER_EVENT_MS = 30 * DAY_MS
 LONGEST_KEY = 200
 KEYS_PER_THING = 20
+MOST_TURNS = 50
 
 
 def once(
@@ -54,6 +55,27 @@ def once(
             },
         )
     return status, answer, False
+
+
+def once_while(
+    unit: Unit,
+    scope: str,
+    key: str,
+    fingerprint: str,
+    action: Callable[[], tuple[int, bytes]],
+    *,
+    lasts: Callable[[bytes], bool],
+) -> tuple[int, bytes, bool]:
+    """Like ``once``, but a key whose answer does not last any more begins anew, ``MOST_TURNS`` times.
+
+    For keys that a page gives out, which a cache may show again long after what was made under them is over.
+    """
+    found = once(unit, scope, key, fingerprint, action)
+    for turn in range(1, MOST_TURNS):
+        if not found[2] or lasts(found[1]):
+            break
+        found = once(unit, scope, f"{key}.{turn}", fingerprint, action)
+    return found
 
 
 def _keep_until_ms(unit: Unit) -> int:

@@ -14,8 +14,6 @@ from appliance.services.views import AssetView, AvailabilityView, EventView, Lis
 from appliance.store import documents, records, requests
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
 
-MAX_AGE_S = 5
-
 
 def listing(unit: Unit) -> ListingView:
     """Return all events that are not over, by their first session."""
@@ -23,7 +21,7 @@ def listing(unit: Unit) -> ListingView:
     views = (_event(unit, event, shelves, switches) for event in unit.catalogue.events)
     shown = [view for view in views if view.sessions]
     shown.sort(key=lambda view: (view.sessions[0].at.starts_at_ms, view.event.slug))
-    return ListingView(unit.now.wall_ms, MAX_AGE_S, tuple(shown))
+    return ListingView(unit.now.wall_ms, tuple(shown))
 
 
 def event_page(unit: Unit, slug: str) -> EventView:
@@ -36,15 +34,18 @@ def event_page(unit: Unit, slug: str) -> EventView:
 
 
 def availability(unit: Unit) -> AvailabilityView:
-    """Return what is free per ticket type; the ETag is the same as long as no figure changed."""
-    shelves = visible_shelves(unit)
-    items = []
-    for event in unit.catalogue.events:
-        for at in event.sessions:
-            if not _over(unit, at):
-                items += [(kind.id, _available(shelves.get(kind.quota))) for kind in at.ticket_types]
-    digest = hashlib.sha256(repr((unit.device.catalogue_version, items)).encode()).hexdigest()[:24]
-    return AvailabilityView(unit.now.wall_ms, MAX_AGE_S, tuple(items), digest)
+    """Return what is free per ticket type; the ETag is the same as long as no figure and no state changed."""
+    shelves, switches = visible_shelves(unit), records.switches(unit.db)
+    types = [
+        each
+        for event in unit.catalogue.events
+        for session in _event(unit, event, shelves, switches).sessions
+        for each in session.types
+    ]
+    items = tuple((each.type.id, each.available) for each in types)
+    states = tuple(each.state for each in types)
+    digest = hashlib.sha256(repr((unit.device.catalogue_version, items, states)).encode()).hexdigest()[:24]
+    return AvailabilityView(unit.now.wall_ms, items, states, digest)
 
 
 def picture(unit: Unit, sha256: str) -> AssetView:

@@ -42,19 +42,18 @@ class EventView(msgspec.Struct, frozen=True):
 
 
 class ListingView(msgspec.Struct, frozen=True):
-    """Everything on offer; ``max_age_s`` is how long the figures may be shown without asking again."""
+    """Everything on offer, as of a moment."""
 
     as_of_ms: int
-    max_age_s: int
     events: tuple[EventView, ...]
 
 
 class AvailabilityView(msgspec.Struct, frozen=True):
-    """(ticket type, available) pairs; ``etag`` changes when any of them does."""
+    """(ticket type, available) pairs and the state of each; ``etag`` changes when any of them does."""
 
     as_of_ms: int
-    max_age_s: int
     items: tuple[tuple[str, int], ...]
+    states: tuple[SaleState, ...]
     etag: str
 
 

@@ -1,7 +1,7 @@
 """Forms are ours: the browser says where a form comes from, and the form carries a token bound to who was shown it.
 
 Staff pages have a cookie, so both checks count there. Attendee pages have none, and a captive browser may leave out every
-header, so there the token binds the form to the phone (DHCP lease or nonce) it was rendered for.
+header: what books or cancels is posted to an address that only its owner knows, and what anybody may post only takes a hold.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from appliance.domain.errors import Unauthorised
 from appliance.web.site import Site
 
 FIELD = "csrf"
+_ELSEWHERE = "This form came from another site. Open the box office's own page and try again."
 
 
 class Forbidden(Unauthorised):
@@ -39,6 +40,18 @@ def check(site: Site, subject: str, *, strict: bool = False) -> None:
         raise Forbidden(msg)
 
 
+def require_own_page() -> None:
+    """Raise ``Forbidden`` if the browser says, in whatever way it does, that a form anybody may send is not from a page of ours.
+
+    A form on a page that caches hand to everybody carries no secret. It can only take a hold, never book, and a captive browser
+    that says nothing at all is believed.
+    """
+    require_own_origin(strict=request.headers.get("Sec-Fetch-Site") != "same-origin")
+    came_from = request.headers.get("Referer", "").partition("://")[2].partition("/")[0]
+    if "Origin" not in request.headers and came_from and came_from.lower() != request.host.lower():
+        raise Forbidden(_ELSEWHERE)
+
+
 def require_own_origin(*, strict: bool = False) -> None:
     """Raise ``Forbidden`` if the browser says that another site sent this (Fetch Metadata, RFC 6454)."""
     fetch_site = request.headers.get("Sec-Fetch-Site", "same-origin")
@@ -49,5 +62,4 @@ def require_own_origin(*, strict: bool = False) -> None:
     elif origin:
         foreign = foreign or origin.lower().partition("://")[2] != request.host.lower()
     if foreign:
-        msg = "This form came from another site. Open the box office's own page and try again."
-        raise Forbidden(msg)
+        raise Forbidden(_ELSEWHERE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -29,6 +29,11 @@ def local(at_ms: int, timezone: str) -> datetime:
 def iso(at_ms: int, timezone: str) -> str:
     """Return the machine-readable form for ``<time datetime>``."""
     return local(at_ms, timezone).isoformat(timespec="minutes")
+
+
+def exact(at_ms: int) -> str:
+    """Return the moment in UTC to the second, for scripts: ``2026-11-27T20:14:09Z``."""
+    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def money(minor: int, currency: str, language: Language) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-from flask import Flask, request, url_for
+from flask import Flask, Response, request, url_for
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
 from appliance.web import formats, qr, static_files, texts, tiers
@@ -42,6 +42,7 @@ def install(app: Flask) -> None:
     env.filters.update(_filters())
     app.add_url_rule("/static/<hashed>", "web_static", static_files.send)
     app.url_defaults(_carry_language)
+    app.after_request(_say_language)
 
 
 def _local(format: Callable[[Any, Any, Language], R]) -> Callable[[Any, Any], R]:
@@ -88,6 +89,15 @@ def language_url(code: str) -> str:
     # What a stranger put into the query is text, never an option of url_for (``_scheme``, ``_method``, ``endpoint``).
     rest = {name: value for name, value in request.args.items() if name != texts.PARAMETER}
     return f"{here}&{urlencode(rest)}" if rest else here
+
+
+def _say_language(response: Response) -> Response:
+    """Say which language a page is in, and that the browser's wish decided it unless the address did."""
+    if response.mimetype == "text/html":
+        response.headers.setdefault("Content-Language", texts.language().code)
+        if texts.chosen() is None:
+            response.vary.add("Accept-Language")
+    return response
 
 
 def _carry_language(endpoint: str, values: dict[str, Any]) -> None:

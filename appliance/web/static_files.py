@@ -16,6 +16,7 @@ from pathlib import Path
 from flask import Response, request
 
 from appliance.domain.errors import NotFound
+from appliance.web import freshness
 
 FOLDER = Path(__file__).parent / "static"
 _TYPES = {
@@ -88,6 +89,6 @@ def _answer(file: StaticFile) -> Response:
     answer = Response(file.zipped if zipped else file.body, content_type=file.media_type)
     if zipped:
         answer.headers["Content-Encoding"] = "gzip"
-    answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    answer.headers["Cache-Control"] = freshness.CONTENT.header()
     answer.headers["Vary"] = "Accept-Encoding"
     return answer

@@ -12,6 +12,7 @@ from babel.support import NullTranslations
 from flask import Flask, g, request
 from flask_babel import Babel, Domain
 
+from appliance.web import proxied
 from appliance.web.languages import LANGUAGES, Language, choose
 
 PARAMETER = "lang"
@@ -37,9 +38,9 @@ def install(app: Flask) -> None:
 
 
 def language() -> Language:
-    """Return the language of this request: ``?lang=`` wins over ``Accept-Language``."""
+    """Return the language of this request: ``?lang=`` wins over the proxy's word, and that over ``Accept-Language``."""
     if "language" not in g:
-        g.language = choose(request.args.get(PARAMETER), request.accept_languages)
+        g.language = choose(chosen() or proxied.language(), request.accept_languages)
     found: Language = g.language
     return found
 

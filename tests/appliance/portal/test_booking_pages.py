@@ -10,7 +10,7 @@ from flask import Flask
 from appliance.services import listing
 from appliance.store import tables
 from mqtt_bridge.protocol.receipts import read
-from tests.appliance.portal.conftest import Phone, forms
+from tests.appliance.portal.conftest import Phone
 from tests.support.box import ADULT, CHILD, TestBox
 
 
@@ -206,13 +206,41 @@ def test_a_link_to_nothing_gets_a_page_that_leads_back(phone: Phone, path: str):
     assert 'href="/"' in page
 
 
-def test_a_form_made_for_another_phone_is_refused(app: Flask, box: TestBox):
-    victim, attacker = Phone(app), Phone(app)
-    _, stolen = next(each for each in forms(victim.get("/events/river")) if "/holds" in each[0])
-    _, own = next(each for each in forms(attacker.get("/events/river")) if "/holds" in each[0])
-    attacker.post("/holds", {**own, "csrf": stolen["csrf"]})
-    assert attacker.status == 403
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "null"},
+        {"Origin": "http://evil.example"},
+        {"Referer": "http://evil.example/events/river"},
+    ],
+)
+def test_a_form_that_comes_from_another_site_holds_nothing(phone: Phone, box: TestBox, headers: dict[str, str]):
+    page = phone.get("/events/river")
+    phone.headers |= headers
+    phone.send(page, "/holds")
+    assert phone.status == 403
     assert left(box) == 10
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Origin": "http://localhost"}, {"Referer": "http://localhost/"}, {"Sec-Fetch-Site": "none"}]
+)
+def test_a_browser_that_says_little_or_nothing_is_believed(phone: Phone, headers: dict[str, str]):
+    page = phone.get("/events/river")
+    phone.headers |= headers
+    assert "Held for you" in phone.send(page, "/holds")
+
+
+def test_the_same_form_is_a_new_wish_once_its_hold_came_to_its_end(phone: Phone, box: TestBox):
+    page = phone.get("/events/river")
+    phone.send(phone.send(page, "/holds"), "/confirm")
+    assert "Held for you" in phone.send(page, "/holds")
+    second = phone.path
+    phone.send(page, "/holds")
+    assert phone.path == second
+    assert (rows(box, "hold"), rows(box, "orders")) == (2, 1)
 
 
 def test_guests_get_no_cookie_no_script_and_no_inline_style(phone: Phone):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from appliance.portal import WebSettings, create_app
 from appliance.services import booking
 from appliance.services.booking import Item
 from appliance.services.sweep import sweep
@@ -43,17 +46,28 @@ def test_the_sold_out_page_joins_with_one_tap(phone: Phone, orders: list[str]) -
 
 
 def test_sending_the_form_twice_leads_to_the_same_place(phone: Phone, orders: list[str]) -> None:
-    """A double tap is one place; a new form of the same phone is told where its place is."""
+    """A double tap is one place; once that is left, the same form joins again."""
     page = phone.get(EVENT)
     phone.send(page, "/waitlist")
     first = phone.path
     phone.send(page, "/waitlist")
     assert phone.path == first
-    client = page.split('name="client" value="')[1].split('"')[0]
-    csrf = page.split('name="csrf" value="')[1].split('"')[0]
-    refused = phone.send(phone.get(EVENT), "/waitlist", client=client, csrf=csrf)
-    assert phone.status == 409
-    assert first in refused
+    phone.send(phone.get(first), "/leave")
+    assert "You are on the waitlist" in phone.send(page, "/waitlist")
+    assert phone.path != first
+
+
+def test_a_phone_on_the_hotspot_that_waits_already_is_led_to_its_place(
+    tmp_path: Path, box: TestBox, orders: list[str]
+) -> None:
+    """The shared page of the event cannot know who looks at it; the form knows who sends it."""
+    (tmp_path / "leases").write_text("1 aa:bb:cc:dd:ee:ff 127.0.0.1 * *\n")
+    phone = Phone(create_app(box, WebSettings(data=tmp_path, leases_file=tmp_path / "leases")))
+    phone.send(phone.get(EVENT), "/waitlist")
+    first = phone.path
+    again = phone.send(phone.get(EVENT), "/waitlist")
+    assert phone.path == first
+    assert "You are on the waitlist" in again
 
 
 def test_the_offer_is_taken_with_one_tap(phone: Phone, box: TestBox, orders: list[str]) -> None:

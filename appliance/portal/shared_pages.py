@@ -1,0 +1,46 @@
+"""Pages that are the same for everybody who reads one language: nothing of one phone in them, so that caches may keep them.
+
+Two things differ from copy to copy and are put in last: when the figures were read, and the key that makes a form safe to send
+twice. The entity tag is made of the page without them, and of the minute, so that what has not changed is not sent again and
+"as of" stays honest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from flask import Response, render_template, request
+
+from appliance.portal import forms
+from appliance.web import formats, freshness, proxied, texts
+from appliance.web.freshness import Freshness
+
+# Characters that no text of a catalogue has: they are of nobody's script.
+_AS_OF, _EXACT = "\ue000as-of\ue000", "\ue000exact\ue000"
+_PLACES = {"as_of": _AS_OF, "as_of_exact": _EXACT}
+
+
+def answer(template: str, as_of_ms: int, zone: str, kind: Freshness = freshness.PAGE, **context: Any) -> Response:
+    """Return the page for any phone, or 304 for one that has it already."""
+    page = render_template(template, key=proxied.KEY_MARKER, **_PLACES, **context)
+    facts = f"{as_of_ms // freshness.AS_OF_MS} {proxied.variant()} {page}"
+    etag = hashlib.sha256(facts.encode()).hexdigest()[:20]
+    ours = proxied.KEY_MARKER in page and not proxied.fills_in_keys()
+    if ours:
+        page = page.replace(proxied.KEY_MARKER, forms.new_key())
+    response = Response(_dated(page, as_of_ms, zone), content_type="text/html; charset=utf-8")
+    response.headers["Cache-Control"] = kind.header(shared=not ours)
+    response.set_etag(etag, weak=True)
+    response.make_conditional(request)
+    return response
+
+
+def now(template: str, as_of_ms: int, zone: str, key: str, **context: Any) -> str:
+    """Return the same page as the answer to a form that was refused; its form keeps the ``key``, and with it the phone's name."""
+    return _dated(render_template(template, key=key, **_PLACES, **context), as_of_ms, zone)
+
+
+def _dated(page: str, as_of_ms: int, zone: str) -> str:
+    shown = formats.seconds(as_of_ms, zone, texts.language())
+    return page.replace(_AS_OF, shown).replace(_EXACT, formats.exact(as_of_ms))
