@@ -26,7 +26,13 @@ def closed(line: Line, devices: Mapping[str, Device]) -> bool:
 
 def doubt_of(released: int, lines: Iterable[Line], devices: Mapping[str, Device]) -> Doubt:
     """Return what is in doubt of a quota."""
-    return Doubt(sum(max(0, each.unsold) for each in lines if closed(each, devices)), released)
+    ended = [each for each in lines if closed(each, devices)]
+    beyond = sum(max(0, -each.unsold) for each in ended if _is_sealed(devices.get(each.device)))
+    return Doubt(sum(max(0, each.unsold) for each in ended), released, beyond)
+
+
+def _is_sealed(device: Device | None) -> bool:
+    return device is not None and device.status == "sealed"
 
 
 def close_lines(work: Work, device: str) -> None:
@@ -54,7 +60,7 @@ def net(book: Book, devices: Mapping[str, Device]) -> None:
 
 
 def list_oversold(work: Work, book: Book, devices: Mapping[str, Device], wall_ms: int) -> None:
-    """List the latest sales of closed epochs that only fit stock which was released; each once. Holds the quota's lock."""
+    """List the latest sales of closed epochs that only fit stock which was released, or none; each once. Holds the quota's lock."""
     oversold = doubt_of(book.quota.released, book.lines.values(), devices).oversold
     fresh = oversold - book.quota.contradicted
     if fresh == 0:
@@ -91,7 +97,7 @@ def _contradict(work: Work, book: Book, order_id: str, tickets: list[Ticket], wa
     issuer = "" if order is None else order.issuer
     detail = (
         f"{len(tickets)} of {book.quota.name!r} were sold by {issuer} before it was sealed and became known after their "
-        "places had been released and sold again"
+        "places were on sale again"
     )
     ids = sorted(each.id for each in tickets)
     contradict(
@@ -111,8 +117,7 @@ def _contradict(work: Work, book: Book, order_id: str, tickets: list[Ticket], wa
 
 def sealed(work: Work, device: str) -> bool:
     """Whether the cloud alone counts this device's sales."""
-    found = work.of(Device).get(device)
-    return found is not None and found.status == "sealed"
+    return _is_sealed(work.of(Device).get(device))
 
 
 def ticket_known(work: Work, issuer: str, ticket: Ticket) -> set[str]:

@@ -21,10 +21,14 @@ class ReleaseRefused(Exception):
 
 @dataclass(frozen=True)
 class Doubt:
-    """Of one quota, in tickets: unsold stock of its closed epochs, and what of it an operator released."""
+    """Of one quota, in tickets: unsold stock of its closed epochs, and what of it an operator released.
+
+    ``beyond``: sold by sealed devices beyond what these rows granted. A restored cloud that sealed them unheard granted it twice.
+    """
 
     in_doubt: int = 0
     released: int = 0
+    beyond: int = 0
 
     @property
     def covered(self) -> int:
@@ -33,8 +37,8 @@ class Doubt:
 
     @property
     def oversold(self) -> int:
-        """Released tickets that turned out to be sold: the price that was really paid."""
-        return max(0, self.released - self.in_doubt)
+        """Tickets that turned out to be sold and were on sale again: the price that was really paid."""
+        return max(0, self.released - self.in_doubt) + self.beyond
 
     def releasing(self, number: int) -> Doubt:
         """Return the doubt after an operator released ``number`` tickets, knowing that as many could be sold twice."""

@@ -251,6 +251,13 @@ class Centre:
         """Whether a backup was put back and its list is not confirmed yet."""
         return any(each.restoring for each in self.vault.rows.all(Cloud))
 
+    @property
+    def sealed_unheard(self) -> set[str]:
+        """Devices that were sealed before the restored cloud heard them."""
+        (cloud,) = self.vault.rows.all(Cloud)
+        devices = self.vault.rows.all(DeviceRow)
+        return {each.name for each in devices if each.status == "sealed" and each.generation < cloud.generation}
+
     def backup(self) -> MemoryRows:
         """A copy of the database as of now."""
         return self.vault.rows.copy(Journal())

@@ -162,14 +162,16 @@ class Truth:
         """A restored cloud may not yet have heard again what came back: its pools may be short, and only fill up from here.
 
         Of two machines with one name it hears one; what it lacks of the other's stock it grants again, and that is stated: all
-        of it, or what was sold of it before that machine was taken away.
+        of it, or what was sold of it before that machine was taken away. So it is with a device that was sealed unheard: the
+        price of the seal said that what it was granted after the backup is not known.
         """
         lines = centre.lines()
         for quota in centre.quotas():
             self.short[quota.id] = min(0, _left(quota, lines))
         granted = {(each.quota, each.device, each.epoch): each.granted for each in lines}
         for device in self.world.devices:
-            for (quota_id, epoch), shelf in device.card.shelves.rows.items() if device.name in self.copied else ():
+            stated = device.name in self.copied or device.name in centre.sealed_unheard
+            for (quota_id, epoch), shelf in device.card.shelves.rows.items() if stated else ():
                 unknown = shelf.totals.granted - granted.get((quota_id, device.name, epoch), 0)
                 if unknown > 0:
                     sold = shelf.totals.sold - shelf.totals.cancelled

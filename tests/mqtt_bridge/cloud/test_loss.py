@@ -5,6 +5,7 @@ Each on SQLite and on PostgreSQL. Whatever happens, ``conserved`` holds: nothing
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -698,6 +699,32 @@ def test_grants_the_device_had_not_received_are_known_from_what_the_broker_retai
     seal(world, "yard-1")
     assert losses.confirm_restored(world.database, "op", world.now_ms) == []
     assert in_doubt(world) == more
+    conserved(world)
+
+
+def test_what_a_device_sold_that_was_sealed_unheard_and_the_backup_did_not_grant_is_listed(
+    world: World, tmp_path: Path
+) -> None:
+    """Nobody but the device knew what it was granted after the backup: the price said so, and its places were granted again."""
+    register_device(world.database, "yard-1", "yard", world.now_ms)
+    hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
+    saved = Restored(world, tmp_path)
+    known = yard.totals.granted
+    sell_out(world, yard, "rest")
+    beyond = yard.totals.granted - known
+    assert beyond
+    world.wire.retained.clear()
+    saved.restore()
+    heard(world, hall)
+    assert losses.price_of_seal(world.database, "yard-1", world.now_ms).unheard
+    seal(world, "yard-1")
+    assert losses.confirm_restored(world.database, "op", world.now_ms) == []
+    assert contradictions(world) == []
+    world.tell(yard, *yard.log)
+    world.tick()
+    assert [len(json.loads(each)) for each in contradictions(world)] == [beyond]
+    world.tick()
+    assert len(contradictions(world)) == 1
     conserved(world)
 
 
