@@ -8,6 +8,7 @@ from pathlib import Path
 
 from appliance.catalogue import tree, values
 from appliance.catalogue.events import read_events
+from appliance.catalogue.experiments import read_experiments
 from appliance.catalogue.fields import Fields
 from appliance.catalogue.images import Picture
 from appliance.catalogue.paper import read_paper
@@ -44,9 +45,10 @@ def read_catalogue(path: Path, hash_pin: PinHasher) -> ReadResult:
     limits = _limits(fields)
     staff = _staff(fields, frozenset(venue.id for venue in venues), hash_pin)
     paper = read_paper(fields, path.parent, assets)
+    experiments = read_experiments(fields, events, path.parent, assets)
     fields.done()
     found.raise_if_any()
-    catalogue = Catalogue(0, tuple(venues), events, limits, staff, paper)
+    catalogue = Catalogue(0, tuple(venues), events, limits, staff, paper, experiments)
     if len(encode(catalogue)) > MAX_ENCODED_BYTES:
         raise CatalogueErrors([Problem(1, "", "describes too much for one catalogue; remove events that are over")])
     return ReadResult(catalogue, tuple(assets.values()))

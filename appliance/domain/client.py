@@ -8,12 +8,17 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """``id`` names the phone (DHCP lease or signed nonce), ``address`` where it called from; ``known`` if it named itself."""
+    """``id`` names the phone (DHCP lease or signed nonce), ``address`` where it called from; ``known`` if it named itself.
+
+    ``visitor`` is its name in what is counted of visits (empty: not counted), ``bucket`` decides which variant it is shown.
+    """
 
     id: str
     address: str
     known: bool = True
     kind: Literal["guest", "staff"] = "guest"
+    visitor: str = ""
+    bucket: int = 0
 
     @property
     def is_staff(self) -> bool:

@@ -15,7 +15,7 @@ from appliance.domain.inventory import Line, backs, per_quota
 from appliance.domain.limits import STAFF_PER_HOLD, hold_life_ms
 from appliance.domain.people import clean
 from appliance.domain.requests import NO_STOCK
-from appliance.services import cancelling, clients, requesting, show, turns
+from appliance.services import cancelling, clients, conversion, requesting, show, turns
 from appliance.services.box import Unit
 from appliance.services.selling import Sale, record_sale
 from appliance.services.stock import claim, end_hold, free_lapsed, require_on_sale
@@ -69,6 +69,7 @@ def place_hold(unit: Unit, client: Client, items: Iterable[Item], channel: str =
     if shelves:
         for quota, wanted in per_quota(lines).items():
             allocations.put(unit.db, shelves[quota].hold(wanted))
+    conversion.held(unit, client, hold_id, (unit.catalogue.ticket_type[line.ticket_type][0].slug for line in lines))
     return show.hold_view(unit, hold_id)
 
 
@@ -143,6 +144,8 @@ def confirm(
     )
     record = record_sale if epochs else requesting.record_request
     order_id = record(unit, sale)
+    if epochs:
+        conversion.reached(unit, hold_id, "confirmed")
     if row.entry is not None:
         turns.offer_over(unit, row.entry, "take")
     return show.order_view(unit, order_id)

@@ -13,7 +13,7 @@ from appliance.domain.admission import Decision, Facts, Way
 from appliance.domain.client import Client
 from appliance.domain.errors import Invalid, NotFound
 from appliance.domain.printing import Stub
-from appliance.services import badges, booking, payments, show
+from appliance.services import badges, booking, conversion, payments, show
 from appliance.services.booking import Item
 from appliance.services.box import Unit
 from appliance.services.cancelling import answered_by_me, hosted_here
@@ -140,6 +140,7 @@ def take_scan(unit: Unit, message: CheckedIn, *, lane: str) -> None:
     again = row is not None and message.after is not None and message.after == row.left_by
     if row is not None and message.verdict == "admitted" and (row.checked_in_by is None or again):
         orders.change_tickets(unit.db, [row.id], checked_in_by=message.check_in, left_by=None)
+        _count_admitted(unit, row.order)
 
 
 def on_exited(unit: Unit, message: Exited, origin: str) -> None:
@@ -227,6 +228,7 @@ def _record(unit: Unit, found: Found, decision: Decision, staff: str, lane: str,
     scans.add(unit.db, _scan_values(message, code=found.code, lane=lane))
     if decision.verdict == "admitted":
         orders.come_in(unit.db, ticket.id, message.check_in)
+        _count_admitted(unit, ticket.order)
     if decision.verdict == "left":
         orders.go_out(unit.db, ticket.id, message.check_in)
     unit.emit(message)
@@ -237,6 +239,11 @@ def _record(unit: Unit, found: Found, decision: Decision, staff: str, lane: str,
         unit.print("stub", stub)
         badges.on_admitted(unit, view.ticket, ticket.order)
     return view
+
+
+def _count_admitted(unit: Unit, order_id: str) -> None:
+    order = orders.find(unit.db, order_id)
+    conversion.reached(unit, order.hold if order is not None else None, "admitted")
 
 
 def _message(unit: Unit, ticket: Any, decision: Decision, staff: str, way: Way) -> CheckedIn | Exited:

@@ -16,6 +16,7 @@ from appliance.domain import requests as rules
 from appliance.domain.booking import next_order
 from appliance.domain.errors import AskFirst, SoldOutHere
 from appliance.domain.inventory import Line, Shelf, per_quota
+from appliance.services import conversion
 from appliance.services.box import Unit
 from appliance.services.cancelling import cancel_own
 from appliance.services.foreign import order_values, ticket_values
@@ -116,6 +117,8 @@ def on_confirmed(unit: Unit, message: OrderConfirmed, private: Private | None) -
     unit.emit(sale, private_part(unit, row.name, row.contact))
     if row.status != "requested":
         cancel_own(unit, row.id)
+    else:
+        conversion.reached(unit, row.hold, "confirmed")
 
 
 def hear_confirmed(unit: Unit, stock: Iterable[StockCount]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from appliance.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
-from appliance.services import captive, photos, sms, staff_badges, waitlist
+from appliance.services import captive, conversion, photos, sms, staff_badges, waitlist
 from appliance.services.box import CLOUD, Unit
 from appliance.services.privacy import forget_ended
 from appliance.services.stock import free_lapsed
@@ -36,6 +36,7 @@ def sweep(unit: Unit) -> Swept:
     sms.tidy(unit)
     staff_badges.tidy(unit)
     photos.tidy(unit)
+    conversion.tidy(unit)
     captive.tidy(unit)
     handover.forget_over(unit.db, unit.now)
     if unit.now.trusted:

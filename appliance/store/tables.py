@@ -508,3 +508,38 @@ hotspot_phone = Table(
     Column("boot_id", String, nullable=False),
     Column("until_boot_ms", BigInteger, nullable=False),
 )
+
+# How far each phone came with an event (domain.experiments.STAGES, 1 = seen), in which variant of which experiment (empty: none).
+visitor = Table(
+    "visitor",
+    metadata,
+    Column("event", String, primary_key=True),
+    Column("experiment", String, primary_key=True),
+    Column("visitor", String, primary_key=True),
+    Column("variant", String, nullable=False),
+    Column("stage", Integer, nullable=False),
+)
+
+# Which visitor a hold counts for.
+visit_hold = Table(
+    "visit_hold",
+    metadata,
+    Column("hold", String, primary_key=True),
+    Column("event", String, primary_key=True),
+    Column("experiment", String, nullable=False),
+    Column("variant", String, nullable=False),
+    Column("visitor", String, nullable=False),
+)
+Index("visit_hold_event", visit_hold.c.event)
+
+# How many phones reached a stage; only grows. ``told`` is what the cloud was told last.
+conversion = Table(
+    "conversion",
+    metadata,
+    Column("event", String, primary_key=True),
+    Column("experiment", String, primary_key=True),
+    Column("variant", String, primary_key=True),
+    Column("stage", String, primary_key=True),
+    Column("phones", Integer, nullable=False),
+    Column("told", Integer, nullable=False, default=0),
+)

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from flask import request
 
 from appliance.domain.client import Client
+from appliance.domain.experiments import bucket_from, bucket_of
 from appliance.web.site import Site
 
 HEADER = "Client-Token"
+BUCKET = "X-Marquee-Variant"
 FIELD = "client"
 
 
@@ -41,13 +43,31 @@ def identify(site: Site, given: str | None = None, *, retry_key: str = "") -> Gu
     key from another address is somebody else.
     """
     here = address()
+    visitor, bucket = visit(site)
     hardware = site.leases.hardware_of(here)
     if hardware is not None:
-        return Guest(Client(f"lease:{site.tokens.name('lease', hardware)}", here), None)
+        leased = f"lease:{site.tokens.name('lease', hardware)}"
+        return Guest(Client(leased, here, visitor=visitor, bucket=bucket), None)
     token = given or request.headers.get(HEADER, "")
     known = site.tokens.open("client", token)
     if known is not None:
-        return Guest(Client(known, here), token)
+        return Guest(Client(known, here, visitor=visitor, bucket=bucket), token)
     name = site.tokens.name("first", here, retry_key) if retry_key else site.tokens.name("new", secrets.token_hex(16))
     fresh = f"nonce:{name}"
-    return Guest(Client(fresh, here, known=False), site.tokens.mint("client", fresh))
+    client = Client(fresh, here, known=False, visitor=visitor, bucket=bucket)
+    return Guest(client, site.tokens.mint("client", fresh))
+
+
+def visit(site: Site) -> tuple[str, int]:
+    """Return (visitor, bucket) of the caller: its name in what is counted of visits, and which variants it is shown.
+
+    The proxy chooses the bucket, because pages it keeps differ by it; without one the name does.
+    """
+    name = visitor_of(site, address())
+    chosen = bucket_from(request.headers.get(BUCKET, "")) if site.settings.behind_proxy else None
+    return name, bucket_of(name) if chosen is None else chosen
+
+
+def visitor_of(site: Site, address: str) -> str:
+    """Return the name of the phone at an address: by its lease on the hotspot, by the address elsewhere."""
+    return site.tokens.name("visitor", site.leases.hardware_of(address) or address)

@@ -20,7 +20,7 @@ from mqtt_bridge.cloud.rows import Lock
 from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.database import Database
-from mqtt_bridge.protocol.catalogue import EMPTY, Catalogue, Event, EventSession, Quota
+from mqtt_bridge.protocol.catalogue import EMPTY, Catalogue, Event, EventSession, Experiment, Quota
 from mqtt_bridge.protocol.codec import decode, encode
 
 VERSIONS_PER_GENERATION = 1_000_000
@@ -94,6 +94,7 @@ class _Import:
             return []
         self._compare()
         self._check_types()
+        self._check_experiments()
         for quota_id, (event, at, quota) in self.new.quota.items():
             self._quota(event, at, quota, self.books.get(quota_id))
         for quota_id in self.books.keys() - self.new.quota.keys():
@@ -117,6 +118,7 @@ class _Import:
             self.changes.append("limits changed")
         if self.old.paper != self.new.paper:
             self.changes.append("print templates changed")
+        self._compare_named("experiment", _by_key(self.old), _by_key(self.new))
         if self.old.staff != self.new.staff:
             self.changes.append(f"staff: {len(self.new.staff)} people may sign in")
 
@@ -144,6 +146,16 @@ class _Import:
                 self.reasons.append(
                     f"{_session_name(event, at)} has {sold[session_id]} sold tickets, whose door is at {at.venue!r}; "
                     f"it cannot move to {moved[1].venue!r} by this file; `marquee session move` takes its tickets along"
+                )
+
+    def _check_experiments(self) -> None:
+        """A question is not changed while its answer is coming in; it may be given up."""
+        now = _by_key(self.new)
+        for key, each in _by_key(self.old).items():
+            if key in now and now[key] != each and each.starts_at_ms <= self.wall_ms:
+                self.reasons.append(
+                    f"experiment {key!r} has begun and stays as it was registered; remove it to give it up, "
+                    "or write the new question under another key"
                 )
 
     def _sold_by(self, column: str) -> dict[str, int]:
@@ -227,6 +239,10 @@ def store_version(db: Connection, catalogue: Catalogue, wall_ms: int) -> int:
     db.execute(sa.insert(t.catalogue).values(version=version, document=document, imported_at_ms=wall_ms))
     db.execute(sa.update(t.cloud).values(catalogue_version=version))
     return version
+
+
+def _by_key(catalogue: Catalogue) -> dict[str, Experiment]:
+    return {each.key: each for each in catalogue.experiments}
 
 
 def _session_name(event: Event, at: EventSession) -> str:

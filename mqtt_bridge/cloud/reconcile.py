@@ -14,7 +14,7 @@ from typing import ClassVar, get_args
 
 import structlog
 
-from mqtt_bridge.cloud import aftermath, facts, forgetting, kinds, requests, scans, waiting
+from mqtt_bridge.cloud import aftermath, conversions, facts, forgetting, kinds, requests, scans, waiting
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, contradict, raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues, Hosts
 from mqtt_bridge.cloud.catching_up import expect, give_again
@@ -476,4 +476,4 @@ class Batch:
 
 
 # Registers what is done with each kind of message, as ``aftermath`` and ``forgetting`` do.
-_ = (facts, requests, scans, waiting)
+_ = (conversions, facts, requests, scans, waiting)

@@ -545,6 +545,21 @@ class Member(Record, frozen=True):
 
 
 # Written in this order, so that transactions lock rows in one order and do not wait for each other in a circle.
+class Conversion(Record, frozen=True):
+    """How many phones reached a stage, as one device counted them."""
+
+    TABLE: ClassVar[str] = "conversion"
+    KEY: ClassVar[tuple[str, ...]] = ("device", "event", "experiment", "variant", "stage")
+
+    device: str
+    event: str
+    experiment: str
+    variant: str
+    stage: str
+    phones: int
+    counted_at_ms: int
+
+
 KINDS: tuple[type[Record], ...] = (
     Cloud,
     CatalogueVersion,
@@ -575,4 +590,5 @@ KINDS: tuple[type[Record], ...] = (
     Erasure,
     ErasureDevice,
     Member,
+    Conversion,
 )

@@ -487,3 +487,16 @@ erasure_device = Table(
     Column("orders", Integer),
     Column("done_at_ms", BigInteger),
 )
+
+# How many phones reached a stage of an event, as each device counted them; only grows.
+conversion = Table(
+    "conversion",
+    metadata,
+    Column("device", String, primary_key=True),
+    Column("event", String, primary_key=True),
+    Column("experiment", String, primary_key=True),
+    Column("variant", String, primary_key=True),
+    Column("stage", String, primary_key=True),
+    Column("phones", Integer, nullable=False),
+    Column("counted_at_ms", BigInteger, nullable=False),
+)

@@ -322,6 +322,22 @@ class PersonalDataErased(Body, frozen=True):
     orders: int
 
 
+class ConversionCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """How many phones reached a stage of an event here, in all so far; both names are empty where nothing is compared."""
+
+    event: str
+    experiment: str
+    variant: str
+    stage: Literal["seen", "held", "confirmed", "admitted"]
+    phones: int
+
+
+class ConversionCounted(Body, frozen=True):
+    """What a device counted of its visitors: totals that only grow, so the largest ever told counts."""
+
+    counts: tuple[ConversionCount, ...]
+
+
 class WaitlistEntrusted(Body, frozen=True):
     """Please answer for this entry from now on: its device was sealed, or you began a new life without it.
 

@@ -124,6 +124,34 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drawer: bool = False
 
 
+class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One way to show an event; None leaves what the event says. The first of an experiment is the one it is compared with."""
+
+    name: str
+    title: str | None = None
+    summary: str | None = None
+    image: str | None = None
+    image_alt: str | None = None
+    image_tiny: str | None = None
+
+
+class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A question about an event, registered before anybody sees it: what is expected to move which figure, and when it ends.
+
+    ``metric`` is the stage counted per phone that has ``seen`` the event; the answer is read once ``sample`` phones per variant
+    have seen it or ``until_ms`` is over, not before. It runs from ``starts_at_ms`` to ``until_ms``; at most one per event at a time.
+    """
+
+    key: str
+    event: str
+    hypothesis: str
+    metric: Literal["held", "confirmed", "admitted"]
+    sample: int
+    starts_at_ms: int
+    until_ms: int
+    variants: tuple[Variant, ...]
+
+
 class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A person at the door; ``pin_hash`` is ``scrypt$n$r$p$salt$hash`` (hex), ``venues`` empty means all.
 
@@ -146,11 +174,13 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     limits: Limits = Limits()
     staff: tuple[StaffMember, ...] = ()
     paper: Paper = Paper()
+    experiments: tuple[Experiment, ...] = ()
 
     @cached_property
     def images(self) -> frozenset[str]:
         """The sha256 of every picture it names."""
-        named = {self.paper.logo, *(event.image for event in self.events)}
+        shown = (variant.image for each in self.experiments for variant in each.variants)
+        named = {self.paper.logo, *(event.image for event in self.events), *shown}
         return frozenset(each for each in named if each is not None)
 
     @cached_property

@@ -16,6 +16,8 @@ from mqtt_bridge.protocol.bodies import (
     CancelRequested,
     CheckedIn,
     CheckInUndone,
+    ConversionCount,
+    ConversionCounted,
     DeviceClosed,
     ErasePersonalData,
     Exited,
@@ -76,6 +78,8 @@ __all__ = [
     "CheckInUndone",
     "CheckedIn",
     "Content",
+    "ConversionCount",
+    "ConversionCounted",
     "DeviceClosed",
     "DeviceKey",
     "DeviceState",
@@ -185,6 +189,7 @@ Uplink = (
     | PersonalDataErased
     | ReceiptSeen
     | DeviceClosed
+    | ConversionCounted
 )
 # The cloud forwards facts of other devices to those that need them, unchanged.
 Downlink = (

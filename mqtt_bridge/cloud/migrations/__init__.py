@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.database import Database
 
-HEAD = "0016"
+HEAD = "0017"
 
 
 def version(db: Connection) -> str | None:

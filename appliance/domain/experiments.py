@@ -1,0 +1,50 @@
+"""Experiments on how an event is shown: who sees which variant, and until when. Nothing is stored on a phone for it.
+
+A phone falls into one of ``BUCKETS`` by a name of its own (what nginx does with its address, or ``bucket_of``), and a variant owns
+every n-th bucket. Twelve can be shared fairly by two, three or four variants and keep the number of cached pages small.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal, get_args
+
+import msgspec
+
+from mqtt_bridge.protocol.catalogue import Event, Experiment, Variant
+
+BUCKETS = 12
+MOST_VARIANTS = 4
+Stage = Literal["seen", "held", "confirmed", "admitted"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""How far a phone came with an event; whoever reached one counts in all before it."""
+
+
+def bucket_of(name: str) -> int:
+    """Return the bucket of whoever has this name, the same on every device: 0 to ``BUCKETS`` - 1."""
+    return int.from_bytes(hashlib.sha256(b"bucket\0" + name.encode()).digest()[:8], "big") % BUCKETS
+
+
+def bucket_from(text: str) -> int | None:
+    """Return the bucket that a proxy chose, None for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 2 and int(text) < BUCKETS else None
+
+
+def variant_for(experiment: Experiment, bucket: int) -> Variant:
+    """Return what somebody of this bucket is shown."""
+    return experiment.variants[bucket % len(experiment.variants)]
+
+
+def is_running(experiment: Experiment, wall_ms: int, *, trusted: bool) -> bool:
+    """Return whether people are still shown different things; where the clock is unknown only the catalogue can end it."""
+    return not trusted or experiment.starts_at_ms <= wall_ms < experiment.until_ms
+
+
+def dressed(event: Event, variant: Variant) -> Event:
+    """Return the event as this variant shows it; the rest stays as it is."""
+    changes = {
+        name: value
+        for name in ("title", "summary", "image", "image_alt", "image_tiny")
+        if (value := getattr(variant, name)) is not None
+    }
+    return msgspec.structs.replace(event, **changes) if changes else event
