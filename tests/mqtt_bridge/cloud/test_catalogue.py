@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from mqtt_bridge.cloud.store import CatalogueRefused, apply_catalogue, current_catalogue, register_device
+from mqtt_bridge.protocol.catalogue import Experiment, Variant
 from mqtt_bridge.protocol.messages import AllocationReturned, ReturnAllocation
 from mqtt_bridge.protocol.stock import Totals
 from tests.mqtt_bridge.cloud.world import World, catalogue, import_into
@@ -147,3 +148,30 @@ def test_a_strict_quota_sells_its_limit_and_an_optimistic_one_its_extra_on_top_a
         world.tick()
     assert hall.totals.sold == 10 + extra
     assert world.pool() == 0
+
+
+def test_a_question_stays_as_registered_once_it_has_begun_and_may_only_be_given_up(world: World) -> None:
+    def ask(hypothesis: str | None) -> list[str]:
+        asked = (
+            ()
+            if hypothesis is None
+            else (
+                Experiment(
+                    "words",
+                    "night",
+                    hypothesis,
+                    "held",
+                    100,
+                    world.now_ms,
+                    world.now_ms + 1000,
+                    (Variant("a"), Variant("b")),
+                ),
+            )
+        )
+        new = msgspec.structs.replace(catalogue(), experiments=asked)
+        return apply_catalogue(world.database, new, {}, world.now_ms)
+
+    assert ask("Short is better.") == ["experiment 'words' added"]
+    with pytest.raises(CatalogueRefused, match="has begun and stays as it was registered"):
+        ask("Long is better.")
+    assert ask(None) == ["experiment 'words' removed"]
