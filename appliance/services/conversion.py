@@ -1,6 +1,6 @@
 """seen -> held -> confirmed -> admitted: how far phones come with an event, by variant where an experiment runs.
 
-Counted once per phone and event, from names that this device's key made of a lease or an address; they are dropped a week after
+Counted once per phone and event, from names that this device's key made of a DHCP lease or an address; they are dropped a week after
 the event, the totals go to the cloud. It decides nothing, and no booking waits for it beyond the rows it writes along.
 """
 
