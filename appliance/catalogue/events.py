@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from appliance.catalogue import values
 from appliance.catalogue.fields import Fields
-from appliance.catalogue.images import Picture, read_picture
+from appliance.catalogue.images import Picture, read_picture, smaller
 from appliance.catalogue.tree import Mapping
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.catalogue import Event, EventSession, Policy, Quota, TicketType
@@ -43,10 +43,13 @@ def read_events(fields: Fields, venues: frozenset[str], folder: Path, assets: di
         if slug in {event.slug for event in events}:
             each.wrong("slug", f"{slug!r} is the slug of another event above")
         elif slug:
-            if picture:
-                assets[picture.sha256] = picture
+            small = smaller(picture) if picture else None
+            assets.update({found.sha256: found for found in (picture, small) if found})
             image, tiny = (picture.sha256, picture.tiny) if picture else (None, None)
-            events.append(Event(ids.event_id(slug), slug, title or slug, summary, sessions, image, alt, tiny))
+            image_small = small.sha256 if small else None
+            events.append(
+                Event(ids.event_id(slug), slug, title or slug, summary, sessions, image, alt, tiny, image_small)
+            )
     return tuple(events)
 
 

@@ -79,7 +79,10 @@ class EventSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A production; ``image`` is the sha256 of a WebP asset of at most 640 px width, ``image_tiny`` a data URI to inline."""
+    """A production; ``image`` is the sha256 of a WebP asset of at most 640 px width, ``image_small`` of one of 320 px.
+
+    ``image_tiny`` is a data URI of some pixels, to be shown until one of them has arrived.
+    """
 
     id: str
     slug: str
@@ -89,6 +92,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image: str | None = None
     image_alt: str = ""
     image_tiny: str | None = None
+    image_small: str | None = None
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,7 +184,8 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     def images(self) -> frozenset[str]:
         """The sha256 of every picture it names."""
         shown = (variant.image for each in self.experiments for variant in each.variants)
-        named = {self.paper.logo, *(event.image for event in self.events), *shown}
+        posters = (each for event in self.events for each in (event.image, event.image_small))
+        named = {self.paper.logo, *posters, *shown}
         return frozenset(each for each in named if each is not None)
 
     @cached_property

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from appliance.catalogue import CatalogueErrors, ReadResult, keeping, read_catalogue
+from appliance.catalogue.images import MAX_BYTES
 from appliance.demo.town import EXAMPLE
 from appliance.domain.pins import verify_pin
 from mqtt_bridge.protocol import ids
@@ -116,12 +118,17 @@ def test_a_plain_pin_leaves_the_file_only_as_a_hash_that_stays(tmp_path: Path) -
 
 
 def test_the_demos_own_catalogue_is_right_and_its_pictures_are_small() -> None:
-    """Ten venues for ten demo devices, a poster for every event, each small enough to stay as it is."""
+    """Ten venues for ten demo devices, a poster for every event, each small enough to stay as it is, and a smaller copy."""
     read = read_catalogue(EXAMPLE, keeping((), lambda n: b"s" * n))
     assert len(read.catalogue.venues) == 10
     assert all(event.image and event.image_alt for event in read.catalogue.events)
-    assert len({event.image for event in read.catalogue.events}) == len(read.catalogue.events) == len(read.assets)
-    assert max(len(picture.body) for picture in read.assets) <= 30_000
+    assert len({event.image for event in read.catalogue.events}) == len(read.catalogue.events)
+    assert read.catalogue.images == {picture.sha256 for picture in read.assets}
+    for event in read.catalogue.events:
+        sizes = {each.sha256: len(each.body) for each in read.assets if each.sha256 in (event.image, event.image_small)}
+        assert len(sizes) == 2
+        assert sizes[event.image_small or ""] < sizes[event.image or ""] * 0.6
+        assert sizes[event.image or ""] <= MAX_BYTES
 
 
 ONE_MISTAKE = [
@@ -306,7 +313,7 @@ def test_unpaid_orders_end_before_or_after_the_start_or_by_staffs_switch(
 
 
 def test_any_picture_becomes_a_small_webp_with_a_preview(tmp_path: Path) -> None:
-    """A large photograph is scaled to 640 px and at most 40 KB; the preview is inlined."""
+    """A large photograph is scaled to 640 px and at most 20 KB, and once more to 320 px; the preview is inlined."""
     noise = Image.effect_noise((1600, 1000), 90).convert("RGB")
     noise.save(tmp_path / "photo.jpg", quality=95)
     result = read(tmp_path, GOOD.replace("summary: A room.", "image: photo.jpg\n    image_alt: Noise"))
@@ -316,12 +323,27 @@ def test_any_picture_becomes_a_small_webp_with_a_preview(tmp_path: Path) -> None
     (tmp_path / "out.webp").write_bytes(picture.body)
     with Image.open(tmp_path / "out.webp") as made:
         assert (made.format, made.width <= 640) == ("WEBP", True)
-    assert len(picture.body) <= 40_000
+    assert len(picture.body) <= MAX_BYTES
     event = result.catalogue.events[0]
     assert event.image == picture.sha256
     assert event.image_tiny is not None
     assert event.image_tiny.startswith("data:image/webp;base64,")
     assert len(event.image_tiny) < 400
+
+
+def test_a_photograph_gets_a_copy_for_small_screens_and_a_small_one_does_not(tmp_path: Path) -> None:
+    """320 px of width, and never more bytes than the larger one."""
+    Image.radial_gradient("L").resize((1600, 1000)).save(tmp_path / "photo.jpg")
+    Image.radial_gradient("L").resize((300, 200)).save(tmp_path / "small.jpg")
+    result = read(tmp_path, GOOD.replace("summary: A room.", "image: photo.jpg\n    image_alt: Light"))
+    large, small = result.assets
+    with Image.open(BytesIO(small.body)) as made:
+        assert (made.format, made.size) == ("WEBP", (320, 200))
+    assert len(small.body) < len(large.body)
+    event = result.catalogue.events[0]
+    assert (event.image, event.image_small) == (large.sha256, small.sha256)
+    other = read(tmp_path, GOOD.replace("summary: A room.", "image: small.jpg\n    image_alt: Light"))
+    assert other.catalogue.events[0].image_small is None
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"<svg/>", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
