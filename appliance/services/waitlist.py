@@ -164,11 +164,14 @@ def open_entries(unit: Unit, client: Client) -> tuple[EntryView, ...]:
 
 
 def on_entrusted(unit: Unit, message: WaitlistEntrusted) -> None:
-    """Answer for an entry that another device, or an earlier life of this one, took in; an end known here is told again."""
+    """Answer for an entry that another device, or an earlier life of this one, took in; an end known here is told again.
+
+    A card that went back may have given its number again: then it gets the next one, and the cloud hears of that.
+    """
     row = waiting.find(unit.db, message.entry)
     if row is None:
-        values = {
-            "number": message.number,
+        free = not waiting.numbered(unit.db, message.number)
+        values = ({"number": message.number} if free else {}) | {
             "entry": message.entry,
             "quota": message.quota,
             "quantity": sum(each.quantity for each in message.wishes),

@@ -55,6 +55,11 @@ def find(db: Connection, entry: str) -> Row[Any] | None:
     return _FIND.first(db, entry_=entry)
 
 
+def numbered(db: Connection, number: int) -> bool:
+    """Return whether an entry has this number."""
+    return db.execute(select(waiting.c.number).where(waiting.c.number == number)).first() is not None
+
+
 def wishes(db: Connection, number: int) -> tuple[Wish, ...]:
     """Return what an entry wants, in a stable order."""
     rows = db.execute(select(wish).where(wish.c.number == number).order_by(wish.c.ticket_type))

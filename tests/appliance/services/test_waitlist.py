@@ -501,6 +501,22 @@ def test_entrusted_entries_come_before_a_devices_own_and_are_told_as_its_own(mak
     assert look(box, own).position == 2
 
 
+def test_an_entry_that_a_card_forgot_which_went_back_gets_another_number_if_its_own_was_given_again(
+    make_box: MakeBox,
+) -> None:
+    """It stands behind who joined meanwhile until the cloud, which knows its place, has told the line."""
+    box = make_box()
+    bought = order(box)
+    own = join(box, "a")
+    entrust(box, "forgotten", 1)
+    assert states(box, "forgotten", own) == ["waiting", "waiting"]
+    said = [(each.entry, each.number) for each in bodies(box) if isinstance(each, WaitlistJoined)]
+    assert said == [(own, 1), ("forgotten", 2)]
+    told(box, InLine(2, 1), InLine(1, 1))
+    cancel(box, bought)
+    assert states(box, "forgotten", own) == ["offered", "waiting"]
+
+
 def test_an_end_that_the_cloud_missed_is_told_again_and_not_revived(make_box: MakeBox) -> None:
     """Entrusted with an entry that ended here: the end stands."""
     box = make_box()
