@@ -1,7 +1,7 @@
 # What a person types. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-system simulate storm soak check bench lock fmt clean setup setup-dev
+.PHONY: help demo test test-slow test-system simulate storm soak check bench lock screenshots fmt clean setup setup-dev
 
 PYTHON ?=
 export PYTHON
@@ -49,6 +49,9 @@ bench: setup-dev ## ratios against this machine's own disk, written to docs/benc
 
 lock: setup-dev ## resolve the dependencies anew into both lock files; ARGS=--upgrade takes newer versions
 	.ci/lock $(ARGS)
+
+screenshots: setup-dev ## every page in both directions of reading, light and dark, at three widths; ARGS="--quick --only ticket"
+	$(VENV)/python -m tests.browser.screenshots $(ARGS)
 
 fmt: setup-dev ## format and repair what ruff can
 	$(VENV)/ruff check --fix --quiet . || true

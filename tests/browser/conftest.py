@@ -5,67 +5,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, ViewportSize, sync_playwright
-from werkzeug.serving import WSGIRequestHandler, make_server
 
-from appliance.catalogue.reader import ReadResult, read_catalogue
-from appliance.domain.pins import hash_pin
-from appliance.portal import WebSettings, create_app
-from appliance.services import sync
-from appliance.store import tables
-from mqtt_bridge.protocol.catalogue import Catalogue, StaffMember
-from tests.support.box import BADGE, PIN, FakeClock, TestBox, make_box
+from appliance.catalogue.reader import ReadResult
+from tests.browser.venue import ARGUMENTS, Venue, read_example, reload, serving, sign_in
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "appliance" / "demo" / "example" / "catalogue.yaml"
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-)
+__all__ = ["DESK", "PHONE", "Venue", "arrive", "book", "hold", "policy_refusals", "reload", "sign_in"]
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESK: ViewportSize = {"width": 1280, "height": 860}
-
-
-@dataclass
-class Venue:
-    """A served venue: ``url`` of its start page, ``box`` to turn its clock and look into its rows."""
-
-    url: str
-    box: TestBox
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """What is on sale."""
-        return self.box.look(lambda unit: unit.catalogue)
-
-    def show(self, catalogue: Catalogue) -> None:
-        """Publish another catalogue."""
-        self.box.run(lambda unit: sync.apply_catalogue(unit, catalogue))
-
-    def rows(self, table: str) -> int:
-        """Number of rows of a table."""
-        with self.box.database.read() as db:
-            return len(db.execute(tables.metadata.tables[table].select()).all())
-
-    def receipts(self) -> list[str]:
-        """The signed texts of all tickets."""
-        with self.box.database.read() as db:
-            return [row.receipt for row in db.execute(tables.ticket.select()).all()]
 
 
 @pytest.fixture(scope="session")
@@ -78,43 +29,17 @@ def browser(program: Callable[[str], str]) -> Iterator[Browser]:
         started.close()
 
 
-class Quiet(WSGIRequestHandler):
-    """Serves without a line per request."""
-
-    def log(self, type: str, message: str, *args: Any) -> None:
-        """Say nothing; the portal logs its requests itself."""
-
-
 @pytest.fixture(scope="session")
 def example() -> ReadResult:
     """The demo's own catalogue with its posters."""
-    return read_catalogue(EXAMPLE, lambda _badge, pin: hash_pin(pin, bytes(16)))
+    return read_example()
 
 
 @pytest.fixture
 def venue(tmp_path: Path, example: ReadResult) -> Iterator[Venue]:
     """The Lantern Hall on its first evening, with 20 tickets of every quota."""
-    staff = (StaffMember(BADGE, "Ada", hash_pin(PIN, bytes(16))),)
-    catalogue = Catalogue(1, example.catalogue.venues, example.catalogue.events, example.catalogue.limits, staff)
-    evening = datetime(2026, 6, 5, 18, 30, tzinfo=ZoneInfo("Europe/Berlin"))
-    box = make_box(
-        tmp_path,
-        venue="lantern-hall",
-        catalogue=catalogue,
-        grants=dict.fromkeys(catalogue.quota, 20),
-        clock=FakeClock(int(evening.timestamp() * 1000)),
-    )
-    for each in example.assets:
-        box.run(partial(sync.apply_asset, sha256=each.sha256, media_type=each.media_type, body=each.body))
-    app = create_app(box, WebSettings(data=tmp_path))
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Venue(f"http://127.0.0.1:{server.server_port}", box)
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
-    box.database.close()
+    with serving(tmp_path, example) as served:
+        yield served
 
 
 @pytest.fixture
@@ -160,15 +85,6 @@ def policy_refusals(context: BrowserContext) -> list[str]:
     return found
 
 
-def sign_in(page: Page) -> None:
-    """Fill in badge and PIN."""
-    page.goto("/staff/")
-    page.fill("#badge", BADGE)
-    page.fill("#pin", PIN)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_selector("#code")
-
-
 def hold(page: Page, slug: str = "paper-moons") -> None:
     """From the listing to a held ticket."""
     page.goto("/")
@@ -193,15 +109,3 @@ def arrive(page: Page, address: str) -> None:
         except Error as error:
             if not left or "ERR_ABORTED" not in error.message:
                 raise
-
-
-def reload(page: Page) -> None:
-    """Reload; Chromium refuses while the page before this one is still being put away."""
-    for left in (2, 1, 0):
-        try:
-            page.reload()
-            return
-        except Error as error:
-            if not left or "Not attached to an active page" not in error.message:
-                raise
-            page.wait_for_timeout(200)

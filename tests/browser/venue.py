@@ -1,0 +1,133 @@
+"""The portal of a venue, served on a free port of this machine with the demo's own example catalogue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from playwright.sync_api import Error, Page
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from appliance.catalogue.reader import ReadResult, read_catalogue
+from appliance.domain.pins import hash_pin
+from appliance.portal import WebSettings, create_app
+from appliance.services import sync
+from appliance.store import tables
+from mqtt_bridge.protocol.catalogue import Catalogue, StaffMember
+from tests.support.box import BADGE, PIN, FakeClock, TestBox, make_box
+from tests.support.ports import free_port
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "appliance" / "demo" / "example" / "catalogue.yaml"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+
+@dataclass
+class Venue:
+    """A served venue: ``url`` of its start page, ``box`` to turn its clock and look into its rows."""
+
+    url: str
+    box: TestBox
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is on sale."""
+        return self.box.look(lambda unit: unit.catalogue)
+
+    def show(self, catalogue: Catalogue) -> None:
+        """Publish another catalogue."""
+        self.box.run(lambda unit: sync.apply_catalogue(unit, catalogue))
+
+    def rows(self, table: str) -> int:
+        """Number of rows of a table."""
+        with self.box.database.read() as db:
+            return len(db.execute(tables.metadata.tables[table].select()).all())
+
+    def receipts(self) -> list[str]:
+        """The signed texts of all tickets."""
+        with self.box.database.read() as db:
+            return [row.receipt for row in db.execute(tables.ticket.select()).all()]
+
+
+class Quiet(WSGIRequestHandler):
+    """Serves without a line per request."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say nothing; the portal logs its requests itself."""
+
+
+def read_example() -> ReadResult:
+    """Return the demo's own catalogue with its posters."""
+    return read_catalogue(EXAMPLE, lambda _badge, pin: hash_pin(pin, bytes(16)))
+
+
+@contextmanager
+def serving(
+    folder: Path, example: ReadResult, grants: Mapping[str, int] | None = None, *, secure: bool = False, **settings: Any
+) -> Iterator[Venue]:
+    """Serve the Lantern Hall on its first evening, with 20 tickets of every quota or ``grants``.
+
+    ``secure`` has it believe that its address is the one with scripts; browsers take loopback for as good as HTTPS.
+    """
+    staff = (StaffMember(BADGE, "Ada", hash_pin(PIN, bytes(16))),)
+    whole = example.catalogue
+    catalogue = Catalogue(1, whole.venues, whole.events, whole.limits, staff)
+    evening = datetime(2026, 6, 5, 18, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    box = make_box(
+        folder,
+        venue="lantern-hall",
+        catalogue=catalogue,
+        grants={**dict.fromkeys(catalogue.quota, 20), **(grants or {})},
+        clock=FakeClock(int(evening.timestamp() * 1000)),
+    )
+    for each in example.assets:
+        box.run(partial(sync.apply_asset, sha256=each.sha256, media_type=each.media_type, body=each.body))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    app = create_app(box, WebSettings(data=folder, secure_url=url if secure else "", **settings))
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield Venue(url, box)
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+        box.database.close()
+
+
+def sign_in(page: Page) -> None:
+    """Fill in badge and PIN."""
+    page.goto("/staff/")
+    page.fill("#badge", BADGE)
+    page.fill("#pin", PIN)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector("#code")
+
+
+def reload(page: Page) -> None:
+    """Reload; Chromium refuses while the page before this one is still being put away."""
+    for left in (2, 1, 0):
+        try:
+            page.reload()
+            return
+        except Error as error:
+            if not left or "Not attached to an active page" not in error.message:
+                raise
+            page.wait_for_timeout(200)
