@@ -108,7 +108,9 @@
   let pushed = false;
   const listen = () => {
     if (source || document.hidden) return;
-    source = new EventSource(`${form.dataset.events}?mark=${live().dataset.mark}`);
+    const events = new URL(form.dataset.events, location.href);
+    events.searchParams.set("mark", live().dataset.mark);
+    source = new EventSource(events);
     source.onopen = () => { pushed = true; document.body.classList.remove("stale"); };
     source.onmessage = (event) => show(JSON.parse(event.data).html);
     source.addEventListener("over", () => location.reload());
