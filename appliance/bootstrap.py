@@ -33,6 +33,7 @@ from mqtt_bridge.transport import Tls, Transport
 if TYPE_CHECKING:
     from flask import Flask
 
+    from appliance.web.seeing import SeenListener
     from mqtt_bridge.cloud.fleet_log import FleetLog
     from mqtt_bridge.database import Database
 
@@ -98,6 +99,7 @@ def portal_app(settings: Settings) -> Flask:
         behind_proxy=settings.portal.behind_proxy,
         metrics_from=settings.portal.metrics_from,
         captive_hours=settings.portal.captive_hours,
+        visits_told=bool(settings.portal.seen_socket),
         # However it is set: the other half of the threads is for everybody else.
         streams=min(settings.portal.streams, settings.portal.threads // 2),
     )
@@ -146,8 +148,21 @@ def run_desk(settings: Settings, stop: threading.Event) -> None:
 def run_bridge(settings: Settings, stop: threading.Event) -> None:
     """Carry messages between this device and the cloud until ``stop`` is set."""
     box = device_box(settings)
+    if settings.portal.seen_socket:
+        _seen_listener(settings, box).start(stop)
     with closing(Waiter(socket_path(settings.device.data, "bridge"))) as waiter:
         relay(settings, box).run(stop, waiter.wait)
+
+
+def _seen_listener(settings: Settings, box: Box) -> SeenListener:
+    from appliance.web.keyring import KEY_FILE
+    from appliance.web.leases import Leases
+    from appliance.web.seeing import SeenListener
+    from appliance.web.tokens import Tokens
+
+    portal = settings.portal
+    leases = Leases(Path(portal.leases_file) if portal.leases_file else None)
+    return SeenListener(Path(portal.seen_socket), box, Tokens.from_file(settings.device.data / KEY_FILE), leases)
 
 
 def relay(settings: Settings, box: Box) -> Relay[Unit]:

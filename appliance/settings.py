@@ -225,6 +225,11 @@ class PortalSettings:
         _whole(1, 168),
         "How long a phone that was let in is not asked again: the life of a DHCP lease on the hotspot.",
     )
+    seen_socket: str = _setting(
+        "",
+        _text,
+        "Socket on which the bridge hears from the proxy which pages were shown. Empty: the portal counts by itself.",
+    )
     streams: int = _setting(
         4,
         _whole(0, 64),

@@ -10,7 +10,7 @@ from typing import Literal
 class Client:
     """``id`` names the phone (DHCP lease or signed nonce), ``address`` where it called from; ``known`` if it named itself.
 
-    ``visitor`` is its name in what is counted of visits (empty: not counted), ``bucket`` decides which variant it is shown.
+    ``visitor`` is its name in what is counted of visits (empty: not counted), ``bucket`` decides which variant it is shown (None: no variant).
     """
 
     id: str
@@ -18,7 +18,7 @@ class Client:
     known: bool = True
     kind: Literal["guest", "staff"] = "guest"
     visitor: str = ""
-    bucket: int = 0
+    bucket: int | None = None
 
     @property
     def is_staff(self) -> bool:

@@ -1,7 +1,7 @@
 """Experiments on how an event is shown: who sees which variant, and until when. Nothing is stored on a phone for it.
 
 A phone falls into one of ``BUCKETS`` by a name of its own (what nginx does with its address, or ``bucket_of``), and a variant owns
-every n-th bucket. Twelve can be shared fairly by two, three or four variants and keep the number of cached pages small.
+every n-th bucket. Six can be shared fairly by two or three variants, and a cached page is kept in so many copies at most.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import msgspec
 
 from mqtt_bridge.protocol.catalogue import Event, Experiment, Variant
 
-BUCKETS = 12
-MOST_VARIANTS = 4
+BUCKETS = 6
+MOST_VARIANTS = 3
 Stage = Literal["seen", "held", "confirmed", "admitted"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """How far a phone came with an event; whoever reached one counts in all before it."""
@@ -27,7 +27,7 @@ def bucket_of(name: str) -> int:
 
 def bucket_from(text: str) -> int | None:
     """Return the bucket that a proxy chose, None for what is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 2 and int(text) < BUCKETS else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) == 1 and int(text) < BUCKETS else None
 
 
 def variant_for(experiment: Experiment, bucket: int) -> Variant:

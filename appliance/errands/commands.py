@@ -29,7 +29,6 @@ from appliance.services.startup import WrongDatabase, forget_since
 from appliance.settings import Settings
 from appliance.store.engine import open_database
 from appliance.web import keyring
-from appliance.web.site import KEY_FILE
 from mqtt_bridge import copies
 from mqtt_bridge.cloud import losses, recovering, store
 from mqtt_bridge.cloud.badges import BadgeRefused, issue_badge, issued_badges, revoke_badge
@@ -211,7 +210,7 @@ def _check_own(file: Path, settings: Settings) -> None:
 
 def rotate_web_key(given: argparse.Namespace, settings: Settings) -> int:
     """Put a fresh key before the one that seals the addresses of pages; processes that run notice by themselves."""
-    path, now = settings.device.data / KEY_FILE, system_clock(cast(Mode, settings.clock.mode))()
+    path, now = settings.device.data / keyring.KEY_FILE, system_clock(cast(Mode, settings.clock.mode))()
     if given.now:
         if not agreed(given, ("Every address of a hold, ticket or waitlist place that was given out stops working.",)):
             return 1

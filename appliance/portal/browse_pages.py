@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, request, url_for
+from msgspec.structs import replace
 
-from appliance.portal import cards, forms, shared_pages
+from appliance.portal import cards, forms, shared_pages, visits
 from appliance.portal.waits import waits
-from appliance.services import listing
+from appliance.services import conversion, listing
 from appliance.services.box import Unit
 from appliance.services.views import EventView, ListingView
-from appliance.web import freshness
+from appliance.web import clients, freshness
 from appliance.web.site import site
 from appliance.web.texts import _
 from mqtt_bridge.protocol.catalogue import Limits
@@ -19,7 +20,8 @@ from mqtt_bridge.protocol.catalogue import Limits
 
 def show_listing() -> Response:
     """Every event, with the best news of each."""
-    found: ListingView = site().box.look(listing.listing)
+    bucket = clients.visit(site())[1]
+    found: ListingView = site().box.look(lambda unit: _dressed(unit, listing.listing(unit), bucket))
     return shared_pages.answer(
         "attendee/listing.html",
         found.as_of_ms,
@@ -32,6 +34,7 @@ def show_listing() -> Response:
 def show_event(slug: str) -> Response:
     """One event: its dates, and a form that is ready to be sent."""
     page = _event(slug, request.args.get("at"))
+    visits.count(slug)
     return shared_pages.answer("attendee/event.html", page.as_of_ms, page.zone, **page.context)
 
 
@@ -52,8 +55,12 @@ class _EventPage(NamedTuple):
 
 
 def _event(slug: str, wanted: str | None, notice: str = "") -> _EventPage:
+    bucket = clients.visit(site())[1]
+
     def query(unit: Unit) -> tuple[EventView, Limits, int]:
-        return listing.event_page(unit, slug), unit.catalogue.limits, unit.now.wall_ms
+        found = listing.event_page(unit, slug)
+        shown = replace(found, event=conversion.dress(unit, found.event, bucket))
+        return shown, unit.catalogue.limits, unit.now.wall_ms
 
     view, limits, as_of_ms = site().box.look(query)
     current = next((each for each in view.sessions if each.at.id == wanted), None)
@@ -70,6 +77,12 @@ def _event(slug: str, wanted: str | None, notice: str = "") -> _EventPage:
         "waits": waits(current, limits),
     }
     return _EventPage(as_of_ms, "UTC" if current is None else current.at.timezone, context)
+
+
+def _dressed(unit: Unit, found: ListingView, bucket: int | None) -> ListingView:
+    """Return the listing as somebody of this bucket is shown it."""
+    shown = (replace(each, event=conversion.dress(unit, each.event, bucket)) for each in found.events)
+    return replace(found, events=tuple(shown))
 
 
 def asset(name: str) -> Response:

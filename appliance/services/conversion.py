@@ -29,11 +29,11 @@ TELL_EVERY_MS = MINUTE_MS
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Somebody looked at an event's page: ``visitor`` names the phone, ``bucket`` decides what it was shown."""
+    """Somebody looked at an event's page: ``visitor`` names the phone, ``bucket`` decides what it was shown (None: no variant)."""
 
     event: str
     visitor: str
-    bucket: int
+    bucket: int | None
 
 
 def experiment_of(unit: Unit, event: str) -> Experiment | None:
@@ -44,10 +44,10 @@ def experiment_of(unit: Unit, event: str) -> Experiment | None:
     return None
 
 
-def dress(unit: Unit, event: Event, bucket: int) -> Event:
+def dress(unit: Unit, event: Event, bucket: int | None) -> Event:
     """Return the event as somebody of this bucket is shown it."""
     running = experiment_of(unit, event.slug)
-    return event if running is None else dressed(event, variant_for(running, bucket))
+    return event if running is None or bucket is None else dressed(event, variant_for(running, bucket))
 
 
 def is_new(unit: Unit, visit: Visit) -> bool:
@@ -122,10 +122,10 @@ def totals(unit: Unit) -> tuple[ConversionCount, ...]:
     )
 
 
-def _shown(unit: Unit, event: str, bucket: int) -> tuple[str, str]:
+def _shown(unit: Unit, event: str, bucket: int | None) -> tuple[str, str]:
     """Return (experiment, variant) that somebody of this bucket is shown; empty where nothing is compared."""
     running = experiment_of(unit, event)
-    return ("", "") if running is None else (running.key, variant_for(running, bucket).name)
+    return ("", "") if running is None or bucket is None else (running.key, variant_for(running, bucket).name)
 
 
 def _advance(unit: Unit, event: str, experiment: str, variant: str, visitor: str, before: int, stage: Stage) -> None:

@@ -14,10 +14,11 @@ from flask import request
 
 from appliance.domain.client import Client
 from appliance.domain.experiments import bucket_from, bucket_of
+from appliance.web import proxied
+from appliance.web.seeing import visitor_name
 from appliance.web.site import Site
 
 HEADER = "Client-Token"
-BUCKET = "X-Marquee-Variant"
 FIELD = "client"
 
 
@@ -58,16 +59,10 @@ def identify(site: Site, given: str | None = None, *, retry_key: str = "") -> Gu
     return Guest(client, site.tokens.mint("client", fresh))
 
 
-def visit(site: Site) -> tuple[str, int]:
+def visit(site: Site) -> tuple[str, int | None]:
     """Return (visitor, bucket) of the caller: its name in what is counted of visits, and which variants it is shown.
 
-    The proxy chooses the bucket, because pages it keeps differ by it; without one the name does.
+    A proxy that keeps pages chooses the bucket, because the pages differ by it; without one the name does.
     """
-    name = visitor_of(site, address())
-    chosen = bucket_from(request.headers.get(BUCKET, "")) if site.settings.behind_proxy else None
-    return name, bucket_of(name) if chosen is None else chosen
-
-
-def visitor_of(site: Site, address: str) -> str:
-    """Return the name of the phone at an address: by its lease on the hotspot, by the address elsewhere."""
-    return site.tokens.name("visitor", site.leases.hardware_of(address) or address)
+    name = visitor_name(site.tokens, site.leases, address())
+    return name, bucket_from(proxied.variant()) if proxied.fills_in_keys() else bucket_of(name)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+KEY_FILE = "web.key"
 KEY_BYTES = 64
 MAGIC = b"MQK2"
 NAME_BYTES = 32

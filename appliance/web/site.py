@@ -10,11 +10,11 @@ from flask import Flask, current_app, g
 from flask.sansio.app import App
 
 from appliance.services.box import Box
+from appliance.web.keyring import KEY_FILE
 from appliance.web.leases import Leases
 from appliance.web.tokens import Tokens
 
 _EXTENSION = "marquee.site"
-KEY_FILE = "web.key"
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -27,6 +27,7 @@ class WebSettings:
     same site over HTTPS, where pages have scripts; empty where there is none. ``behind_proxy`` says that exactly one proxy
     in front sets X-Forwarded-*. ``metrics_from`` are the addresses that may read /metrics without signing in.
     ``captive_hours`` is how long a phone on the hotspot that was let in stays so.
+    ``visits_told``: the proxy tells the bridge who looked at what, so pages count nobody.
     ``lane`` names this place of sale on check-ins. ``streams`` is how many staff screens may be kept fresh at once in a process.
     """
 
@@ -37,6 +38,7 @@ class WebSettings:
     behind_proxy: bool = False
     metrics_from: tuple[str, ...] = LOOPBACK
     captive_hours: int = 12
+    visits_told: bool = False
     lane: str = "portal"
     streams: int = 4
 

@@ -50,7 +50,7 @@ def test_a_question_is_read_with_its_figure_its_end_and_its_pictures(folder: Pat
         (("sample: 200", "sample: 3"), "experiments[0].sample"),
         (("event: night\n    hyp", "event: noon\n    hyp"), "'noon' is not the slug of an event"),
         (("until: 2026-12-04", "until: 2026-11-04"), "must be after starts_at"),
-        (("      - {name: as-is}\n", ""), "are 1; compare two to 4"),
+        (("      - {name: as-is}\n", ""), "are 1; compare two to 3"),
         (("name: short,", "name: as-is,"), "'as-is' is the name of another variant above"),
         (("image: short.png", "image: long.png"), "cannot be read"),
         (("    hypothesis: A short title is held more often.\n", ""), "experiments[0].hypothesis: is missing"),

@@ -14,7 +14,7 @@ def experiment(*variants: Variant) -> Experiment:
     return Experiment("words", "river", "People like short words.", "held", 100, 1_000, 2_000, variants)
 
 
-@pytest.mark.parametrize("number", [2, 3, 4])
+@pytest.mark.parametrize("number", [2, 3])
 def test_every_variant_owns_the_same_number_of_buckets(number: int):
     made = experiment(*(Variant(f"v{n}") for n in range(number)))
     owners = [variant_for(made, bucket).name for bucket in range(BUCKETS)]
@@ -24,10 +24,10 @@ def test_every_variant_owns_the_same_number_of_buckets(number: int):
 def test_names_fall_into_all_buckets_about_alike_and_always_into_the_same():
     found = [bucket_of(f"visitor {n}") for n in range(12_000)]
     assert found == [bucket_of(f"visitor {n}") for n in range(12_000)]
-    assert all(800 < found.count(bucket) < 1_200 for bucket in range(BUCKETS))
+    assert all(1_800 < found.count(bucket) < 2_200 for bucket in range(BUCKETS))
 
 
-@pytest.mark.parametrize("text", ["", "12", "-1", "1.5", "²", "007", "1 ", "0x1"])
+@pytest.mark.parametrize("text", ["", "6", "12", "-1", "1.5", "²", "007", "1 ", "0x1"])
 def test_what_is_no_bucket_is_none(text: str):
     assert bucket_from(text) is None
 
