@@ -12,6 +12,7 @@ from appliance.catalogue.images import Picture, read_picture, smaller
 from appliance.catalogue.tree import Mapping
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.catalogue import Event, EventSession, Policy, Quota, TicketType
+from mqtt_bridge.protocol.messages import Verify
 
 LONGEST_RUN_MS = 31 * 24 * 3_600_000
 
@@ -26,6 +27,7 @@ class _Type(NamedTuple):
     currency: str
     policy: Policy
     extra: int
+    verify: Verify | None
 
 
 def read_events(fields: Fields, venues: frozenset[str], folder: Path, assets: dict[str, Picture]) -> tuple[Event, ...]:
@@ -120,7 +122,7 @@ def _stock(
     return quotas, tuple(
         TicketType(
             ids.ticket_type_id(slug, key, each.name), each.name, ids.quota_id(slug, key, each.quota),
-            each.price_minor, each.currency, each.policy,
+            each.price_minor, each.currency, each.policy, each.verify,
         )
         for each in types
     )  # fmt: skip
@@ -153,7 +155,10 @@ def _types(each: Fields, limits: dict[str, int] | None, currencies: list[str]) -
         quota = given.value("quota", values.line) or ""
         minor, currency = _price(given)
         kind, extra = given.optional("policy", values.policy, ("strict", 0))
+        verify = given.optional("verify", values.verify, None)
         given.done()
+        if verify and kind == "provisional":
+            given.wrong("verify", "cannot be checked for a type on request; write policy: strict, or leave verify out")
         if quota and limits is not None and quota not in limits:
             given.wrong("quota", f"{quota!r} is not a quota of this session; known: {', '.join(limits) or 'none'}")
         if currency and not currencies:
@@ -163,7 +168,7 @@ def _types(each: Fields, limits: dict[str, int] | None, currencies: list[str]) -
         if name in {known.name for known in types}:
             given.wrong("name", f"{name!r} is the name of another ticket type of this session")
         elif name:
-            types.append(_Type(given, name, quota, minor, currency, kind, extra))
+            types.append(_Type(given, name, quota, minor, currency, kind, extra, verify))
     return types
 
 

@@ -100,7 +100,8 @@ def _limits(fields: Fields) -> Limits:
             "new_clients_per_minute", values.whole(1, 100_000), default.new_clients_per_minute
         ),
         personal_data_days=given.optional("personal_data_days", values.whole(0, 3650), default.personal_data_days),
-        unpaid_until=given.optional("unpaid_until", values.unpaid_until, default.unpaid_until),
+        unpaid_until=given.optional("unpaid_until", values.around_start, default.unpaid_until),
+        verify_until=given.optional("verify_until", values.around_start, default.verify_until),
         request_share=given.optional("request_share", values.share, default.request_share),
     )
     given.done()

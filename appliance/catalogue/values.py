@@ -6,10 +6,12 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.catalogue import Policy
+from mqtt_bridge.protocol.messages import Verify
 from mqtt_bridge.protocol.money import to_minor
 
 LONGEST_NAME = 200
@@ -182,6 +184,15 @@ def policy(raw: str) -> tuple[Policy, int]:
     return "optimistic", int(found[1])
 
 
+def verify(raw: str) -> Verify | None:
+    """What has to be proven before a ticket admits; None for ``nothing``."""
+    if raw == "nothing":
+        return None
+    if raw not in get_args(Verify):
+        raise ValueError(f"{_short(raw)} is not what can be verified; write contact, member or nothing")
+    return cast(Verify, raw)
+
+
 def currency(raw: str) -> str:
     """An ISO 4217 code."""
     if not re.fullmatch(r"[A-Z]{3}", raw):
@@ -198,8 +209,8 @@ def price(raw: str) -> tuple[int, str]:
     return to_minor(found[1], code), code
 
 
-def unpaid_until(raw: str) -> int | None:
-    """Minutes relative to the start at which unpaid orders are cancelled (negative: before), or None for ``staff``."""
+def around_start(raw: str) -> int | None:
+    """Minutes relative to the start at which something ends (negative: before), or None for ``staff``."""
     if raw == "staff":
         return None
     found = _RELATIVE.match(raw)

@@ -9,6 +9,13 @@ order     requested --confirm---------> confirmed         the cloud took its sto
           requested --withdraw--------> cancelled         the guest took it back; no stock was claimed
           cancelled, refused --confirm> cancelled         the answer crossed a withdrawal: its stock is given back by the
                                                           cancel rule, and the order stays cancelled whatever doors say
+          pending --verify------------> confirmed         what it was sold on is proven, or staff saw it
+          pending --turn_down---------> refused           it is not; its tickets follow the cancel rule
+          pending --cancel, request_cancel, void          as a confirmed one
+          refused --void--------------> refused           its doors voided the tickets: its stock is back
+          refused --refuse------------> confirmed         a door had verified it and admitted somebody
+          refused, cancelled --verify-> as it was         the word came too late
+          confirmed --turn_down-------> confirmed         a door was faster
           confirmed --cancel----------> cancelled         every ticket is hosted by this very device
           confirmed --request_cancel--> cancel_pending    some ticket waits for its door's word
           cancel_pending --void-------> cancelled         all doors voided their tickets
@@ -41,6 +48,22 @@ ORDER: dict[tuple[str, str], OrderStatus] = {
     ("requested", "confirm"): "confirmed",
     ("requested", "turn_down"): "refused",
     ("requested", "withdraw"): "cancelled",
+    ("pending", "verify"): "confirmed",
+    ("pending", "turn_down"): "refused",
+    ("pending", "cancel"): "cancelled",
+    ("pending", "request_cancel"): "cancel_pending",
+    ("pending", "void"): "cancelled",
+    ("pending", "refuse"): "confirmed",
+    ("confirmed", "verify"): "confirmed",
+    ("confirmed", "turn_down"): "confirmed",
+    ("cancel_pending", "verify"): "cancel_pending",
+    ("cancel_pending", "turn_down"): "cancel_pending",
+    ("refused", "verify"): "refused",
+    ("refused", "turn_down"): "refused",
+    ("refused", "void"): "refused",
+    ("refused", "refuse"): "confirmed",
+    ("cancelled", "verify"): "cancelled",
+    ("cancelled", "turn_down"): "cancelled",
     ("refused", "confirm"): "cancelled",
     ("cancelled", "confirm"): "cancelled",
     ("cancelled", "cancel"): "cancelled",

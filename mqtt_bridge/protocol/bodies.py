@@ -27,8 +27,16 @@ Reason = Literal[
 # What a scan on the way out is answered with.
 ExitVerdict = Literal["left", "refused"]
 # Why a request was refused: no stock can come any more, the sale or the date is over, called off, a person said no, or the
-# device that took it was sealed.
-Refusal = Literal["sold_out", "closed", "cancelled", "operator", "sealed"]
+# device that took it was sealed. Of a pre-enrolment: no member is known by this number, or nobody proved anything in time.
+Refusal = Literal["sold_out", "closed", "cancelled", "operator", "sealed", "member", "late"]
+# What has to be proven before a ticket admits: that the contact is this person's, or besides that they are a member.
+Verify = Literal["contact", "member"]
+# How a contact is proven: by a code that the cloud mails, or by one that the device's own modem sends.
+Channel = Literal["mail", "sms"]
+# What a pre-enrolment waits for: the code, the word of whoever knows the members, or a person's.
+WaitsFor = Literal["code", "standing", "operator"]
+# What was said of the code last: under way, mailed, not to be delivered, too many asked for, wrong, or no tries are left.
+CodeNews = Literal["", "sent", "undeliverable", "limited", "wrong", "spent"]
 
 
 class Body(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, gc=False):
@@ -57,20 +65,80 @@ class TicketFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fal
     currency: str
 
 
-class OrderConfirmed(Body, frozen=True):
-    """A device sold an order; ``stock`` are its totals afterwards. Name and contact travel in the private part.
-
-    From the cloud itself it is the answer to ``OrderRequested``: ``stock`` then are the cloud's totals of the device, and the
-    tickets name the epoch whose ``confirmed`` counts them.
-    """
+class Sold(Body, frozen=True):
+    """Tickets were issued and count as sold; ``stock`` are the device's totals afterwards. Name and contact travel in the private part."""
 
     order: str
     code: str
     payment: Payment
     tickets: tuple[TicketFact, ...]
     stock: tuple[StockCount, ...]
+
+
+class OrderConfirmed(Sold, frozen=True):
+    """A device sold an order, or what it had sold before was verified (then its totals are as they were).
+
+    From the cloud itself it is the answer to ``OrderRequested``: ``stock`` then are the cloud's totals of the device, and the
+    tickets name the epoch whose ``confirmed`` counts them.
+    """
+
     confirmed_at_ms: int
     sold_by: str = ""
+
+
+class OrderPending(Sold, frozen=True):
+    """A device sold an order that admits nobody before ``verify`` was proven; see docs/pre-enrolment.md.
+
+    The member's number, if it takes one, travels in the private part like name and contact.
+    """
+
+    pending_at_ms: int
+    verify: Verify
+    channel: Channel
+
+
+class OrderVerified(Body, frozen=True):
+    """A pre-enrolment admits from now on: the cloud says so to its issuer and its doors, or staff do who saw the proof.
+
+    ``by`` is "centre", "operator", or the badge of who decided it at the door.
+    """
+
+    order: str
+    by: str
+
+
+class ContactCodeWanted(Body, frozen=True):
+    """Please mail a code, a first one or another; the private part says where to, also where it was corrected."""
+
+    order: str
+
+
+class ContactCodeEntered(Body, frozen=True):
+    """Somebody typed a code on the page of an order; right or wrong, it is of no use to anybody afterwards."""
+
+    order: str
+    code: str
+
+
+class ContactLinkFollowed(Body, frozen=True):
+    """Somebody followed a mailed link at any device and said that it is theirs; ``link`` is the secret in it."""
+
+    link: str
+
+
+class ContactProven(Body, frozen=True):
+    """The device itself proved the contact, by a code that its own modem sent; what else is needed is the cloud's to find out."""
+
+    order: str
+
+
+class VerificationMoved(Body, frozen=True):
+    """The cloud tells the issuer what a pre-enrolment waits for, what became of the code, and how often one may still be typed."""
+
+    order: str
+    waits_for: WaitsFor
+    news: CodeNews = ""
+    tries_left: int = 0
 
 
 class OrderRequested(Body, frozen=True):
@@ -87,7 +155,7 @@ class OrderRequested(Body, frozen=True):
 
 
 class OrderRefused(Body, frozen=True):
-    """The cloud cannot meet a request (any more); final."""
+    """The cloud cannot meet a request (any more), or a pre-enrolment was not verified; final."""
 
     order: str
     reason: Refusal

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from mqtt_bridge.protocol.bodies import Verify
+
 Policy = Literal["strict", "provisional", "optimistic"]
 
 
@@ -28,7 +30,10 @@ class Quota(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TicketType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is sold; price in minor units of ``currency``."""
+    """What is sold; price in minor units of ``currency``.
+
+    With ``verify`` its tickets admit once the contact was proven, or a membership besides; never together with ``provisional``.
+    """
 
     id: str
     name: str
@@ -36,6 +41,7 @@ class TicketType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price_minor: int
     currency: str
     policy: Policy = "strict"
+    verify: Verify | None = None
 
 
 class Moved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,7 +107,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``share_per_client`` is a fraction (0, 1] of the remaining stock; one ticket is always allowed. ``unpaid_until`` is minutes
     relative to the start (negative: before) at which unpaid orders are cancelled, or None for a staff switch. ``request_share``
     is the fraction (0, 1] of a quota's limit that one device may have in open requests; four tickets always.
-    ``personal_data_days`` after the end of its last session an order forgets name and contact.
+    ``personal_data_days`` after the end of its last session an order forgets name and contact. ``verify_until`` is minutes relative
+    to the start at which what is not verified is refused, or None: then staff decide at the door.
     """
 
     per_hold: int = 8
@@ -115,6 +122,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unpaid_until: int | None = None
     request_share: float = 0.1
     personal_data_days: int = 30
+    verify_until: int | None = None
 
 
 class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -102,7 +102,8 @@ def key_id(public: bytes) -> str:
 
 def private_hash(private: Private) -> str:
     """Return the salted hash that the signed part carries in place of personal data."""
-    return hashlib.sha256(f"{private.salt}\0{private.name}\0{private.contact}".encode()).hexdigest()
+    member = f"\0{private.member}" if private.member else ""
+    return hashlib.sha256(f"{private.salt}\0{private.name}\0{private.contact}{member}".encode()).hexdigest()
 
 
 def content_hash(text: bytes) -> str:

@@ -14,8 +14,14 @@ from mqtt_bridge.protocol.bodies import (
     Body,
     CancelRefused,
     CancelRequested,
+    Channel,
     CheckedIn,
     CheckInUndone,
+    CodeNews,
+    ContactCodeEntered,
+    ContactCodeWanted,
+    ContactLinkFollowed,
+    ContactProven,
     ConversionCount,
     ConversionCounted,
     DeviceClosed,
@@ -28,9 +34,11 @@ from mqtt_bridge.protocol.bodies import (
     OfferWithdrawn,
     OrderCancelled,
     OrderConfirmed,
+    OrderPending,
     OrderRebooked,
     OrderRefused,
     OrderRequested,
+    OrderVerified,
     Payment,
     PaymentTaken,
     PersonalDataErased,
@@ -41,15 +49,19 @@ from mqtt_bridge.protocol.bodies import (
     Refusal,
     RequestWithdrawn,
     ReturnAllocation,
+    Sold,
     StockCount,
     Swap,
     TicketFact,
     TicketsVoided,
     TicketsWithdrawn,
     Verdict,
+    VerificationMoved,
+    Verify,
     WaitlistEntrusted,
     WaitlistJoined,
     WaitlistLeft,
+    WaitsFor,
     Wish,
 )
 from mqtt_bridge.protocol.states import (
@@ -75,8 +87,14 @@ __all__ = [
     "Began",
     "CancelRefused",
     "CancelRequested",
+    "Channel",
     "CheckInUndone",
     "CheckedIn",
+    "CodeNews",
+    "ContactCodeEntered",
+    "ContactCodeWanted",
+    "ContactLinkFollowed",
+    "ContactProven",
     "Content",
     "ConversionCount",
     "ConversionCounted",
@@ -101,9 +119,11 @@ __all__ = [
     "OfferWithdrawn",
     "OrderCancelled",
     "OrderConfirmed",
+    "OrderPending",
     "OrderRebooked",
     "OrderRefused",
     "OrderRequested",
+    "OrderVerified",
     "Payment",
     "PaymentTaken",
     "PersonalDataErased",
@@ -119,6 +139,7 @@ __all__ = [
     "Retold",
     "ReturnAllocation",
     "RevokedBadge",
+    "Sold",
     "Status",
     "StockCount",
     "Swap",
@@ -128,15 +149,19 @@ __all__ = [
     "Uplink",
     "VenueRetold",
     "Verdict",
+    "VerificationMoved",
+    "Verify",
     "WaitlistEntrusted",
     "WaitlistJoined",
     "WaitlistLeft",
+    "WaitsFor",
     "Wish",
 ]
 
 # What a device that takes a venue over is told of what happened there before its time, by whose fact it was.
 Retellable = (
     OrderConfirmed
+    | OrderPending
     | PaymentTaken
     | CancelRequested
     | TicketsVoided
@@ -190,6 +215,12 @@ Uplink = (
     | ReceiptSeen
     | DeviceClosed
     | ConversionCounted
+    | OrderPending
+    | OrderVerified
+    | ContactCodeWanted
+    | ContactCodeEntered
+    | ContactLinkFollowed
+    | ContactProven
 )
 # The cloud forwards facts of other devices to those that need them, unchanged.
 Downlink = (
@@ -213,15 +244,22 @@ Downlink = (
     | RequestWithdrawn
     | ErasePersonalData
     | VenueRetold
+    | OrderPending
+    | OrderVerified
+    | VerificationMoved
 )
 
 
 class Private(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """Personal data beside a message; the signed part holds only ``sha256(salt + name NUL contact)``."""
+    """Personal data beside a message; the signed part holds only a salted hash of it (``codec.private_hash``).
+
+    ``member`` is the number under which a person says they are a member.
+    """
 
     salt: str
     name: str = ""
     contact: str = ""
+    member: str = ""
 
 
 class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

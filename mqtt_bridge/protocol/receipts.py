@@ -31,14 +31,15 @@ INC_BYTES = 8
 # CWT labels 1, 6, 7 are registered by IANA; the private ones start at -65537 there, but receipts are read by us alone and
 # one-byte labels keep the code small.
 ISSUER, ISSUED_AT, TICKET = 1, 6, 7
-EVENT_SESSION, TICKET_TYPE, CODE, PRICE, CURRENCY, PAID, INC, SEQ, EPOCH = range(-1, -10, -1)
+EVENT_SESSION, TICKET_TYPE, CODE, PRICE, CURRENCY, PAID, INC, SEQ, EPOCH, PENDING = range(-1, -11, -1)
 
 
 class TicketClaims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a receipt says: ``issuer`` is a device, ``ticket`` an ``ids.secret``, price in minor units.
 
-    ``inc`` is the first 8 bytes of sha256(incarnation) in hex, ``seq`` that of the OrderConfirmed which reported the sale, so
+    ``inc`` is the first 8 bytes of sha256(incarnation) in hex, ``seq`` that of the message which reported the sale, so
     that a lost card's sales can be rebuilt. ``issued_at_s`` is seconds since the Unix epoch, None where the clock was untrusted.
+    ``pending``: what it was sold on is not proven yet, so a door that knows nothing else lets nobody in on it.
     """
 
     issuer: str
@@ -53,6 +54,7 @@ class TicketClaims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seq: int
     epoch: int
     issued_at_s: int | None = None
+    pending: bool = False
 
 
 class Reading(NamedTuple):
@@ -165,6 +167,8 @@ def _to_map(claims: TicketClaims) -> dict[int, Any]:
     }
     if claims.issued_at_s is not None:
         content[ISSUED_AT] = claims.issued_at_s
+    if claims.pending:
+        content[PENDING] = True
     return content
 
 
@@ -189,10 +193,14 @@ def _from_map(content: Any) -> TicketClaims:
         raise ProtocolError(msg)
     issued_at_s = content.get(ISSUED_AT)
     shape = _SHAPE if issued_at_s is None else {**_SHAPE, ISSUED_AT: int}
+    if PENDING in content:
+        shape = {**shape, PENDING: bool}
     wrong = content.keys() ^ shape.keys() or {label for label, kind in shape.items() if not _fits(content[label], kind)}
     sizes = {TICKET: ids.SECRET_BYTES, CODE: 5, INC: INC_BYTES}
     if not wrong:
         wrong = {label for label, size in sizes.items() if len(content[label]) != size}
+    if not wrong and content.get(PENDING) is False:
+        wrong = {PENDING}  # what is not pending does not speak of it
     if wrong:
         msg = f"claims {sorted(wrong)} of a receipt are missing, unknown or of another type"
         raise ProtocolError(msg)
@@ -209,6 +217,7 @@ def _from_map(content: Any) -> TicketClaims:
         seq=content[SEQ],
         epoch=content[EPOCH],
         issued_at_s=issued_at_s,
+        pending=PENDING in content,
     )
 
 
