@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Row
 
+from appliance.domain import verifying as rules
 from appliance.domain.booking import first_payment, next_hold
 from appliance.domain.client import Client
 from appliance.domain.errors import DiskFull, HoldExpired, Invalid, LimitReached, NotFound, SoldOut, SoldOutHere
@@ -15,12 +16,12 @@ from appliance.domain.inventory import Line, backs, per_quota
 from appliance.domain.limits import STAFF_PER_HOLD, hold_life_ms
 from appliance.domain.people import clean
 from appliance.domain.requests import NO_STOCK
-from appliance.services import cancelling, clients, conversion, requesting, show, turns
+from appliance.services import cancelling, clients, conversion, requesting, show, turns, verifying
 from appliance.services.box import Unit
-from appliance.services.selling import Sale, record_sale
+from appliance.services.selling import Pledge, Sale, record_sale
 from appliance.services.stock import claim, end_hold, free_lapsed, require_on_sale
 from appliance.services.views import HoldView, OrderView
-from appliance.store import allocations, holds, orders, waiting
+from appliance.store import allocations, holds, orders, verifications, waiting
 
 MOST_TYPES = 20
 
@@ -96,13 +97,20 @@ def release_hold(unit: Unit, hold_id: str) -> None:
 
 
 def confirm(
-    unit: Unit, hold_id: str, *, name: str = "", contact: str = "", client: Client | None = None, staff: str = ""
+    unit: Unit,
+    hold_id: str,
+    *,
+    name: str = "",
+    contact: str = "",
+    member: str = "",
+    client: Client | None = None,
+    staff: str = "",
 ) -> OrderView:
     """Turn a hold into an order with tickets and receipts; the same hold again returns the first order.
 
     An expired hold claims its stock anew if it remains, else ``SoldOutHere`` or ``SoldOut``. A requested one becomes an order
-    in status ``requested``, or a confirmed one if stock is here by now. Raises ``HoldExpired`` for a released one
-    and for a waitlist offer whose time is over, ``SaleClosed`` and ``LimitReached`` as a new hold would.
+    in status ``requested``, or a confirmed one if stock is here by now. Where a ticket has to be verified, the order is ``pending``,
+    unless staff sell it who see the person. Raises ``HoldExpired`` for a released one and for a waitlist offer whose time is over, ``SaleClosed`` and ``LimitReached`` as a new hold would.
     """
     row = _hold_row(unit, hold_id)
     first = orders.find_by_hold(unit.db, hold_id)
@@ -114,6 +122,8 @@ def confirm(
     if row.entry is not None:
         contact = _of_live_offer(unit, row, epochs, contact)
     _check_orders(unit, row, client, lines)
+    by_staff = row.channel == "desk" or (client is not None and client.is_staff)
+    pledge = None if by_staff else _pledge(unit, lines, contact, member)
     requested = NO_STOCK in epochs.values()
     if requested:
         epochs = _epochs_by_now(unit, row, lines)
@@ -142,13 +152,20 @@ def confirm(
         contact=contact,
         sold_by=staff,
     )
-    record = record_sale if epochs else requesting.record_request
-    order_id = record(unit, sale)
-    if epochs:
+    order_id = record_sale(unit, sale, pledge) if epochs else requesting.record_request(unit, sale)
+    if pledge is not None and epochs:
+        verifications.add(unit.db, order_id, **asdict(pledge))
+    elif epochs:
         conversion.reached(unit, hold_id, "confirmed")
     if row.entry is not None:
         turns.offer_over(unit, row.entry, "take")
     return show.order_view(unit, order_id)
+
+
+def _pledge(unit: Unit, lines: tuple[Line, ...], contact: str, member: str) -> Pledge | None:
+    """Return what these tickets have to prove before they admit; ``Invalid`` where nobody can be reached to prove it."""
+    verify = rules.needed(unit.catalogue.ticket_type[line.ticket_type][2].verify for line in lines)
+    return None if verify is None else verifying.pledge(unit, verify, contact, member)
 
 
 def _epochs_by_now(unit: Unit, row: Row[Any], lines: tuple[Line, ...]) -> dict[str, int]:

@@ -71,9 +71,32 @@ def cancel_own(unit: Unit, order_id: str) -> None:
     _cancel_own(unit, _order_row(unit, order_id), here, [each for each in tickets if each not in here])
 
 
+def turn_down(unit: Unit, order_id: str) -> bool:
+    """Refuse a pending order for good: whoever answers for it gives its stock back by the rule of cancelling.
+
+    Return whether it was pending. A door that answers for nothing only knows it from now on.
+    """
+    row = _order_row(unit, order_id)
+    if row.status != "pending":
+        return False
+    orders.change(unit.db, order_id, status=next_order(row.status, "turn_down"))
+    tickets = [each for each in orders.tickets(unit.db, order_id) if not each.voided]
+    here = [each for each in tickets if decides(unit, each.event_session)]
+    elsewhere = [each for each in tickets if each not in here]
+    if row.issuer == unit.identity.device:
+        _give_back(unit, row, here, elsewhere)
+    elif row.issuer in answered_by_me(unit):
+        _give_back_for_sealed(unit, row, here, elsewhere)
+    return True
+
+
 def _cancel_own(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]]) -> None:
     status = next_order(row.status, "request_cancel" if elsewhere else "cancel")
     orders.change(unit.db, row.id, status=status)
+    _give_back(unit, row, here, elsewhere)
+
+
+def _give_back(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]]) -> None:
     if here:
         void_and_count(unit, row.id, here)
     if elsewhere:
@@ -88,6 +111,10 @@ def answered_by_me(unit: Unit) -> set[str]:
 def _cancel_for_sealed(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]]) -> None:
     """Cancel what a sealed device sold: its totals are the cloud's to count, on our word as the door or another door's."""
     orders.change(unit.db, row.id, status=next_order(row.status, "request_cancel" if elsewhere else "cancel"))
+    _give_back_for_sealed(unit, row, here, elsewhere)
+
+
+def _give_back_for_sealed(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]]) -> None:
     if here:
         ticket_ids = tuple(each.id for each in here)
         orders.change_tickets(unit.db, ticket_ids, voided=True)
@@ -139,7 +166,7 @@ def on_cancel_requested(unit: Unit, message: CancelRequested, origin: str) -> No
     orders.change_tickets(unit.db, ticket_ids, voided=True)
     for order_id in orders.orders_of_tickets(unit.db, ticket_ids):
         row = _order_row(unit, order_id)
-        if row.status == "confirmed":
+        if row.status in {"confirmed", "pending"}:
             orders.change(unit.db, order_id, status=next_order(row.status, "request_cancel"))
     unit.emit(TicketsVoided(order=message.order, tickets=ticket_ids))
 

@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from appliance.domain.admission import Proof, Way
 from appliance.services.box import Unit
 from appliance.services.cancelling import hosted_here
-from appliance.services.foreign import fact_of, from_receipt, settle_by_receipt, ticket_values
+from appliance.services.foreign import fact_of, from_receipt, settle_by_receipt, ticket_values, verified
 from appliance.store import orders, records
 from mqtt_bridge.protocol import ids, receipts
 from mqtt_bridge.protocol.errors import BadSignature, ProtocolError, UnknownIssuer
@@ -120,9 +120,17 @@ def _proven(unit: Unit, claims: TicketClaims, text: str, code: str) -> Found:
         return Found("known", code, SimpleNamespace(**ticket_values("", claims.issuer, fact_of(claims), text)))
     if row is None:
         from_receipt(unit, claims, text)
-    elif claims.paid:
-        settle_by_receipt(unit, row.order)
+    else:
+        _believe(unit, claims, row.order)
     return Found("known", code, orders.find_ticket(unit.db, claims.ticket))
+
+
+def _believe(unit: Unit, claims: TicketClaims, order_id: str) -> None:
+    """A signature may say more than the messages that arrived: that the order is paid, or that it is verified."""
+    if claims.paid:
+        settle_by_receipt(unit, order_id)
+    if not claims.pending:
+        verified(unit, order_id)
 
 
 def key_of(unit: Unit, kid: str) -> DeviceKey | None:

@@ -8,10 +8,20 @@ from appliance.domain.booking import next_order, next_payment
 from appliance.services import show
 from appliance.services.box import Unit
 from appliance.services.selling import sign_anew
-from appliance.store import orders, records
-from mqtt_bridge.protocol.messages import OrderConfirmed, OrderRequested, Private, RequestWithdrawn, TicketFact
+from appliance.store import orders, records, verifications
+from mqtt_bridge.protocol.messages import (
+    OrderConfirmed,
+    OrderPending,
+    OrderRequested,
+    Private,
+    RequestWithdrawn,
+    Sold,
+    TicketFact,
+)
 from mqtt_bridge.protocol.receipts import TicketClaims
 
+# What a sale puts right; whatever else is known of an order was said after it.
+OVERTAKEN = frozenset({"requested", "pending", "refused"})
 # An order known only from a signed receipt has this in front of its ticket's id until its message arrives.
 RECEIPT_ONLY = "receipt-"
 
@@ -69,17 +79,37 @@ def on_order_confirmed(unit: Unit, message: OrderConfirmed, origin: str, private
         sign_anew(unit, message.order)
 
 
+def on_order_pending(unit: Unit, message: OrderPending, origin: str, private: Private | None) -> None:
+    """Know what another device sold and what is not verified yet, so that a scan says so."""
+    if origin == unit.identity.device:
+        return
+    take_pending(unit, message, origin, private)
+    if origin in records.issuers_answered_by(unit.db, unit.identity.device):
+        sign_anew(unit, message.order)
+
+
 def take_order(unit: Unit, message: OrderConfirmed, origin: str, private: Private | None) -> None:
     """Write an order down that was sold elsewhere, or here before this database was made."""
-    values = _values(unit, message, origin, private) | {
-        "sold_by": message.sold_by,
-        "created_at_ms": message.confirmed_at_ms,
-    }
+    more = {"sold_by": message.sold_by, "created_at_ms": message.confirmed_at_ms}
+    _take_order(unit, message, origin, private, more)
+
+
+def take_pending(unit: Unit, message: OrderPending, origin: str, private: Private | None) -> None:
+    """Write a pre-enrolment down that was sold elsewhere, or here before this database was made."""
+    more = {"status": "pending", "created_at_ms": message.pending_at_ms}
+    _take_order(unit, message, origin, private, more)
+    if verifications.find(unit.db, message.order) is None:
+        values = {"verify": message.verify, "channel": message.channel, "member": private.member if private else ""}
+        verifications.add(unit.db, message.order, **values)
+
+
+def _take_order(unit: Unit, message: Sold, origin: str, private: Private | None, more: dict[str, Any]) -> None:
+    values = _values(unit, message, origin, private) | more
     before = orders.find(unit.db, message.order)
     if before is None:
         orders.add(unit.db, values, [])
-    else:  # known from a cancel that overtook the sale: only its status stays
-        if before.status != "requested":
+    else:  # known from what overtook the sale: only its status stays
+        if before.status not in OVERTAKEN:
             del values["status"]
         del values["id"]
         if private is None:  # told again by the cloud, which keeps no names
@@ -107,9 +137,7 @@ def on_request_withdrawn(unit: Unit, message: RequestWithdrawn, origin: str) -> 
         orders.change(unit.db, row.id, status=next_order(row.status, "withdraw"))
 
 
-def _values(
-    unit: Unit, message: OrderConfirmed | OrderRequested, origin: str, private: Private | None
-) -> dict[str, Any]:
+def _values(unit: Unit, message: Sold | OrderRequested, origin: str, private: Private | None) -> dict[str, Any]:
     total_minor = sum(each.price_minor for each in message.tickets)
     currency = message.tickets[0].currency if message.tickets else ""
     return order_values(unit, message.order, origin, total_minor=total_minor, currency=currency) | {
@@ -130,6 +158,9 @@ def _take_in(unit: Unit, order_id: str, origin: str, fact: TicketFact) -> None:
     if provisional == order_id or not provisional.startswith(RECEIPT_ONLY):
         return
     signed_as_paid = _paid_by_signature(unit, provisional)
+    stand_in = orders.find(unit.db, provisional)
+    if stand_in is not None and stand_in.status == "confirmed":
+        verified(unit, order_id)
     orders.move_payments(unit.db, provisional, order_id)
     orders.drop(unit.db, provisional)
     if signed_as_paid:
@@ -165,8 +196,18 @@ def from_receipt(unit: Unit, claims: TicketClaims, receipt: str) -> None:
     values = order_values(unit, order_id, claims.issuer, total_minor=claims.price_minor, currency=claims.currency) | {
         "code": claims.code,
         "payment": "paid" if claims.paid else "promised",
+        "status": "pending" if claims.pending else "confirmed",
     }
     orders.add(unit.db, values, [ticket_values(order_id, claims.issuer, fact, receipt)])
+
+
+def verified(unit: Unit, order_id: str) -> bool:
+    """Let a pending order admit: somebody who may say so said that it is verified. Return whether it was pending."""
+    row = orders.find(unit.db, order_id)
+    if row is None or row.status != "pending":
+        return False
+    orders.change(unit.db, order_id, status=next_order(row.status, "verify"))
+    return True
 
 
 def settle(unit: Unit, order_id: str) -> bool:

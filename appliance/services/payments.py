@@ -70,6 +70,9 @@ def _check(view: OrderView, method: str, amount_minor: int) -> None:
     if view.status == "requested":
         msg = "These tickets are only requested. Take money once the request is confirmed."
         raise Invalid(msg, field="order")
+    if view.status == "pending":
+        msg = "This order is not verified yet. Verify it here, or take money once it is confirmed."
+        raise Invalid(msg, field="order")
     if view.status != "confirmed":
         msg = f"This order is {view.status.replace('_', ' ')}; nothing can be paid for it."
         raise Invalid(msg, field="order")

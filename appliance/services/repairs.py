@@ -138,7 +138,7 @@ def _mark(unit: Unit, ticket_ids: list[str]) -> None:
     for order_id in orders.orders_of_tickets(unit.db, ticket_ids):
         row = orders.find(unit.db, order_id)
         left = [each for each in orders.tickets(unit.db, order_id) if not each.voided and each.id not in ticket_ids]
-        if row is not None and row.status == "confirmed" and not left:
+        if row is not None and row.status in {"confirmed", "pending"} and not left:
             orders.change(unit.db, order_id, status=next_order(row.status, "request_cancel"))
 
 
@@ -205,5 +205,6 @@ def _receipt(unit: Unit, swap: Swap) -> str:
         seq=seq,
         epoch=new.epoch,
         issued_at_s=unit.now.wall_ms // 1000 if unit.now.trusted else None,
+        pending=row is not None and row.status == "pending",
     )
     return receipts.issue(claims, unit.box.signer)

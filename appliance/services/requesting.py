@@ -43,12 +43,17 @@ def claim_or_request(unit: Unit, client_id: str, lines: tuple[Line, ...]) -> dic
         return claim(unit, lines)
     except SoldOutHere as refusal:
         shelves = shelves_of(unit, per_quota(lines))
-        if not rules.may_request(shelves, lines, provisional(unit, lines)):
+        if needs_proof(unit, lines) or not rules.may_request(shelves, lines, provisional(unit, lines)):
             raise
         if not unit.asked:
             raise AskFirst(refusal.detail, **refusal.facts) from None
     check_cap(unit, client_id, lines)
     return None
+
+
+def needs_proof(unit: Unit, lines: tuple[Line, ...]) -> bool:
+    """Return whether any of these has to be verified: an order does not wait for two answers, one after the other."""
+    return any(unit.catalogue.ticket_type[each.ticket_type][2].verify for each in lines)
 
 
 def provisional(unit: Unit, lines: tuple[Line, ...]) -> frozenset[str]:

@@ -15,7 +15,7 @@ from appliance.services.box import Unit
 from appliance.services.stock import counts
 from appliance.store import allocations, orders
 from mqtt_bridge.protocol import receipts
-from mqtt_bridge.protocol.messages import OrderConfirmed, Private, TicketFact
+from mqtt_bridge.protocol.messages import Channel, OrderConfirmed, OrderPending, Private, TicketFact, Verify
 from mqtt_bridge.protocol.receipts import TicketClaims
 
 
@@ -36,8 +36,20 @@ class Sale:
     sold_by: str
 
 
-def record_sale(unit: Unit, sale: Sale) -> str:
-    """Write everything about a sale and return the order's id; the caller has claimed the stock."""
+@dataclass(frozen=True, slots=True)
+class Pledge:
+    """What a sale still has to prove before it admits, and how; ``member`` is the number given, empty where none is asked for."""
+
+    verify: Verify
+    channel: Channel
+    member: str = ""
+
+
+def record_sale(unit: Unit, sale: Sale, pledge: Pledge | None = None) -> str:
+    """Write everything about a sale and return the order's id; the caller has claimed the stock.
+
+    With a ``pledge`` it is a pre-enrolment: sold, and pending until what it promises was proven.
+    """
     order_id = unit.secret()
     for quota, number in per_quota(sale.lines).items():
         step = partial(Shelf.confirm, quantity=number, held=sale.held)
@@ -47,28 +59,33 @@ def record_sale(unit: Unit, sale: Sale) -> str:
         ticket_row(unit, order_id, line, sale.epochs[line.quota]) for line in sale.lines for _ in range(line.quantity)
     ]
     for each in tickets:
-        each["receipt"] = sign(unit, each, paid=sale.payment == "paid", inc=unit.inc, seq=seq)
-    add_order(unit, order_id, sale, tickets, status="confirmed")
-    private = private_part(unit, sale.name, sale.contact)
-    body = OrderConfirmed(
-        order=order_id,
-        code=sale.code,
-        payment=sale.payment,
-        tickets=tuple(fact(each) for each in tickets),
-        stock=counts(unit, sale.epochs.items()),
-        confirmed_at_ms=unit.now.wall_ms,
-        sold_by=sale.sold_by,
-    )
-    sent = unit.emit(body, private)
+        paid = sale.payment == "paid"
+        each["receipt"] = sign(unit, each, paid=paid, inc=unit.inc, seq=seq, pending=pledge is not None)
+    add_order(unit, order_id, sale, tickets, status="confirmed" if pledge is None else "pending")
+    sent = unit.emit(*_told(unit, order_id, sale, tickets, pledge))
     if sent != seq:
         msg = f"receipts name message {seq}, but the sale was message {sent}"
         raise RuntimeError(msg)
     return order_id
 
 
-def private_part(unit: Unit, name: str, contact: str) -> Private | None:
+def _told(
+    unit: Unit, order_id: str, sale: Sale, tickets: list[dict[str, Any]], pledge: Pledge | None
+) -> tuple[OrderConfirmed | OrderPending, Private | None]:
+    facts, stock = tuple(fact(each) for each in tickets), counts(unit, sale.epochs.items())
+    if pledge is None:
+        private = private_part(unit, sale.name, sale.contact)
+        at_ms, by = unit.now.wall_ms, sale.sold_by
+        return OrderConfirmed(order_id, sale.code, sale.payment, facts, stock, at_ms, by), private
+    private = private_part(unit, sale.name, sale.contact, pledge.member)
+    proof = (unit.now.wall_ms, pledge.verify, pledge.channel)
+    return OrderPending(order_id, sale.code, sale.payment, facts, stock, *proof), private
+
+
+def private_part(unit: Unit, name: str, contact: str, member: str = "") -> Private | None:
     """Return what travels beside the signed message, None where nobody said who they are."""
-    return Private(salt=unit.secret(), name=name, contact=contact) if name or contact else None
+    known = name or contact or member
+    return Private(salt=unit.secret(), name=name, contact=contact, member=member) if known else None
 
 
 def add_order(unit: Unit, order_id: str, sale: Sale, tickets: list[dict[str, Any]], *, status: OrderStatus) -> None:
@@ -112,7 +129,7 @@ def ticket_row(unit: Unit, order_id: str, line: Line, epoch: int) -> dict[str, A
     }
 
 
-def sign(unit: Unit, ticket: Mapping[str, Any], *, paid: bool, inc: str, seq: int) -> str:
+def sign(unit: Unit, ticket: Mapping[str, Any], *, paid: bool, inc: str, seq: int, pending: bool = False) -> str:
     """Return the receipt of a ticket row; message ``seq`` of life ``inc`` told the cloud of it."""
     claims = TicketClaims(
         issuer=unit.identity.device,
@@ -127,6 +144,7 @@ def sign(unit: Unit, ticket: Mapping[str, Any], *, paid: bool, inc: str, seq: in
         seq=seq,
         epoch=ticket["epoch"],
         issued_at_s=unit.now.wall_ms // 1000 if unit.now.trusted else None,
+        pending=pending,
     )
     return receipts.issue(claims, unit.box.signer)
 
@@ -168,6 +186,7 @@ def sign_anew(unit: Unit, order_id: str) -> None:
             seq=unit.next_seq(),
             epoch=row.epoch,
             issued_at_s=unit.now.wall_ms // 1000 if unit.now.trusted else None,
+            pending=order.status == "pending",
         )
         orders.change_tickets(unit.db, [row.id], receipt=receipts.issue(claims, unit.box.signer))
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Row
 
@@ -28,6 +28,8 @@ KEPT_NAMED_MS = 2 * DAY_MS
 KEPT_MS = 30 * DAY_MS
 # Without a date to hold on to, and where the clock is not to be trusted, a message is of use this long.
 USEFUL_MS = DAY_MS
+# The status of an order for which a message is of use.
+WANTED = {"ticket": "confirmed", "code": "pending"}
 _ERASED = "Number and text were erased."
 
 
@@ -70,8 +72,29 @@ def ask(unit: Unit, order_id: str, number: str, text: str) -> SmsView:
         msg = "Only the code of a confirmed booking is sent."
         raise Invalid(msg, field="sms")
     before = sms.of_order(unit.db, order_id)
-    if before is not None and before.state != "failed":
+    if before is not None and before.state != "failed" and before.purpose == "ticket":
         return view(before)
+    return _queue(unit, row, number, text, "ticket")
+
+
+def send_code(unit: Unit, order_id: str, number: str, text: str) -> SmsView:
+    """Queue a code that proves the number of a pending order; it takes the place of one that was sent before.
+
+    Raises ``NotFound``, ``Invalid`` for an order that is not pending or whose last code is just being sent, and ``LimitReached``.
+    """
+    row = orders.find(unit.db, order_id)
+    if row is None:
+        msg = "This order does not exist."
+        raise NotFound(msg)
+    before = sms.of_order(unit.db, order_id)
+    if row.status != "pending" or (before is not None and before.state == "sending"):
+        msg = "No code can be sent for this order now."
+        raise Invalid(msg, field="sms")
+    return _queue(unit, row, number, text, "code")
+
+
+def _queue(unit: Unit, row: Row[Any], number: str, text: str, purpose: Literal["ticket", "code"]) -> SmsView:
+    order_id, before = row.id, sms.of_order(unit.db, row.id)
     _require_room(unit, number, row.client)
     values = {
         "number": number,
@@ -84,6 +107,7 @@ def ask(unit: Unit, order_id: str, number: str, text: str) -> SmsView:
         "due_boot_ms": unit.now.boot_ms,
         "keep_until_ms": _useful_until_ms(unit, order_id),
         "changed_at_ms": unit.now.wall_ms,
+        "purpose": purpose,
     }
     if before is None:
         sms.add(unit.db, {"order": order_id, "reference": "", "created_at_ms": unit.now.wall_ms, **values})
@@ -111,7 +135,7 @@ def claim(unit: Unit, per_hour: int) -> SmsView | None:
     if unit.now.trusted:
         sms.fail_late(unit.db, unit.now.wall_ms, "It came too late to be of use.")
     row = sms.next_due(unit.db, unit.inc, unit.now)
-    while row is not None and row.status != "confirmed":
+    while row is not None and row.status != WANTED[row.purpose]:
         values = {"state": move(row.state, "failed"), "reason": "The booking does not stand any more."}
         sms.change(unit.db, row.id, changed_at_ms=unit.now.wall_ms, number="", text="", **values)
         row = sms.next_due(unit.db, unit.inc, unit.now)
@@ -172,6 +196,11 @@ def resolve(unit: Unit, message: int, decision: Decision, staff: str) -> SmsView
     sms.change(unit.db, message, **values)
     unit.audit(staff, f"sms_{decision}", str(message))
     return view(_find(unit, message))
+
+
+def drop_code(unit: Unit, order_id: str) -> None:
+    """Forget the message with a code that is of no use any more, so that one with the ticket may follow."""
+    sms.drop_code(unit.db, order_id)
 
 
 def tidy(unit: Unit) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from appliance.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
-from appliance.services import captive, conversion, photos, sms, staff_badges, waitlist
+from appliance.services import captive, conversion, photos, sms, staff_badges, verifying, waitlist
 from appliance.services.box import CLOUD, Unit
 from appliance.services.privacy import forget_ended
 from appliance.services.stock import free_lapsed
@@ -25,12 +25,14 @@ class Swept:
     expired_holds: int = 0
     cancelled_orders: int = 0
     forgotten_orders: int = 0
+    refused_orders: int = 0
 
 
 def sweep(unit: Unit) -> Swept:
-    """Expire lapsed holds, serve the waitlist, cancel unpaid orders in time (trusted clock only), drop what is done with."""
+    """Expire lapsed holds, serve the waitlist, end unpaid and unverified orders in time (trusted clock only), drop what is done with."""
     expired = free_lapsed(unit)
     cancelled = _cancel_unpaid(unit)
+    refused = _refuse_late(unit)
     waitlist.tidy(unit)
     records.forget_old(unit.db, unit.now, unit.now.boot_ms - HOUR_MS)
     sms.tidy(unit)
@@ -45,7 +47,7 @@ def sweep(unit: Unit) -> Swept:
         revoked.drop_before(unit.db, unit.now.wall_ms - LONGEST_KEPT_MS)
         jobs.drop_before(unit.db, unit.now.wall_ms - JOBS_KEPT_MS)
         unit.mail.prune(CLOUD, _told_before_ms(unit))
-    return Swept(expired, cancelled, forget_ended(unit))
+    return Swept(expired, cancelled, forget_ended(unit), refused)
 
 
 def _told_before_ms(unit: Unit) -> int:
@@ -59,13 +61,21 @@ def _told_before_ms(unit: Unit) -> int:
 
 
 def _cancel_unpaid(unit: Unit) -> int:
-    until = unit.catalogue.limits.unpaid_until
+    due = _due(unit, unit.catalogue.limits.unpaid_until)
+    return sum(cancel_unpaid(unit, each, "unpaid_until") for each in due)
+
+
+def _refuse_late(unit: Unit) -> int:
+    return sum(verifying.refuse_late(unit, each) for each in _due(unit, unit.catalogue.limits.verify_until))
+
+
+def _due(unit: Unit, until: int | None) -> list[str]:
+    """Return the sessions that are past so many minutes relative to their start; none without a trusted clock."""
     if until is None or not unit.now.trusted:
-        return 0
-    due = [
+        return []
+    return [
         at.id
         for event in unit.catalogue.events
         for at in event.sessions
         if at.starts_at_ms + until * MINUTE_MS <= unit.now.wall_ms
     ]
-    return sum(cancel_unpaid(unit, each, "unpaid_until") for each in due)

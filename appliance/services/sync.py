@@ -18,6 +18,7 @@ from appliance.services import (
     staff_badges,
     takeover,
     turns,
+    verifying,
     waitlist,
 )
 from appliance.services.box import CLOUD, Unit
@@ -44,9 +45,11 @@ from mqtt_bridge.protocol.messages import (
     KeyDirectory,
     OrderCancelled,
     OrderConfirmed,
+    OrderPending,
     OrderRebooked,
     OrderRefused,
     OrderRequested,
+    OrderVerified,
     PaymentTaken,
     Private,
     QuotaNeed,
@@ -58,6 +61,7 @@ from mqtt_bridge.protocol.messages import (
     TicketsVoided,
     TicketsWithdrawn,
     VenueRetold,
+    VerificationMoved,
     WaitlistEntrusted,
 )
 
@@ -271,12 +275,15 @@ Handler = Callable[[Unit, Any, str, Private | None], None]
 _HANDLERS: dict[type, Handler] = {
     OrderConfirmed: _order_confirmed,
     OrderRequested: foreign.on_order_requested,
-    OrderRefused: lambda unit, body, _origin, _private: requesting.on_refused(unit, body),
+    OrderPending: foreign.on_order_pending,
+    OrderVerified: lambda unit, body, origin, _private: verifying.on_verified(unit, body, origin),
+    VerificationMoved: lambda unit, body, _origin, _private: verifying.on_moved(unit, body),
+    OrderRefused: lambda unit, body, _origin, _private: verifying.on_refused(unit, body),
     RequestWithdrawn: lambda unit, body, origin, _private: foreign.on_request_withdrawn(unit, body, origin),
     PaymentTaken: lambda unit, body, _origin, _private: payments.on_payment_taken(unit, body),
     CancelRequested: lambda unit, body, origin, _private: cancelling.on_cancel_requested(unit, body, origin),
     TicketsVoided: lambda unit, body, _origin, _private: cancelling.on_voided(unit, body),
-    CancelRefused: lambda unit, body, _origin, _private: cancelling.on_refused(unit, body),
+    CancelRefused: lambda unit, body, _origin, _private: verifying.on_cancel_refused(unit, body),
     OrderCancelled: lambda unit, body, origin, _private: cancelling.on_order_cancelled(unit, body, origin),
     CheckedIn: lambda unit, body, origin, _private: door.on_checked_in(unit, body, origin),
     Exited: lambda unit, body, origin, _private: door.on_exited(unit, body, origin),

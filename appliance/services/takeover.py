@@ -16,6 +16,7 @@ from mqtt_bridge.protocol.messages import (
     Exited,
     OrderCancelled,
     OrderConfirmed,
+    OrderPending,
     PaymentTaken,
     Retold,
     TicketsVoided,
@@ -36,12 +37,8 @@ def on_retold(unit: Unit, message: VenueRetold) -> None:
 def _take_in(unit: Unit, told: Retold, answered: set[str]) -> None:
     body, origin = told.body, told.origin
     match body:
-        case OrderConfirmed():
-            known = orders.find(unit.db, body.order)
-            if known is None or not known.code:
-                foreign.take_order(unit, body, origin, None)
-                if origin in answered:
-                    sign_anew(unit, body.order)
+        case OrderConfirmed() | OrderPending():
+            _sold(unit, body, origin, answered)
         case PaymentTaken():
             payments.on_payment_taken(unit, body)
         case CheckedIn():
@@ -57,6 +54,18 @@ def _take_in(unit: Unit, told: Retold, answered: set[str]) -> None:
             cancelling.take_cancelled(unit, body, origin)
         case TicketsVoided():
             cancelling.on_voided(unit, body)
+
+
+def _sold(unit: Unit, body: OrderConfirmed | OrderPending, origin: str, answered: set[str]) -> None:
+    known = orders.find(unit.db, body.order)
+    if known is not None and known.code:
+        return
+    if isinstance(body, OrderPending):
+        foreign.take_pending(unit, body, origin, None)
+    else:
+        foreign.take_order(unit, body, origin, None)
+    if origin in answered:
+        sign_anew(unit, body.order)
 
 
 def _checked_in(unit: Unit, message: CheckedIn, origin: str) -> None:

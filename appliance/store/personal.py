@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from appliance.store.tables import client, erasure, order, ticket
+from appliance.store.tables import client, erasure, order, ticket, verification
 from mqtt_bridge.protocol.messages import ErasePersonalData
 
 _NAMED = (order.c.name != "") | (order.c.contact != "")
@@ -27,7 +27,9 @@ def ended_orders(db: Connection, running: Iterable[str], before_ms: int) -> list
 
 def forget(db: Connection, orders: Iterable[str]) -> None:
     """Empty name and contact of these orders."""
-    db.execute(update(order).where(order.c.id.in_(list(orders))).values(name="", contact=""))
+    named = list(orders)
+    db.execute(update(order).where(order.c.id.in_(named)).values(name="", contact=""))
+    db.execute(update(verification).where(verification.c.order.in_(named)).values(member=""))
 
 
 def forget_addresses(db: Connection, boot_id: str) -> None:

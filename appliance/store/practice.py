@@ -24,6 +24,7 @@ KEPT = frozenset(
         "orders",
         "ticket",
         "request",
+        "verification",
         "payment",
         "check_in",
         "switch",

@@ -68,6 +68,11 @@ def fail_late(db: Connection, now_ms: int, reason: str) -> None:
     db.execute(update(sms).where(late).values(state="failed", reason=reason, changed_at_ms=now_ms))
 
 
+def drop_code(db: Connection, order_id: str) -> None:
+    """Delete the message with a code that is of no use any more; the message with the ticket may follow."""
+    db.execute(sms.delete().where(sms.c.order == order_id, sms.c.purpose == "code", sms.c.state != "sending"))
+
+
 def addressed(db: Connection) -> list[tuple[str, str]]:
     """Return (order, number) of every message that still has one."""
     return [(row.order, row.number) for row in db.execute(select(sms.c.order, sms.c.number).where(sms.c.number != ""))]

@@ -224,6 +224,30 @@ request = Table(
 )
 Index("request_open", request.c.open)
 
+# What an order that is or was ``pending`` has to prove, as far as this device knows. ``member`` is personal data. Of a code that its
+# own modem sent: salted hash, tries left, and its life in boot-time; of a mailed one only ``tries_left``, as the cloud told.
+verification = Table(
+    "verification",
+    metadata,
+    Column("order", ForeignKey("orders.id"), primary_key=True),
+    Column("verify", String, nullable=False),  # contact | member
+    Column("channel", String, nullable=False),  # mail | sms
+    Column("member", String, nullable=False, default=""),
+    Column("waits_for", String, nullable=False, default="code"),  # code | standing | operator
+    Column(
+        "news", String, nullable=False, default=""
+    ),  # of the code: "" | sent | undeliverable | limited | wrong | spent
+    Column("codes", Integer, nullable=False, default=0),
+    Column("salt", String, nullable=False, default=""),
+    Column("digest", String, nullable=False, default=""),
+    Column("tries_left", Integer, nullable=False, default=0),
+    Column("code_boot_id", String, nullable=False, default=""),
+    Column("code_until_boot_ms", BigInteger, nullable=False, default=0),
+    Column("refusal", String, nullable=False, default=""),
+    Column("decided_by", String, nullable=False, default=""),
+    Column("decided_at_ms", BigInteger),
+)
+
 payment = Table(
     "payment",
     metadata,
@@ -339,6 +363,7 @@ sms = Table(
     Column("keep_until_ms", BigInteger, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("changed_at_ms", BigInteger, nullable=False),
+    Column("purpose", String, nullable=False, server_default="ticket"),  # ticket | code
 )
 Index("sms_state", sms.c.state, sms.c.id)
 

@@ -10,6 +10,8 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1"})
 CODE_LENGTH = 8
 SECRET_BYTES = 16
+SECRET_LETTERS = 26
+_SECRET_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 
 
 def derived(kind: str, *keys: str) -> str:
@@ -42,6 +44,11 @@ def quota_id(slug: str, key: str, name: str) -> str:
 def ticket_type_id(slug: str, key: str, name: str) -> str:
     """Return the id of a ticket type of an event session."""
     return derived("t", slug, key, name)
+
+
+def is_secret(text: str) -> bool:
+    """Tell whether a text has the form of a ``secret``."""
+    return len(text) == SECRET_LETTERS and set(text) <= _SECRET_ALPHABET
 
 
 def secret(random: bytes) -> str:
