@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
@@ -103,6 +103,7 @@ def confirm(
     name: str = "",
     contact: str = "",
     member: str = "",
+    language: str = "en",
     client: Client | None = None,
     staff: str = "",
 ) -> OrderView:
@@ -123,7 +124,7 @@ def confirm(
         contact = _of_live_offer(unit, row, epochs, contact)
     _check_orders(unit, row, client, lines)
     by_staff = row.channel == "desk" or (client is not None and client.is_staff)
-    pledge = None if by_staff else _pledge(unit, lines, contact, member)
+    pledge = None if by_staff else _pledge(unit, lines, contact, member, language)
     requested = NO_STOCK in epochs.values()
     if requested:
         epochs = _epochs_by_now(unit, row, lines)
@@ -154,7 +155,7 @@ def confirm(
     )
     order_id = record_sale(unit, sale, pledge) if epochs else requesting.record_request(unit, sale)
     if pledge is not None and epochs:
-        verifications.add(unit.db, order_id, **asdict(pledge))
+        verifications.add(unit.db, order_id, verify=pledge.verify, channel=pledge.channel, member=pledge.member)
     elif epochs:
         conversion.reached(unit, hold_id, "confirmed")
     if row.entry is not None:
@@ -162,10 +163,10 @@ def confirm(
     return show.order_view(unit, order_id)
 
 
-def _pledge(unit: Unit, lines: tuple[Line, ...], contact: str, member: str) -> Pledge | None:
+def _pledge(unit: Unit, lines: tuple[Line, ...], contact: str, member: str, language: str) -> Pledge | None:
     """Return what these tickets have to prove before they admit; ``Invalid`` where nobody can be reached to prove it."""
     verify = rules.needed(unit.catalogue.ticket_type[line.ticket_type][2].verify for line in lines)
-    return None if verify is None else verifying.pledge(unit, verify, contact, member)
+    return None if verify is None else verifying.pledge(unit, verify, contact, member, language)
 
 
 def _epochs_by_now(unit: Unit, row: Row[Any], lines: tuple[Line, ...]) -> dict[str, int]:

@@ -43,6 +43,7 @@ class Pledge:
     verify: Verify
     channel: Channel
     member: str = ""
+    language: str = "en"
 
 
 def record_sale(unit: Unit, sale: Sale, pledge: Pledge | None = None) -> str:
@@ -78,7 +79,7 @@ def _told(
         at_ms, by = unit.now.wall_ms, sale.sold_by
         return OrderConfirmed(order_id, sale.code, sale.payment, facts, stock, at_ms, by), private
     private = private_part(unit, sale.name, sale.contact, pledge.member)
-    proof = (unit.now.wall_ms, pledge.verify, pledge.channel)
+    proof = (unit.now.wall_ms, pledge.verify, pledge.channel, pledge.language)
     return OrderPending(order_id, sale.code, sale.payment, facts, stock, *proof), private
 
 

@@ -49,13 +49,14 @@ class Step(NamedTuple):
     result: Literal["sent", "right", "wrong", "spent", "unreadable", "over"]
 
 
-def pledge(unit: Unit, verify: rules.Verify, contact: str, member: str) -> Pledge:
+def pledge(unit: Unit, verify: rules.Verify, contact: str, member: str, language: str) -> Pledge:
     """Return what a sale promises to prove; raises ``Invalid`` naming the field that does not do."""
     member = proofs.member_number(clean(member, "member"))
     if verify == "member" and not member:
         msg = "Write your member number."
         raise Invalid(msg, field="member")
-    return Pledge(verify, rules.channel_of(contact, texts=sms.known(unit)), member if verify == "member" else "")
+    channel = rules.channel_of(contact, texts=sms.known(unit))
+    return Pledge(verify, channel, member if verify == "member" else "", language)
 
 
 def send_code(unit: Unit, order_id: str, words: Callable[[str], str]) -> None:

@@ -7,17 +7,21 @@ from collections.abc import Iterable
 
 from mqtt_bridge.cloud.alarms import contradict
 from mqtt_bridge.cloud.concerned import owe, tell
-from mqtt_bridge.cloud.records import Contradiction, Order, Refund, Ticket
+from mqtt_bridge.cloud.records import Contradiction, Order, Refund, Ticket, Verification
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.messages import (
     CancelRefused,
+    Channel,
     OrderCancelled,
     OrderConfirmed,
+    OrderPending,
     Payment,
+    Sold,
     TicketFact,
     TicketsVoided,
     TicketsWithdrawn,
+    Verify,
 )
 
 # What is no contradiction any more once its tickets are cancelled.
@@ -83,7 +87,7 @@ def refused(work: Work, order_id: str, tickets: Iterable[str]) -> None:
         tell(work, order, {each.event_session for each in new}, body)
 
 
-def sold(work: Work, catalogue: Catalogue, device: str, body: OrderConfirmed, wall_ms: int) -> None:
+def sold(work: Work, catalogue: Catalogue, device: str, body: Sold, wall_ms: int) -> None:
     """A sale told late, made before its device knew that the date was cancelled, is listed like those known before."""
     late: dict[str, list[str]] = {}
     for each in body.tickets:
@@ -106,6 +110,17 @@ def sold_words(number: int, issuer: str, why: str) -> str:
 def payment_of(order: Order) -> Payment:
     """Whether an order is paid, as messages say it."""
     return "paid" if order.payment == "paid" else "promised"
+
+
+def sale_of(work: Work, order: Order, tickets: tuple[TicketFact, ...]) -> OrderConfirmed | OrderPending:
+    """Tell a sale again as it stands: what is not verified, or was refused and still waits for its doors, admits nobody."""
+    paid = payment_of(order)
+    if order.status not in {"pending", "refused"}:
+        return OrderConfirmed(order.id, order.code, paid, tickets, (), order.confirmed_at_ms, order.sold_by)
+    known = work.of(Verification).get(order.id)
+    verify: Verify = "member" if known is not None and known.verify == "member" else "contact"
+    channel: Channel = "sms" if known is not None and known.channel == "sms" else "mail"
+    return OrderPending(order.id, order.code, paid, tickets, (), order.confirmed_at_ms, verify, channel)
 
 
 def fact_of(ticket: Ticket) -> TicketFact:

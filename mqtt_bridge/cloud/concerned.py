@@ -20,9 +20,11 @@ def answers_for(work: Work, issuer: str) -> Device | None:
     return work.of(Device).get(device.answered_by) if device.answered_by else None
 
 
-def tell(work: Work, order: Order, sessions: Iterable[str], body: Downlink) -> None:
+def tell(
+    work: Work, order: Order, sessions: Iterable[str], body: Downlink, catalogues: Catalogues | None = None
+) -> None:
     """Write to the device that answers for an order and to the doors of these sessions, once to each."""
-    catalogue = Catalogues().of(work)
+    catalogue = (catalogues or Catalogues()).of(work)
     post = Forwarder(work, lambda _session: None)
     issuer = answers_for(work, order.issuer)
     told = set() if issuer is None else {issuer.name}

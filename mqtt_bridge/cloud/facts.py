@@ -6,7 +6,7 @@ across devices; ids make every fact idempotent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 import msgspec
 
@@ -27,6 +27,7 @@ from mqtt_bridge.cloud.records import (
     Request,
     RequestWish,
     Ticket,
+    VerificationWord,
 )
 from mqtt_bridge.cloud.routing import Fact, Sale
 from mqtt_bridge.cloud.scans import contradict_ticket, presence
@@ -43,12 +44,14 @@ from mqtt_bridge.protocol.messages import (
     Exited,
     OrderCancelled,
     OrderConfirmed,
+    OrderPending,
     OrderRefused,
     OrderRequested,
     PaymentTaken,
     ReceiptSeen,
     RefundPaid,
     RequestWithdrawn,
+    Sold,
     TicketsVoided,
 )
 from mqtt_bridge.protocol.receipts import inc_hash
@@ -59,7 +62,7 @@ RECEIPT_ONLY = "receipt-"
 
 def sale_of(work: Work, body: Fact, origin: str, venue_of: Callable[[str], str | None]) -> Sale | None:
     """Return who issued the tickets of a fact and which venues host them, None while the sale is unknown."""
-    if isinstance(body, (OrderConfirmed, CancelRequested, OrderRequested)):
+    if isinstance(body, (Sold, CancelRequested, OrderRequested)):
         return Sale(origin, _venues([each.event_session for each in body.tickets], venue_of))
     if isinstance(body, (CheckedIn, Exited, CheckInUndone)):
         ticket = work.of(Ticket).get(body.ticket)
@@ -85,7 +88,8 @@ def _venues(sessions: Iterable[str], venue_of: Callable[[str], str | None]) -> f
     return frozenset([venue for each in set(sessions) if (venue := venue_of(each)) is not None])
 
 
-def _needs_of_a_sale(_work: Work, body: OrderConfirmed) -> Iterator[list[Need]]:
+def needs_of_a_sale(_work: Work, body: Sold) -> Iterator[list[Need]]:
+    """Return what to read before a sale is written down."""
     needs: list[Need] = [
         *_order_rows(body.order),
         (Payment, "order_id", body.order),
@@ -103,9 +107,14 @@ def _needs_of_a_sale(_work: Work, body: OrderConfirmed) -> Iterator[list[Need]]:
     yield needs
 
 
-@applies(OrderConfirmed, _needs_of_a_sale)
+@applies(OrderConfirmed, needs_of_a_sale)
 def _order_confirmed(at: Telling, body: OrderConfirmed) -> None:
     """A device sold; or it signed what was confirmed for it, of which a restored cloud may know only the request."""
+    known = at.work.of(Order).get(body.order)
+    if known is not None and known.issuer == at.device and known.status in {"pending", "refused"}:
+        at.work.of(Order).change(known, status="confirmed")
+        say(at, body.order, "confirmed")
+        return
     record_sale(at, body)
     asked = next(iter(at.work.of(Request).where("order_id", body.order)), None)
     if asked is not None and asked.device == at.device and asked.state == "waiting":
@@ -114,7 +123,12 @@ def _order_confirmed(at: Telling, body: OrderConfirmed) -> None:
         at.counts.waiting.update(each.quota for each in body.tickets)
 
 
-def record_sale(at: Telling, body: OrderConfirmed) -> None:
+def say(at: Telling, order: str, word: str, detail: str = "", private: bytes | None = None) -> None:
+    """Leave a word for the verifier, who alone changes what is verified."""
+    at.work.of(VerificationWord).add(VerificationWord(order, word, detail, private, at.wall_ms, 0))
+
+
+def record_sale(at: Telling, body: OrderConfirmed | OrderPending) -> None:
     """Write an order and its tickets down, sold by a device or confirmed here."""
     known = at.work.of(Order).get(body.order)
     if known is not None:
@@ -128,17 +142,17 @@ def record_sale(at: Telling, body: OrderConfirmed) -> None:
             id=body.order,
             code=body.code,
             issuer=at.device,
-            status="confirmed",
+            status="confirmed" if isinstance(body, OrderConfirmed) else "pending",
             payment="paid" if body.payment == "paid" or paid_early else "promised",
-            sold_by=body.sold_by,
-            confirmed_at_ms=body.confirmed_at_ms,
+            sold_by=body.sold_by if isinstance(body, OrderConfirmed) else "",
+            confirmed_at_ms=body.confirmed_at_ms if isinstance(body, OrderConfirmed) else body.pending_at_ms,
         )
     )
     _add_tickets(at, body)
     _adopt(at, body)
 
 
-def _adopt(at: Telling, body: OrderConfirmed) -> None:
+def _adopt(at: Telling, body: Sold) -> None:
     """Take over the money that doors took under the name they gave the order while they knew a receipt of it alone."""
     moved = [
         at.work.of(Payment).change(each, order_id=body.order)
@@ -163,7 +177,7 @@ def named(work: Work, body: Fact) -> Fact:
     return body if ticket is None else msgspec.structs.replace(body, order=ticket.order_id)
 
 
-def _add_tickets(at: Telling, body: OrderConfirmed) -> None:
+def _add_tickets(at: Telling, body: Sold) -> None:
     tickets = at.work.of(Ticket)
     for each in {ticket.ticket: ticket for ticket in body.tickets}.values():
         sold = tickets.get(each.ticket)
@@ -233,7 +247,7 @@ def _receipt_seen(at: Telling, body: ReceiptSeen) -> None:
         id=RECEIPT_ONLY + claims.ticket,
         code=claims.code,
         issuer=claims.issuer,
-        status="confirmed",
+        status="pending" if claims.pending else "confirmed",
         payment="paid" if claims.paid else "promised",
         sold_by="",
         confirmed_at_ms=1000 * (claims.issued_at_s or 0),
@@ -324,18 +338,21 @@ def _refund_paid(at: Telling, body: RefundPaid) -> None:
 
 @applies(CancelRequested, lambda _work, body: [_order_rows(body.order)])
 def _cancel_requested(at: Telling, body: CancelRequested) -> None:
-    _set_status(at.work, body.order, "confirmed", "cancel_pending")
+    if _set_status(at.work, body.order, {"confirmed", "pending", "refused"}, "cancel_pending"):
+        say(at, body.order, "ended")
 
 
 @applies(CancelRefused, lambda _work, body: [[*_order_rows(body.order), (Refund, "order_id", body.order)]])
 def _cancel_refused(at: Telling, body: CancelRefused) -> None:
-    _set_status(at.work, body.order, "cancel_pending", "confirmed")
+    _set_status(at.work, body.order, {"cancel_pending", "refused"}, "confirmed")
 
 
-def _set_status(work: Work, order: str, old: str, new: str) -> None:
+def _set_status(work: Work, order: str, old: Container[str], new: str) -> bool:
+    """Move an order on; return whether it had been waiting to be verified."""
     known = work.of(Order).get(order)
-    if known is not None and known.status == old:
+    if known is not None and known.status in old:
         work.of(Order).change(known, status=new)
+    return known is not None and known.status == "pending"
 
 
 def _needs_of_a_void(_work: Work, body: TicketsVoided) -> Iterator[list[Need]]:
@@ -382,4 +399,6 @@ def _order_cancelled(at: Telling, body: OrderCancelled) -> None:
                 at.counts.waiting |= ticket_cancelled(at.work, issuer, gone, certain=False)
     order = at.work.of(Order).get(body.order)
     if order is not None and all(each.state == "cancelled" for each in tickets.where("order_id", body.order)):
+        if order.status == "pending":
+            say(at, body.order, "ended")
         at.work.of(Order).change(order, status="cancelled")

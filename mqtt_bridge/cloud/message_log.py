@@ -106,6 +106,11 @@ def _stock(body: Any) -> str:
 
 _DETAILS: dict[type, Callable[[Any], str]] = {
     m.OrderConfirmed: lambda body: f"{ids.shown(body.code)}, {_tickets(len(body.tickets))}, {body.payment}",
+    m.OrderPending: lambda body: (
+        f"{ids.shown(body.code)}, {_tickets(len(body.tickets))}, {body.verify} by {body.channel}"
+    ),
+    m.OrderVerified: lambda body: f"by {body.by}",
+    m.VerificationMoved: lambda body: f"waits for {body.waits_for}" + (f", {body.news}" if body.news else ""),
     m.OrderRequested: lambda body: f"{ids.shown(body.code)}, {_tickets(len(body.tickets))}",
     m.OrderRefused: lambda body: body.reason.replace("_", " "),
     m.PaymentTaken: lambda body: f"{body.amount_minor} {body.currency} in minor units by {body.method}",

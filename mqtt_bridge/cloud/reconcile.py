@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import ClassVar, get_args
 
+import msgspec
 import structlog
 
-from mqtt_bridge.cloud import aftermath, conversions, facts, forgetting, kinds, requests, scans, waiting
+from mqtt_bridge.cloud import aftermath, conversions, facts, forgetting, kinds, preenrolments, requests, scans, waiting
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, contradict, raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues, Hosts
 from mqtt_bridge.cloud.catching_up import expect, give_again
@@ -59,9 +60,9 @@ from mqtt_bridge.protocol.messages import (
     Hello,
     KeyPublished,
     Need,
-    OrderConfirmed,
     OrderRequested,
     Private,
+    Sold,
     Status,
     Uplink,
 )
@@ -297,13 +298,13 @@ class Batch:
             f"another {type(content.body).__name__} under the same number; {_ONE_TOO_MANY}",
             payload,
         )
-        if isinstance(content.body, OrderConfirmed):
+        if isinstance(content.body, Sold):
             self._list_fork(device.name, subject, content.body)
         if content.inc == device.inc and not device.stopped:
             return self._stop(device, f"tells two histories from message {content.seq} on: copied or restored")
         return device
 
-    def _list_fork(self, device: str, subject: str, body: OrderConfirmed) -> None:
+    def _list_fork(self, device: str, subject: str, body: Sold) -> None:
         """Somebody holds these tickets, whichever of the two cards comes back."""
         detail = f"{len(body.tickets)} tickets of booking {body.code} were sold by {device} under a number of another message"
         tickets = [each.ticket for each in body.tickets]
@@ -332,10 +333,10 @@ class Batch:
             return
         body = facts.named(self.work, body)
         kinds.apply(at, body)
-        order = body.order if isinstance(body, (OrderConfirmed, OrderRequested)) else ""
-        self.forwarder.forward(device, body, forgetting.allowed(self.work, order, private))
+        order = body.order if isinstance(body, (Sold, OrderRequested)) else ""
+        self.forwarder.forward(device, body, _of_doors(forgetting.allowed(self.work, order, private)))
         aftermath.follow(self.work, body, self.wall_ms)
-        if isinstance(body, OrderConfirmed):
+        if isinstance(body, Sold):
             aftermath.sold(self.work, self.catalogue, device, body, self.wall_ms)
             self.forwarder.release(body.order, tuple(each.ticket for each in body.tickets))
 
@@ -475,5 +476,10 @@ class Batch:
     }
 
 
+def _of_doors(private: Private | None) -> Private | None:
+    """What a door is told of a person: who they are and how to reach them, not which number they are a member under."""
+    return None if private is None else msgspec.structs.replace(private, member="")
+
+
 # Registers what is done with each kind of message, as ``aftermath`` and ``forgetting`` do.
-_ = (conversions, facts, requests, scans, waiting)
+_ = (conversions, facts, preenrolments, requests, scans, waiting)

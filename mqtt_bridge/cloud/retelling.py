@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from mqtt_bridge.cloud.aftermath import sale_of
 from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.records import CheckIn, Device, Letter, Order, Payment, Ticket
 from mqtt_bridge.cloud.scans import standing
@@ -14,20 +15,16 @@ from mqtt_bridge.protocol.messages import (
     CancelRequested,
     Method,
     OrderCancelled,
-    OrderConfirmed,
     PaymentTaken,
     Retellable,
     Retold,
     TicketFact,
     VenueRetold,
 )
-from mqtt_bridge.protocol.messages import (
-    Payment as PaymentState,
-)
 
 # A message has at most 256 KiB, and one of this size goes through a thin link within a second.
 BYTES_PER_PART = 48 * 1024
-TOLD = frozenset({"confirmed", "cancel_pending", "cancelled"})
+TOLD = frozenset({"pending", "refused", "confirmed", "cancel_pending", "cancelled"})
 
 
 def retell(work: Work, catalogue: Catalogue, name: str) -> int:
@@ -86,9 +83,7 @@ def _read_ahead(work: Work, orders: list[Order]) -> None:
 def _facts(work: Work, order: Order) -> Iterator[Retold]:
     tickets = work.of(Ticket).where("order_id", order.id)
     facts = tuple(_fact(each) for each in tickets)
-    paid: PaymentState = "paid" if order.payment == "paid" else "promised"
-    sold = OrderConfirmed(order.id, order.code, paid, facts, (), order.confirmed_at_ms, order.sold_by)
-    yield Retold(order.issuer, sold)
+    yield Retold(order.issuer, sale_of(work, order, facts))
     for each in work.of(Payment).where("order_id", order.id):
         yield Retold(each.device, _payment(each, tuple(ticket.id for ticket in tickets)))
     for ticket in tickets:

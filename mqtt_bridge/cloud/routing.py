@@ -16,8 +16,10 @@ from mqtt_bridge.protocol.messages import (
     Exited,
     OrderCancelled,
     OrderConfirmed,
+    OrderPending,
     OrderRefused,
     OrderRequested,
+    OrderVerified,
     PaymentTaken,
     RefundPaid,
     RequestWithdrawn,
@@ -39,6 +41,8 @@ Fact = (
     | OrderRequested
     | OrderRefused
     | RequestWithdrawn
+    | OrderPending
+    | OrderVerified
 )
 
 _FACTS = frozenset(get_args(Fact))
@@ -58,8 +62,19 @@ TO_DOORS = (
     OrderRefused,
     RequestWithdrawn,
     RefundPaid,
+    OrderPending,
+    OrderVerified,
 )
-TO_ISSUER = (PaymentTaken, TicketsVoided, CancelRefused, CheckedIn, Exited, CheckInUndone, RefundPaid)
+TO_ISSUER = (
+    PaymentTaken,
+    TicketsVoided,
+    CancelRefused,
+    CheckedIn,
+    Exited,
+    CheckInUndone,
+    RefundPaid,
+    OrderVerified,
+)
 
 
 class Sale(NamedTuple):

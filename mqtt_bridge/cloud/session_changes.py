@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from mqtt_bridge.cloud import tables as t
-from mqtt_bridge.cloud.aftermath import fact_of, payment_of, sold_words
+from mqtt_bridge.cloud.aftermath import fact_of, payment_of, sale_of, sold_words
 from mqtt_bridge.cloud.alarms import contradict
 from mqtt_bridge.cloud.catalogue import current_catalogue, store_version
 from mqtt_bridge.cloud.directory import audit, lock
@@ -36,7 +36,6 @@ from mqtt_bridge.protocol.messages import (
     CancelRequested,
     Downlink,
     OrderCancelled,
-    OrderConfirmed,
     PaymentTaken,
     TicketsWithdrawn,
 )
@@ -265,10 +264,7 @@ def told_again(work: Work, order: Order) -> Iterator[tuple[str, Downlink]]:
     tickets = work.of(Ticket).where("order_id", order.id)
     facts = {each.id: fact_of(each) for each in tickets}
     payment = payment_of(order)
-    sale = OrderConfirmed(
-        order.id, order.code, payment, tuple(facts.values()), (), order.confirmed_at_ms, order.sold_by
-    )
-    yield order.issuer, sale
+    yield order.issuer, sale_of(work, order, tuple(facts.values()))
     for each in work.of(Payment).where("order_id", order.id):
         if each.amount_minor > 0:
             yield each.device, _payment_taken(each, tuple(facts))

@@ -89,12 +89,15 @@ class OrderConfirmed(Sold, frozen=True):
 class OrderPending(Sold, frozen=True):
     """A device sold an order that admits nobody before ``verify`` was proven; see docs/pre-enrolment.md.
 
+    ``language`` is that of whoever booked, for what is mailed to them.
+
     The member's number, if it takes one, travels in the private part like name and contact.
     """
 
     pending_at_ms: int
     verify: Verify
     channel: Channel
+    language: str = "en"
 
 
 class OrderVerified(Body, frozen=True):
