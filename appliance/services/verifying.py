@@ -16,7 +16,7 @@ from appliance.domain.clock import HOUR_MS, MINUTE_MS
 from appliance.domain.errors import Invalid, NotFound
 from appliance.domain.people import clean
 from appliance.domain.sms import number_of
-from appliance.services import cancelling, foreign, rates, requesting, show, sms
+from appliance.services import cancelling, conversion, foreign, rates, requesting, show, sms
 from appliance.services.box import Unit
 from appliance.services.cancelling import answered_by_me, decides
 from appliance.services.selling import Pledge, fact, private_part, sign, sign_anew
@@ -222,6 +222,8 @@ def _confirm(unit: Unit, row: Row[Any], by: str) -> None:
     if foreign.verified(unit, row.id):
         _decided(unit, row.id, by)
         _tell_confirmed(unit, row)
+        if row.hold:
+            conversion.reached(unit, row.hold, "confirmed")
 
 
 def _tell_confirmed(unit: Unit, row: Row[Any]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.database import Database
 
-HEAD = "0017"
+HEAD = "0018"
 
 
 def version(db: Connection) -> str | None:

@@ -41,4 +41,4 @@ def test_every_struct_that_threads_decode_is_described_before_there_are_threads(
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True, timeout=60)
     number, late = done.stdout.strip().split(" ", 1)
     assert int(number) > 25
-    assert late in ("[]", "['Body']"), "only the base that never travels may be left"
+    assert late in ("[]", "['Body']", "['Body', 'Sold']"), "only the bases that never travel may be left"
