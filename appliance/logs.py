@@ -1,12 +1,13 @@
 """Structured logs on standard error: one JSON object a line, or key=value on a terminal; never personal data or tokens.
 
-Order, hold and device ids may appear. Values under names that carry people or secrets are replaced before anything is
-written, and tracebacks are reduced to types and places, because messages of exceptions may quote what a person typed.
+Codes and device ids may appear. Values under names that carry people or secrets are replaced before anything is written, as is whatever
+in an address could give a right, and tracebacks are reduced to types and places, because messages of exceptions may quote what a person typed.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import MutableMapping
@@ -18,6 +19,9 @@ PRIVATE = frozenset(
     {"name", "contact", "pin", "token", "password", "receipt", "hold_token", "order_token", "cookie", "authorization"}
 )
 _HIDDEN = "[hidden]"
+# What stands in an address and is as long as an id or a token gives a right; servers quote addresses when they fail.
+_IN_ADDRESS = re.compile(r"(?<=[/=])[A-Za-z0-9_.~-]{26,}")
+_SHORTEST = 27
 _LOUD_LIBRARIES = ("PIL", "alembic", "escpos", "iotcore", "urllib3", "werkzeug")
 Event = MutableMapping[str, Any]
 
@@ -64,6 +68,9 @@ def _naming(process: str, who: dict[str, str]) -> structlog.types.Processor:
 def _hide_private(_logger: Any, _method: str, event: Event) -> Event:
     for key in PRIVATE & event.keys():
         event[key] = _HIDDEN
+    for key, value in event.items():
+        if isinstance(value, str) and len(value) >= _SHORTEST:
+            event[key] = _IN_ADDRESS.sub(_HIDDEN, value)
     return event
 
 

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.client import Client
 from appliance.domain.errors import HoldExpired, Invalid, LimitReached, Refusal, SaleClosed, SoldOut, SoldOutHere
-from appliance.portal import forms, sms_pages
+from appliance.portal import forms, handover_pages, sms_pages
 from appliance.portal.browse_pages import refused_event, ways_back
 from appliance.portal.page_tokens import opened
 from appliance.portal.waiting_pages import url_of
@@ -121,16 +121,20 @@ def _hold_page(found: HoldView, token: str, notice: str = "", status: int = 200)
         return redirect(url_of(found.entry), SEE_OTHER)
     if found.state != "open":
         return make_response(_hold_over(found, notice), status)
+    texts, elsewhere = site().box.look(
+        lambda unit: (sms.offered(unit), handover_pages.section(unit, "hold", found.id, token))
+    )
     page = render_template(
         "attendee/hold.html",
         hold=found,
+        handover_to=elsewhere,
         token=token,
         zone=found.items[0].at.timezone,
         minutes=max(1, round(found.expires_in_ms / 60_000)),
         notice=notice,
         name=request.form.get("name", "")[:200],
         contact=request.form.get("contact", "")[:200],
-        texts=not found.requested and site().box.look(sms.offered),
+        texts=not found.requested and texts,
         wants_text=request.form.get("sms") == "yes",
     )
     return make_response(page, status)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g, make_response, redirect, render_template, url_for
+from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from appliance.portal import order_words, sms_pages
+from appliance.domain.errors import Invalid
+from appliance.portal import handover_pages, order_words, sms_pages
 from appliance.portal.page_tokens import opened
 from appliance.portal.waiting_pages import url_of
-from appliance.services import booking
+from appliance.services import booking, proving
 from appliance.services.box import Unit
 from appliance.services.views import OrderView
 from appliance.web import csrf
@@ -16,6 +17,7 @@ from appliance.web.site import site
 from appliance.web.texts import _
 
 SEE_OTHER = 303
+LONGEST_PROOF = 400
 
 
 def show_order(token: str) -> str:
@@ -23,11 +25,12 @@ def show_order(token: str) -> str:
     manage = site().tokens.open("order-manage", token)
     order_id = manage or opened("order-view", token)
 
-    def query(unit: Unit) -> tuple[OrderView, sms_pages.Section | None]:
+    def query(unit: Unit) -> tuple[OrderView, sms_pages.Section | None, handover_pages.Section]:
         found = booking.find_order(unit, order_id)
-        return found, sms_pages.section(unit, found, token) if manage else None
+        elsewhere = handover_pages.section(unit, "order-manage" if manage else "order-view", order_id, token)
+        return found, sms_pages.section(unit, found, token) if manage else None, elsewhere
 
-    order, text_message = site().box.look(query)
+    order, text_message, handover = site().box.look(query)
     share = cancel_url = None
     if manage and order.status == "confirmed":
         share = url_for("attendee.order", token=site().tokens.mint("order-view", order_id), _external=True)
@@ -37,27 +40,51 @@ def show_order(token: str) -> str:
     again = url_for("attendee.order", token=token)
     waits = url_of(order.waits) if manage and order.waits else None
     ways = {"share": share, "cancel": cancel_url, "again": again, "waits": waits, "text_message": text_message}
-    return render_template("attendee/order.html", order=order, title=title, words=words, **ways)
+    return render_template(
+        "attendee/order.html", order=order, title=title, words=words, handover_to=handover, manage=bool(manage), **ways
+    )
 
 
 def ask_cancel(token: str) -> AnyResponse:
     """Ask before cancelling."""
-    order_id = opened("order-manage", token)
-    order = site().box.look(lambda unit: booking.find_order(unit, order_id))
+    order = site().box.look(lambda unit: booking.find_order(unit, opened("order-manage", token)))
     if not order_words.can_cancel(order):
         return redirect(url_for("attendee.order", token=token), SEE_OTHER)
-    return make_response(render_template("attendee/cancel.html", order=order, token=token))
+    return _cancel_page(order, token)
+
+
+def _cancel_page(order: OrderView, token: str, notice: str = "", status: int = 200) -> AnyResponse:
+    asks = proving.wants_proof(order)
+    return make_response(
+        render_template("attendee/cancel.html", order=order, token=token, asks=asks, notice=notice), status
+    )
 
 
 def cancel(token: str) -> AnyResponse:
-    """Cancel an order; sent twice, it stays cancelled."""
+    """Cancel an order for who knows its name or contact; sent twice, it stays cancelled."""
     csrf.require_own_origin()
-    order_id = opened("order-manage", token)
+    order_id, given = opened("order-manage", token), request.form.get("proof", "")[:LONGEST_PROOF]
     g.ways = ((url_for("attendee.order", token=token), _("Back to the tickets")),)
-    order = site().box.look(lambda unit: booking.find_order(unit, order_id))
-    if order.status not in {"cancelled", "cancel_pending"}:
-        site().box.run(lambda unit: booking.cancel(unit, order_id, by="guest"))
+
+    def use_case(unit: Unit) -> None:
+        order = booking.find_order(unit, order_id)
+        if order.status not in {"cancelled", "cancel_pending"}:
+            proving.require_proof(unit, order, given)
+            booking.cancel(unit, order_id, by="guest")
+
+    try:
+        site().box.run(use_case)
+    except Invalid as refusal:
+        if refusal.facts.get("field") != "proof":
+            raise
+        order = site().box.look(lambda unit: booking.find_order(unit, order_id))
+        return _cancel_page(order, token, wrong_proof(), refusal.status)
     return redirect(url_for("attendee.order", token=token), SEE_OTHER)
+
+
+def wrong_proof() -> str:
+    """Return what stands above the field for the name or contact after a wrong one."""
+    return _("This is not the name, phone number or e-mail of this booking. Write it as you did when booking.")
 
 
 def register(blueprint: Blueprint) -> None:

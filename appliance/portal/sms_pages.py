@@ -22,12 +22,15 @@ SEE_OTHER = 303
 
 
 class Section(NamedTuple):
-    """What an order's page shows of messages: how its message is doing, and the form's address where one may be asked for."""
+    """What an order's page shows of messages: how its message is doing, and the form's address where one may be asked for.
+
+    ``ending`` are the last digits of the order's own number: more of it would tell who saw the page what it asks for.
+    """
 
     mark: str
     words: str
     action: str | None
-    number: str
+    ending: str
 
 
 def register(blueprint: Blueprint, opened: Callable[[str], str]) -> None:
@@ -36,11 +39,13 @@ def register(blueprint: Blueprint, opened: Callable[[str], str]) -> None:
     def ask(token: str) -> AnyResponse:
         """Ask for the message of an order; sent twice, it is one message."""
         csrf.require_own_origin()
-        order_id, number = opened(token), number_of(request.form.get("number", "")[:200])
+        order_id, given = opened(token), request.form.get("number", "")[:200]
+        order = site().box.look(lambda unit: booking.find_order(unit, order_id))
+        number = number_of(given or order.contact)
         trouble = "number" if number is None else ""
         if number is not None:
             try:
-                site().box.run(lambda unit: _ask(unit, booking.find_order(unit, order_id), number))
+                site().box.run(lambda unit: _ask(unit, order, number))
             except (Invalid, LimitReached):
                 trouble = "limit"
         where = url_for("attendee.order", token=token, sms=trouble or None)
@@ -84,7 +89,7 @@ def section(unit: Unit, order: OrderView, token: str) -> Section | None:
     if not words and not may_ask:
         return None
     action = url_for("attendee.sms", token=token) if may_ask else None
-    return Section(mark, words, action, number_of(order.contact) or "")
+    return Section(mark, words, action, (number_of(order.contact) or "")[-2:])
 
 
 def _ask(unit: Unit, order: OrderView, number: str) -> None:

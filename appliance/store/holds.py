@@ -75,6 +75,11 @@ def find(db: Connection, hold_id: str) -> Row[Any] | None:
     return _FIND.first(db, id_=hold_id)
 
 
+def open_by_code(db: Connection, code: str) -> Row[Any] | None:
+    """Return the open hold with this readable code."""
+    return db.execute(select(hold).where(hold.c.code == code, hold.c.state == "open")).first()
+
+
 def items(db: Connection, hold_id: str) -> list[Row[Any]]:
     """Return the item rows in a stable order."""
     return _ITEMS.all(db, id_=hold_id)

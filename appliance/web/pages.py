@@ -9,6 +9,7 @@ from flask import g, render_template
 from appliance.web.problems import Problem
 from appliance.web.texts import _, plural
 
+_WRONG_TRIES = frozenset({"proof", "mine_code", "mine_phone", "mine_all", "code_phone", "code_all"})
 Ways = tuple[tuple[str, str], ...]
 
 
@@ -91,8 +92,11 @@ def limit_words(facts: dict[str, Any]) -> str:
         "share_per_client": _("Few tickets are left, and others want some too. Choose fewer."),
         "unpaid_per_client": _("You have many unpaid tickets already. Pay for some at the desk first."),
         "free_per_client": _("You have as many free tickets as one phone may have. Ask at the desk if you need more."),
+        "short_codes": _("Too many short codes are in use right now."),
         "new_clients_per_minute": _("Many phones came from your network just now."),
     }
+    if limit in _WRONG_TRIES:
+        reasons[limit] = _("That were many wrong tries. Ask at the desk if you cannot wait.")
     words = reasons.get(limit, _("Everybody should get a chance."))
     wait_s = facts.get("retry_after_s")
     if not isinstance(wait_s, int):

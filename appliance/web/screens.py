@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from flask import Flask, Response, request, url_for
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
+from appliance.domain.proofs import masked
 from appliance.web import formats, qr, static_files, texts, tiers
 from appliance.web.countdown import countdown
 from appliance.web.languages import LANGUAGES, Language
@@ -64,6 +65,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
         "iso": formats.iso,
         "number": lambda value: formats.number(value, texts.language()),
         "shown": shown,
+        "masked": masked,
         "qr": qr.svg,
         "countdown": countdown,
     }

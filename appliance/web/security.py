@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 # No inline script or style anywhere: a name written as HTML stays text even if an escape were forgotten.
 CONTENT_POLICY = (
@@ -30,5 +30,8 @@ def register(app: Flask) -> None:
     def secure(response: Response) -> Response:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if "token" in (request.view_args or {}):
+            # An address that gives a right is nobody's to keep, whatever the view says.
+            response.headers["Cache-Control"] = "no-store"
         response.headers.setdefault("Cache-Control", "no-store")
         return response

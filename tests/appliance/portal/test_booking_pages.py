@@ -156,10 +156,15 @@ def test_confirming_an_expired_hold_whose_tickets_are_gone_says_so(app: Flask, b
     assert "Choose other tickets" in page
 
 
-def test_names_are_text_in_any_script_and_never_markup(phone: Phone):
-    page = phone.send(phone.hold(), "/confirm", name="<script>alert(1)</script> مريم 🎟️ Robert'); DROP TABLE orders;--")
+def test_names_are_text_in_any_script_and_never_markup(phone: Phone, door: Phone):
+    name = "<script>alert(1)</script> مريم 🎟️ Robert'); DROP TABLE orders;--"
+    code = re.search(r'class="code">([0-9A-Z-]{9})<', page := phone.send(phone.hold(), "/confirm", name=name))
     assert "<script" not in page
-    assert "<bdi>&lt;script&gt;alert(1)&lt;/script&gt; مريم 🎟️" in page
+    assert "<bdi>&lt;… م… 🎟… R… D… T… o…</bdi>" in page
+    assert code is not None
+    shown = door.get(f"/staff/orders?code={code[1]}")
+    assert "<script>alert" not in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; مريم 🎟️" in shown
 
 
 def test_a_name_of_ten_thousand_letters_keeps_the_hold_and_says_what_is_wrong(phone: Phone, box: TestBox):

@@ -50,3 +50,19 @@ def test_text_for_people_has_the_event_first(capsys: pytest.CaptureFixture[str])
     structlog.get_logger().info("not shown")
     structlog.get_logger().warning("link_down", reason="refused")
     assert capsys.readouterr().err.startswith("event='link_down' reason='refused'")
+
+
+@pytest.mark.parametrize(
+    "address", ["/tickets/{}/cancel", "http://box.example/holds/{}?lang=de", "/api/v1/orders/{}", "/x?t={}"]
+)
+@pytest.mark.parametrize("token", ["a2" * 13, "Ab-_" * 14, "MQT1." + "Ab-_" * 30 + "." + "x" * 40])
+def test_a_server_that_quotes_an_address_gives_away_no_token(
+    capsys: pytest.CaptureFixture[str], address: str, token: str
+) -> None:
+    """gunicorn names the address of a request it could not handle."""
+    logs.configure("info", "json", "portal")
+    logging.getLogger("gunicorn.error").error("Error handling request %s", address.format(token))
+    structlog.get_logger().warning("odd", seen=address.format(token))
+    written = capsys.readouterr().err
+    assert token[5:] not in written
+    assert written.count("[hidden]") == 2
