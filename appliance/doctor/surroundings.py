@@ -13,6 +13,7 @@ from cryptography import x509
 
 from appliance import bootstrap
 from appliance.doctor.findings import Finding, fail, ok, warn
+from appliance.services.certificates import judge
 from appliance.services.clock import BUILT_AT_MS, Mode, system_clock
 from appliance.settings import Settings
 from mqtt_bridge.protocol import topics
@@ -118,12 +119,27 @@ def keys(settings: Settings) -> Iterator[Finding]:
 
 def certificate(settings: Settings) -> Iterator[Finding]:
     """Whether the certificates of a TLS connection are there and valid."""
+    if settings.portal.secure_url:
+        yield _portal_certificate(settings)
     if not settings.broker.url.startswith("mqtts://"):
         yield ok("certificate", "the connection to the broker uses none")
         return
     for key, name in (("broker.ca", settings.broker.ca), ("broker.certificate", settings.broker.certificate)):
         if name:
             yield _certificate(key, Path(name))
+
+
+def _portal_certificate(settings: Settings) -> Finding:
+    portal, now = settings.portal, system_clock(cast(Mode, settings.clock.mode))()
+    path = Path(portal.certificate) if portal.certificate else None
+    found = judge(path, portal.secure_url, now, settings.device.data)
+    if not found.good:
+        fix = "Get a new one; until then phones are not sent to HTTPS, and pages there show a warning."
+        return fail("certificate", f"portal.certificate: {found.why}", fix)
+    words = f"portal.certificate is valid until {datetime.fromtimestamp(found.until_ms / 1000, UTC):%Y-%m-%d}"
+    if found.until_ms / 1000 - time.time() < EXPIRES_SOON.total_seconds():
+        return warn("certificate", words, "Get a new one soon.")
+    return ok("certificate", words)
 
 
 def _certificate(key: str, path: Path) -> Finding:

@@ -61,12 +61,23 @@ def add_commands(add: Add) -> None:
     command.add_argument(
         "what", metavar="WHAT", help="the token, its serial, or a ticket's code for all of that ticket's"
     )
+    command = add("certificate", "Say whether phones will believe the portal's certificate.", _certificate)
+    command.add_argument(
+        "--options", metavar="FILE", type=Path, help="write DHCP option 114 for dnsmasq, or none, here"
+    )
+    command.add_argument("--reload", metavar="FILE", type=Path, help="pid file of the dnsmasq that reads it on SIGHUP")
     command = add("confirm-restore", "Grant again after a restore, once every device was heard.", _run("confirm"))
     _add_yes(command)
 
 
 def _add_yes(command: argparse.ArgumentParser) -> None:
     command.add_argument("--yes", action="store_true", help="do it without asking")
+
+
+def _certificate(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.errands import certificate
+
+    return certificate.run(given, settings)
 
 
 def _run(name: str) -> Command:

@@ -40,6 +40,8 @@ class _QuietLogger(Logger):  # type: ignore[misc,unused-ignore]
         self.access_log.disabled = True
         for log in (self.error_log, self.access_log):
             log.propagate = True
+        # Its debug lines are the addresses that were asked for, which may carry tokens.
+        self.error_log.setLevel(logging.INFO)
 
     def exception(self, msg: object, *args: Any, **kwargs: Any) -> None:
         """A peer that fell silent is nobody's error, and its traceback must not fill the log."""

@@ -28,10 +28,10 @@ class Authority:
         self.revoked = ""
         self.revoke()
 
-    def issue(self, common_name: str) -> tuple[str, str]:
-        """Return the files of a certificate and of its key."""
+    def issue(self, common_name: str, *hosts: str, ends_in: dt.timedelta = _LIFE) -> tuple[str, str]:
+        """Return the files of a certificate and of its key; ``hosts`` are names it is for besides the address."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(_named(common_name), key, ca=False)
+        certificate = self._sign(_named(common_name), key, ca=False, hosts=hosts, ends_in=ends_in)
         self._numbers[common_name] = certificate.serial_number
         secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         found = (
@@ -63,7 +63,15 @@ class Authority:
         signed = made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
         self.revoked = self._write("revoked", signed)
 
-    def _sign(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.Certificate:
+    def _sign(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        ca: bool,
+        hosts: tuple[str, ...] = (),
+        ends_in: dt.timedelta = _LIFE,
+    ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         return (
@@ -73,9 +81,9 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _LIFE)
-            .not_valid_after(now + _LIFE)
+            .not_valid_after(now + ends_in)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([address, *map(x509.DNSName, hosts)]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
 

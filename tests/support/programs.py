@@ -10,7 +10,11 @@ import pytest
 PACKAGES = {
     "chromium": "chromium",
     "mosquitto": "mosquitto",
+    "dnsmasq": "dnsmasq-base",
     "fc-match": "fontconfig fonts-dejavu-core",
+    "ip": "iproute2",
+    "nft": "nftables",
+    "nginx": "nginx-light",
 }
 
 

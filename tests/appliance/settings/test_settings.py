@@ -54,6 +54,10 @@ def test_the_file_may_be_named_by_a_variable(tmp_path: Path) -> None:
         ("[portal]\nworkers = 0", "portal.workers: 0 is not a whole number from 1 to 16"),
         ("[portal]\nworkers = true", "portal.workers: True is not a whole number from 1 to 16"),
         ('[portal]\nbind = "8080"', "portal.bind: '8080' is not an address; write host:port, such as 127.0.0.1:8080"),
+        (
+            '[portal]\nbind = "unix:portal.sock"',
+            "portal.bind: 'unix:portal.sock' is no socket; write unix: and an absolute path",
+        ),
         ('[portal]\nbind = "0.0.0.0:99999"', "portal.bind: '0.0.0.0:99999' is not an address"),
         ('[portal]\nbehind_proxy = "maybe"', "portal.behind_proxy: 'maybe' is neither true nor false"),
         ('[portal]\nmetrics_from = "me"', "portal.metrics_from: 'me' is not a list of addresses"),

@@ -1,0 +1,95 @@
+"""``marquee certificate``: DHCP option 114 only while phones will believe the certificate behind it."""
+
+from __future__ import annotations
+
+import signal
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from appliance import cli
+from appliance.services import certificates
+from tests.support.authority import Authority
+
+URL = "https://v7.example.org"
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "authority")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A function that runs the command and returns its exit status."""
+    data = tmp_path / "data"
+    data.mkdir()
+
+    def run(file: str, *words: str, clock: str = "trusted") -> int:
+        for name, value in {
+            "DEVICE_DATA": str(data),
+            "PORTAL_SECURE_URL": URL,
+            "PORTAL_CERTIFICATE": file,
+            "CLOCK_MODE": clock,
+        }.items():
+            monkeypatch.setenv(f"MARQUEE_{name}", value)
+        return cli.main(["certificate", *words])
+
+    return run
+
+
+def test_the_option_comes_and_goes_with_the_certificate_and_dnsmasq_is_told_each_time_once(
+    certificate, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr("os.kill", lambda pid, number: told.append((pid, number)))
+    pid, options = tmp_path / "dnsmasq.pid", tmp_path / "dhcp-options"
+    pid.write_text("4711\n", encoding="ascii")
+    words = ("--options", str(options), "--reload", str(pid))
+    good, _ = authority.issue("good", "v7.example.org")
+    assert certificate(good, *words) == 0
+    assert options.read_text(encoding="utf-8") == f'114,"{URL}/.well-known/captive-portal"\n'
+    assert "valid until" in capsys.readouterr().out
+    assert certificate(good, *words) == 0
+    assert told == [(4711, signal.SIGHUP)]
+    old, _ = authority.issue("old", "v7.example.org", ends_in=timedelta(seconds=-1))
+    assert certificate(old, *words) == 1
+    assert "114" not in options.read_text(encoding="utf-8")
+    assert "it has expired" in capsys.readouterr().out
+    assert len(told) == 2
+
+
+def test_a_dnsmasq_that_cannot_be_told_is_told_again(certificate, authority: Authority, tmp_path: Path, capsys) -> None:
+    options, pid = tmp_path / "dhcp-options", tmp_path / "dnsmasq.pid"
+    good, _ = authority.issue("good", "v7.example.org")
+    assert certificate(good, "--options", str(options), "--reload", str(pid)) == 1
+    assert not options.exists()
+    assert "dnsmasq could not be told" in capsys.readouterr().err
+
+
+def test_what_phones_would_not_believe_is_said(certificate, authority: Authority, tmp_path: Path, capsys) -> None:
+    other, _ = authority.issue("other", "v8.example.org")
+    assert certificate(other) == 1
+    assert certificate(authority.file) == 1
+    assert certificate(str(tmp_path / "none.pem")) == 1
+    assert certificate("") == 1
+    said = capsys.readouterr().out.splitlines()
+    assert [line.removeprefix("certificate: ").partition("/")[0].strip() for line in said] == [
+        "it is not for v7.example.org",
+        "it is not for v7.example.org",
+        "",
+        "there is none (portal.certificate)",
+    ]
+
+
+def test_the_last_trusted_time_outlives_a_clock_that_was_lost(
+    certificate, authority: Authority, tmp_path: Path, capsys
+) -> None:
+    """Build date or last trusted time, whichever is later: an expired certificate does not come back with a dead clock battery."""
+    old, _ = authority.issue("old", "v7.example.org", ends_in=timedelta(seconds=-1))
+    assert certificate(old, clock="untrusted") == 0, "nobody can know yet that it is that late"
+    assert certificate(old, clock="trusted") == 1
+    assert certificates.last_trusted_ms(tmp_path / "data") > 0
+    assert certificate(old, clock="untrusted") == 1
+    capsys.readouterr()

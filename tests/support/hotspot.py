@@ -1,0 +1,255 @@
+"""A venue's hotspot as its guests meet it: real dnsmasq, nftables, nginx and ``marquee portal``, set up by the roles' templates alone.
+
+Namespaces stand for the machines: ``box`` is the device, ``uplink`` what is behind its other interface, ``phones`` guests. A bridge with
+isolated ports stands for the access point, whose ``ap_isolate`` keeps phones from reaching each other by radio; packets are forwarded
+in the box, so that the firewall and not a switched-off router is what stops them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from bench import venue
+from tests.support.authority import Authority
+from tests.support.demo import wait_for
+from tests.support.namespaces import Namespace, cable, namespaces
+from tests.support.phones import Phone
+from tests.support.programs import program
+from tests.support.roles import defaults, render
+
+NAME, SECURE = "tickets.home.arpa", "v7.example.org"
+ADDRESS, CATCH = "192.168.4.1", "192.0.2.1"
+UPLINK, BEHIND = "203.0.113.1", "203.0.113.2"
+WEB, OTHER = 80, 8090
+
+
+@dataclass
+class Hotspot:
+    """The running hotspot; ``certificate(ends_in)`` renews the portal's certificate and has DHCP told about it."""
+
+    folder: Path
+    box: Namespace
+    uplink: Namespace
+    phones: list[Phone]
+    authority: Authority
+    environment: dict[str, str]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    pools: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def log(self) -> str:
+        """What nginx logged so far; lines are written once a second."""
+        return (self.folder / "access.log").read_text(encoding="utf-8")
+
+    def marquee(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of ours on the box."""
+        command = [sys.executable, "-m", "appliance.cli", *words]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+        )  # fmt: skip
+
+    def certificate(self, ends_in: timedelta, *, tell: bool = True) -> int:
+        """Put another certificate in its place and run the timer's command, which may ``tell`` dnsmasq; return its exit status."""
+        made, key = self.authority.issue("portal", SECURE, ends_in=ends_in)
+        (self.folder / "portal.pem").write_bytes(Path(made).read_bytes())
+        (self.folder / "portal.key").write_bytes(Path(key).read_bytes())
+        words = ["--options", str(self.folder / "dhcp-options")]
+        if tell:
+            words += ["--reload", str(self.folder / "dnsmasq.pid")]
+        return self.marquee("certificate", *words).returncode
+
+    def start(self, name: str, *command: str, inside: bool = True) -> subprocess.Popen[bytes]:
+        """Start a process of the box; it is ended with the hotspot."""
+        words = self.box.command(*command) if inside else list(command)
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(words, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.processes.append(process)
+        return process
+
+    def portal(self, pool: str, *, wait: bool = True) -> subprocess.Popen[bytes]:
+        """Start one of the portal's two pools, ``guests`` or ``staff``, and wait until it listens."""
+        words = ("--staff",) if pool == "staff" else ()
+        process = self.start(pool, sys.executable, "-m", "appliance.cli", "portal", *words)
+        self.pools[pool] = process
+        if wait:
+            self.portal_listens(pool)
+        return process
+
+    def restart(self, pool: str) -> None:
+        """Kill a pool and start another, as systemd would."""
+        old = self.pools[pool]
+        old.kill()
+        old.wait()
+        self.processes.remove(old)
+        # A worker that is only just dying still takes connections.
+        (self.folder / f"{pool}.sock").unlink()
+        self.portal(pool)
+
+    def portal_listens(self, pool: str) -> None:
+        """Wait until a pool listens."""
+        wait_for(lambda: _listens(self.folder / f"{pool}.sock"), f"the pool of {pool}", 60)
+
+    def stop(self) -> None:
+        """End every process, the last one first."""
+        for process in reversed(self.processes):
+            process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def hotspot(folder: Path, phones: int = 2, **portal: object) -> Iterator[Hotspot]:
+    """Run a hotspot with ``phones`` that have not joined yet; ``portal`` are variables of the role."""
+    tools = {name: program(name) for name in ("dnsmasq", "ip", "nft", "nginx")}
+    with namespaces("box", "uplink", *(f"phone{number}" for number in range(phones))) as (box, uplink, *guests):
+        _wire(box, uplink, guests)
+        environment = _environment(folder)
+        made = [Phone(each, number) for number, each in enumerate(guests)]
+        running = Hotspot(folder, box, uplink, made, Authority(folder / "authority"), environment)
+        with _servers(box, uplink):
+            try:
+                _start(running, tools, portal)
+                yield running
+            finally:
+                running.stop()
+
+
+def _start(running: Hotspot, tools: dict[str, str], portal: dict[str, object]) -> None:
+    folder = running.folder
+    # Without the firewall a guest would reach all of it; otherwise nothing would be shown by not reaching it.
+    phone = running.phones[0]
+    phone.configure("192.168.4.9", 22, ADDRESS)
+    assert phone.reaches(UPLINK, OTHER) and phone.reaches(BEHIND, WEB) and phone.reaches(ADDRESS, OTHER)
+    (folder / "hotspot.nft").write_text(render("hotspot", "hotspot.nft.j2", hotspot_interface="ap0"), encoding="utf-8")
+    running.box.run(tools["nft"], "-f", str(folder / "hotspot.nft"))
+    running.certificate(timedelta(hours=12), tell=False)
+    _write_dnsmasq(folder)
+    running.start("dnsmasq", tools["dnsmasq"], "--keep-in-foreground", "-C", str(folder / "dnsmasq.conf"))
+    venue.open_box(Path(running.environment["MARQUEE_DEVICE_DATA"]), 1).database.close()
+    running.portal("guests", wait=False)
+    running.portal("staff")
+    running.portal_listens("guests")
+    _write_nginx(folder, portal)
+    running.start("nginx", tools["nginx"], "-c", str(folder / "nginx.conf"), "-g", "daemon off;")
+    wait_for(lambda: phone.reaches(ADDRESS, WEB), "nginx", 30)
+
+
+def _write_dnsmasq(folder: Path) -> None:
+    text = render(
+        "hotspot",
+        "dnsmasq.conf.j2",
+        hotspot_interface="ap0",
+        hotspot_secure_name=SECURE,
+        hotspot_leases_file=str(folder / "dnsmasq.leases"),
+        hotspot_options_file=str(folder / "dhcp-options"),
+        hotspot_pid_file=str(folder / "dnsmasq.pid"),
+        hotspot_user="root",
+    )
+    (folder / "dnsmasq.conf").write_text(text, encoding="utf-8")
+
+
+def _write_nginx(folder: Path, portal: dict[str, object]) -> None:
+    run = folder / "nginx"
+    run.mkdir()
+    given = {
+        "portal_secure_name": SECURE,
+        "portal_certificate": str(folder / "portal.pem"),
+        "portal_certificate_key": str(folder / "portal.key"),
+        "portal_guest_socket": str(folder / "guests.sock"),
+        "portal_staff_socket": str(folder / "staff.sock"),
+        "portal_access_log": str(folder / "access.log"),
+        "portal_error_log": str(folder / "error.log"),
+        "portal_user": "root",
+        "portal_workers": 1,
+        "portal_run": str(run),
+        # Several phones of the tests are one machine after the other, with one address.
+        "portal_requests_burst": 400,
+        "portal_rush_burst": 400,
+        **portal,
+    }
+    (folder / "nginx.conf").write_text(render("portal", "nginx.conf.j2", **given), encoding="utf-8")
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    data = folder / "data"
+    data.mkdir(mode=0o700)
+    outside = {key: value for key, value in os.environ.items() if not key.startswith("MARQUEE_")}
+    return {
+        **outside,
+        **venue.variables(data, 1),
+        "MARQUEE_PORTAL_BIND": f"unix:{folder / 'guests.sock'}",
+        "MARQUEE_PORTAL_STAFF_BIND": f"unix:{folder / 'staff.sock'}",
+        "MARQUEE_PORTAL_BEHIND_PROXY": "true",
+        "MARQUEE_PORTAL_LEASES_FILE": str(folder / "dnsmasq.leases"),
+        "MARQUEE_PORTAL_PUBLIC_URL": f"http://{NAME}",
+        "MARQUEE_PORTAL_SECURE_URL": f"https://{SECURE}",
+        "MARQUEE_PORTAL_CERTIFICATE": str(folder / "portal.pem"),
+        "MARQUEE_PORTAL_CAPTIVE_HOURS": str(defaults("hotspot")["hotspot_lease_hours"]),
+        # Each request that reaches Python is counted by its line, also those for files.
+        "MARQUEE_LOG_LEVEL": "debug",
+    }
+
+
+def _wire(box: Namespace, uplink: Namespace, guests: list[Namespace]) -> None:
+    box.ip("link", "add", "ap0", "type", "bridge", "forward_delay", "0")
+    box.ip("address", "add", f"{ADDRESS}/22", "dev", "ap0")
+    box.ip("link", "set", "ap0", "up")
+    box.ip("address", "add", f"{CATCH}/32", "dev", "lo")
+    for number, guest in enumerate(guests):
+        cable(box, f"port{number}", guest, "wlan0")
+        box.ip("link", "set", f"port{number}", "master", "ap0")
+        box.ip("link", "set", f"port{number}", "type", "bridge_slave", "isolated", "on")
+    cable(box, "up0", uplink, "eth0")
+    box.ip("address", "add", f"{UPLINK}/24", "dev", "up0")
+    uplink.ip("address", "add", f"{BEHIND}/24", "dev", "eth0")
+    uplink.ip("route", "add", "192.168.4.0/22", "via", UPLINK)
+    box.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+
+
+@contextlib.contextmanager
+def _servers(box: Namespace, uplink: Namespace) -> Iterator[None]:
+    """Something that would answer: another service of the box on every address, and the internet."""
+    servers = [box.inside(_web, OTHER), uplink.inside(_web, WEB), uplink.inside(_web, 443)]
+    try:
+        yield
+    finally:
+        for each in servers:
+            each.shutdown()
+            each.server_close()
+
+
+class _Answering(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"something else")
+
+    def log_message(self, format: str, *words: object) -> None:
+        """Say nothing."""
+
+
+def _web(port: int) -> http.server.ThreadingHTTPServer:
+    server = http.server.ThreadingHTTPServer(("0.0.0.0", port), _Answering)
+    threading.Thread(target=lambda: server.serve_forever(0.05), daemon=True).start()
+    return server
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(path))
+        return True
