@@ -14,6 +14,7 @@ from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.catalogue import Event, EventSession, Policy, Quota, TicketType
 from mqtt_bridge.protocol.messages import Verify
 
+MOST_TAGS = 8
 LONGEST_RUN_MS = 31 * 24 * 3_600_000
 
 
@@ -40,6 +41,7 @@ def read_events(fields: Fields, venues: frozenset[str], folder: Path, assets: di
         summary = each.optional("summary", values.text(values.LONGEST_TEXT), "")
         picture = _picture(each, folder)
         alt = each.optional("image_alt", values.line, "")
+        tags = _tags(each)
         sessions = _sessions(each, slug or "", venues, currencies)
         each.done()
         if slug in {event.slug for event in events}:
@@ -49,9 +51,8 @@ def read_events(fields: Fields, venues: frozenset[str], folder: Path, assets: di
             assets.update({found.sha256: found for found in (picture, small) if found})
             image, tiny = (picture.sha256, picture.tiny) if picture else (None, None)
             image_small = small.sha256 if small else None
-            events.append(
-                Event(ids.event_id(slug), slug, title or slug, summary, sessions, image, alt, tiny, image_small)
-            )
+            pictures = (image, alt, tiny, image_small)
+            events.append(Event(ids.event_id(slug), slug, title or slug, summary, sessions, *pictures, tags))
     return tuple(events)
 
 
@@ -64,6 +65,24 @@ def _picture(event: Fields, folder: Path) -> Picture | None:
     except ValueError as error:
         event.wrong("image", str(error))
         return None
+
+
+def _tags(event: Fields) -> tuple[str, ...]:
+    """Return the tags, each once, in the order of the file."""
+    found: list[str] = []
+    for each in event.texts("tags"):
+        try:
+            tag = values.slug(each.text.lower())
+        except ValueError:
+            event.found.add(
+                each.line, event.under("tags"), f"{each.text!r} is not a tag; use letters a-z, digits and '-'"
+            )
+            continue
+        if tag not in found:
+            found.append(tag)
+    if len(found) > MOST_TAGS:
+        event.wrong("tags", f"has {len(found)} tags; at most {MOST_TAGS} are allowed")
+    return tuple(found)
 
 
 def _sessions(event: Fields, slug: str, venues: frozenset[str], currencies: list[str]) -> tuple[EventSession, ...]:

@@ -87,7 +87,7 @@ class EventSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A production; ``image`` is the sha256 of a WebP asset of at most 640 px width, ``image_small`` of one of 320 px.
 
-    ``image_tiny`` is a data URI of some pixels, to be shown until one of them has arrived.
+    ``image_tiny`` is a data URI of some pixels, to be shown until one of them has arrived. ``tags`` are the organiser's own words for what it is like.
     """
 
     id: str
@@ -99,6 +99,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image_alt: str = ""
     image_tiny: str | None = None
     image_small: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

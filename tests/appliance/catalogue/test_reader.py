@@ -76,6 +76,19 @@ def test_a_good_file_becomes_a_catalogue_with_derived_ids(tmp_path: Path) -> Non
     assert catalogue.limits.unpaid_until is None
 
 
+def test_tags_are_short_words_each_once(tmp_path: Path) -> None:
+    """What they may be is what fits an attribute of a page: words, no sentences."""
+    tagged = GOOD.replace("summary: A room.", "summary: A room.\n    tags: [Music, late, music]")
+    assert read(tmp_path, tagged).catalogue.events[0].tags == ("music", "late")
+    assert read(tmp_path, GOOD).catalogue.events[0].tags == ()
+    wrong = problems(tmp_path, GOOD.replace("summary: A room.", "summary: A room.\n    tags: [two words]"))
+    assert any("events[0].tags" in each and "is not a tag" in each for each in wrong), wrong
+    many = ", ".join(f"t{n}" for n in range(9))
+    assert (
+        "at most 8" in problems(tmp_path, GOOD.replace("summary: A room.", f"summary: A room.\n    tags: [{many}]"))[0]
+    )
+
+
 @pytest.mark.parametrize(("written", "minutes"), [("0.1", 0.1), ("2", 2), ("60", 60)])
 def test_a_hold_may_last_a_fraction_of_a_minute(tmp_path: Path, written: str, minutes: float) -> None:
     result = read(tmp_path, changed(("staff:", f"limits: {{hold_minutes: {written}}}\nstaff:")))
