@@ -13,6 +13,7 @@ from appliance.portal import (
     internal,
     metrics,
     openapi,
+    phone_pages,
     problem_pages,
     staff,
     waiting_pages,
@@ -48,6 +49,7 @@ def create_app(box: Box, web: WebSettings) -> Flask:
         problem_pages.blueprint,
         attendee.blueprint,
         waiting_pages.blueprint,
+        phone_pages.blueprint,
         staff.blueprint,
         internal.blueprint,
     ):

@@ -43,6 +43,13 @@ def venue(tmp_path: Path, example: ReadResult) -> Iterator[Venue]:
 
 
 @pytest.fixture
+def secure(tmp_path: Path, example: ReadResult) -> Iterator[Venue]:
+    """The same at an address with scripts."""
+    with serving(tmp_path, example, secure=True) as served:
+        yield served
+
+
+@pytest.fixture
 def context(browser: Browser, venue: Venue) -> Iterator[BrowserContext]:
     """A phone's captive browser: no JavaScript; any cookie set is a failure."""
     made = browser.new_context(base_url=venue.url, viewport=PHONE, java_script_enabled=False, device_scale_factor=2)

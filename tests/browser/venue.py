@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,16 @@ class Venue:
 
     url: str
     box: TestBox
+    away: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def gone(self) -> Iterator[None]:
+        """Hang up on every request until the block ends, as a box office without power does."""
+        self.away.set()
+        try:
+            yield
+        finally:
+            self.away.clear()
 
     @property
     def catalogue(self) -> Catalogue:
@@ -82,7 +92,8 @@ def serving(
 ) -> Iterator[Venue]:
     """Serve the Lantern Hall on its first evening, with 20 tickets of every quota or ``grants``.
 
-    ``secure`` has it believe that its address is the one with scripts; browsers take loopback for as good as HTTPS.
+    ``secure`` has it believe that its address is the one with scripts; browsers take loopback for as good as HTTPS, and its name
+    for one that a passkey can belong to.
     """
     staff = (StaffMember(BADGE, "Ada", hash_pin(PIN, bytes(16))),)
     whole = example.catalogue
@@ -98,13 +109,21 @@ def serving(
     for each in example.assets:
         box.run(partial(sync.apply_asset, sha256=each.sha256, media_type=each.media_type, body=each.body))
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{'localhost' if secure else '127.0.0.1'}:{port}"
+    venue = Venue(url, box)
+
+    class Handler(Quiet):
+        def handle_one_request(self) -> None:
+            """Answer, unless the box office is gone."""
+            if not venue.away.is_set():
+                super().handle_one_request()
+
     app = create_app(box, WebSettings(data=folder, secure_url=url if secure else "", **settings))
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=Quiet)
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Venue(url, box)
+        yield venue
     finally:
         server.shutdown()
         thread.join(10)

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from appliance.portal import WebSettings, create_app
+from appliance.web import static_files
 from appliance.web.tiers import origin
 from tests.appliance.portal.conftest import Phone
 from tests.support.box import TestBox
@@ -61,3 +62,39 @@ def test_the_manifest_and_its_icons_are_kept_for_good(phone: Phone):
         assert found.status_code == 200
         assert found.content_type == icon["type"]
         assert "immutable" in found.headers["Cache-Control"]
+
+
+def test_all_scripts_of_guests_together_fit_a_crowded_hotspot():
+    names = {*static_files.needed("guest.js"), *static_files.needed("taste.js"), *static_files.needed("sw.js")}
+    sizes = {each.name: len(each.zipped) for each in static_files.files().values() if each.name in names}
+    assert len(sizes) >= 7
+    assert sum(sizes.values()) <= 20_000, sizes
+
+
+def test_a_script_names_what_it_imports_by_content(phone: Phone):
+    name, *imported = static_files.needed("guest.js")
+    script = phone.http.get(f"/static/{name}").text
+    assert {each.partition(".")[0] for each in imported} >= {"kept", "outbox", "fresh", "phone", "share", "taste"}
+    assert '"./kept.js"' not in script
+    assert all(phone.http.get(f"/static/{each}").status_code == 200 for each in imported)
+
+
+def test_the_service_worker_is_served_at_the_secure_address_only(phone: Phone):
+    assert phone.http.get("/sw.js").status_code == 404
+    answer = phone.http.get("/sw.js", base_url=SECURE)
+    assert answer.content_type.startswith("text/javascript")
+    shell, version = (json.loads(line.partition(" = ")[2].rstrip(";")) for line in answer.text.splitlines()[:2])
+    assert all(phone.http.get(each).status_code == 200 for each in shell)
+    assert re.fullmatch("[0-9a-f]{12}", version)
+    again = phone.http.get("/sw.js", base_url=SECURE, headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_the_page_about_this_phone_says_elsewhere_where_a_phone_can_keep_something(phone: Phone):
+    plain = phone.get("/phone")
+    assert "Here your phone keeps nothing" in plain
+    assert f'href="{SECURE}"' in plain
+    assert "<script" not in plain
+    secure = phone.http.get("/phone", base_url=SECURE).text
+    assert '<script type="module"' in secure
+    assert f'href="{SECURE}"' not in secure

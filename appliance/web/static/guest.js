@@ -1,0 +1,124 @@
+// Starts what a page of the secure address can do beyond its HTML. Every part may fail alone; the page works without any.
+import { copy, note, tickets } from "./kept.js";
+import * as outbox from "./outbox.js";
+
+const part = (id) => document.getElementById(id);
+const bit = (name, from = "bits") => part(from).content.querySelector(name).cloneNode(true);
+
+// One key for one choice: a second tap, and going back to this page, ask for the same hold.
+const keys = new Map();
+const keyOf = (items) => {
+  const choice = JSON.stringify(items);
+  if (!keys.has(choice)) keys.set(choice, { hold: outbox.newKey(), order: outbox.newKey() });
+  return keys.get(choice);
+};
+
+const chosen = (form) => [...form.querySelectorAll("select[name^='q.']")].filter((each) => Number(each.value)).map((each) => ({
+  ticket_type: each.name.slice(2), quantity: Number(each.value), name: each.labels[0].textContent,
+}));
+
+const inLanguage = (path) => {
+  const language = new URLSearchParams(location.search).get("lang");
+  return language ? `${path}?lang=${language}` : path;
+};
+
+// One at a time, and the button says that something is going on.
+const once = (button, work) => async (event) => {
+  event.preventDefault();
+  if (button.ariaBusy === "true") return;
+  button.ariaBusy = "true";
+  try { await work(); } finally { button.ariaBusy = "false"; }
+};
+
+const said = (after, words) => {
+  part("unsent")?.remove();
+  words.id = "unsent";
+  after.after(words);
+  words.focus();
+};
+
+const watchChoice = (form, facts) => {
+  const button = document.querySelector(`button[form="${form.id}"]`) || form.querySelector("button");
+  form.addEventListener("submit", once(button, async () => {
+    const picked = chosen(form);
+    const items = picked.map(({ ticket_type, quantity }) => ({ ticket_type, quantity }));
+    const mine = keyOf(items);
+    const held = items.length ? await outbox.call("/api/v1/holds", { items }, mine.hold) : {};
+    if (held.status === 201 && held.page) return location.assign(inLanguage(held.page));
+    // A refusal has a page of its own, in words: let the box office show it.
+    if (!held.later) return form.submit();
+    const offer = bit(".offer");
+    offer.querySelector("[data-send]").addEventListener("click", async () => {
+      const what = picked.map((each) => `${each.quantity} × ${each.name}`).join(", ");
+      const { title, when } = facts.dataset;
+      const added = await outbox.add({ kind: "book", items, keys: mine, title, when, what }).catch(() => false);
+      keys.clear();
+      said(form, bit(added ? ".waits" : ".full"));
+    });
+    offer.querySelector("[data-leave]").addEventListener("click", () => offer.remove());
+    return said(form, offer);
+  }));
+};
+
+const watchConfirm = (form, facts) => {
+  const button = form.querySelector("button");
+  form.addEventListener("submit", once(button, async () => {
+    const fields = Object.fromEntries(new FormData(form));
+    const led = await outbox.post(form.action, fields);
+    // What is refused is said on the page that the same form, sent again, leads to.
+    if (!led.later) return new URL(led.url).pathname === new URL(form.action).pathname ? form.submit() : location.assign(led.url);
+    const { title, when, what } = facts.dataset;
+    const added = await outbox.add({ kind: "confirm", action: form.action, fields, title, when, what }).catch(() => false);
+    return said(form, bit(added ? ".waits" : ".full"));
+  }));
+};
+
+const watchTicket = async (order) => {
+  const path = location.pathname;
+  const { title, when, what, code } = order.dataset;
+  const facts = { title, when, what, code };
+  const mine = "keep" in order.dataset;
+  const known = (await tickets()).some((each) => each.path === path);
+  if (mine || known) {
+    await note(path, facts);
+    // The worker keeps what it sees pass by; the very first page came before there was one.
+    if (!navigator.serviceWorker?.controller) await copy(path);
+    return;
+  }
+  const button = bit(".keep");
+  button.addEventListener("click", async () => {
+    await note(path, facts);
+    await copy(path);
+    button.replaceWith(bit(".is-kept"));
+  });
+  document.querySelector("main .noprint:last-child, main").append(button);
+};
+
+// How many bookings wait, beside the link to them.
+const count = async () => {
+  const waiting = (await outbox.entries()).filter((each) => each.state === "waiting").length;
+  const mark = part("waiting");
+  mark.hidden = !waiting;
+  mark.textContent = waiting || "";
+};
+
+const start = async () => {
+  const [choice, event, hold, order] = ["choice", "event", "hold", "order"].map(part);
+  const confirm = hold && document.querySelector("form[action*='/confirm']");
+  if (choice && event) watchChoice(choice, event);
+  if (confirm) watchConfirm(confirm, hold);
+  if (!document.documentElement.hasAttribute("data-kept")) {
+    if (order) watchTicket(order).catch(() => {});
+    if (event) import("./taste.js").then((taste) => taste.saw(event));
+  }
+  if (choice || hold) import("./fresh.js").then((fresh) => { if (choice) fresh.watchFigures(choice, event.dataset); if (hold) fresh.watchClock(hold.dataset); });
+  if (document.querySelector("[data-share], [data-copy]")) import("./share.js").then((share) => share.install(bit));
+  if (part("phone")) import("./phone.js").then((phone) => phone.show((name) => bit(name, "rows")));
+  outbox.onChange(() => count().catch(() => {}));
+  count().catch(() => {});
+  outbox.watch();
+};
+
+start();
+// After the page: what the worker fetches must not stand in its way.
+if ("serviceWorker" in navigator) addEventListener("load", () => setTimeout(() => navigator.serviceWorker.register("/sw.js").catch(() => {}), 1000));
