@@ -28,16 +28,18 @@ export const watchFigures = (form, facts) => {
 
   const rowOf = (select) => select.closest(".type");
 
-  // False where the page is in another state altogether by now.
-  const takeOver = async () => {
-    const answer = await fetch(location.href, { signal: AbortSignal.timeout(ANSWER_MS) });
+  // "over" where the page is in another state altogether by now, "old" where a cache on the way gave an older one.
+  const takeOver = async (asOf) => {
+    const answer = await fetch(location.href, { cache: "no-cache", signal: AbortSignal.timeout(ANSWER_MS) });
     if (!answer.ok) throw new Error(answer.status);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const next = page.getElementById(form.id);
-    if (!next) return false;
+    if (!next) return "over";
+    const [asof, seen] = [form.querySelector(".asof:not(.fresh)"), next.querySelector(".asof")];
+    if (seen && Date.parse(seen.dataset.asOf) < Date.parse(asOf) - 1000) return "old";
     for (const select of form.querySelectorAll("select[name^='q.']")) {
       const fresh = next.elements[select.name];
-      if (!fresh) return false;
+      if (!fresh) return "over";
       const [left, now] = [rowOf(select).querySelector(".left"), rowOf(fresh).querySelector(".left")];
       if (left && now) left.replaceWith(document.adoptNode(now));
       if (select !== document.activeElement && select.length !== fresh.length) {
@@ -46,9 +48,8 @@ export const watchFigures = (form, facts) => {
         select.selectedIndex = wanted;
       }
     }
-    const [asof, seen] = [form.querySelector(".asof:not(.fresh)"), next.querySelector(".asof")];
     if (asof && seen) asof.replaceWith(document.adoptNode(seen));
-    return true;
+    return "taken";
   };
 
   const ask = async () => {
@@ -59,9 +60,9 @@ export const watchFigures = (form, facts) => {
         if (!answer.ok) throw new Error(answer.status);
         const body = await answer.json();
         const now = mine(body.items);
-        if (figures !== undefined && figures !== now) over = !(await takeOver());
-        figures = now;
-        etag = answer.headers.get("ETag") || "";
+        const came = figures === undefined || figures === now ? "taken" : await takeOver(body.as_of);
+        over = came === "over";
+        if (came !== "old") [figures, etag] = [now, answer.headers.get("ETag") || ""];
         wait_ms = Math.max(LEAST_MS, body.max_age * 1000);
       }
       // The box office said so just now, by its own clock where it tells.
