@@ -172,6 +172,7 @@ def _write_nginx(folder: Path, portal: dict[str, object]) -> None:
         "portal_certificate_key": str(folder / "portal.key"),
         "portal_guest_socket": str(folder / "guests.sock"),
         "portal_staff_socket": str(folder / "staff.sock"),
+        "portal_seen_socket": str(folder / "seen.sock"),
         "portal_access_log": str(folder / "access.log"),
         "portal_error_log": str(folder / "error.log"),
         "portal_user": "root",
@@ -199,6 +200,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "MARQUEE_PORTAL_PUBLIC_URL": f"http://{NAME}",
         "MARQUEE_PORTAL_SECURE_URL": f"https://{SECURE}",
         "MARQUEE_PORTAL_CERTIFICATE": str(folder / "portal.pem"),
+        "MARQUEE_PORTAL_SEEN_SOCKET": str(folder / "seen.sock"),
         "MARQUEE_PORTAL_CAPTIVE_HOURS": str(defaults("hotspot")["hotspot_lease_hours"]),
         # Each request that reaches Python is counted by its line, also those for files.
         "MARQUEE_LOG_LEVEL": "debug",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,8 +13,17 @@ from datetime import timedelta
 import pytest
 
 from appliance.domain import captive
+from appliance.domain.experiments import BUCKETS
+from appliance.services import conversion
+from appliance.services.box import Box
+from appliance.web.keyring import KEY_FILE
 from appliance.web.languages import LANGUAGES
+from appliance.web.leases import Leases
+from appliance.web.seeing import SeenListener
+from appliance.web.tokens import Tokens
+from bench.venue import open_box
 from tests.support import dns
+from tests.support.demo import wait_for
 from tests.support.hotspot import ADDRESS, BEHIND, CATCH, NAME, OTHER, SECURE, UPLINK, Hotspot, hotspot
 from tests.support.pages import pages
 from tests.support.phones import Phone
@@ -116,6 +126,7 @@ def test_the_roles_know_what_the_portal_knows() -> None:
     queries = {row["query"].strip("`") for row in caching.tables("query")}
     assert {"lang", *role["portal_queries"]} == queries
     assert set(role["portal_probe_hosts"]) == captive.HOSTS
+    assert role["portal_buckets"] == BUCKETS
     assert set(role["portal_languages"]) == set(LANGUAGES) == set(role["portal_busy"])
     assert role["portal_name"] == defaults("hotspot")["hotspot_portal_name"]
     assert role["portal_address"] == defaults("hotspot")["hotspot_address"]
@@ -333,6 +344,33 @@ def test_a_shared_page_costs_python_one_request_and_gives_every_phone_a_key_of_i
     assert not any("marquee-key" in page for page in pages)
     assert len(_asked(spot, "/events/<slug>")) - before <= 2
     assert {re.sub(r'value="[0-9a-f]{32}"', "", page) for page in pages[1:]}.__len__() <= 2
+
+
+def test_pages_that_never_reached_python_are_counted_once_per_phone(
+    spot: Hotspot, phone: Phone, neighbour: Phone
+) -> None:
+    data, stop = spot.folder / "data", threading.Event()
+    box = open_box(data, 1)
+    names = Tokens.from_file(data / KEY_FILE)
+    listener = SeenListener(spot.folder / "seen.sock", box, names, Leases(spot.folder / "dnsmasq.leases"))
+    thread = listener.start(stop)
+    before = _seen(box)
+    try:
+        for each in (phone, neighbour, phone):
+            assert each.get(f"{PORTAL}/events/bench", Accept_Language="en").status == 200
+            each.get(f"{PORTAL}/events/no-such-event")
+        wait_for(lambda: _seen(box) == before + 2, "two phones to be counted", 10)
+        phone.get(f"{PORTAL}/events/bench", Accept_Language="fr")
+        time.sleep(1.2)
+        assert _seen(box) == before + 2
+    finally:
+        stop.set()
+        thread.join(10)
+        box.database.close()
+
+
+def _seen(box: Box) -> int:
+    return sum(each.phones for each in box.look(conversion.totals) if each.stage == "seen")
 
 
 def test_addresses_with_a_token_are_kept_nowhere_and_written_down_nowhere(spot: Hotspot, phone: Phone) -> None:
