@@ -90,6 +90,14 @@ def _rows(view: GaugesView) -> Iterator[Metric]:
     yield _gauge("marquee_print_jobs", "Print jobs.", ("state",), jobs)
     messages = {(state,): number for state, number in view.text_messages.items()}
     yield _gauge("marquee_text_messages", "Text messages to guests.", ("state",), messages)
+    phones = CounterMetricFamily(
+        "marquee_phones",
+        "Phones that came so far with an event: seen, held, confirmed, admitted.",
+        labels=["event", "experiment", "variant", "stage"],
+    )
+    for count in view.conversion:
+        phones.add_metric([count.event, count.experiment, count.variant, count.stage], count.phones)
+    yield phones
     states = {(each.name, each.state): 1 for each in view.hardware}
     yield _gauge("marquee_hardware", "1 for the state a device is in.", ("name", "state"), states)
     since = {(each.name,): each.since_ms / 1000 for each in view.hardware}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from appliance.services import hardware, turns
+from appliance.services import conversion, hardware, turns
 from appliance.services.box import CLOUD, Unit
 from appliance.services.views import HardwareView
 from appliance.store import allocations, gauges, sms
 from mqtt_bridge.mailbox.sql import SqlMail
+from mqtt_bridge.protocol.messages import ConversionCount
 from mqtt_bridge.protocol.stock import Totals
 
 
@@ -33,6 +34,7 @@ class GaugesView(msgspec.Struct, frozen=True):
     check_ins: dict[tuple[str, str], int]
     print_jobs: dict[str, int]
     text_messages: dict[str, int]
+    conversion: tuple[ConversionCount, ...]
     hardware: tuple[HardwareView, ...]
     catalogue_version: int
     state_as_of_ms: int
@@ -57,6 +59,7 @@ def gauges_view(unit: Unit) -> GaugesView:
         check_ins=gauges.check_ins_by_verdict(db),
         print_jobs=gauges.print_jobs_by_state(db),
         text_messages=sms.count_by_state(db),
+        conversion=conversion.totals(unit),
         hardware=hardware.seen(unit),
         catalogue_version=unit.device.catalogue_version,
         state_as_of_ms=unit.device.state_as_of_ms,

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from appliance.domain.errors import Refusal
+from appliance.domain.experiments import STAGES
 from appliance.services import hardware
 from appliance.web.problems import KINDS
 from tests.appliance.api.conftest import Answer, Api
@@ -165,3 +166,11 @@ def test_the_figures_say_how_each_device_is_since_when_and_as_of_when(api: Api, 
     assert found["marquee_hardware", "scanner_2", "absent"] == 1
     assert found["marquee_hardware_since_timestamp_seconds", "scanner_2"] == since_ms / 1000
     assert found["marquee_hardware_seen_timestamp_seconds", "scanner_2"] == box.turn().wall_ms / 1000
+
+
+def test_the_figures_say_how_far_phones_come_with_an_event(api: Api) -> None:
+    api("GET", "/events/river")
+    api.book()
+    found = figures(api("GET", "/metrics"))
+    reached = [found.get(("marquee_phones_total", "river", "", stage, "")) for stage in STAGES]
+    assert reached == [1, 1, 1, None]
