@@ -37,6 +37,15 @@ def read_picture(path: Path) -> Picture:
 
     A WebP that is small enough already stays byte for byte, so that every machine derives the same name for it.
     """
+    source, kind, image = opened(path)
+    shown = image.convert("RGB")
+    keep = kind == "WEBP" and image.width <= WIDTH and len(source) <= MAX_BYTES
+    body = source if keep else _shrunk(shown)
+    return Picture(hashlib.sha256(body).hexdigest(), body, _tiny(shown))
+
+
+def opened(path: Path) -> tuple[bytes, str | None, Image.Image]:
+    """Return a picture file's bytes, its format and the picture, upright; raises ``ValueError`` with what is wrong."""
     source = _bytes_of(path)
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -44,8 +53,7 @@ def read_picture(path: Path) -> Picture:
             with Image.open(io.BytesIO(source), formats=_FORMATS) as image:
                 if image.width * image.height > MAX_SOURCE_PIXELS:
                     raise ValueError(f"{path.name} has too many pixels; scale it down to some thousand a side")
-                keep = image.format == "WEBP" and image.width <= WIDTH and len(source) <= MAX_BYTES
-                shown = ImageOps.exif_transpose(image).convert("RGB")
+                return source, image.format, ImageOps.exif_transpose(image)
         except (UnidentifiedImageError, Image.DecompressionBombWarning, Image.DecompressionBombError, OSError) as error:
             kind = (
                 "has too many pixels"
@@ -53,8 +61,6 @@ def read_picture(path: Path) -> Picture:
                 else "cannot be decoded"
             )
             raise ValueError(f"{path.name} {kind}; use a JPEG, PNG or WebP picture") from None
-    body = source if keep else _shrunk(shown)
-    return Picture(hashlib.sha256(body).hexdigest(), body, _tiny(shown))
 
 
 def smaller(picture: Picture) -> Picture | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.catalogue import tree, values
+from appliance.catalogue.brand import read_brand
 from appliance.catalogue.events import read_events
 from appliance.catalogue.experiments import read_experiments
 from appliance.catalogue.fields import Fields
@@ -39,8 +40,9 @@ def read_catalogue(path: Path, hash_pin: PinHasher) -> ReadResult:
     if not isinstance(root, tree.Mapping):
         raise CatalogueErrors([Problem(1, "", "is empty or no mapping; begin with venues: and events:")])
     fields = Fields(root, "", found)
-    venues = _venues(fields)
     assets: dict[str, Picture] = {}
+    brand = read_brand(fields, path.parent, assets)
+    venues = _venues(fields, path.parent, assets)
     events = read_events(fields, frozenset(venue.id for venue in venues), path.parent, assets)
     limits = _limits(fields)
     staff = _staff(fields, frozenset(venue.id for venue in venues), hash_pin)
@@ -48,7 +50,7 @@ def read_catalogue(path: Path, hash_pin: PinHasher) -> ReadResult:
     experiments = read_experiments(fields, events, path.parent, assets)
     fields.done()
     found.raise_if_any()
-    catalogue = Catalogue(0, tuple(venues), events, limits, staff, paper, experiments)
+    catalogue = Catalogue(0, tuple(venues), events, limits, staff, paper, experiments, brand)
     if len(encode(catalogue)) > MAX_ENCODED_BYTES:
         raise CatalogueErrors([Problem(1, "", "describes too much for one catalogue; remove events that are over")])
     return ReadResult(catalogue, tuple(assets.values()))
@@ -66,17 +68,18 @@ def _text_of(path: Path) -> str:
         raise CatalogueErrors([Problem(line, "", "is not UTF-8; save the file as UTF-8")]) from None
 
 
-def _venues(fields: Fields) -> list[Venue]:
+def _venues(fields: Fields, folder: Path, assets: dict[str, Picture]) -> list[Venue]:
     venues: list[Venue] = []
     for each in fields.mappings("venues"):
         venue = each.value("id", values.venue_id)
         name = each.value("name", values.line)
         address = each.value("address", values.line)
+        brand = read_brand(each, folder, assets)
         each.done()
         if venue in {known.id for known in venues}:
             each.wrong("id", f"{venue!r} is the id of another venue above")
         elif venue and name and address:
-            venues.append(Venue(venue, name, address))
+            venues.append(Venue(venue, name, address, brand))
         elif venue:
             # Known by id, so that sessions that name it are not reported as well.
             venues.append(Venue(venue, venue, ""))

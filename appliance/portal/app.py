@@ -20,7 +20,7 @@ from appliance.portal import (
 )
 from appliance.portal.routes import Table
 from appliance.services.box import Box
-from appliance.web import bodies, pages, problems, proxied, request_log, screens, security, site
+from appliance.web import bodies, branding, pages, problems, proxied, request_log, screens, security, site
 from appliance.web.chunked import Chunked
 from appliance.web.site import WebSettings
 
@@ -41,6 +41,7 @@ def create_app(box: Box, web: WebSettings) -> Flask:
     proxied.install(app, behind_proxy=web.behind_proxy)
     site.install(app, box, web)
     screens.install(app)
+    branding.install(app)
     security.register(app)
     problems.register(app, pages.render_problem)
     for blueprint in (

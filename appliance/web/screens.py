@@ -10,7 +10,7 @@ from flask import Flask, Response, request, url_for
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
 from appliance.domain.proofs import masked
-from appliance.web import formats, qr, static_files, texts, tiers
+from appliance.web import branding, formats, qr, static_files, texts, tiers
 from appliance.web.countdown import countdown
 from appliance.web.languages import LANGUAGES, Language
 from mqtt_bridge.protocol.ids import shown
@@ -38,6 +38,7 @@ def install(app: Flask) -> None:
         upgraded=tiers.upgraded,
         secure_url=tiers.secure_url,
         needed=needed_urls,
+        brand=lambda: branding.HOUSE,
         tile=_local(formats.tile),
     )
     env.filters.update(_filters())

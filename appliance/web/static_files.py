@@ -54,8 +54,14 @@ def _load(path: Path) -> StaticFile:
         body = _NAMED.sub(lambda found: f'"./{_load(path.with_name(found[1].decode())).name}"'.encode(), body)
     if path.suffix == ".css":
         body = tidied(body.decode()).encode()
+    return made(path.name, body)
+
+
+def made(name: str, body: bytes) -> StaticFile:
+    """Return a file called ``name``, whose last part says its type."""
+    stem, dot, kind = name.rpartition(".")
     digest = hashlib.sha256(body).hexdigest()[:12]
-    return StaticFile(f"{path.stem}.{digest}{path.suffix}", _TYPES[path.suffix], body, gzip.compress(body, 9, mtime=0))
+    return StaticFile(f"{stem}.{digest}{dot}{kind}", _TYPES[dot + kind], body, gzip.compress(body, 9, mtime=0))
 
 
 @cache
@@ -80,15 +86,16 @@ def send(hashed: str) -> Response:
     """Answer the file whose name with hash is ``hashed``; another hash is another file, hence not found."""
     for each in files().values():
         if each.name == hashed:
-            return _answer(each)
+            return answer(each)
     raise NotFound("There is no such file.")
 
 
-def _answer(file: StaticFile) -> Response:
+def answer(file: StaticFile) -> Response:
+    """Answer a file, compressed where that is smaller and wanted."""
     zipped = len(file.zipped) < len(file.body) and request.accept_encodings.quality("gzip") > 0
-    answer = Response(file.zipped if zipped else file.body, content_type=file.media_type)
+    response = Response(file.zipped if zipped else file.body, content_type=file.media_type)
     if zipped:
-        answer.headers["Content-Encoding"] = "gzip"
-    answer.headers["Cache-Control"] = freshness.CONTENT.header()
-    answer.headers["Vary"] = "Accept-Encoding"
-    return answer
+        response.headers["Content-Encoding"] = "gzip"
+    response.headers["Cache-Control"] = freshness.CONTENT.header()
+    response.headers["Vary"] = "Accept-Encoding"
+    return response

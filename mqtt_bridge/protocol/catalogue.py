@@ -12,12 +12,23 @@ from mqtt_bridge.protocol.bodies import Verify
 Policy = Literal["strict", "provisional", "optimistic"]
 
 
-class Venue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A place that hosts event sessions; ``id`` is the catalogue's own key."""
+class Brand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose pages these are: a name instead of the product's, a ``colour`` as ``#rrggbb``, the sha256 of a ``logo``; all optional."""
+
+    name: str = ""
+    colour: str | None = None
+    logo: str | None = None
+
+
+# What equals its default is not sent, so that a device of an older version, which refuses fields that it does not know, is
+# stopped only by what is used.
+class Venue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A place that hosts event sessions; ``id`` is the catalogue's own key. Its ``brand`` stands before the catalogue's."""
 
     id: str
     name: str
     address: str
+    brand: Brand | None = None
 
 
 class Quota(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,7 +189,7 @@ class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     card: bool = False
 
 
-class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, dict=True):
     """Everything on sale; ``version`` grows with every import that changed something."""
 
     version: int
@@ -188,13 +199,21 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     staff: tuple[StaffMember, ...] = ()
     paper: Paper = Paper()
     experiments: tuple[Experiment, ...] = ()
+    brand: Brand | None = None
+
+    def brand_of(self, venue: str) -> Brand:
+        """Return how the pages of a venue are branded: what its own brand leaves out is the catalogue's."""
+        place, whole = self.venue.get(venue), self.brand or Brand()
+        own = (place.brand if place else None) or Brand()
+        return Brand(own.name or whole.name, own.colour or whole.colour, own.logo or whole.logo)
 
     @cached_property
     def images(self) -> frozenset[str]:
         """The sha256 of every picture it names."""
         shown = (variant.image for each in self.experiments for variant in each.variants)
         posters = (each for event in self.events for each in (event.image, event.image_small))
-        named = {self.paper.logo, *posters, *shown}
+        logos = (each.logo for each in (self.brand, *(venue.brand for venue in self.venues)) if each)
+        named = {self.paper.logo, *posters, *shown, *logos}
         return frozenset(each for each in named if each is not None)
 
     @cached_property
