@@ -98,7 +98,14 @@ def light(accent: Colour) -> Tokens:
         "paper": paper,
         "sunk": readable(sunk, WHITE, (LIGHT.muted,), BODY),
         "line": mixed(mixed(accent, GREY, 0.5), WHITE, 0.72),
-        **_accents(fill, written, readable(accent, BLACK, grounds, PART), readable(accent, BLACK, grounds, TEXT), soft),
+        # Darker than it must be: a button stands on its edge.
+        **_accents(
+            fill,
+            written,
+            readable(mixed(accent, BLACK, 0.4), BLACK, grounds, PART),
+            readable(accent, BLACK, grounds, TEXT),
+            soft,
+        ),
         **_stage(accent, stage),
     }
 

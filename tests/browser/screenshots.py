@@ -1,4 +1,4 @@
-"""Pictures of every page, to look at: ``python -m tests.browser.screenshots [FOLDER] [--only NAME] [--quick]``.
+"""Pictures of every page, to look at: ``python -m tests.browser.screenshots [FOLDER] [--quick] [--only STATE] [--series WALK]``.
 
 Every state of the tours, in a language of each direction, light and dark, at three widths, with an ``index.html`` to see them side by
 side. T0 has no scripts and no cookies; T1 is the same tour at the address with scripts, on a phone.
@@ -11,7 +11,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 
@@ -65,35 +65,51 @@ class Camera:
         self.page.wait_for_timeout(_SETTLE_MS)
 
 
-def shoot(
-    browser: Browser,
-    folder: Path,
-    lang: str,
-    part: Callable[[tour.Tour], None],
-    options: argparse.Namespace,
-    *,
-    t1: bool,
-) -> list[tuple[str, str]]:
-    """Walk one part in one language and return what was taken."""
+@dataclass(frozen=True)
+class Series:
+    """One walk to take pictures of: its ``tag`` in the files' names, the language, what is walked, where, and on which tier."""
+
+    tag: str
+    lang: str
+    part: Callable[[tour.Tour], None]
+    widths: tuple[int, ...] = WIDTHS
+    where: str = "lantern-hall"
+    scripts: bool = False
+    secure: bool = False
+
+
+def series(languages: list[str]) -> list[Series]:
+    """Return every walk: all of T0 and of the staff's pages, and on phones T1 and a venue with a brand of its own."""
+    return [
+        *(Series(f"T0.{lang}", lang, tour.guests) for lang in languages),
+        *(Series(f"staff.{lang}", lang, tour.staff, scripts=True) for lang in languages),
+        Series("T1.en", "en", tour.booking, WIDTHS[:1], scripts=True, secure=True),
+        Series("branded.en", "en", tour.booking, WIDTHS[:1], where="tram-depot"),
+    ]
+
+
+def shoot(browser: Browser, folder: Path, each: Series, only: str) -> list[tuple[str, str]]:
+    """Walk one series and return what was taken."""
     example = read_example()
-    quick = options.quick or t1
     with tempfile.TemporaryDirectory() as data:
+        # A box with leases is a hotspot, and shows its welcome page.
         leases = Path(data) / "leases"
         leases.write_text("", encoding="utf-8")
+        stock = tour.grants(example.catalogue)
         with serving(
-            Path(data), example, tour.grants(example.catalogue), secure=t1, leases_file=None if t1 else leases
+            Path(data),
+            example,
+            stock,
+            secure=each.secure,
+            where=each.where,
+            leases_file=None if each.secure else leases,
         ) as venue:
-            scripts = t1 or part is tour.staff
             context = browser.new_context(
-                base_url=venue.url,
-                viewport={"width": 360, "height": _HEIGHT[360]},
-                java_script_enabled=scripts,
-                service_workers="block",
+                base_url=venue.url, viewport={"width": 360, "height": 740}, java_script_enabled=each.scripts
             )
             context.set_default_timeout(10_000)
-            tag = f"{'T1' if t1 else 'T0' if part is tour.guests else 'staff'}.{lang}"
-            camera = Camera(context.new_page(), folder, tag, WIDTHS[:1] if quick else WIDTHS, SCHEMES, options.only)
-            part(tour.Tour(camera.page, venue, lang, camera.take))
+            camera = Camera(context.new_page(), folder, each.tag, each.widths, SCHEMES, only)
+            each.part(tour.Tour(camera.page, venue, each.lang, camera.take))
             context.close()
     return camera.taken
 
@@ -125,6 +141,7 @@ def main() -> None:
     asked.add_argument("--only", default="", help="states whose name holds this")
     asked.add_argument("--quick", action="store_true", help="phones only")
     asked.add_argument("--lang", default="en,ar", help="languages, by their codes")
+    asked.add_argument("--series", default="", help="walks whose tag holds this: T0, staff, T1, branded")
     options = asked.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -135,10 +152,10 @@ def main() -> None:
         asked.error("chromium is not installed: .ci/setup-system")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
-        for lang in options.lang.split(","):
-            taken += shoot(browser, options.folder, lang, tour.guests, options, t1=False)
-            taken += shoot(browser, options.folder, lang, tour.staff, options, t1=False)
-        taken += shoot(browser, options.folder, "en", tour.booking, options, t1=True)
+        for each in series(options.lang.split(",")):
+            chosen = replace(each, widths=each.widths[:1]) if options.quick else each
+            if options.series in each.tag:
+                taken += shoot(browser, options.folder, chosen, options.only)
         browser.close()
     (options.folder / "index.html").write_text(sheet(taken), encoding="utf-8")
     print(f"{len(taken)} pictures; open {options.folder / 'index.html'}")

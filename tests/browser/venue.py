@@ -88,9 +88,15 @@ def read_example() -> ReadResult:
 
 @contextmanager
 def serving(
-    folder: Path, example: ReadResult, grants: Mapping[str, int] | None = None, *, secure: bool = False, **settings: Any
+    folder: Path,
+    example: ReadResult,
+    grants: Mapping[str, int] | None = None,
+    *,
+    secure: bool = False,
+    where: str = "lantern-hall",
+    **settings: Any,
 ) -> Iterator[Venue]:
-    """Serve the Lantern Hall on its first evening, with 20 tickets of every quota or ``grants``.
+    """Serve a venue, the Lantern Hall, on its first evening, with 20 tickets of every quota or ``grants``.
 
     ``secure`` has it believe that its address is the one with scripts; browsers take loopback for as good as HTTPS, and its name
     for one that a passkey can belong to.
@@ -101,7 +107,7 @@ def serving(
     evening = datetime(2026, 6, 5, 18, 30, tzinfo=ZoneInfo("Europe/Berlin"))
     box = make_box(
         folder,
-        venue="lantern-hall",
+        venue=where,
         catalogue=catalogue,
         grants={**dict.fromkeys(catalogue.quota, 20), **(grants or {})},
         clock=FakeClock(int(evening.timestamp() * 1000)),
