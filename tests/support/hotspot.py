@@ -20,8 +20,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from appliance.domain.pins import hash_pin
+from appliance.services import sync
 from bench import venue
+from mqtt_bridge.protocol.catalogue import StaffMember
 from tests.support.authority import Authority
+from tests.support.box import BADGE, PIN
 from tests.support.demo import wait_for
 from tests.support.namespaces import Namespace, cable, namespaces
 from tests.support.phones import Phone
@@ -140,13 +146,21 @@ def _start(running: Hotspot, tools: dict[str, str], portal: dict[str, object]) -
     running.certificate(timedelta(hours=12), tell=False)
     _write_dnsmasq(folder)
     running.start("dnsmasq", tools["dnsmasq"], "--keep-in-foreground", "-C", str(folder / "dnsmasq.conf"))
-    venue.open_box(Path(running.environment["MARQUEE_DEVICE_DATA"]), 1).database.close()
+    _stock(Path(running.environment["MARQUEE_DEVICE_DATA"]))
     running.portal("guests", wait=False)
     running.portal("staff")
     running.portal_listens("guests")
     _write_nginx(folder, portal)
     running.start("nginx", tools["nginx"], "-c", str(folder / "nginx.conf"), "-g", "daemon off;")
     wait_for(lambda: phone.reaches(ADDRESS, WEB), "nginx", 30)
+
+
+def _stock(data: Path) -> None:
+    """A session that is on now, and somebody at its door."""
+    box = venue.open_box(data, 1)
+    staff = (StaffMember(BADGE, "Ada", hash_pin(PIN, bytes(16))),)
+    box.run(lambda unit: sync.apply_catalogue(unit, replace(venue.catalogue(), version=2, staff=staff)))
+    box.database.close()
 
 
 def _write_dnsmasq(folder: Path) -> None:
@@ -172,6 +186,7 @@ def _write_nginx(folder: Path, portal: dict[str, object]) -> None:
         "portal_certificate_key": str(folder / "portal.key"),
         "portal_guest_socket": str(folder / "guests.sock"),
         "portal_staff_socket": str(folder / "staff.sock"),
+        "portal_gate": "/internal/token",
         "portal_seen_socket": str(folder / "seen.sock"),
         "portal_access_log": str(folder / "access.log"),
         "portal_error_log": str(folder / "error.log"),

@@ -23,6 +23,7 @@ from appliance.web.seeing import SeenListener
 from appliance.web.tokens import Tokens
 from bench.venue import open_box
 from tests.support import dns
+from tests.support.box import BADGE, PIN
 from tests.support.demo import wait_for
 from tests.support.hotspot import ADDRESS, BEHIND, CATCH, NAME, OTHER, SECURE, UPLINK, Hotspot, hotspot
 from tests.support.pages import pages
@@ -242,6 +243,23 @@ def test_what_is_not_for_guests_is_not_there_however_it_is_written(spot: Hotspot
         assert _status(spot, phone, PORTAL + path) in {400, 404}, path
     assert _status(spot, phone, f"https://{SECURE}/staff/sign-in") == 200
     assert phone.request("POST", f"https://{SECURE}/api/v1/check-ins", b"{}", trust=spot.authority.file).status == 401
+
+
+def test_staff_sign_in_on_the_guests_wifi_over_https_and_pass_the_gate(spot: Hotspot, phone: Phone) -> None:
+    base, trust = f"https://{SECURE}", spot.authority.file
+    stranger = phone.request("GET", f"{base}/staff/", trust=trust)
+    assert (stranger.status, stranger.headers["location"]) == (303, "/staff/sign-in")
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Origin": base}
+    entered = phone.request(
+        "POST", f"{base}/staff/sign-in", f"badge={BADGE}&pin={PIN}".encode(), headers=form, trust=trust
+    )
+    cookie = entered.headers["set-cookie"]
+    assert entered.status == 303
+    assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/staff"} <= {each.strip() for each in cookie.split(";")}
+    mine = {"Cookie": cookie.partition(";")[0]}
+    door = phone.request("GET", base + entered.headers["location"], headers=mine, trust=trust)
+    assert (door.status, door.headers["cache-control"]) == (200, "no-store")
+    assert phone.request("GET", PORTAL + entered.headers["location"], headers=mine).status == 404, "not over plain HTTP"
 
 
 def _status(spot: Hotspot, phone: Phone, url: str) -> int:

@@ -1,0 +1,267 @@
+"""What the portal's nginx keeps, hides, bounds and tells, before pools that only say what they were asked."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from appliance.web import seeing
+from tests.support.proxy import NAME, Asked, Proxy, datagrams, running, shared
+
+pytestmark = pytest.mark.system
+TOKEN = "c2VjcmV0LXRva2VuLW9mLW9uZS1waG9uZQ"
+# Slow enough that a crowd comes while the page is being made.
+MAKING_S = 0.15
+# nginx counts in whole seconds: a page that may be kept for one is fresh for two at most.
+OLD_S = 2.1
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    folder = tmp_path_factory.mktemp("proxy")
+    with running(folder, portal_gate="/internal/token", portal_seen_socket=str(folder / "seen.sock")) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(started: Proxy) -> Proxy:
+    """The proxy with its pools as at the beginning; what it keeps is too old to be served after ``_expire``."""
+    for pool in (started.guests, started.staff):
+        pool.asked.clear()
+        pool.answer = lambda _asked: shared(b"page")
+        pool.stream = None
+    return started
+
+
+def slowly(asked: Asked) -> tuple[int, dict[str, str], bytes]:
+    time.sleep(MAKING_S)
+    return shared(b"made")
+
+
+def test_a_crowd_that_comes_at_once_costs_one_page(proxy: Proxy) -> None:
+    proxy.guests.answer = slowly
+    with ThreadPoolExecutor(40) as crowd:
+        found = list(crowd.map(lambda n: proxy("GET", "/events/rush", source=f"127.0.0.{n % 5 + 10}"), range(120)))
+    assert {answer.status for answer in found} == {200}
+    buckets = {asked.headers["x-marquee-variant"] for asked in proxy.guests.asked}
+    assert len(proxy.guests.asked) <= 2 * len(buckets), "once for each bucket, and once more where a second went by"
+    keys = [re.search(rb'value="([0-9a-f]{32})"', answer.body)[1] for answer in found]
+    assert len(set(keys)) == len(keys), "everybody's form is their own"
+
+
+def test_nobody_waits_for_a_page_that_is_a_little_old_and_it_is_made_anew_behind_them(proxy: Proxy) -> None:
+    proxy("GET", "/events/old")
+    time.sleep(OLD_S)
+    proxy.guests.answer = slowly
+    began = time.monotonic()
+    assert b"page" in proxy("GET", "/events/old").body
+    assert time.monotonic() - began < MAKING_S
+    time.sleep(2 * MAKING_S)
+    assert b"made" in proxy("GET", "/events/old").body
+    assert len(proxy.guests.asked) == 2
+
+
+def test_pages_outlive_a_portal_that_restarts_and_other_requests_are_told_to_wait(proxy: Proxy) -> None:
+    proxy("GET", "/events/standing")
+    proxy.stop_guests()
+    try:
+        time.sleep(OLD_S)
+        assert proxy("GET", "/events/standing").status == 200
+        waiting = proxy("POST", "/holds", b"key=1", Accept_Language="de")
+        assert waiting.status == 502
+        assert (waiting.headers["cache-control"], waiting.headers["retry-after"]) == ("no-store", "3")
+        assert "Einen Moment bitte" in waiting.body.decode()
+        probe = proxy("GET", "/generate_204", Host="connectivitycheck.gstatic.com")
+        assert (probe.status, probe.headers["location"]) == (302, f"http://{NAME}/welcome")
+    finally:
+        proxy.start_guests()
+    assert proxy("POST", "/holds", b"key=1").status == 200
+
+
+def test_what_says_so_itself_is_never_kept_nor_are_refusals(proxy: Proxy) -> None:
+    proxy.guests.answer = lambda _asked: shared(b"mine", **{"Cache-Control": "private, no-cache"})
+    assert [proxy("GET", "/events/mine").status for _ in range(3)] == [200] * 3
+    assert len(proxy.guests.asked) == 3
+    proxy.guests.answer = lambda _asked: (404, {"Cache-Control": "no-store"}, b"none")
+    assert [proxy("GET", "/events/none").status for _ in range(3)] == [404] * 3
+    assert len(proxy.guests.asked) == 6
+
+
+def test_of_a_shared_page_python_is_told_what_the_key_has_and_nothing_else(proxy: Proxy) -> None:
+    evil = {
+        "Cookie": "staff=1",
+        "Authorization": "Bearer x",
+        "X_Forwarded_Host": "evil",
+        "Range": "bytes=0-1",
+        "X_Evil": "1",
+    }
+    path = "/events/told?q=caf%C3%A9+bar&evil=1&AT=x&lang=de&when=tonight&q=second&page=%0d%0aX-Evil:1"
+    proxy("GET", path, b"body", Client_Token="x", Accept_Language="fr", If_None_Match='"x"', **evil)
+    [asked] = proxy.guests.asked
+    assert asked.path == "/events/told?lang=de&at=x&q=caf%C3%A9+bar&when=tonight&page=%0d%0aX-Evil:1&"
+    assert set(asked.headers) == {
+        "host",
+        "x-forwarded-host",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-marquee-language",
+        "x-marquee-variant",
+    }
+    assert (asked.headers["host"], asked.headers["x-marquee-language"], asked.body) == (NAME, "de", b"")
+    assert asked.headers["x-marquee-variant"] in set("012345")
+
+
+def test_other_requests_arrive_whole_with_the_proxys_word_about_who_asks(proxy: Proxy) -> None:
+    forged = {
+        "X_Forwarded_For": "127.0.0.1",
+        "X_Forwarded_Host": "evil.example",
+        "X_Forwarded_Proto": "https",
+        "X_Forwarded_Prefix": "/evil",
+        "Forwarded": "for=127.0.0.1",
+        "X_Real_IP": "127.0.0.1",
+        "X_Original_URI": "/staff/",
+        "X_Marquee_Language": "xx",
+        "X_Marquee_Variant": "9",
+    }
+    proxy("POST", f"/holds/{TOKEN}/confirm?lang=de", b"name=A", source="127.0.0.9", Idempotency_Key="k", **forged)
+    [asked] = proxy.guests.asked
+    assert (asked.method, asked.path, asked.body) == ("POST", f"/holds/{TOKEN}/confirm?lang=de", b"name=A")
+    assert asked.headers["idempotency-key"] == "k"
+    assert asked.headers["x-forwarded-for"] == "127.0.0.9"
+    assert asked.headers["x-forwarded-host"] == asked.headers["host"] == NAME
+    assert asked.headers["x-forwarded-proto"] == "http"
+    assert asked.headers["x-marquee-language"] == "de"
+    for name in ("x-forwarded-prefix", "forwarded", "x-real-ip", "x-original-uri"):
+        assert name not in asked.headers
+
+
+def test_a_page_found_unchanged_is_not_sent_again(proxy: Proxy) -> None:
+    tag = proxy("GET", "/events/tag").headers["etag"]
+    again = proxy("GET", "/events/tag", If_None_Match=tag)
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_pages_are_compressed_except_those_with_a_sign_in(proxy: Proxy) -> None:
+    for pool in (proxy.guests, proxy.staff):
+        pool.answer = lambda _asked: shared(b"x" * 2000, **{"Cache-Control": "no-store"})
+    for path in ("/events/zip", f"/tickets/{TOKEN}"):
+        assert proxy("GET", path, Accept_Encoding="gzip").headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in proxy("GET", "/staff/sign-in", Accept_Encoding="gzip").headers
+
+
+def test_a_strict_transport_header_never_leaves(proxy: Proxy) -> None:
+    proxy.guests.answer = lambda _asked: shared(b"x", **{"Strict-Transport-Security": "max-age=1"})
+    for path in ("/events/hsts", "/welcome"):
+        assert "strict-transport-security" not in proxy("GET", path).headers
+
+
+def test_staff_are_asked_for_at_the_gate_and_only_then_in_their_pool(proxy: Proxy) -> None:
+    def gate(asked: Asked) -> tuple[int, dict[str, str], bytes]:
+        known = asked.headers.get("cookie") == "staff=good"
+        return (204 if known else 401, {}, b"") if asked.path == "/internal/token" else shared(b"door")
+
+    proxy.staff.answer = gate
+    stranger = proxy("GET", "/staff/orders?code=x", X_Original_URI="/staff/sign-in")
+    assert (stranger.status, stranger.headers["location"]) == (303, "/staff/sign-in")
+    [asked] = proxy.staff.asked
+    assert (asked.headers["x-original-uri"], asked.headers["x-original-method"]) == ("/staff/orders?code=x", "GET")
+    assert proxy("GET", "/staff/sign-in").status == 200
+    assert proxy("POST", "/staff/orders", b"x=1", Cookie="staff=good").status == 200
+    assert proxy("POST", "/api/v1/check-ins", b"{}").status == 200, "the API knows its bearers itself"
+    assert proxy("GET", "/internal/token").status == proxy("GET", "/-/gate").status == 404
+    assert proxy.guests.asked == []
+
+
+def test_what_happens_at_the_door_arrives_as_it_happens(proxy: Proxy) -> None:
+    go_on = threading.Event()
+
+    def stream() -> Iterator[bytes]:
+        yield b"data: one\n\n"
+        go_on.wait(5)
+        yield b"data: two\n\n"
+
+    proxy.staff.stream = stream
+    proxy.staff.answer = lambda _asked: (204, {}, b"")
+    client = http.client.HTTPConnection("127.0.0.1", proxy.port, 5)
+    try:
+        client.request("GET", "/staff/live/events", headers={"Host": NAME})
+        answer = client.getresponse()
+        assert answer.read1(100) == b"data: one\n\n"
+        go_on.set()
+        assert answer.read1(100) == b"data: two\n\n"
+    finally:
+        go_on.set()
+        client.close()
+
+
+def test_one_phone_that_asks_all_the_time_is_slowed_down_and_others_are_not(proxy: Proxy) -> None:
+    with ThreadPoolExecutor(20) as fingers:
+        found = list(fingers.map(lambda _n: proxy("GET", "/welcome", source="127.0.0.66").status, range(150)))
+    assert found.count(200) >= 40
+    assert found.count(429) >= 50
+    assert proxy("GET", "/welcome", source="127.0.0.67").status == 200
+
+
+def test_a_body_larger_than_a_form_is_refused_before_it_is_read(proxy: Proxy) -> None:
+    assert proxy("POST", "/holds", b"x" * 65_537).status == 413
+    assert proxy("POST", "/holds", b"x" * 65_536).status == 200
+    assert len(proxy.guests.asked) == 1
+
+
+def test_the_bridge_hears_of_every_page_that_was_shown_and_of_nothing_else(proxy: Proxy) -> None:
+    wire, arrived = datagrams(proxy.folder / "seen.sock")
+    try:
+        for _ in range(3):
+            proxy("GET", "/events/river?lang=de&at=x", source="127.0.0.20")
+        tag = proxy("GET", "/events/river", source="127.0.0.21").headers["etag"]
+        proxy("GET", "/events/river", source="127.0.0.21", If_None_Match=tag)
+        proxy("HEAD", "/events/river")
+        proxy("GET", f"/tickets/{TOKEN}")
+        proxy.guests.answer = lambda _asked: (404, {}, b"")
+        proxy("GET", "/events/none")
+        found = arrived()
+    finally:
+        wire.close()
+        (proxy.folder / "seen.sock").unlink()
+    assert [(each["address"], each["path"], each["language"]) for each in found] == [
+        *[("127.0.0.20", "/events/river", "de")] * 3,
+        *[("127.0.0.21", "/events/river", "en")] * 2,
+    ]
+    assert all(each["variant"] in set("012345") for each in found)
+    known = seeing.parsed(b"<190>Nov 25 20:00:00 seen: " + json.dumps(found[0]).encode())
+    assert known == seeing.Seen("127.0.0.20", "/events/river", found[0]["variant"]), "as the bridge reads it"
+
+
+def test_phones_spread_over_the_buckets_and_stay_in_theirs(proxy: Proxy) -> None:
+    for _ in range(2):
+        for number in range(60):
+            proxy("GET", "/welcome", source=f"127.0.1.{number + 1}")
+    by_phone: dict[str, set[str]] = {}
+    for asked in proxy.guests.asked:
+        by_phone.setdefault(asked.headers["x-forwarded-for"], set()).add(asked.headers["x-marquee-variant"])
+    assert all(len(buckets) == 1 for buckets in by_phone.values())
+    assert set.union(*by_phone.values()) == set("012345")
+
+
+def test_neither_logs_nor_kept_pages_hold_a_token_or_an_address_of_a_phone(proxy: Proxy) -> None:
+    proxy("GET", f"/tickets/{TOKEN}?x={TOKEN}", source="127.0.0.77", Referer=f"http://{NAME}/holds/{TOKEN}")
+    proxy("GET", f"/{TOKEN}", source="127.0.0.77")
+    proxy("GET", f"/secret/{TOKEN}", source="127.0.0.77", Host="bank.example")
+    proxy.stop_guests()
+    try:
+        proxy("GET", f"/holds/{TOKEN}", source="127.0.0.77", User_Agent="Agent/7")
+    finally:
+        proxy.start_guests()
+    log = proxy.log
+    assert " GET /tickets 200 " in log and " GET /holds 502 " in log and " (elsewhere) 302 " in log
+    for secret in (TOKEN, "127.0.0.77", "Agent/7", "bank.example", "/secret"):
+        assert secret not in log
+    kept = b"".join(path.read_bytes() for path in (proxy.folder / "run").rglob("*") if path.is_file())
+    assert TOKEN.encode() not in kept
