@@ -47,4 +47,7 @@ def dressed(event: Event, variant: Variant) -> Event:
         for name in ("title", "summary", "image", "image_alt", "image_tiny")
         if (value := getattr(variant, name)) is not None
     }
+    if "image" in changes:
+        # The smaller copy is of the picture that is not shown.
+        changes["image_small"] = None
     return msgspec.structs.replace(event, **changes) if changes else event

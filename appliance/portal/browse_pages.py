@@ -7,27 +7,37 @@ from typing import Any, NamedTuple
 from flask import Blueprint, Response, request, url_for
 from msgspec.structs import replace
 
-from appliance.portal import cards, forms, shared_pages, visits
+from appliance.domain.browsing import wish_of
+from appliance.portal import cards, choices, forms, shared_pages, visits
 from appliance.portal.waits import waits
-from appliance.services import conversion, listing
+from appliance.services import browsing, conversion, listing
 from appliance.services.box import Unit
-from appliance.services.views import EventView, ListingView
+from appliance.services.views import BrowseView, EventView
 from appliance.web import clients, freshness
 from appliance.web.site import site
 from appliance.web.texts import _
 from mqtt_bridge.protocol.catalogue import Limits
 
+MOST_DIGITS = 4
+
 
 def show_listing() -> Response:
-    """Every event, with the best news of each."""
+    """The events that fit what is asked for, with the best news of each."""
+    wish = wish_of(request.args)
+    asked = request.args.get("page", "")
+    page = int(asked) if asked.isascii() and asked.isdigit() and len(asked) <= MOST_DIGITS else 1
     bucket = clients.visit(site())[1]
-    found: ListingView = site().box.look(lambda unit: _dressed(unit, listing.listing(unit), bucket))
+    found: BrowseView = site().box.look(lambda unit: browsing.browse(unit, wish, page, bucket))
+    shared_pages.stands_at("attendee.listing", **choices.query(wish, found.page))
     return shared_pages.answer(
         "attendee/listing.html",
         found.as_of_ms,
-        cards.timezone_of(found.events),
+        cards.timezone_of(found.all),
         cards=[each for each in map(cards.card, found.events) if each],
-        here=cards.this_venue(found.events),
+        here=cards.this_venue(found.all),
+        found=found,
+        asked=bool(wish),
+        choices=choices.choices(wish, found),
     )
 
 
@@ -64,6 +74,7 @@ def _event(slug: str, wanted: str | None, notice: str = "") -> _EventPage:
 
     view, limits, as_of_ms = site().box.look(query)
     current = next((each for each in view.sessions if each.at.id == wanted), None)
+    shared_pages.stands_at("attendee.event", slug=slug, **({} if current is None else {"at": current.at.id}))
     if current is None and view.sessions:
         current = cards.lead_session(view.sessions)
     context = {
@@ -79,18 +90,22 @@ def _event(slug: str, wanted: str | None, notice: str = "") -> _EventPage:
     return _EventPage(as_of_ms, "UTC" if current is None else current.at.timezone, context)
 
 
-def _dressed(unit: Unit, found: ListingView, bucket: int | None) -> ListingView:
-    """Return the listing as somebody of this bucket is shown it."""
-    shown = (replace(each, event=conversion.dress(unit, each.event, bucket)) for each in found.events)
-    return replace(found, events=tuple(shown))
-
-
 def asset(name: str) -> Response:
     """A picture of the catalogue, named by its content and hence kept for good."""
     found = site().box.look(lambda unit: listing.picture(unit, name.removesuffix(".webp")))
     answer = Response(found.body, content_type=found.media_type)
     answer.headers["Cache-Control"] = freshness.CONTENT.header()
     return answer
+
+
+def _site_url() -> str:
+    """Return what people type, without a slash at the end; empty where only the address they called is known."""
+    return site().settings.public_url.rstrip("/")
+
+
+def _indexed() -> bool:
+    """Return whether search engines may list pages: of the shop on the web, never of a hotspot that nobody reaches from elsewhere."""
+    return bool(_site_url()) and site().settings.leases_file is None
 
 
 def ways_back(slug: str | None) -> tuple[tuple[str, str], ...]:
@@ -101,6 +116,8 @@ def ways_back(slug: str | None) -> tuple[tuple[str, str], ...]:
 
 def register(blueprint: Blueprint) -> None:
     """Serve these pages."""
+    blueprint.add_app_template_global(_site_url, "site_url")
+    blueprint.add_app_template_global(_indexed, "indexed")
     blueprint.get("/", endpoint="listing")(show_listing)
     blueprint.get("/events/<slug>", endpoint="event")(show_event)
     blueprint.get("/assets/<name>", endpoint="asset")(asset)

@@ -80,11 +80,9 @@ def _refused_hold(slug: str | None, refusal: Refusal) -> Response:
     """Show the event as it is now, with what went wrong above the form, or the state that says it all."""
     if slug is None:
         raise refusal
-    wanted = [
-        name.removeprefix(forms.QUANTITY)
-        for name, value in request.form.items()
-        if name.startswith(forms.QUANTITY) and value != "0"
-    ]
+    # Where nothing was chosen, any of the form's ticket types says which date it was about.
+    named = sorted((value == "0", name) for name, value in request.form.items() if name.startswith(forms.QUANTITY))
+    wanted = [name.removeprefix(forms.QUANTITY) for _zero, name in named]
 
     def session_of(unit: Unit) -> str | None:
         return next(

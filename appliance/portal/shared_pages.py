@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from flask import Response, render_template, request
+from flask import Response, g, render_template, request
 
 from appliance.portal import forms
 from appliance.web import formats, freshness, proxied, texts
@@ -21,16 +21,25 @@ _AS_OF, _EXACT = "\ue000as-of\ue000", "\ue000exact\ue000"
 _PLACES = {"as_of": _AS_OF, "as_of_exact": _EXACT}
 
 
+def stands_at(endpoint: str, **values: str) -> None:
+    """Say which address of ours shows this page, for its links to itself: in other languages, and as its one true name.
+
+    They must hold nothing else of what was asked for: a stranger's query would be kept for everybody.
+    """
+    g.address = (endpoint, values)
+
+
 def answer(template: str, as_of_ms: int, zone: str, kind: Freshness = freshness.PAGE, **context: Any) -> Response:
     """Return the page for any phone, or 304 for one that has it already."""
     page = render_template(template, key=proxied.KEY_MARKER, **_PLACES, **context)
-    facts = f"{as_of_ms // freshness.AS_OF_MS} {proxied.variant()} {page}"
+    facts = f"{as_of_ms // freshness.AS_OF_MS} {page}"
     etag = hashlib.sha256(facts.encode()).hexdigest()[:20]
-    ours = proxied.KEY_MARKER in page and not proxied.fills_in_keys()
-    if ours:
+    # Only our proxy knows which copies are alike and puts a key in each; from elsewhere a page goes to one phone.
+    shared = proxied.fills_in_keys()
+    if not shared:
         page = page.replace(proxied.KEY_MARKER, forms.new_key())
     response = Response(_dated(page, as_of_ms, zone), content_type="text/html; charset=utf-8")
-    response.headers["Cache-Control"] = kind.header(shared=not ours)
+    response.headers["Cache-Control"] = kind.header(shared=shared)
     response.set_etag(etag, weak=True)
     response.make_conditional(request)
     return response

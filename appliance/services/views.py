@@ -48,6 +48,25 @@ class ListingView(msgspec.Struct, frozen=True):
     events: tuple[EventView, ...]
 
 
+class BrowseView(msgspec.Struct, frozen=True):
+    """One page of the events that fit what was asked for: ``found`` of ``all``, each with the sessions that fit.
+
+    ``venues``, ``days`` (ISO dates) and ``prices`` (``free`` or whole units) are what there is to choose from; ``knows_today``: the clock
+    is trusted, so that "tonight" means something.
+    """
+
+    as_of_ms: int
+    events: tuple[EventView, ...]
+    found: int
+    page: int
+    pages: int
+    all: tuple[EventView, ...]
+    venues: tuple[Venue, ...]
+    days: tuple[str, ...]
+    prices: tuple[str, ...]
+    knows_today: bool
+
+
 class AvailabilityView(msgspec.Struct, frozen=True):
     """(ticket type, available) pairs and the state of each; ``etag`` changes when any of them does."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -40,6 +40,17 @@ def money(minor: int, currency: str, language: Language) -> str:
     """Return ``12,00 €`` or ``€12.00``."""
     amount = Decimal(minor).scaleb(-exponent(currency))
     return format_currency(amount, currency, locale=language.locale)
+
+
+def whole_money(units: int, currency: str, language: Language) -> str:
+    """Return ``12 €`` or ``€12``."""
+    pattern = language.locale.currency_formats["standard"].pattern.replace("0.00", "0")
+    return format_currency(units, currency, pattern, locale=language.locale, currency_digits=False)
+
+
+def date_words(iso_date: str, language: Language) -> str:
+    """Return ``Fri 27 Nov`` for a date such as ``2026-11-27``."""
+    return format_skeleton("MMMEd", date.fromisoformat(iso_date), locale=language.locale)
 
 
 def number(value: float, language: Language) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import g, render_template
 
 from appliance.web.problems import Problem
-from appliance.web.texts import _, plural
+from appliance.web.texts import _, plural, start_url
 
 _WRONG_TRIES = frozenset({"proof", "mine_code", "mine_phone", "mine_all", "code_phone", "code_all"})
 Ways = tuple[tuple[str, str], ...]
@@ -16,7 +16,7 @@ Ways = tuple[tuple[str, str], ...]
 def render_problem(problem: Problem, ways: Ways = ()) -> str:
     """Return the page for ``problem``; ``ways`` are (url, label) of where to go next, else ``g.ways``, else the start page."""
     title, words, symbol = _known(problem.slug, problem.status, problem.facts)
-    found = ways or g.get("ways") or (("/", _("Back to the start")),)
+    found = ways or g.get("ways") or ((start_url(), _("Back to the start")),)
     return render_template("problem.html", title=title, words=words or problem.detail, symbol=symbol, ways=found)
 
 

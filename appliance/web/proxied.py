@@ -1,7 +1,7 @@
 """What the box office's own nginx tells and does for pages that many phones share.
 
-It chooses the reader's language and the variant of an experiment, because both are part of its cache key, and says them in
-headers; they count only with ``portal.behind_proxy``, and the proxy must set them on every request, so that no client can. A page
+It chooses the reader's language and, of experiments, the bucket (``web.clients``), because both are part of its cache key, and says
+them in headers; they count only with ``portal.behind_proxy``, and the proxy must set them on every request, so that no client can. A page
 it may hand to several phones cannot hold a key of its own: Flask writes ``KEY_MARKER``, and nginx puts ``$request_id`` in its
 place as it sends each copy.
 """
@@ -11,9 +11,7 @@ from __future__ import annotations
 from flask import Flask, current_app, request
 
 LANGUAGE_HEADER = "X-Marquee-Language"
-VARIANT_HEADER = "X-Marquee-Variant"
 KEY_MARKER = "marquee-key-of-this-request"
-LONGEST_VARIANT = 40
 _EXTENSION = "marquee.behind_proxy"
 
 
@@ -25,12 +23,6 @@ def install(app: Flask, *, behind_proxy: bool) -> None:
 def language() -> str | None:
     """Return the language code that the proxy chose, None where there is none of ours in front."""
     return _header(LANGUAGE_HEADER) or None
-
-
-def variant() -> str:
-    """Return the variant of an experiment that this visit belongs to, empty for none."""
-    found = _header(VARIANT_HEADER)
-    return found if len(found) <= LONGEST_VARIANT and found.isascii() and found.replace("-", "").isalnum() else ""
 
 
 def fills_in_keys() -> bool:

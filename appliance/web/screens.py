@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-from flask import Flask, Response, request, url_for
+from flask import Flask, Response, g, request, url_for
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
 from appliance.domain.proofs import masked
@@ -35,6 +35,8 @@ def install(app: Flask) -> None:
         languages=LANGUAGES,
         language=texts.language,
         language_url=language_url,
+        own_address=own_address,
+        chosen_language=texts.chosen,
         upgraded=tiers.upgraded,
         secure_url=tiers.secure_url,
         needed=needed_urls,
@@ -83,7 +85,10 @@ def needed_urls(name: str) -> list[str]:
 
 
 def language_url(code: str) -> str:
-    """Return this page's address in another language; a page that answers a POST has none of its own, so the start."""
+    """Return this page's address in another language; a page that answers a POST may have none of its own, then the start."""
+    own = own_address(**{texts.PARAMETER: code})
+    if own is not None:
+        return own
     endpoint = request.endpoint
     if request.method != "GET" or endpoint is None or request.routing_exception is not None:
         return f"/?{texts.PARAMETER}={code}"
@@ -92,6 +97,15 @@ def language_url(code: str) -> str:
     # What a stranger put into the query is text, never an option of url_for (``_scheme``, ``_method``, ``endpoint``).
     rest = {name: value for name, value in request.args.items() if name != texts.PARAMETER}
     return f"{here}&{urlencode(rest)}" if rest else here
+
+
+def own_address(**more: str) -> str | None:
+    """Return the address that ``shared_pages.stands_at`` gave this page, with ``more`` in its query; None for other pages."""
+    if "address" not in g:
+        return None
+    endpoint, own = g.address
+    values: dict[str, Any] = {**own, **more}
+    return url_for(endpoint, **values)
 
 
 def _say_language(response: Response) -> Response:

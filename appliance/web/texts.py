@@ -51,6 +51,12 @@ def chosen() -> str | None:
     return wanted if wanted in LANGUAGES else None
 
 
+def start_url() -> str:
+    """Return the start page's address, in the language the reader picked by hand."""
+    wanted = chosen()
+    return f"/?{PARAMETER}={wanted}" if wanted else "/"
+
+
 def _(text: str, **values: object) -> str:
     """Return ``text`` in the reader's language, with ``%(name)s`` filled in."""
     found: str = _TEXTS.gettext(text, **values)

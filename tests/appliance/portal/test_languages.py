@@ -14,7 +14,7 @@ from appliance.web.formats import clock, day, money, tile
 from appliance.web.languages import LANGUAGES, TRANSLATIONS, choose
 from appliance.web.texts import plural
 from tests.appliance.portal.conftest import Phone, forms
-from tests.support.box import START_MS
+from tests.support.box import ADULT, START_MS, TONIGHT
 
 ROOMS = ("domain", "web", "portal", "console")
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]
@@ -98,6 +98,11 @@ def test_a_german_browser_gets_german_pages_without_asking(app: Flask):
     assert all("lang=" not in action for action, _ in forms(phone.get("/events/river")))
 
 
+def test_a_page_that_says_that_something_failed_leads_on_in_the_language_chosen(phone: Phone):
+    for path in ("/nothing", "/tickets/nothing", "/events/nothing"):
+        assert 'href="/?lang=de"' in phone.get(f"{path}?lang=de")
+
+
 def test_nonsense_languages_are_ignored(phone: Phone):
     page = phone.get("/?lang=%3Cscript%3E")
     assert phone.status == 200
@@ -119,7 +124,20 @@ def test_money_and_dates_are_written_as_readers_write_them():
     "query", ["_method=POST", "_scheme=javascript", "_external=1&_scheme=javascript", "endpoint=x", "_anchor=a&self=1"]
 )
 def test_a_query_of_a_stranger_is_carried_as_text_and_changes_no_link(phone: Phone, query: str):
-    page = phone.get(f"/?{query}")
+    page = phone.get(f"/welcome?{query}")
     assert phone.status == 200
-    assert f"/?lang=de&amp;{query.replace('&', '&amp;')}" in page
+    assert f"/welcome?lang=de&amp;{query.replace('&', '&amp;')}" in page
     assert "javascript://" not in page
+
+
+def test_a_page_that_is_kept_for_everybody_carries_no_query_of_a_stranger(phone: Phone):
+    for path in ("/?when=tonight&", "/events/river?"):
+        page = phone.get(f"{path}utm=stranger&lang=&q=&at=&price=stranger")
+        assert "stranger" not in page
+    assert 'href="/?when=tonight&amp;lang=de" lang="de"' in phone.get("/?when=tonight&page=99")
+
+
+def test_the_page_that_answers_a_refused_form_can_be_read_in_another_language(phone: Phone):
+    refused = phone.send(phone.get("/events/river"), "/holds", **{f"q.{ADULT}": "0"})
+    assert phone.status == 422
+    assert f'href="/events/river?at={TONIGHT}&amp;lang=de"' in refused
