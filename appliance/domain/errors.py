@@ -53,13 +53,13 @@ class SaleClosed(Refusal):
 
 
 class LimitReached(Refusal):
-    """One client asks for more than its share; facts: ``limit``, and ``retry_after_s`` when waiting helps."""
+    """One client asks for more than its share; facts: ``limit``, ``most`` where it is a number, ``retry_after_s`` when waiting helps."""
 
     problem = "limit-reached"
     status = 409
 
-    def __init__(self, detail: str, limit: str, retry_after_s: int | None = None) -> None:
-        super().__init__(detail, limit=limit)
+    def __init__(self, detail: str, limit: str, retry_after_s: int | None = None, **facts: Any) -> None:
+        super().__init__(detail, limit=limit, **facts)
         if retry_after_s is not None:
             self.status = 429
             self.facts["retry_after_s"] = retry_after_s

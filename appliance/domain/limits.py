@@ -67,7 +67,7 @@ def check_quantity(limits: Limits, quantity: int, *, staff: bool) -> None:
     most = STAFF_PER_HOLD if staff else limits.per_hold
     if quantity > most:
         msg = f"At most {most} tickets can be booked at once. Choose fewer."
-        raise LimitReached(msg, "per_hold")
+        raise LimitReached(msg, "per_hold", most=most)
 
 
 def check_holding(limits: Limits, usage: Usage) -> None:
@@ -87,14 +87,14 @@ def check_share(limits: Limits, shelf: Shelf, own: int, wanted: int) -> None:
     most = share(limits, shelf.available, own)
     if own + wanted > most:
         msg = f"Few tickets are left: one phone can hold at most {most} of them now. Choose fewer."
-        raise LimitReached(msg, "share_per_client")
+        raise LimitReached(msg, "share_per_client", most=most)
 
 
 def check_orders(limits: Limits, usage: Usage, *, unpaid: int, free: int) -> None:
     """Refuse ``unpaid`` and ``free`` more tickets to a client that already has its fill of either kind."""
     if unpaid and usage.unpaid_tickets + unpaid > limits.unpaid_per_client:
         msg = f"At most {limits.unpaid_per_client} unpaid tickets per phone. Pay for some at the desk first."
-        raise LimitReached(msg, "unpaid_per_client")
+        raise LimitReached(msg, "unpaid_per_client", most=limits.unpaid_per_client)
     if free and usage.free_tickets + free > limits.free_per_client:
         msg = f"At most {limits.free_per_client} free tickets per phone. Ask at the desk if you need more."
-        raise LimitReached(msg, "free_per_client")
+        raise LimitReached(msg, "free_per_client", most=limits.free_per_client)

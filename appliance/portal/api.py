@@ -21,7 +21,7 @@ from appliance.portal.api_bodies import (
 )
 from appliance.portal.api_calls import Answer, Call, PageOf, UseCase, reading, run_asking, signed_in, writing
 from appliance.portal.routes import Route, Table
-from appliance.services import booking, door, listing, payments, repairs, searching, staff, waitlist
+from appliance.services import booking, changing, door, listing, payments, repairs, searching, staff, waitlist
 from appliance.services.box import Unit
 from appliance.services.views import OrderView
 from appliance.web import bodies, clients, freshness
@@ -90,6 +90,13 @@ def cancel(unit: Unit, call: Call[None]) -> Answer:
     view = booking.cancel(unit, call.id)
     note(order=view.code, order_status=view.status)
     return (202 if view.status == "cancel_pending" else 200), answers.order(view)
+
+
+def change(unit: Unit, call: Call[HoldRequest]) -> Answer:
+    """Give other tickets of the same event for those of an order; a second time it is the same."""
+    view = changing.change(unit, call.id, _items(call.body.items))
+    note(order=view.code, order_status=view.status)
+    return 201, answers.order(view)
 
 
 def take_payment(unit: Unit, call: Call[PaymentRequest]) -> Answer:
@@ -167,6 +174,8 @@ READS = (
 )
 # What claims stock asks the cloud before it refuses: an expired hold that is confirmed claims anew.
 CLAIMS: tuple[tuple[Route, UseCase, PageOf], ...] = (
+    (Route("POST", "/orders/<order>/changes", "change_order", "Other tickets of the same event instead, all or nothing",
+           {201: answers.Order}, HoldRequest, (404, 409, 422, 429), keyed=True), change, order_page),
     (Route("POST", "/holds", "place_hold", "Hold tickets, all or nothing", {201: answers.Hold},
            HoldRequest, (409, 422, 429), "guest", keyed=True), place_hold, hold_page),
     (Route("POST", "/orders", "confirm", "Confirm a hold, or send it as a request; twice is once", {201: answers.Order},

@@ -85,6 +85,7 @@ def _event(slug: str, wanted: str | None, notice: str = "") -> _EventPage:
         "first": None if current is None else cards.first_choice(current),
         "notice": notice,
         "hold_minutes": limits.hold_minutes,
+        "per_hold": limits.per_hold,
         "waits": waits(current, limits),
     }
     return _EventPage(as_of_ms, "UTC" if current is None else current.at.timezone, context)

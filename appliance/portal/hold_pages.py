@@ -89,11 +89,12 @@ def _refused_hold(slug: str | None, refusal: Refusal) -> Response:
             (unit.catalogue.ticket_type[each][1].id for each in wanted if each in unit.catalogue.ticket_type), None
         )
 
-    page = refused_event(slug, site().box.look(session_of), _hold_notice(refusal))
+    page = refused_event(slug, site().box.look(session_of), hold_notice(refusal))
     return make_response(page, refusal.status)
 
 
-def _hold_notice(refusal: Refusal) -> str:
+def hold_notice(refusal: Refusal) -> str:
+    """Return what stands above the form whose tickets could not be had."""
     if isinstance(refusal, SoldOutHere):
         return _(
             "So many are not left at this box office. Other venues may still have some. Choose fewer, or try again soon."

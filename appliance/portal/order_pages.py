@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -9,12 +11,13 @@ from appliance.domain.errors import Invalid
 from appliance.portal import handover_pages, order_words, sms_pages
 from appliance.portal.page_tokens import opened
 from appliance.portal.waiting_pages import url_of
-from appliance.services import booking, proving
+from appliance.services import booking, changing, proving
 from appliance.services.box import Unit
 from appliance.services.views import OrderView
 from appliance.web import csrf
 from appliance.web.site import site
 from appliance.web.texts import _
+from appliance.web.tokens import Purpose
 
 SEE_OTHER = 303
 LONGEST_PROOF = 400
@@ -25,24 +28,57 @@ def show_order(token: str) -> str:
     manage = site().tokens.open("order-manage", token)
     order_id = manage or opened("order-view", token)
 
-    def query(unit: Unit) -> tuple[OrderView, sms_pages.Section | None, handover_pages.Section]:
+    def query(unit: Unit) -> _Shown:
         found = booking.find_order(unit, order_id)
-        elsewhere = handover_pages.section(unit, "order-manage" if manage else "order-view", order_id, token)
-        return found, sms_pages.section(unit, found, token) if manage else None, elsewhere
+        return _Shown(
+            order=found,
+            text_message=sms_pages.section(unit, found, token) if manage else None,
+            handover_to=handover_pages.section(unit, "order-manage" if manage else "order-view", order_id, token),
+            pay_until_ms=order_words.pay_until_ms(found, unit.catalogue.limits.unpaid_until),
+            may_change=bool(manage) and not changing.why_not(unit, found),
+        )
 
-    order, text_message, handover = site().box.look(query)
-    share = cancel_url = None
-    if manage and order.status == "confirmed":
-        share = url_for("attendee.order", token=site().tokens.mint("order-view", order_id), _external=True)
-    if manage and order_words.can_cancel(order):
-        cancel_url = url_for("attendee.ask_cancel", token=token)
+    shown = site().box.look(query)
+    order = shown.order
     title, words = order_words.heading(order)
     again = url_for("attendee.order", token=token)
-    waits = url_of(order.waits) if manage and order.waits else None
-    ways = {"share": share, "cancel": cancel_url, "again": again, "waits": waits, "text_message": text_message}
+    ways = _ways_to_act(shown, token) if manage else {}
+    changed = order.changed_to and _url(order.changed_to, "order-manage" if manage else "order-view")
+    nothing = dict.fromkeys(("share", "cancel", "change", "waits"))
     return render_template(
-        "attendee/order.html", order=order, title=title, words=words, handover_to=handover, manage=bool(manage), **ways
+        "attendee/order.html",
+        title=title,
+        words=words,
+        again=again,
+        changed=changed,
+        **shown._asdict(),
+        **nothing | ways,
     )
+
+
+class _Shown(NamedTuple):
+    """What the page of an order shows besides its words."""
+
+    order: OrderView
+    text_message: sms_pages.Section | None
+    handover_to: handover_pages.Section
+    pay_until_ms: int | None
+    may_change: bool
+
+
+def _ways_to_act(shown: _Shown, token: str) -> dict[str, str | None]:
+    """Return the addresses that only who manages an order gets."""
+    order = shown.order
+    return {
+        "share": _url(order.id, "order-view", _external=True) if order.status == "confirmed" else None,
+        "cancel": url_for("attendee.ask_cancel", token=token) if order_words.can_cancel(order) else None,
+        "change": url_for("attendee.ask_change", token=token) if shown.may_change else None,
+        "waits": url_of(order.waits) if order.waits else None,
+    }
+
+
+def _url(order_id: str, purpose: Purpose, **options: Any) -> str:
+    return url_for("attendee.order", token=site().tokens.mint(purpose, order_id), **options)
 
 
 def ask_cancel(token: str) -> AnyResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import g
 
+from appliance.domain.clock import MINUTE_MS
 from appliance.services.views import OrderView
 from appliance.web.formats import money
 from appliance.web.texts import _
@@ -11,6 +12,8 @@ from appliance.web.texts import _
 
 def heading(order: OrderView) -> tuple[str, str]:
     """Return (title, words) for the page of an order."""
+    if order.status in {"cancel_pending", "cancelled"} and order.changed_to:
+        return _("You changed this booking"), _("Other tickets took the place of these.")
     if order.status in {"confirmed", "cancel_pending", "cancelled"} and order.refund_minor:
         return _paid_back(order)
     if order.status in {"confirmed", "cancel_pending"} and order.called_off:
@@ -39,6 +42,15 @@ def _paid_back(order: OrderView) -> tuple[str, str]:
         return title, _("%(price)s was paid back to you.", price=back)
     due = money(order.refund_due_minor, order.currency, g.language)
     return title, _("You get %(price)s back at any desk of this box office. Show this page or your code.", price=due)
+
+
+def pay_until_ms(order: OrderView, unpaid_until: int | None) -> int | None:
+    """Return when an unpaid order is cancelled by itself (``unpaid_until`` in minutes from the start), None if it is not."""
+    if unpaid_until is None or not order.due_minor or order.status != "confirmed":
+        return None
+    starts = (each.at.starts_at_ms for each in order.standing if not each.voided and each.at.starts_at_ms)
+    first = min(starts, default=None)
+    return None if first is None else first + unpaid_until * MINUTE_MS
 
 
 def can_cancel(order: OrderView) -> bool:

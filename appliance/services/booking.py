@@ -224,7 +224,7 @@ def lines_of(unit: Unit, items: Iterable[Item]) -> tuple[Line, ...]:
         raise Invalid(msg, field="items")
     if sum(wanted.values()) > STAFF_PER_HOLD:
         msg = f"At most {STAFF_PER_HOLD} tickets can be booked at once."
-        raise LimitReached(msg, "per_hold")
+        raise LimitReached(msg, "per_hold", most=STAFF_PER_HOLD)
     found = {each: unit.catalogue.ticket_type[each][2] for each in wanted}
     if len({kind.currency for kind in found.values()}) > 1:
         msg = "Tickets in different currencies need one order each."

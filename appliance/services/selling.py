@@ -21,9 +21,12 @@ from mqtt_bridge.protocol.receipts import TicketClaims
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """What is being sold; ``held`` tells whether the stock is in an open hold or was claimed just now."""
+    """What is being sold; ``held`` tells whether the stock is in an open hold or was claimed just now.
 
-    hold: str
+    ``hold`` is None where the hold it once came of is not known any more.
+    """
+
+    hold: str | None
     code: str
     client: str
     lines: tuple[Line, ...]

@@ -115,6 +115,7 @@ def order_view(unit: Unit, order_id: str) -> OrderView:
         paid_back_minor=orders.paid_back_minor(unit.db, order_id),
         waits=_waits(unit, order_id, tickets),
         refusal=_refusal(unit, row),
+        changed_to=row.changed_to,
     )
 
 

@@ -151,7 +151,7 @@ class OrderView(msgspec.Struct, frozen=True):
 
     ``refund_minor`` is what is paid back for it in all, ``paid_back_minor`` what was; ``waits`` is the waitlist entry that its
     holder was given instead of tickets.
-    ``refusal`` is the cloud's reason where the status is refused.
+    ``refusal`` is the cloud's reason where the status is refused, ``changed_to`` the order that its guest took instead.
     """
 
     id: str
@@ -171,6 +171,7 @@ class OrderView(msgspec.Struct, frozen=True):
     paid_back_minor: int = 0
     waits: str | None = None
     refusal: str = ""
+    changed_to: str | None = None
 
     @property
     def refund_due_minor(self) -> int:

@@ -82,16 +82,33 @@ def limit_title(facts: dict[str, Any]) -> str:
 
 def limit_words(facts: dict[str, Any]) -> str:
     """Return why, and how long to wait where waiting helps."""
-    limit = str(facts.get("limit", ""))
+    limit, most = str(facts.get("limit", "")), facts.get("most", 0)
     reasons = {
-        "per_hold": _("So many tickets cannot be booked at once. Choose fewer."),
+        "per_hold": plural(
+            "At most %(num)s ticket in one booking. For a larger party, ask at the desk.",
+            "At most %(num)s tickets in one booking. For a larger party, ask at the desk.",
+            most,
+        ),
         "holds_per_client": _("You already hold tickets. Finish that booking or give it back first."),
         "unconfirmed_holds": _(
             "You held tickets several times without booking them. Ask at the desk if you cannot wait."
         ),
-        "share_per_client": _("Few tickets are left, and others want some too. Choose fewer."),
-        "unpaid_per_client": _("You have many unpaid tickets already. Pay for some at the desk first."),
-        "free_per_client": _("You have as many free tickets as one phone may have. Ask at the desk if you need more."),
+        "share_per_client": plural(
+            "Few tickets are left, and others want some too: one phone can hold %(num)s of them now.",
+            "Few tickets are left, and others want some too: one phone can hold up to %(num)s of them now.",
+            most,
+        ),
+        "unpaid_per_client": plural(
+            "One phone may have %(num)s unpaid ticket at a time. Pay for it at the desk first.",
+            "One phone may have %(num)s unpaid tickets at a time. Pay for some at the desk first.",
+            most,
+        ),
+        "free_per_client": plural(
+            "One phone may have %(num)s free ticket. Ask at the desk if you need more.",
+            "One phone may have %(num)s free tickets. Ask at the desk if you need more.",
+            most,
+        ),
+        "changes": _("You changed bookings several times."),
         "short_codes": _("Too many short codes are in use right now."),
         "new_clients_per_minute": _("Many phones came from your network just now."),
     }

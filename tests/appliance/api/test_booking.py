@@ -217,3 +217,19 @@ def test_hold_and_order_name_the_page_that_shows_them_also_when_replayed(api: Ap
     booked = api("POST", "/api/v1/orders", {"hold": held.json["hold"]})
     assert booked.json["order"] not in page_of(booked)
     assert "/cancel" in api.http.get(page_of(booked)).text
+
+
+def test_an_order_is_changed_all_or_nothing_and_a_repetition_gets_the_first_answer(api: Api) -> None:
+    order = api.book(quantity=2)
+    where = f"/api/v1/orders/{order['order']}/changes"
+    wanted = {"items": [{"ticket_type": ADULT, "quantity": 1}, {"ticket_type": CHILD, "quantity": 2}]}
+    first = api("POST", where, wanted, Idempotency_Key="change-1")
+    assert first.status_code == 201
+    assert len(first.json["tickets"]) == 3
+    assert api("POST", where, wanted, Idempotency_Key="change-1").json == first.json
+    assert api("GET", f"/api/v1/orders/{order['order']}").json["status"] == "cancelled"
+    assert available(api)[ADULT] == 7
+    more = {"items": [{"ticket_type": ELSEWHERE, "quantity": 5}]}
+    refused = api("POST", f"/api/v1/orders/{first.json['order']}/changes", more)
+    assert (refused.status_code, refused.json["type"]) == (409, "/problems/sold-out-here")
+    assert available(api)[ADULT] == 7

@@ -22,6 +22,7 @@ class Form(HTMLParser):
         super().__init__()
         self.forms: list[tuple[str, dict[str, str]]] = []
         self._select = ""
+        self._chosen = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
@@ -31,8 +32,13 @@ class Form(HTMLParser):
             self.forms[-1][1][found["name"]] = found.get("value", "")
         elif tag == "select":
             self._select = found["name"]
-        elif tag == "option" and "selected" in found:
-            self.forms[-1][1][self._select] = "1"
+        elif tag == "option":
+            self._chosen = "selected" in found
+
+    def handle_data(self, data: str) -> None:
+        if self._chosen:
+            self.forms[-1][1][self._select] = data
+            self._chosen = False
 
 
 def forms(page: str) -> list[tuple[str, dict[str, str]]]:

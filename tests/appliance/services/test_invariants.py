@@ -25,7 +25,7 @@ from sqlalchemy import func, select
 
 from appliance.domain.clock import HOUR_MS, MINUTE_MS
 from appliance.domain.errors import HoldExpired, Invalid, LimitReached, SaleClosed, SoldOut, SoldOutHere
-from appliance.services import asking, booking, door, payments, sweep, sync, turns, waitlist
+from appliance.services import asking, booking, changing, door, payments, sweep, sync, turns, waitlist
 from appliance.services.booking import Item
 from appliance.store import allocations, tables
 from mqtt_bridge.protocol.messages import (
@@ -186,6 +186,18 @@ class BoxOffice(RuleBasedStateMachine):
         seen = self.box.look(lambda unit: booking.find_order(unit, order))
         if not any(ticket.admitted_at_ms for ticket in seen.tickets):
             self.box.run(lambda unit: booking.cancel(unit, order))
+
+    @rule(target=orders, order=orders, items=st.lists(st.tuples(TYPES, st.integers(1, 4)), min_size=1, max_size=2))
+    def change(self, order, items):
+        """Whatever becomes of it, the guest has tickets afterwards if there were any before."""
+        before = self.box.look(lambda unit: booking.find_order(unit, order))
+        try:
+            now = self.box.run(lambda unit: changing.change(unit, order, [Item(*each) for each in items]))
+        except (*SHORT, LimitReached, Invalid):
+            assert self.box.look(lambda unit: booking.find_order(unit, order)) == before
+            return multiple()
+        assert now.status == "confirmed" or before.changed_to
+        return now.id
 
     @rule(order=orders)
     def the_other_door_voids(self, order):

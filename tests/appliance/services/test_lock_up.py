@@ -44,7 +44,7 @@ def refused(box: TestBox, ticket_type: str = ADULT, quantity: int = 1, *, client
 
 
 def test_one_hold_is_limited_in_size(box):
-    assert refused(box, ADULT, 9).facts == {"limit": "per_hold"}
+    assert refused(box, ADULT, 9).facts == {"limit": "per_hold", "most": 8}
 
 
 def test_one_client_has_few_open_holds(box):
