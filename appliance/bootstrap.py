@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from appliance.web.seeing import SeenListener
     from mqtt_bridge.cloud.fleet_log import FleetLog
+    from mqtt_bridge.cloud.verifier import Post
     from mqtt_bridge.database import Database
 
 # unix(7): sun_path holds 108 bytes.
@@ -192,6 +193,49 @@ def run_reconciler(settings: Settings, stop: threading.Event) -> None:
     process.run_reconciler(cloud_database(settings), transport, cloud_key(settings), org, wall_ms, stop, counters)
 
 
+def run_verifier(settings: Settings, stop: threading.Event) -> None:
+    """Mail codes and verify pre-enrolments until ``stop`` is set; of several one works, the others wait."""
+    from mqtt_bridge.cloud.mailing import Limits
+    from mqtt_bridge.cloud.standing import standing_for
+    from mqtt_bridge.cloud.verifier import Verifier
+    from mqtt_bridge.cloud.verifier import run_verifier as run
+
+    database = cloud_database(settings)
+    try:
+        standing = standing_for(settings.verifier.standing, database, wall_ms)
+    except ValueError as error:
+        raise SettingsError([f"verifier.standing: {error}"]) from None
+    post = _post(settings, database)
+    limits = Limits(per_hour=settings.verifier.mails_per_hour)
+    name = secrets.token_hex(4)
+    run(Verifier(database, name, post, standing, wall_ms, time.monotonic, secrets.token_bytes, limits), stop)
+
+
+def _post(settings: Settings, database: Database) -> Post | None:
+    """Return what hands mails in; None where no server is set."""
+    from appliance.web import mail_words
+    from mqtt_bridge.cloud import smtp
+    from mqtt_bridge.cloud.catalogue import current_catalogue
+    from mqtt_bridge.cloud.mailing import Claimed
+
+    given = settings.verifier
+    if not given.smtp:
+        return None
+    if not given.sender:
+        raise SettingsError(["verifier.sender: is not set; write the address that mails come from"])
+    password = _secret(given.password_file, "verifier.password_file") if given.password_file else ""
+    server = smtp.Server.from_url(given.smtp, password)
+
+    def post(mail: Claimed) -> smtp.Delivery:
+        with database.read() as db:
+            catalogue = current_catalogue(db)
+        link = f"{given.page_url}/prove/{mail.link}" if given.page_url and mail.link else ""
+        wanted = mail_words.Wanted(mail.kind, mail.language, mail.booking, mail.event_session, mail.code, link)
+        return smtp.send(server, smtp.message(given.sender, mail.contact, *mail_words.mail(wanted, catalogue)))
+
+    return post
+
+
 def _collect_rarely() -> None:
     """Look for garbage in cycles less often, and never again in what was imported.
 
@@ -298,9 +342,14 @@ def _login(settings: Settings) -> tuple[str | None, str | None]:
         return None, None
     if not broker.password_file:
         return broker.username, None
+    return broker.username, _secret(broker.password_file, "broker.password_file")
+
+
+def _secret(file: str, key: str) -> str:
+    """Return the first line of a file that nobody else may read."""
     try:
-        if Path(broker.password_file).stat().st_mode & 0o077:
-            raise SettingsError([f"broker.password_file: {broker.password_file} can be read by others; run chmod 600"])
-        return broker.username, Path(broker.password_file).read_text("utf-8").splitlines()[0]
+        if Path(file).stat().st_mode & 0o077:
+            raise SettingsError([f"{key}: {file} can be read by others; run chmod 600"])
+        return Path(file).read_text("utf-8").splitlines()[0]
     except (OSError, IndexError):
-        raise SettingsError([f"broker.password_file: {broker.password_file} cannot be read or is empty"]) from None
+        raise SettingsError([f"{key}: {file} cannot be read or is empty"]) from None

@@ -61,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     add("desk", "Own scanner, printer and camera of this venue.", _desk)
     add("bridge", "Carry messages between this device and the cloud.", _bridge)
     add("reconciler", "Keep the one inventory of all venues.", _reconciler)
+    add("verifier", "Mail codes, and verify pre-enrolments by them.", _verifier)
     add("console", "Serve the operator's view.", _console)
     _add_errands(add)
     _add_demo(add("demo", "Run a whole town of box offices on this machine.", _demo))
@@ -89,6 +90,8 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--starts-at", metavar="TIME", help="its new time, like 2026-12-04T20:00, at its own place")
     command.add_argument("--ends-at", metavar="TIME", help="its new end; default: it stays as long as it was")
     command.add_argument("--notice", metavar="TEXT", default="", help="what holders read about it")
+    command = add("members", "Take a list of members (CSV) in place of the one before.", _members)
+    command.add_argument("file", type=Path, metavar="FILE", help="columns: number, and if wanted contact, until")
     add("operator-token", "Make a token that opens the console, and print it once.", _operator_token)
     _add_broker_config(
         add("broker-config", "Write the configuration of a Mosquitto for this organisation.", _broker_config)
@@ -175,6 +178,12 @@ def _reconciler(_given: argparse.Namespace, settings: Settings) -> int:
     from appliance import bootstrap
 
     return _until_told(lambda stop: bootstrap.run_reconciler(settings, stop))
+
+
+def _verifier(_given: argparse.Namespace, settings: Settings) -> int:
+    from appliance import bootstrap
+
+    return _until_told(lambda stop: bootstrap.run_verifier(settings, stop))
 
 
 def _until_told(work: Callable[[threading.Event], None]) -> int:
@@ -279,6 +288,20 @@ def _session(given: argparse.Namespace, settings: Settings) -> int:
     print("\n".join(words))
     if done := apply_rules(database, now_ms):
         print(f"{done} of them decided by rule")
+    return 0
+
+
+def _members(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.bootstrap import cloud_database, wall_ms
+    from mqtt_bridge.cloud.standing import ListRefused, put_list, read_list
+
+    try:
+        members = read_list(given.file.read_text("utf-8"))
+    except ListRefused as error:
+        return _complain(str(given.file), error.problems)
+    except (OSError, UnicodeDecodeError) as error:
+        return _complain(str(given.file), [f"cannot be read: {error}"])
+    print(f"{put_list(cloud_database(settings), members, 'operator', wall_ms())} members; the list before is gone")
     return 0
 
 

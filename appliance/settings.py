@@ -19,6 +19,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from mqtt_bridge.protocol import topics
+from mqtt_bridge.protocol.proofs import mail_of
 
 PREFIX = "MARQUEE_"
 CONFIG_VARIABLE = "MARQUEE_CONFIG"
@@ -160,6 +161,30 @@ def _device_or_empty(raw: object) -> str:
     return value
 
 
+def _mail_server_or_empty(raw: object) -> str:
+    """The address of a mail server, or nothing."""
+    value = _text(raw)
+    try:
+        parts = urlsplit(value)
+        fits = parts.scheme in {"smtp", "smtps", "smtp+plain"} and bool(parts.hostname) and parts.password is None
+        fits = fits and parts.port != 0
+    except ValueError:
+        fits = False
+    if value and not fits:
+        raise ValueError(
+            "is not a mail server; write smtp://user@host:587, smtps://user@host:465 or smtp+plain://host:25"
+        )
+    return value
+
+
+def _mail_or_empty(raw: object) -> str:
+    """An e-mail address, or nothing."""
+    value = _text(raw)
+    if value and mail_of(value) is None:
+        raise ValueError("is not an e-mail address; write box-office@example.org")
+    return value
+
+
 def _public_key_or_empty(raw: object) -> str:
     """A raw Ed25519 public key in hex, or nothing."""
     value = _text(raw)
@@ -290,6 +315,28 @@ class CloudSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifierSettings:
+    """What `marquee verifier` in the cloud needs to mail codes and to know members."""
+
+    smtp: str = _setting(
+        "",
+        _mail_server_or_empty,
+        "Mail server: `smtp://user@host:587` (STARTTLS), `smtps://user@host:465`, `smtp+plain://host:25`. Empty: no mail is sent.",
+    )
+    password_file: str = _setting("", _text, "File whose first line is the mail server's password, mode 0600.")
+    sender: str = _setting("", _mail_or_empty, "Address that mails come from; needed with `verifier.smtp`.")
+    page_url: str = _setting(
+        "",
+        _web_or_empty,
+        "Address of the web shop; mails then carry a link to it that proves the contact. Empty: only a code.",
+    )
+    standing: str = _setting(
+        "list", _text, "Who knows the members: `list` (see `marquee members`), or a plug-in's name."
+    )
+    mails_per_hour: int = _setting(500, _whole(1, 100_000), "Mails handed in within an hour at most.")
+
+
+@dataclass(frozen=True, slots=True)
 class ConsoleSettings:
     """The operator's pages."""
 
@@ -320,6 +367,7 @@ class Settings:
     broker: BrokerSettings = BrokerSettings()
     desk: DeskSettings = DeskSettings()
     cloud: CloudSettings = CloudSettings()
+    verifier: VerifierSettings = VerifierSettings()
     console: ConsoleSettings = ConsoleSettings()
     clock: ClockSettings = ClockSettings()
     log: LogSettings = LogSettings()

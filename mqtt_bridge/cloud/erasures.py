@@ -100,6 +100,12 @@ def _forget_here(db: Connection, wanted: ErasePersonalData) -> None:
             if means(wanted, getattr(body, "order", ""), decode(row.private, Private).contact):
                 db.execute(sa.update(table).where(key == row.id).values(private=None))
 
+    for table in (t.verification, t.verification_word, t.mail):
+        c, (key,) = table.c, table.primary_key
+        for row in db.execute(sa.select(key.label("id"), c.order_id, c.private).where(c.private.is_not(None))).all():
+            if means(wanted, row.order_id, decode(row.private, Private).contact):
+                db.execute(sa.update(table).where(key == row.id).values(private=None))
+
 
 def _whom(db: Connection, wanted: ErasePersonalData) -> list[str]:
     """Return the devices that may know the person: of a known order its issuer and doors, otherwise all of them."""

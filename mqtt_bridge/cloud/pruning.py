@@ -1,11 +1,13 @@
 """Forget what nobody can need any more, a portion at a time: what devices acknowledged and the log of what was applied.
 
 Both are kept until some days after the last date of the catalogue, because a device that lost its card hears its messages
-again and an old card that turns up is compared with what was applied; never longer than a year. Orders, tickets, payments and
+again and an old card that turns up is compared with what was applied; never longer than a year. What was verified, and mails that are over, go with them. Orders, tickets, payments and
 check-ins are the books and stay. Samples look after themselves, early messages go when their predecessors came.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Table
@@ -33,7 +35,15 @@ def prune(db: Connection, wall_ms: int) -> int:
     told = told.where(outbox.c.acked_at_ms < before_ms, outbox.c.seq < last.c.seq)
     a = t.applied.c
     applied = sa.select(a.device, a.inc, a.seq).where(a.at_ms < before_ms)
-    return _delete(db, outbox, told) + _delete(db, t.applied, applied)
+    m, v = t.mail.c, t.verification.c
+    mails = sa.select(m.id).where(m.state != "queued", m.state != "sending", m.changed_at_ms < before_ms)
+    decided = sa.select(v.order_id).where(v.decided_at_ms < before_ms)
+    return (
+        _delete(db, outbox, told)
+        + _delete(db, t.applied, applied)
+        + _delete(db, t.mail, mails)
+        + _delete(db, t.verification, decided)
+    )
 
 
 def kept_since_ms(db: Connection, wall_ms: int) -> int:
@@ -43,6 +53,6 @@ def kept_since_ms(db: Connection, wall_ms: int) -> int:
     return wall_ms - (LONGEST_KEPT_MS if going_on else KEPT_MS)
 
 
-def _delete(db: Connection, table: Table, old: sa.Select[tuple[str, str, int]]) -> int:
+def _delete(db: Connection, table: Table, old: sa.Select[Any]) -> int:
     key = sa.tuple_(*table.primary_key.columns)
     return db.execute(sa.delete(table).where(key.in_(old.limit(PORTION)))).rowcount
