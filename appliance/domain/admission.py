@@ -77,9 +77,11 @@ def _refusal(facts: Facts) -> Reason | None:
         return "cancelled"
     if not facts.door_open:
         return "wrong_session"
+    if facts.status == "refused":
+        return "refused"
     if facts.voided or facts.status == "cancelled":
         return "cancelled"
-    blocked: dict[str, Reason] = {"requested": "requested", "pending": "pending", "refused": "refused"}
+    blocked: dict[str, Reason] = {"requested": "requested", "pending": "pending"}
     return blocked.get(facts.status)
 
 
@@ -103,8 +105,8 @@ _REFUSED: dict[str, str] = {
     "cancelled": "This ticket was cancelled.",
     "unpaid": "Not paid yet.",
     "requested": "Only requested so far, not confirmed.",
-    "pending": "Still being verified.",
-    "refused": "This request was refused.",
+    "pending": "Not verified yet. The code that was sent proves it, or you do: look at what they show.",
+    "refused": "This order was refused.",
     "unknown_issuer": "Signed by a box office this door does not know yet. It may be genuine: look the order up.",
     "bad_signature": "The signature is wrong. This is not a genuine ticket.",
     "no_re_entry": "Went out, and nobody comes in twice on this date.",

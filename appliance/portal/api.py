@@ -8,20 +8,33 @@ from flask import Blueprint, Response, url_for
 from appliance.domain import people
 from appliance.domain.errors import Invalid
 from appliance.portal import api_answers as answers
-from appliance.portal import api_tokens
+from appliance.portal import api_tokens, verify_pages
 from appliance.portal.api_bodies import (
     CheckInRequest,
+    CodeRequest,
     HoldItem,
     HoldRequest,
     OrderRequest,
     PaymentRequest,
+    ProofRequest,
     RefundRequest,
     SignInRequest,
     WaitlistRequest,
 )
 from appliance.portal.api_calls import Answer, Call, PageOf, UseCase, reading, run_asking, signed_in, writing
 from appliance.portal.routes import Route, Table
-from appliance.services import booking, changing, door, listing, payments, repairs, searching, staff, waitlist
+from appliance.services import (
+    booking,
+    changing,
+    door,
+    listing,
+    payments,
+    repairs,
+    searching,
+    staff,
+    verifying,
+    waitlist,
+)
 from appliance.services.box import Unit
 from appliance.services.views import OrderView
 from appliance.web import bodies, clients, freshness
@@ -80,9 +93,27 @@ def leave_waitlist(unit: Unit, call: Call[None]) -> Answer:
 def confirm(unit: Unit, call: Call[OrderRequest]) -> Answer:
     """Turn a hold into an order; a second order for one hold is the first."""
     body = call.body
-    view = booking.confirm(unit, body.hold, name=body.name, contact=body.contact, client=call.caller.client)
+    who = {"name": body.name, "contact": body.contact, "member": body.member, "language": body.language}
+    view = booking.confirm(unit, body.hold, **who, client=call.caller.client)
+    verify_pages.send_along(unit, view)
     note(order=view.code, order_status=view.status)
     return 201, answers.order(view)
+
+
+def prove(unit: Unit, call: Call[ProofRequest]) -> Answer:
+    """Try the code of a pending order; 202 while the centre has not spoken."""
+    step = verifying.enter_code(unit, call.id, call.body.code)
+    if step.result == "unreadable":
+        raise Invalid("A code has eight digits.", field="code")
+    view = booking.find_order(unit, call.id)
+    note(order=view.code, order_status=view.status, proof=step.result)
+    return (202 if view.status == "pending" else 200), answers.order(view)
+
+
+def want_code(unit: Unit, call: Call[CodeRequest]) -> Answer:
+    """Have another code sent."""
+    verifying.want_code(unit, call.id, verify_pages.code_text, call.body.contact)
+    return 202, answers.order(booking.find_order(unit, call.id))
 
 
 def cancel(unit: Unit, call: Call[None]) -> Answer:
@@ -190,6 +221,10 @@ WRITES: tuple[tuple[Route, UseCase], ...] = (
            (404, 422, 429), keyed=True), leave_waitlist),
     (Route("DELETE", "/orders/<order>", "cancel", "Cancel; 202 while the host door has not spoken",
            {200: answers.Order, 202: answers.Order}, None, (404, 409, 422, 429), keyed=True), cancel),
+    (Route("POST", "/orders/<order>/proofs", "prove", "Prove the contact of a pending order by its code; 202 until the centre spoke",
+           {200: answers.Order, 202: answers.Order}, ProofRequest, (404, 422, 429), keyed=True), prove),
+    (Route("POST", "/orders/<order>/codes", "want_code", "Have another code sent, also to a corrected contact",
+           {202: answers.Order}, CodeRequest, (404, 422, 429), keyed=True), want_code),
     (Route("POST", "/orders/<order>/payments", "take_payment", "Take money for an order, or give it away",
            {201: answers.Order}, PaymentRequest, (404, 409, 422), "staff", keyed=True), take_payment),
     (Route("POST", "/orders/<order>/refunds", "pay_back", "Record money paid back, at most the order's `refund`",

@@ -24,7 +24,17 @@ from appliance.services.views import (
     TicketView,
 )
 from appliance.web import freshness
-from mqtt_bridge.protocol.messages import ExitVerdict, Payment, Reason, Refusal, Verdict
+from mqtt_bridge.protocol.messages import (
+    Channel,
+    CodeNews,
+    ExitVerdict,
+    Payment,
+    Reason,
+    Refusal,
+    Verdict,
+    Verify,
+    WaitsFor,
+)
 from mqtt_bridge.protocol.money import Money, from_minor
 from mqtt_bridge.protocol.waitlist import State as WaitlistState
 
@@ -54,6 +64,7 @@ class ListedType(msgspec.Struct, frozen=True):
     price: Money
     available: Count
     state: SaleState
+    verify: Verify | None = None
 
 
 class ListedSession(msgspec.Struct, frozen=True):
@@ -106,7 +117,8 @@ class Availability(msgspec.Struct, frozen=True):
 class Hold(msgspec.Struct, frozen=True):
     """A hold: keep the id, it is the right to confirm or release. ``expires_in`` counts seconds from now.
 
-    ``requested``: no stock is claimed; confirming it asks the cloud, which answers later.
+    ``requested``: no stock is claimed; confirming it asks the cloud, which answers later. ``verify``: what has to be proven then, for
+    which it needs a contact (and a member number).
     """
 
     hold: str
@@ -115,6 +127,7 @@ class Hold(msgspec.Struct, frozen=True):
     expires_in: Count
     requested: bool
     total: Money
+    verify: Verify | None = None
 
 
 class EntryItem(msgspec.Struct, frozen=True):
@@ -144,7 +157,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class OrderTicket(msgspec.Struct, frozen=True):
-    """One admission; ``receipt`` is the signed text of the QR code, empty while the order is not confirmed.
+    """One admission; ``receipt`` is the signed text of the QR code, empty while the order is only requested.
 
     ``replaced_by`` is the id of the ticket it was rebooked to, among those of the same order.
     """
@@ -156,11 +169,21 @@ class OrderTicket(msgspec.Struct, frozen=True):
     replaced_by: str | None
 
 
+class Proof(msgspec.Struct, frozen=True):
+    """What a pending order waits for; ``news`` is what was said of the code last, empty while it is under way."""
+
+    verify: Verify
+    channel: Channel
+    waits_for: WaitsFor
+    news: CodeNews
+    tries_left: Count
+
+
 class Order(msgspec.Struct, frozen=True):
     """An order: keep the id, it is the right to see and cancel it. Names are never repeated here.
 
     ``refund`` is what is still to be paid back at a desk.
-    ``requested`` waits for the cloud's answer; ``refusal`` says why it became ``refused``.
+    ``requested`` waits for the cloud's answer; ``refusal`` says why it became ``refused``. ``proof``: what a ``pending`` one waits for.
     """
 
     order: str
@@ -172,6 +195,7 @@ class Order(msgspec.Struct, frozen=True):
     tickets: list[OrderTicket]
     refund: Money
     refusal: Refusal | None = None
+    proof: Proof | None = None
 
 
 class FoundOrder(msgspec.Struct, frozen=True):
@@ -273,6 +297,7 @@ def _session(view: SessionView) -> ListedSession:
             from_minor(each.type.price_minor, each.type.currency),
             each.available,
             each.state,
+            each.type.verify,
         )
         for each in view.types
     ]
@@ -298,7 +323,7 @@ def hold(view: HoldView) -> Hold:
     """Return the wire form of a hold."""
     left_s = max(0, view.expires_in_ms // 1000)
     total = from_minor(view.total_minor, view.currency)
-    return Hold(view.id, view.code, time_of(view.expires_at_ms), left_s, view.requested, total)
+    return Hold(view.id, view.code, time_of(view.expires_at_ms), left_s, view.requested, total, view.verify)
 
 
 def entry(view: EntryView) -> Entry:
@@ -326,7 +351,10 @@ def order(view: OrderView) -> Order:
     refund = from_minor(view.refund_due_minor, view.currency)
     # The view's status and payment come from the rows, whose values are those of the state tables.
     refusal = view.refusal or None
-    return Order(view.id, view.code, view.status, view.payment, total, due, tickets, refund, refusal)  # type: ignore[arg-type]
+    proof = None
+    if view.proof is not None and view.status == "pending":
+        proof = Proof(*(getattr(view.proof, name) for name in Proof.__struct_fields__))
+    return Order(view.id, view.code, view.status, view.payment, total, due, tickets, refund, refusal, proof)  # type: ignore[arg-type]
 
 
 def found_orders(view: SearchView) -> FoundOrders:

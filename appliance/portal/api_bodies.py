@@ -46,6 +46,20 @@ class OrderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hold: Annotated[str, Meta(min_length=1, max_length=64, description="Id of the hold.")]
     name: Text = ""
     contact: Text = ""
+    member: Annotated[str, Meta(max_length=256, description="Member number, where a ticket is for members.")] = ""
+    language: Annotated[str, Meta(pattern="^[a-z]{2}$", description="Language of what is mailed.")] = "en"
+
+
+class ProofRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The code that was sent to the contact of a pending order."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=40)]
+
+
+class CodeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another code, please; with a contact, to that one from now on."""
+
+    contact: Text = ""
 
 
 class PaymentRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

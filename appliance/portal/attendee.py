@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from appliance.portal import browse_pages, change_pages, handover_pages, hold_pages, my_pages, order_pages
+from appliance.portal import browse_pages, change_pages, handover_pages, hold_pages, my_pages, order_pages, verify_pages
 
 blueprint = Blueprint("attendee", __name__, template_folder="templates")
 browse_pages.register(blueprint)
@@ -16,3 +16,4 @@ order_pages.register(blueprint)
 change_pages.register(blueprint)
 handover_pages.register(blueprint)
 my_pages.register(blueprint)
+verify_pages.register(blueprint)

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.client import Client
 from appliance.domain.errors import HoldExpired, Invalid, LimitReached, Refusal, SaleClosed, SoldOut, SoldOutHere
-from appliance.portal import forms, handover_pages, sms_pages
+from appliance.portal import forms, handover_pages, sms_pages, verify_pages
 from appliance.portal.browse_pages import refused_event, ways_back
 from appliance.portal.page_tokens import opened
 from appliance.portal.waiting_pages import url_of
@@ -16,7 +16,7 @@ from appliance.services.box import Unit
 from appliance.services.views import HoldView, OrderView
 from appliance.web import clients, csrf
 from appliance.web.site import site
-from appliance.web.texts import _
+from appliance.web.texts import _, language
 from mqtt_bridge.protocol.ids import shown
 
 SEE_OTHER = 303
@@ -120,8 +120,8 @@ def _hold_page(found: HoldView, token: str, notice: str = "", status: int = 200)
         return redirect(url_of(found.entry), SEE_OTHER)
     if found.state != "open":
         return make_response(_hold_over(found, notice), status)
-    texts, elsewhere = site().box.look(
-        lambda unit: (sms.offered(unit), handover_pages.section(unit, "hold", found.id, token))
+    texts, by_text, elsewhere = site().box.look(
+        lambda unit: (sms.offered(unit), sms.known(unit), handover_pages.section(unit, "hold", found.id, token))
     )
     page = render_template(
         "attendee/hold.html",
@@ -133,7 +133,9 @@ def _hold_page(found: HoldView, token: str, notice: str = "", status: int = 200)
         notice=notice,
         name=request.form.get("name", "")[:200],
         contact=request.form.get("contact", "")[:200],
-        texts=not found.requested and texts,
+        member=request.form.get("member", "")[:200],
+        by_text=by_text,
+        texts=not found.requested and not found.verify and texts,
         wants_text=request.form.get("sms") == "yes",
     )
     return make_response(page, status)
@@ -155,11 +157,13 @@ def confirm(token: str) -> AnyResponse:
     csrf.require_own_origin()
     hold_id = opened("hold", token)
     g.ways = ((url_for("attendee.hold", token=token), _("Back")), *ways_back(None))
-    name, contact = request.form.get("name", ""), request.form.get("contact", "")
+    name, contact, member = (request.form.get(each, "") for each in ("name", "contact", "member"))
 
     def use_case(unit: Unit) -> OrderView:
-        order = booking.confirm(unit, hold_id, name=name, contact=contact)
+        speaks = language().code
+        order = booking.confirm(unit, hold_id, name=name, contact=contact, member=member, language=speaks)
         sms_pages.ask_along(unit, order, number)
+        verify_pages.send_along(unit, order)
         return order
 
     try:
@@ -167,7 +171,7 @@ def confirm(token: str) -> AnyResponse:
         order = asking.run(site().box, use_case)
     except Invalid as refusal:
         found = site().box.look(lambda unit: booking.find_hold(unit, hold_id))
-        return _hold_page(found, token, _field_notice(refusal), refusal.status)
+        return _hold_page(found, token, _field_notice(refusal, found), refusal.status)
     except HoldExpired:
         # A waitlist offer whose time is over leads to its place in line, which says so; a hold given back, to itself.
         return redirect(url_for("attendee.hold", token=token), SEE_OTHER)
@@ -178,8 +182,11 @@ def confirm(token: str) -> AnyResponse:
     return redirect(url_for("attendee.order", token=site().tokens.mint("order-manage", order.id)), SEE_OTHER)
 
 
-def _field_notice(refusal: Invalid) -> str:
+def _field_notice(refusal: Invalid, hold: HoldView) -> str:
+    if hold.verify and refusal.facts.get("field") == "contact":
+        return _("Write an address that can be reached: a code is sent to it.")
     fields = {
+        "member": _("Write your member number."),
         "name": _("This name is too long or contains characters that cannot be shown."),
         "sms": _("For a text message, write your phone number above; or untick it."),
         "contact": _("This phone number or e-mail is too long or contains characters that cannot be shown."),

@@ -8,7 +8,7 @@ from flask import Blueprint, g, make_response, redirect, render_template, reques
 from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.errors import Invalid
-from appliance.portal import handover_pages, order_words, sms_pages
+from appliance.portal import handover_pages, order_words, sms_pages, verify_pages
 from appliance.portal.page_tokens import opened
 from appliance.portal.waiting_pages import url_of
 from appliance.services import booking, changing, proving
@@ -36,6 +36,7 @@ def show_order(token: str) -> str:
             handover_to=handover_pages.section(unit, "order-manage" if manage else "order-view", order_id, token),
             pay_until_ms=order_words.pay_until_ms(found, unit.catalogue.limits.unpaid_until),
             may_change=bool(manage) and not changing.why_not(unit, found),
+            proof=verify_pages.section(unit, found, token) if manage else None,
         )
 
     shown = site().box.look(query)
@@ -64,6 +65,7 @@ class _Shown(NamedTuple):
     handover_to: handover_pages.Section
     pay_until_ms: int | None
     may_change: bool
+    proof: verify_pages.Section | None
 
 
 def _ways_to_act(shown: _Shown, token: str) -> dict[str, str | None]:

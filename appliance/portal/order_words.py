@@ -24,8 +24,11 @@ def heading(order: OrderView) -> tuple[str, str]:
             _("Your request is on its way"),
             _("Not a ticket yet. The answer comes when this venue has spoken to the centre, and this page shows it."),
         ),
-        "pending": (_("Your booking is being checked"), _("This page becomes your ticket once it is confirmed.")),
-        "refused": (_("No luck this time"), refusal_words(order.refusal)),
+        "pending": (_("Almost booked"), _("This page becomes your ticket once it is confirmed.")),
+        "refused": (
+            _("Not confirmed") if order.proof else _("No luck this time"),
+            refusal_words(order.refusal),
+        ),
         "cancel_pending": (
             _("Your cancellation is on its way"),
             _("The venue's door decides. Until then your tickets stay valid."),
@@ -55,7 +58,7 @@ def pay_until_ms(order: OrderView, unpaid_until: int | None) -> int | None:
 
 def can_cancel(order: OrderView) -> bool:
     """Return whether asking for a cancel can make sense: asked for or confirmed, nobody admitted on it yet, and no operator at it."""
-    if order.status == "requested":
+    if order.status in {"requested", "pending"}:
         return True
     if order.called_off or order.refund_minor:
         return False
@@ -68,6 +71,10 @@ def refusal_words(reason: str) -> str:
         "closed": _("The sale closed before there were enough tickets for your request."),
         "cancelled": _("This date was called off."),
         "operator": _("The organiser could not give you these tickets."),
+        "member": _(
+            "No member has this number together with this contact. Ask the organiser, or choose other tickets."
+        ),
+        "late": _("Nobody proved in time that it is them, so the tickets went back on sale."),
         "sealed": _("The box office that took your request was replaced, and the request ended with it."),
     }
     return reasons.get(reason, _("There were not enough tickets for your request."))

@@ -39,6 +39,7 @@ def register(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/finds", "find", find, methods=["POST"])
     blueprint.add_url_rule("/check-ins/<check_in>/undo", "undo", undo, methods=["POST"])
     blueprint.add_url_rule("/admissions", "pay", pay_and_admit, methods=["POST"])
+    blueprint.add_url_rule("/verified", "verify_and_admit", verify_and_admit, methods=["POST"])
     blueprint.add_url_rule(f"/jobs/<int(max={LARGEST_JOB}):job_id>/reprint", "reprint", reprint, methods=["POST"])
     blueprint.add_url_rule(f"/jobs/<int(max={LARGEST_JOB}):job_id>/resolution", "resolve", resolve, methods=["POST"])
     blueprint.add_url_rule(f"/jobs/<int(max={LARGEST_JOB}):job_id>", "job", show_job)
@@ -116,6 +117,16 @@ def pay_and_admit() -> AnyResponse:
         return door.pay_and_admit(unit, code, g.member.badge, method, lane).id.encode()
 
     return once(f"{code} {method}", use_case)
+
+
+def verify_and_admit() -> AnyResponse:
+    """Let a pre-enrolment admit, because staff saw what proves it, and admit the scanned ticket."""
+    code, lane = request.form.get("code", ""), site().settings.lane
+
+    def use_case(unit: Unit) -> bytes:
+        return door.verify_and_admit(unit, code, g.member.badge, lane).id.encode()
+
+    return once(f"verify {code}", use_case)
 
 
 def once(meaning: str, use_case: door_page.Once, then: str = "staff.door") -> AnyResponse:

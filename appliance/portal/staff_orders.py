@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from appliance.domain.errors import AlreadyAdmitted, Invalid, NotFound, Refusal
 from appliance.portal import forms, order_words, staff_photos
 from appliance.portal.staff_door import SEE_OTHER, method_of, once
-from appliance.services import badges, booking, door, idempotency, payments, repairs, searching
+from appliance.services import badges, booking, door, idempotency, payments, repairs, searching, verifying
 from appliance.services.box import Unit
 from appliance.services.views import OrderView, SearchView
 from appliance.web.site import site
@@ -24,6 +24,7 @@ def register(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/parties", "party", admit_party, methods=["POST"])
     blueprint.add_url_rule("/badges", "badges", print_badges, methods=["POST"])
     blueprint.add_url_rule("/ticket-badges", "badge", print_badge, methods=["POST"])
+    blueprint.add_url_rule("/verifications", "verify", verify, methods=["POST"])
     blueprint.add_url_rule("/payments", "payments", take_payment, methods=["POST"])
     blueprint.add_url_rule("/refunds", "refunds", pay_back, methods=["POST"])
     blueprint.add_url_rule("/orders/cancel", "cancel", cancel, methods=["POST"])
@@ -83,6 +84,27 @@ def admit_party() -> AnyResponse:
         return once(f"{code} {text}", use_case)
     except Invalid as refusal:
         return _refused(code, refusal, _("Nobody of this order can come in here now. Scan a ticket: it says why."))
+
+
+def verify() -> AnyResponse:
+    """Let a pre-enrolment admit, because staff saw what proves it."""
+    code, badge = request.form.get("code", ""), g.member.badge
+    key = forms.key(request.form, f"verify {code}")
+
+    def use_case(unit: Unit) -> tuple[int, bytes, bool]:
+        def act() -> tuple[int, bytes]:
+            verifying.verify_here(unit, booking.find_by_code(unit, code).id, badge)
+            return 200, b""
+
+        return idempotency.once(unit, f"form:staff:{badge}", key, key, act)
+
+    try:
+        site().box.run(use_case)
+    except Invalid as refusal:
+        return _refused(
+            code, refusal, _("This order can only be verified where it was made, or at the door of its date.")
+        )
+    return redirect(url_for("staff.orders", code=code), SEE_OTHER)
 
 
 def print_badges() -> AnyResponse:

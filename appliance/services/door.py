@@ -13,7 +13,7 @@ from appliance.domain.admission import Decision, Facts, Way
 from appliance.domain.client import Client
 from appliance.domain.errors import Invalid, NotFound
 from appliance.domain.printing import Stub
-from appliance.services import badges, booking, conversion, payments, show
+from appliance.services import badges, booking, conversion, payments, show, verifying
 from appliance.services.booking import Item
 from appliance.services.box import Unit
 from appliance.services.cancelling import answered_by_me, hosted_here
@@ -62,6 +62,14 @@ def pay_and_admit(unit: Unit, code: str, staff: str, method: Method, lane: str) 
     if not facts.paid and would_be.verdict == "admitted":
         order = show.order_view(unit, found.ticket.order)
         payments.take_payment(unit, order.id, staff, method, order.due_minor)
+    return check_in(unit, code, staff, lane, "in")
+
+
+def verify_and_admit(unit: Unit, code: str, staff: str, lane: str) -> CheckInView:
+    """Let a pre-enrolment admit on staff's word who saw the proof, then scan its ticket; what is due is asked for as usual."""
+    found = find(unit, code)
+    if found.ticket is not None and _facts(unit, found).status == "pending":
+        verifying.verify_here(unit, found.ticket.order, staff)
     return check_in(unit, code, staff, lane, "in")
 
 

@@ -10,9 +10,10 @@ from sqlalchemy import Row
 from appliance.domain.booking import left_ms
 from appliance.domain.errors import NotFound
 from appliance.domain.requests import NO_STOCK
+from appliance.domain.verifying import needed, shown_contact
 from appliance.services.box import Unit
-from appliance.services.views import HoldLine, HoldView, OrderView, TicketView
-from appliance.store import holds, orders, requests, waiting
+from appliance.services.views import HoldLine, HoldView, OrderView, TicketView, VerificationView
+from appliance.store import holds, orders, requests, verifications, waiting
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
 from mqtt_bridge.protocol.waitlist import entry_of
 
@@ -42,6 +43,7 @@ def hold_view(unit: Unit, hold_id: str) -> HoldView:
         requested=any(item.epoch == NO_STOCK for item in items),
         order=order_id,
         entry=row.entry,
+        verify=needed(line.type.verify for line in lines),
     )
 
 
@@ -116,6 +118,7 @@ def order_view(unit: Unit, order_id: str) -> OrderView:
         waits=_waits(unit, order_id, tickets),
         refusal=_refusal(unit, row),
         changed_to=row.changed_to,
+        proof=_proof(unit, row),
     )
 
 
@@ -133,5 +136,29 @@ def total_of(total_minor: int, tickets: Iterable[Row[Any]]) -> int:
 
 
 def _refusal(unit: Unit, row: Row[Any]) -> str:
-    asked = requests.find(unit.db, row.id) if row.status == "refused" else None
+    if row.status != "refused":
+        return ""
+    asked = requests.find(unit.db, row.id) or verifications.find(unit.db, row.id)
     return "" if asked is None else str(asked.refusal)
+
+
+def _proof(unit: Unit, row: Row[Any]) -> VerificationView | None:
+    # Of an order that never was pending nothing is read: most are not.
+    if row.status not in {"pending", "refused"}:
+        return None
+    known = verifications.find(unit.db, row.id)
+    if known is None:
+        return None
+    alive = known.channel == "mail" or (
+        known.code_boot_id == unit.now.boot_id and unit.now.boot_ms < known.code_until_boot_ms
+    )
+    return VerificationView(
+        verify=known.verify,
+        channel=known.channel,
+        waits_for=known.waits_for,
+        news=known.news if alive or known.news != "sent" else "spent",
+        tries_left=known.tries_left if alive else 0,
+        contact=shown_contact(row.contact),
+        member=known.member,
+        decided_by=known.decided_by,
+    )

@@ -11,7 +11,7 @@ from appliance.domain.photos import State as PhotoState
 from appliance.domain.sale import SaleState
 from appliance.domain.sms import State as SmsState
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
-from mqtt_bridge.protocol.messages import ExitVerdict, Reason, Verdict
+from mqtt_bridge.protocol.messages import Channel, CodeNews, ExitVerdict, Reason, Verdict, Verify, WaitsFor
 from mqtt_bridge.protocol.waitlist import State as WaitlistState
 
 
@@ -88,7 +88,7 @@ class HoldLine(msgspec.Struct, frozen=True):
 class HoldView(msgspec.Struct, frozen=True):
     """A hold; ``state`` is open, confirmed, released or expired, ``order`` the id of the order it became.
 
-    ``entry`` is the waitlist entry it is an offer for.
+    ``entry`` is the waitlist entry it is an offer for. ``verify`` is what has to be proven before its tickets admit.
     """
 
     id: str
@@ -101,6 +101,7 @@ class HoldView(msgspec.Struct, frozen=True):
     currency: str
     requested: bool
     order: str | None = None
+    verify: Verify | None = None
     entry: str | None = None
 
 
@@ -146,12 +147,26 @@ class TicketView(msgspec.Struct, frozen=True):
     outside: bool = False
 
 
+class VerificationView(msgspec.Struct, frozen=True):
+    """What a pre-enrolment has to prove and how far it is; ``contact`` is shown in part. See ``store/tables.py`` for the words."""
+
+    verify: Verify
+    channel: Channel
+    waits_for: WaitsFor
+    news: CodeNews
+    tries_left: int
+    contact: str
+    member: str
+    decided_by: str
+
+
 class OrderView(msgspec.Struct, frozen=True):
     """An order with its tickets; ``issuer`` is the device that sold it, ``hold`` the hold it came of (if sold here).
 
     ``refund_minor`` is what is paid back for it in all, ``paid_back_minor`` what was; ``waits`` is the waitlist entry that its
     holder was given instead of tickets.
     ``refusal`` is the cloud's reason where the status is refused, ``changed_to`` the order that its guest took instead.
+    ``proof``: what it has or had to prove, if anything.
     """
 
     id: str
@@ -172,6 +187,7 @@ class OrderView(msgspec.Struct, frozen=True):
     waits: str | None = None
     refusal: str = ""
     changed_to: str | None = None
+    proof: VerificationView | None = None
 
     @property
     def refund_due_minor(self) -> int:
