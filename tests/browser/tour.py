@@ -88,8 +88,8 @@ class Tour:
         self.venue.show(msgspec.structs.replace(whole, version=whole.version + 1, events=events))
 
 
-def booking(walk: Tour) -> None:
-    """From the first page to tickets, and what becomes of them."""
+def way(walk: Tour) -> None:
+    """From the first page to a ticket."""
     walk.at("/welcome", "welcome")
     walk.at("/", "listing")
     walk.at(f"/events/{MOONS}", "event")
@@ -98,8 +98,20 @@ def booking(walk: Tour) -> None:
     walk.page.fill("#name", "Noor Haddad")
     walk.press()
     walk.stop("ticket")
+
+
+def booking(walk: Tour) -> None:
+    """From the first page to tickets, and what becomes of them."""
+    way(walk)
     ticket = walk.page.url.split("?")[0]
+    walk.page.locator("#handover summary").click()
+    walk.press("#handover form button")
+    walk.stop("ticket-with-short-code")
     walk.at(f"{ticket}/cancel", "cancel")
+    walk.page.fill("#proof", "somebody else")
+    walk.press("main button.danger")
+    walk.stop("cancel-by-somebody-else")
+    walk.page.fill("#proof", "Noor Haddad")
     walk.press("main button.danger")
     walk.stop("ticket-cancelled")
     walk.hold(MOONS, 2, 0, 1)
@@ -123,6 +135,12 @@ def refusals(walk: Tour) -> None:
     reload(walk.page)
     walk.stop("hold-expired")
     walk.at("/nothing", "not-found")
+    walk.at("/my", "find-my-tickets")
+    walk.page.fill("#code", "ABCD-EFGH")
+    walk.page.fill("#proof", "Noor")
+    walk.press()
+    walk.stop("tickets-not-found")
+    walk.at("/code", "short-code")
     walk.hold(MOONS, 0, 0, 0)
     walk.stop("nothing-chosen")
 
