@@ -11,6 +11,7 @@ from __future__ import annotations
 from flask import Flask, current_app, request
 
 LANGUAGE_HEADER = "X-Marquee-Language"
+VARIANT_HEADER = "X-Marquee-Variant"
 KEY_MARKER = "marquee-key-of-this-request"
 _EXTENSION = "marquee.behind_proxy"
 
@@ -23,6 +24,11 @@ def install(app: Flask, *, behind_proxy: bool) -> None:
 def language() -> str | None:
     """Return the language code that the proxy chose, None where there is none of ours in front."""
     return _header(LANGUAGE_HEADER) or None
+
+
+def variant() -> str:
+    """Return the bucket of experiments that the proxy chose for this visit, as it wrote it; empty for none."""
+    return _header(VARIANT_HEADER)
 
 
 def fills_in_keys() -> bool:
