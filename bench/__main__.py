@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import logs
-from bench import cloud, disk, door, edge, load, memory, orders, pictures, servers, venue
+from bench import cloud, disk, door, edge, load, memory, orders, pictures, portal, servers, venue
 from bench.policies import report as policies
 
 LONG_RUNS = "## Long runs"
@@ -33,7 +33,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=8, help="length of each timed step")
     parser.add_argument(
-        "part", nargs="?", choices=["cloud", "door", "edge", "policies"], help="measure and print only this part"
+        "part",
+        nargs="?",
+        choices=["cloud", "door", "edge", "policies", "portal"],
+        help="measure and print only this part",
     )
     parser.add_argument("--no-write", action="store_true", help="print only")
     given = parser.parse_args()
@@ -41,9 +44,7 @@ def main() -> None:
     if given.part == "policies":
         print(policies.run(_say, write=not given.no_write))
         return
-    rows = {"edge": at_the_edge, "cloud": in_the_cloud, "door": at_the_door}.get(given.part, measure)(
-        given.seconds, _say
-    )
+    rows = _PARTS.get(given.part, measure)(given.seconds, _say)
     page = render(rows, _kept(PAGE))
     print(page)
     if not given.no_write and not given.part:
@@ -73,6 +74,7 @@ def measure(seconds: float, progress: Callable[[str], None]) -> list[Row]:
         cloud_rows = in_the_cloud(seconds, progress)
         progress("the door")
         at_door = _at_door(folder, seconds)
+        portal_rows = at_the_portal(seconds, progress)
         raw = (before + disk.durable_commits_per_s(_new(folder, "raw2"), seconds)) / 2
         progress("memory of a demo")
         sizes = memory.per_process_mb()
@@ -86,6 +88,7 @@ def measure(seconds: float, progress: Callable[[str], None]) -> list[Row]:
         *edge_rows,
         *cloud_rows,
         *(_pages_row(what, timed[what], raw) for what in ("listing", "availability")),
+        *portal_rows,
         *at_door,
         *(Row(f"memory of `{name}`", f"{size:.0f} MB") for name, size in sorted(sizes.items())),
     ]
@@ -128,6 +131,16 @@ def in_the_cloud(_seconds: float, progress: Callable[[str], None]) -> list[Row]:
             return [Row(*each) for each in cloud.rows(cloud.measure(Path(name), progress))]
         except servers.ProgramMissing as missing:
             return [Row("reconciling", "not measured", str(missing))]
+
+
+def at_the_portal(seconds: float, progress: Callable[[str], None]) -> list[Row]:
+    """Return the rows about shared pages behind nginx."""
+    with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name:
+        progress("shared pages behind nginx")
+        try:
+            return [Row(*each) for each in portal.rows(*portal.measure(Path(name), seconds))]
+        except servers.ProgramMissing as missing:
+            return [Row("shared pages behind nginx", "not measured", str(missing))]
 
 
 def _over_http(folder: Path, seconds: float) -> dict[str, load.Outcome]:
@@ -185,6 +198,9 @@ def _at_door(folder: Path, seconds: float) -> list[Row]:
     ]
 
 
+_PARTS = {"edge": at_the_edge, "cloud": in_the_cloud, "door": at_the_door, "portal": at_the_portal}
+
+
 def _orders_row(clients: int, outcome: load.Outcome, raw: float) -> Row:
     figure = f"{outcome.per_s:.0f}/s, p99 {outcome.percentile_ms(0.99):.0f} ms, {outcome.errors} errors"
     return Row(
@@ -212,7 +228,7 @@ def render(rows: list[Row], kept: str) -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Made by `make bench` (`make bench ARGS=edge`, `ARGS=cloud` and `ARGS=door` print a part); every ratio is to something measured in the same",
+        "Made by `make bench` (`make bench ARGS=edge`, `ARGS=cloud`, `ARGS=portal` and `ARGS=door` print a part); every ratio is to something measured in the same",
         "run. The clients run on the same machine as what they load, and share its cores. How much of what could be sold is sold, against",
         "other ways of sharing stock, is measured by `make bench ARGS=policies`: [policies.md](policies.md).",
         "",

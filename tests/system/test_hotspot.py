@@ -304,6 +304,7 @@ def test_no_header_of_one_phone_gets_into_the_page_of_all(phone: Phone) -> None:
             answer = phone.request("GET", PORTAL + path, headers=headers)
             assert answer.status == 200
             assert "evil" not in answer.text + repr(answer.headers)
+            assert "marquee-key" not in answer.text, "only pages of events and those of one phone get keys"
             assert path == paths[2] or 'lang="en"' in answer.text.partition("<head>")[0]
 
 
