@@ -73,13 +73,13 @@ def apply(at: Telling, body: object) -> None:
         kind.apply(at, body)
 
 
-def read_ahead(work: Work, bodies: Iterable[object]) -> None:
-    """Read what all these messages need, round by round, in a few queries."""
+def read_ahead(work: Work, bodies: Iterable[object], others: Iterable[Need] = ()) -> None:
+    """Read what all these messages need, and ``others`` with it, round by round, each in one go."""
     rounds: list[Iterator[Iterable[Need]]] = [
         iter(kind.needs(work, body)) for body in bodies if (kind := _KINDS.get(type(body))) is not None
     ]
-    while rounds:
-        wanted: list[Need] = []
+    wanted = [*others]
+    while rounds or wanted:
         left = []
         for each in rounds:
             found = next(each, None)
@@ -87,4 +87,4 @@ def read_ahead(work: Work, bodies: Iterable[object]) -> None:
                 wanted += found
                 left.append(each)
         work.fetch(wanted)
-        rounds = left
+        rounds, wanted = left, []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
 
 from mqtt_bridge.cloud.records import KINDS, Asked, CatalogueVersion, Cloud, Device, Letter, Line, Quota, Record
-from mqtt_bridge.cloud.rows import Figures, Lock, Rows
+from mqtt_bridge.cloud.rows import Figures, Lock, Question, Rows
 from mqtt_bridge.cloud.work import key_of
 from mqtt_bridge.journal import Journal, Table
 from mqtt_bridge.mailbox.memory import MemoryMail
@@ -22,7 +23,7 @@ T = TypeVar("T")
 Key = tuple[Any, ...]
 
 # Columns that are asked for often; the rest is looked through.
-INDEXED = ("device", "about", "order_id", "ticket", "quota", "venue", "entry")
+INDEXED = ("device", "about", "order_id", "ticket", "quota", "venue", "entry", "peer")
 
 
 class MemoryStore:
@@ -149,6 +150,9 @@ class MemoryRows:
         found = [key for key, row in rows.items() if tuple(getattr(row, each) for each in columns) in values]
         return [rows[key] for key in sorted(found)]
 
+    def gather(self, questions: Sequence[Question]) -> list[list[Record]]:
+        return [list(self.find(kind, (column,), [(each,) for each in values])) for kind, column, values in questions]
+
     def lock(self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]], how: Lock) -> list[R]:
         return self.find(kind, columns, values)
 
@@ -159,6 +163,9 @@ class MemoryRows:
     def after(self, kind: type[R], key: tuple[Any, ...], limit: int) -> list[R]:
         rows: dict[Key, R] = self._tables[kind].rows
         return [rows[each] for each in sorted(each for each in rows if each > key)[:limit]]
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def insert(self, records: Sequence[Record]) -> None:
         for record in records:

@@ -5,7 +5,7 @@ Only the locks decide anything. What was not read ahead is read when it is asked
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from mqtt_bridge.cloud import kinds
 from mqtt_bridge.cloud.catalogues import Hosts
@@ -15,7 +15,7 @@ from mqtt_bridge.cloud.letterbox import WorkMail
 from mqtt_bridge.cloud.opened import Opened, Read
 from mqtt_bridge.cloud.records import Applied, Cloud, Device, Early, Key, Life, Line, Stream
 from mqtt_bridge.cloud.rows import Lock
-from mqtt_bridge.cloud.work import Work
+from mqtt_bridge.cloud.work import Need, Work
 from mqtt_bridge.protocol.errors import ProtocolError
 from mqtt_bridge.protocol.messages import Content
 
@@ -33,10 +33,9 @@ class ReadAhead:
         """Lock the devices; ``how`` says what for."""
         names = _names(messages)
         self._work.of(Device).lock("name", names, how)
-        self._work.of(Key).fetch("device", names)
+        self._work.fetch([(Cloud, "id", 1), *_told_under(names)])
         if how is Lock.ALONE:
             self._work.of(Life).fetch("device", names)
-            self._work.of(Stream).fetch("peer", names)
             cloud = self._work.of(Cloud).get(1)
             if (
                 cloud is not None and cloud.restoring
@@ -46,12 +45,10 @@ class ReadAhead:
                 self._work.of(Line).fetch("device", names)
 
     def read(self, messages: Collection[Incoming], *, needs: bool) -> None:
-        """Open the messages and fetch how far their streams are; ``needs``: and lock and fetch what their contents are about."""
+        """Open the messages; ``needs``: and lock and fetch what the contents of the new ones are about."""
         told = self._believed(messages)
         if not told:
             return
-        self._work.of(Stream).fetch_keys({(each.sender, each.inc) for each in told})
-        self._work.of(Early).fetch("peer", _names(messages))
         fresh: list[Content] = []
         known: list[Content] = []
         for each in told:
@@ -63,10 +60,10 @@ class ReadAhead:
     def _read_about(self, told: Collection[Content]) -> None:
         stock = {(count.quota, each.sender, count.epoch) for each in told for count in getattr(each.body, "stock", ())}
         self._work.of(Line).lock_keys(stock, Lock.CHANGE)
-        self._read_doors(told)
-        kinds.read_ahead(self._work, (each.body for each in told))
+        kinds.read_ahead(self._work, (each.body for each in told), self._doors(told))
 
-    def _read_doors(self, told: Iterable[Content]) -> None:
+    def _doors(self, told: Iterable[Content]) -> list[Need]:
+        """Who may be at the door of the venues that these are about."""
         sessions = {
             ticket.event_session
             for each in told
@@ -74,7 +71,7 @@ class ReadAhead:
             if not isinstance(ticket, str)
         }
         known = (self._hosts.catalogue.event_session.get(each) for each in sessions)
-        self._work.of(Device).fetch("venue", {each[1].venue for each in known if each is not None})
+        return [(Device, "venue", venue) for venue in {each[1].venue for each in known if each is not None}]
 
     def _believed(self, messages: Iterable[Incoming]) -> list[Content]:
         """Open messages; whatever is wrong with one is found again, and listed, when it is applied."""
@@ -98,6 +95,14 @@ class ReadAhead:
             return self._opened.read(message.payload)
         except ProtocolError:
             return None
+
+
+def _told_under(names: Iterable[str]) -> Iterator[Need]:
+    """The keys of these devices, and how far each of their lives was heard."""
+    for name in names:
+        yield Key, "device", name
+        yield Stream, "peer", name
+        yield Early, "peer", name
 
 
 def _names(messages: Iterable[Incoming]) -> list[str]:

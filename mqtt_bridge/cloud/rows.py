@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -33,6 +34,10 @@ class Figures(NamedTuple):
     asked: int
 
 
+Question = tuple[type[Record], str, Collection[object]]
+"""What to find: kind, column, values."""
+
+
 class Rows(Protocol):
     """The rows of one open transaction."""
 
@@ -45,6 +50,10 @@ class Rows(Protocol):
         """Return the records whose ``columns`` are one of ``values``, in the order of their keys."""
         ...
 
+    def gather(self, questions: Sequence[Question]) -> list[list[Record]]:
+        """Answer several such questions in one go."""
+        ...
+
     def lock(self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]], how: Lock) -> list[R]:
         """Return the same, as of now and locked in that order."""
         ...
@@ -55,6 +64,10 @@ class Rows(Protocol):
 
     def after(self, kind: type[R], key: tuple[Any, ...], limit: int) -> list[R]:
         """Return the first ``limit`` records whose key is greater than ``key``."""
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """Write what is inserted, updated and deleted inside in one go; what the database refuses may be raised only at its end."""
         ...
 
     def insert(self, records: Sequence[Record]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -17,8 +18,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from mqtt_bridge.cloud import tables as t
+from mqtt_bridge.cloud.driver import Driver
 from mqtt_bridge.cloud.records import Record
-from mqtt_bridge.cloud.rows import Figures, Lock, Rows
+from mqtt_bridge.cloud.rows import Figures, Lock, Question, Rows
 from mqtt_bridge.cloud.work import key_of
 from mqtt_bridge.database import Database
 from mqtt_bridge.filelock import LockTimeout
@@ -53,7 +55,7 @@ class SqlRows:
 
     def __init__(self, db: Connection) -> None:
         self._db = db
-        self._postgresql = db.dialect.name == "postgresql"
+        self._driver = Driver(db) if db.dialect.name == "postgresql" else None
 
     @property
     def mail(self) -> Mail:
@@ -62,21 +64,26 @@ class SqlRows:
     def find(self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]]) -> list[R]:
         return self._select(kind, columns, values, "")
 
+    def gather(self, questions: Sequence[Question]) -> list[list[Record]]:
+        asked = [(kind, (column,), [(each,) for each in values]) for kind, column, values in questions]
+        if self._driver is None:
+            return [list(self.find(*each)) for each in asked]
+        queries = [(_select(kind, columns, ""), _columns_of(values)) for kind, columns, values in asked]
+        found = self._driver.answers(queries)
+        return [[kind(*row) for row in rows] for (kind, *_), rows in zip(questions, found, strict=True)]
+
     def lock(self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]], how: Lock) -> list[R]:
-        return self._select(kind, columns, values, f" {how.value} OF r" if self._postgresql else "")
+        return self._select(kind, columns, values, f" {how.value} OF r")
 
     def _select(
         self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]], lock: str
     ) -> list[R]:
         if not values:
             return []
-        rows = self._db.execute(_select(kind, columns, lock, self._postgresql), self._listed(columns, values))
-        return [kind(*row) for row in rows.all()]
-
-    def _listed(self, columns: tuple[str, ...], values: Collection[tuple[Any, ...]]) -> dict[str, Any]:
-        if self._postgresql:
-            return {f"v{place}": array([each[place] for each in values]) for place in range(len(columns))}
-        return {"v": json.dumps([list(each) for each in values])}
+        if self._driver is None:
+            listed = {"v": json.dumps([list(each) for each in values])}
+            return [kind(*row) for row in self._db.execute(_select_on_sqlite(kind, columns), listed).all()]
+        return [kind(*row) for row in self._driver.rows(_select(kind, columns, lock), _columns_of(values))]
 
     def all(self, kind: type[R]) -> list[R]:
         return [kind(*row) for row in self._db.execute(_select_all(kind)).all()]
@@ -85,10 +92,17 @@ class SqlRows:
         values = {f"k{place}": each for place, each in enumerate(key)}
         return [kind(*row) for row in self._db.execute(_select_after(kind), {**values, "most": limit})]
 
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._driver is None else self._driver.together()
+
     def insert(self, records: Sequence[Record]) -> None:
         kind = type(records[0])
-        names = tuple(name for name in kind.__struct_fields__ if name != kind.SERIAL)
-        self._write(_insert(kind, self._postgresql), list(map(_values(names), records)))
+        names = _inserted(kind)
+        values = list(map(_values(names), records))
+        if self._driver is None:
+            self._db.execute(_insert_on_sqlite(kind), _named(values))
+        else:
+            self._driver.run(_insert(kind), _columns_of(values))
 
     def update(self, pairs: Sequence[tuple[R, R]]) -> None:
         kind = type(pairs[0][0])
@@ -98,18 +112,18 @@ class SqlRows:
             same.setdefault(names, []).append(after)
         for names, records in same.items():
             values = list(map(_values((*kind.KEY, *names)), records))
-            self._write(_update(kind, names, self._postgresql), values)
+            if self._driver is None:
+                self._db.execute(_update_on_sqlite(kind, names), _named(values))
+            else:
+                self._driver.run(_update(kind, names), _columns_of(values))
 
     def delete(self, records: Sequence[Record]) -> None:
         kind = type(records[0])
-        self._write(_delete(kind, self._postgresql), list(map(key_of(kind), records)))
-
-    def _write(self, statement: sa.TextClause, values: list[tuple[Any, ...]]) -> None:
-        if self._postgresql:
-            columns = zip(*values, strict=True)
-            self._db.execute(statement, {f"v{place}": array(column) for place, column in enumerate(columns)})
+        values = list(map(key_of(kind), records))
+        if self._driver is None:
+            self._db.execute(_delete_on_sqlite(kind), _named(values))
         else:
-            self._db.execute(statement, [{f"v{p}": each for p, each in enumerate(row)} for row in values])
+            self._driver.run(_delete(kind), _columns_of(values))
 
     def count(self, kind: type[Record], column: str, value: object) -> int:
         table = _table(kind)
@@ -191,11 +205,20 @@ def _values(names: tuple[str, ...]) -> Callable[[Record], tuple[Any, ...]]:
     return get if len(names) > 1 else lambda record: (get(record),)
 
 
+def _columns_of(rows: Collection[tuple[Any, ...]]) -> list[str]:
+    """Return an array per column."""
+    return [array(column) for column in zip(*rows, strict=True)]
+
+
+def _named(rows: Collection[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    return [{f"v{place}": each for place, each in enumerate(row)} for row in rows]
+
+
 def _table(kind: type[Record]) -> sa.Table:
     return t.metadata.tables.get(kind.TABLE, mailbox.metadata.tables.get(kind.TABLE))  # type: ignore[return-value]
 
 
-def _array(column: sa.Column[Any], place: int) -> str:
+def _array(column: sa.Column[Any]) -> str:
     """The parameter of a column's values on PostgreSQL, as an array of its type."""
     types: list[tuple[type, str]] = [
         (sa.Boolean, "boolean"),
@@ -206,16 +229,16 @@ def _array(column: sa.Column[Any], place: int) -> str:
         (sa.String, "text"),
     ]
     name = next(name for type_, name in types if isinstance(column.type, type_))
-    return f"CAST(:v{place} AS {name}[])"
+    return f"CAST(%s AS {name}[])"
 
 
-def _columns(kind: type[Record], prefix: str = "r.") -> str:
-    return ", ".join(f'{prefix}"{name}"' for name in kind.__struct_fields__)
+def _columns(kind: type[Record]) -> str:
+    return ", ".join(f'r."{name}"' for name in kind.__struct_fields__)
 
 
 def _unnest(kind: type[Record], names: Sequence[str]) -> str:
     table = _table(kind)
-    arrays = ", ".join(_array(table.c[name], place) for place, name in enumerate(names))
+    arrays = ", ".join(_array(table.c[name]) for name in names)
     return f"unnest({arrays}) AS v({', '.join(f'v{place}' for place in range(len(names)))})"
 
 
@@ -234,16 +257,21 @@ def _typed(kind: type[Record], text: str) -> sa.TextClause:
 
 
 @cache
-def _select(kind: type[Record], columns: tuple[str, ...], lock: str, postgresql: bool) -> sa.TextClause:
-    selected = f'SELECT {_columns(kind)} FROM "{kind.TABLE}" AS r'
-    if postgresql:
-        text = f"{selected} JOIN {_unnest(kind, columns)} ON {_matched(columns)}"
-    else:
-        one = len(columns) == 1
-        values = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(columns)))
-        left = f'r."{columns[0]}"' if one else "(" + ", ".join(f'r."{name}"' for name in columns) + ")"
-        text = f"{selected} WHERE {left} IN (SELECT {values} FROM json_each(:v))"
-    return _typed(kind, f"{text} ORDER BY {_order(kind)}{lock}")
+def _select(kind: type[Record], columns: tuple[str, ...], lock: str) -> str:
+    join = f"JOIN {_unnest(kind, columns)} ON {_matched(columns)}"
+    return f'SELECT {_columns(kind)} FROM "{kind.TABLE}" AS r {join} ORDER BY {_order(kind)}{lock}'
+
+
+@cache
+def _select_on_sqlite(kind: type[Record], columns: tuple[str, ...]) -> sa.TextClause:
+    values = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(columns)))
+    left = ", ".join(f'r."{name}"' for name in columns)
+    where = (
+        f"({left}) IN (SELECT {values} FROM json_each(:v))"
+        if len(columns) > 1
+        else f"{left} IN (SELECT {values} FROM json_each(:v))"
+    )
+    return _typed(kind, f'SELECT {_columns(kind)} FROM "{kind.TABLE}" AS r WHERE {where} ORDER BY {_order(kind)}')
 
 
 @cache
@@ -258,36 +286,57 @@ def _select_after(kind: type[Record]) -> sa.TextClause:
     return _typed(kind, f'SELECT {_columns(kind)} FROM "{kind.TABLE}" AS r WHERE {where}')
 
 
+def _into(kind: type[Record], names: Sequence[str]) -> str:
+    return f'INSERT INTO "{kind.TABLE}" ({", ".join(_quoted(name) for name in names)})'
+
+
+def _inserted(kind: type[Record]) -> tuple[str, ...]:
+    """The columns a new row is given; the database numbers the other."""
+    return tuple(name for name in kind.__struct_fields__ if name != kind.SERIAL)
+
+
 @cache
-def _insert(kind: type[Record], postgresql: bool) -> sa.TextClause:
-    names = [name for name in kind.__struct_fields__ if name != kind.SERIAL]
-    into = f'INSERT INTO "{kind.TABLE}" ({", ".join(_quoted(name) for name in names)})'
-    if not postgresql:
-        return sa.text(f"{into} VALUES ({', '.join(f':v{place}' for place in range(len(names)))})")
-    table = _table(kind)
-    arrays = ", ".join(_array(table.c[name], place) for place, name in enumerate(names))
+def _insert(kind: type[Record]) -> str:
+    names, table = _inserted(kind), _table(kind)
+    arrays = ", ".join(_array(table.c[name]) for name in names)
     given = ", ".join(f"v{place}" for place in range(len(names)))
-    return sa.text(f"{into} SELECT {given} FROM unnest({arrays}) WITH ORDINALITY AS v({given}, place) ORDER BY v.place")
+    source = f"unnest({arrays}) WITH ORDINALITY AS v({given}, place)"
+    return f"{_into(kind, names)} SELECT {given} FROM {source} ORDER BY v.place"
 
 
 @cache
-def _update(kind: type[Record], names: tuple[str, ...], postgresql: bool) -> sa.TextClause:
+def _insert_on_sqlite(kind: type[Record]) -> sa.TextClause:
+    names = _inserted(kind)
+    return sa.text(f"{_into(kind, names)} VALUES ({', '.join(f':v{place}' for place in range(len(names)))})")
+
+
+@cache
+def _update(kind: type[Record], names: tuple[str, ...]) -> str:
     first = len(kind.KEY)
-    if postgresql:
-        changes = ", ".join(f"{_quoted(name)} = v.v{first + place}" for place, name in enumerate(names))
-        source = f"FROM {_unnest(kind, [*kind.KEY, *names])} WHERE {_matched(kind.KEY)}"
-        return sa.text(f'UPDATE "{kind.TABLE}" AS r SET {changes} {source}')
-    changes = ", ".join(f"{_quoted(name)} = :v{first + place}" for place, name in enumerate(names))
-    where = " AND ".join(f"{_quoted(name)} = :v{place}" for place, name in enumerate(kind.KEY))
-    return sa.text(f'UPDATE "{kind.TABLE}" SET {changes} WHERE {where}')
+    changes = ", ".join(f"{_quoted(name)} = v.v{first + place}" for place, name in enumerate(names))
+    source = f"FROM {_unnest(kind, [*kind.KEY, *names])} WHERE {_matched(kind.KEY)}"
+    return f'UPDATE "{kind.TABLE}" AS r SET {changes} {source}'
 
 
 @cache
-def _delete(kind: type[Record], postgresql: bool) -> sa.TextClause:
-    if postgresql:
-        return sa.text(f'DELETE FROM "{kind.TABLE}" AS r USING {_unnest(kind, kind.KEY)} WHERE {_matched(kind.KEY)}')
-    where = " AND ".join(f"{_quoted(name)} = :v{place}" for place, name in enumerate(kind.KEY))
-    return sa.text(f'DELETE FROM "{kind.TABLE}" WHERE {where}')
+def _update_on_sqlite(kind: type[Record], names: tuple[str, ...]) -> sa.TextClause:
+    first = len(kind.KEY)
+    changes = ", ".join(f"{_quoted(name)} = :v{first + place}" for place, name in enumerate(names))
+    return sa.text(f'UPDATE "{kind.TABLE}" SET {changes} WHERE {_keyed(kind)}')
+
+
+@cache
+def _delete(kind: type[Record]) -> str:
+    return f'DELETE FROM "{kind.TABLE}" AS r USING {_unnest(kind, kind.KEY)} WHERE {_matched(kind.KEY)}'
+
+
+@cache
+def _delete_on_sqlite(kind: type[Record]) -> sa.TextClause:
+    return sa.text(f'DELETE FROM "{kind.TABLE}" WHERE {_keyed(kind)}')
+
+
+def _keyed(kind: type[Record]) -> str:
+    return " AND ".join(f"{_quoted(name)} = :v{place}" for place, name in enumerate(kind.KEY))
 
 
 def _quoted(name: str) -> str:

@@ -43,12 +43,15 @@ class Work:
             return sheet
 
     def fetch(self, needs: Iterable[Need]) -> None:
-        """Read ahead, with one query per kind and column."""
+        """Read ahead in one go, with one query per kind and column."""
         wanted: defaultdict[tuple[type[Record], str], set[object]] = defaultdict(set)
         for kind, column, value in needs:
             wanted[kind, column].add(value)
-        for (kind, column), values in wanted.items():
-            self.of(kind).fetch(column, values)
+        missing = ((kind, column, self.of(kind).unread(column, values)) for (kind, column), values in wanted.items())
+        questions = [each for each in missing if each[2]]
+        if questions:
+            for (kind, *_), found in zip(questions, self.rows.gather(questions), strict=True):
+                self.of(kind).take(found)
 
     def step(self) -> AbstractContextManager[None]:
         """Take back what changes inside if it raises."""
@@ -56,9 +59,11 @@ class Work:
 
     def write(self) -> None:
         """Write every change, kind by kind; the set is not used afterwards."""
-        for kind in KINDS:
-            if kind in self._sheets:
-                self._sheets[kind].write()
+        changed = [self._sheets[kind] for kind in KINDS if kind in self._sheets and self._sheets[kind].changed]
+        if changed:
+            with self.rows.together():
+                for each in changed:
+                    each.write()
         self._undo.clear()  # it and the sheets hold each other: thousands of records would wait for the garbage collector
 
 
@@ -134,7 +139,7 @@ class Sheet(Generic[R]):
 
     def fetch_all(self) -> list[R]:
         """Read and return everything."""
-        self._take(self._rows.all(self._kind))
+        self.take(self._rows.all(self._kind))
         return list(self._now.values())
 
     def get(self, *key: Any) -> R | None:
@@ -161,13 +166,18 @@ class Sheet(Generic[R]):
         now = self._now
         return [now[key] for key in keys]
 
-    def _read(self, column: str, values: Collection[object], how: Lock | None) -> None:
+    def unread(self, column: str, values: Collection[object]) -> Collection[object]:
+        """Return the values that were not read yet; from now on they count as read."""
         known = self._read_values.setdefault(column, set())
         if known.issuperset(values):
-            return
+            return ()
         missing = set(values) - known
         known |= missing
-        self._load((column,), [(each,) for each in missing], how)
+        return missing
+
+    def _read(self, column: str, values: Collection[object], how: Lock | None) -> None:
+        if missing := self.unread(column, values):
+            self._load((column,), [(each,) for each in missing], how)
 
     def _read_by_key(self, keys: Iterable[Key], how: Lock | None) -> None:
         columns = self._kind.KEY
@@ -175,15 +185,22 @@ class Sheet(Generic[R]):
             self._read(columns[0], [each for (each,) in keys], how)
         elif missing := set(keys) - self._read_keys:
             self._read_keys |= missing
+            if how is None:
+                missing = {each for each in missing if not self._covered(each)}
             self._load(columns, missing, how)
+
+    def _covered(self, key: Key) -> bool:
+        """Whether all records that have one of this key's values were read."""
+        read = self._read_values
+        return any(value in read[column] for column, value in zip(self._kind.KEY, key, strict=True) if column in read)
 
     def _load(self, columns: tuple[str, ...], values: Collection[Key], how: Lock | None) -> None:
         if how is None:
-            self._take(self._rows.find(self._kind, columns, values))
+            self.take(self._rows.find(self._kind, columns, values))
         else:
-            self._take(self._rows.lock(self._kind, columns, values, how))
+            self.take(self._rows.lock(self._kind, columns, values, how))
 
-    def _take(self, records: Iterable[R]) -> None:
+    def take(self, records: Iterable[R]) -> None:
         """Add what was read; what is here already is newer."""
         for record in records:
             key = self._key(record)
@@ -244,6 +261,11 @@ class Sheet(Generic[R]):
         for key, record in self._now.items():
             index.setdefault(getattr(record, column), {})[key] = None
         return index
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self._dirty)
 
     def added(self) -> list[R]:
         """The records that are new."""

@@ -87,3 +87,16 @@ def test_a_step_of_a_working_set_is_undone_as_a_whole() -> None:
     assert lines.where("device", "hall-1") == [line]
     assert lines.where("device", "other") == []
     assert hall.epoch == line.epoch
+
+
+def test_what_was_read_by_one_column_of_a_key_is_not_asked_for_again() -> None:
+    """Also that there is no such record."""
+    store = MemoryStore()
+    store.rows.insert([Line("q", "hall-1", 1, granted=3)])
+    work = Work(store.rows)
+    work.of(Line).fetch("device", ["hall-1", "yard-1"])
+    store.rows.delete([Line("q", "hall-1", 1)])
+    assert work.of(Line).get("q", "hall-1", 1) == Line("q", "hall-1", 1, granted=3)
+    store.rows.insert([Line("q", "yard-1", 1, granted=5), Line("q", "barn-1", 1, granted=7)])
+    assert work.of(Line).get("q", "yard-1", 1) is None
+    assert work.of(Line).get("q", "barn-1", 1) == Line("q", "barn-1", 1, granted=7)
