@@ -45,6 +45,10 @@ CALM_MS_PER_LINE = 8
 # While a further batch waits already, what nobody waits for is looked at this often, and not after every batch.
 BUSY_MS = 250
 DEVICES_PER_TELLING = 100
+# A batch costs as much as some dozens of messages, however few it holds. So after one of so many messages what has come until then is
+# not applied at once but with what arrives so much later, unless it is enough for itself.
+MANY, ENOUGH = 32, LARGEST_BATCH // 2
+GATHERING_MS = 25
 # Subscriptions that moved to another member are kept for so long, because overlaps harm nothing and gaps cost time.
 OVERLAP_MS = 2_500
 NAMES_EVERY_MS = 5_000
@@ -120,6 +124,8 @@ class Reconciler:
         self._device_cursor = ""
         self._quota_cursor = ""
         self._pumped_ms: int | None = None
+        self._sendable = False  # whether this step may have made something ready to be sent
+        self._many_at_ms: int | None = None  # when a batch of many messages was last applied
         self._next_tick = 0
         self._next_chores = 0
         self._retry_s = FIRST_RETRY_S
@@ -131,7 +137,7 @@ class Reconciler:
             if not self._pending:
                 self._pending, self._next = self._next, []
             if not self._pending:
-                self._collect()
+                self._collect(stop)
             if self._look_ahead is not None and self._pending and not self._next and self._held is None:
                 self._next = self._more(LARGEST_BATCH)
                 told = (each.payload for each in self._next if each.leaf == "msg")
@@ -158,8 +164,8 @@ class Reconciler:
 
     # --- what comes in
 
-    def _collect(self) -> None:
-        """Wait for the first event, then take what else is there."""
+    def _collect(self, stop: Stop) -> None:
+        """Wait for the first event, then take what else is there, or is about to come."""
         left_ms = min(TICK_MS, self._next_tick - self.ticks_ms()) if self._listening else TICK_MS
         held, self._held = self._held, None
         event = held or self.transport.get(0.0 if self._introducing is not None else max(0, left_ms) / 1000)
@@ -170,6 +176,15 @@ class Reconciler:
         elif event is not None:
             first = list(incoming(event.topic, event.payload, self.org))
             self._pending += [*first, *self._more(LARGEST_BATCH - len(first))]
+            if self._gathers():
+                stop.wait(GATHERING_MS / 1000)
+                self._pending += self._more(LARGEST_BATCH - len(self._pending))
+
+    def _gathers(self) -> bool:
+        """Whether it pays to wait for more: a moment ago there was much, and now there is little."""
+        if self._held is not None or len(self._pending) >= ENOUGH or self._many_at_ms is None:
+            return False
+        return self.ticks_ms() - self._many_at_ms <= GATHERING_MS and all(each.leaf == "msg" for each in self._pending)
 
     def _more(self, most: int) -> list[Incoming]:
         """Take what else has arrived, up to about ``most`` messages or a change of the link, which is kept for later."""
@@ -204,6 +219,8 @@ class Reconciler:
         """Introductions first, then messages in the order of their devices, then the rest as it came."""
         if not self._pending:
             return
+        many = len(self._pending) >= MANY
+        self._sendable = self._sendable or any(each.leaf != "msg" for each in self._pending)
         introductions = [each for each in self._pending if each.leaf in INTRODUCTIONS]
         others = [each for each in self._pending if each.leaf not in INTRODUCTIONS]
         if introductions:
@@ -214,6 +231,7 @@ class Reconciler:
                 sorted(others, key=lambda each: (each.leaf != "msg", each.leaf == "msg" and each.name)), Lock.CHANGE
             )
         self._pending = []
+        self._many_at_ms = self.ticks_ms() if many else None
 
     def _apply(self, messages: list[Incoming], how: Lock, *, again: bool = False) -> None:
         """Apply in one transaction; if a value cannot be stored, in halves, until the one that holds it stands alone.
@@ -270,6 +288,7 @@ class Reconciler:
         self._plan(todo.waiting | {each for each in todo.moved if self._calm(each)})
         asked, others = set(todo.answered), todo.addressees - todo.answered
         self._tell(asked, others)
+        self._sendable = self._sendable or bool(asked or others)
         todo.answered -= asked
         todo.addressees -= asked | others
 
@@ -280,10 +299,11 @@ class Reconciler:
         return planned_ms is None or self.ticks_ms() - planned_ms >= patience_ms
 
     def _pump(self) -> None:
-        """Send what waits for devices."""
+        """Send what waits for devices: at once what this step made ready, unless a further batch waits already; the rest soon."""
         now_ms = self.ticks_ms()
-        if self._pumped_ms is None or not self._next or now_ms - self._pumped_ms >= BUSY_MS:
-            self._pumped_ms = now_ms
+        at_once = self._pumped_ms is None or (self._sendable and not self._next)
+        if at_once or now_ms - (self._pumped_ms or 0) >= BUSY_MS:
+            self._pumped_ms, self._sendable = now_ms, False
             self._downlinks.pump(now_ms, self.membership.mine)
 
     def _plan(self, quotas: set[str]) -> None:
@@ -346,6 +366,7 @@ class Reconciler:
     def _tick(self) -> None:
         now_ms = self.ticks_ms()
         self.store.run(lambda rows: self.membership.beat(rows, now_ms))
+        self._sendable = True  # others number letters too, and what was not acknowledged is sent again
         self._listen()
         self._publish_news()
         self._look_at_quotas()

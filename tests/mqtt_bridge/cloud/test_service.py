@@ -157,3 +157,39 @@ def test_a_long_backlog_is_not_interrupted_by_looks_that_nobody_waits_for(
     world.tick()
     assert 1 <= len(planned) <= 2
     assert [type(each).__name__ for each in world.bodies("hall-1")] == ["OrderConfirmed"]
+
+
+class _Meanwhile(threading.Event):
+    """Waiting lets something happen."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        super().__init__()
+        self._happens = happens
+        self.waits: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout)
+        self._happens()
+        return False
+
+
+def test_under_load_a_small_batch_waits_for_more_and_a_single_sale_never_does(world: World) -> None:
+    import_into(world, limit=1000)
+    hall = world.add("hall-1", "hall")
+    stop = _Meanwhile(lambda: world.say("hall-1", "msg", hall.sell("came-meanwhile")))
+    world.say("hall-1", "msg", hall.sell("alone"))
+    world.reconciler.step(stop)
+    world.say("hall-1", "msg", hall.sell("alone-too"))
+    world.reconciler.step(stop)
+    assert stop.waits == []
+    for k in range(service.MANY):
+        world.say("hall-1", "msg", hall.sell(f"many-{k}"))
+    world.reconciler.step(stop)
+    world.say("hall-1", "msg", hall.sell("few"))
+    world.reconciler.step(stop)
+    assert stop.waits == [service.GATHERING_MS / 1000]
+    assert world.acked("hall-1") == Ack("life-1", service.MANY + 4)
+    world.now_ms += service.GATHERING_MS + 1
+    world.say("hall-1", "msg", hall.sell("later"))
+    world.reconciler.step(stop)
+    assert len(stop.waits) == 1
