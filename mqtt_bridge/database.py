@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from mqtt_bridge.filelock import FileLock, LockTimeout
 from mqtt_bridge.group import GroupCommit
@@ -32,6 +33,8 @@ READERS = 16
 BUSY_TIMEOUT_MS = 10_000
 ATTEMPTS = 6
 PUT_AWAY_S = 0.5
+# So long after its last transaction a server's connection is taken to be alive.
+TRUSTED_S = 1.0
 _BACK_PORTED = (((3, 44, 6), (3, 45, 0)), ((3, 50, 7), (3, 51, 0)))  # from .. below
 _SERIALIZATION = {"40001", "40P01"}  # PostgreSQL: serialization_failure, deadlock_detected
 
@@ -230,7 +233,8 @@ class _Opened:
                 pass  # makes the file a write-ahead-logged one before anybody reads
         else:
             self.lock = _NoLock()
-            self.writer = create_engine(url, pool_pre_ping=True, isolation_level=isolation, hide_parameters=True)
+            self.writer = create_engine(url, isolation_level=isolation, hide_parameters=True)
+            _ask_after_a_pause(self.writer)
             self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @property
@@ -295,6 +299,28 @@ class _NoLock:
         return False
 
     def forget(self) -> None: ...
+
+
+def _ask_after_a_pause(engine: Engine) -> None:
+    """Ask a pooled connection of a server whether it still lives before it is used, unless it did so a moment ago.
+
+    SQLAlchemy's own ``pool_pre_ping`` asks before every transaction, and a reconciler has hundreds of short ones a second.
+    """
+
+    def used(_raw: object, record: ConnectionPoolEntry) -> None:
+        record.info["used_s"] = time.monotonic()
+
+    def ask(raw: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        used_s = record.info.get("used_s")
+        if used_s is None or time.monotonic() - used_s < TRUSTED_S:
+            return
+        try:
+            engine.dialect.do_ping(raw)
+        except Exception as error:
+            raise DisconnectionError from error  # the pool opens another
+
+    event.listen(engine, "checkin", used)
+    event.listen(engine, "checkout", ask)
 
 
 class _Connector:

@@ -10,16 +10,18 @@ from functools import partial
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, MetaData
 
+from mqtt_bridge import database
 from mqtt_bridge.cloud import tables
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.incoming import Incoming, Outcome
 from mqtt_bridge.cloud.opened import Opened
 from mqtt_bridge.cloud.planning import plan_quotas
 from mqtt_bridge.cloud.reconcile import Batch
+from mqtt_bridge.cloud.records import Cloud, Device
 from mqtt_bridge.cloud.rows import Lock, Rows
-from mqtt_bridge.cloud.sql import SqlStore
+from mqtt_bridge.cloud.sql import SqlRows, SqlStore
 from mqtt_bridge.cloud.store import open_cloud, register_device
 from mqtt_bridge.mailbox import tables as mailbox
 from mqtt_bridge.protocol.messages import Ack, CheckedIn, PaymentTaken
@@ -130,3 +132,32 @@ def test_reconcilers_in_parallel_count_every_message_once_and_grant_no_ticket_tw
 )
 def test_the_waitlist_is_one_fair_line_here_too(world: World, story: Callable[[World], None]) -> None:
     story(world)
+
+
+def test_a_connection_that_the_server_closed_costs_one_transaction_at_most(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of one it is an error of the database; between two, after a pause, nobody notices."""
+
+    def cut_off(db: Connection) -> None:
+        _end(world, _pid(db))
+        SqlRows(db).gather([(Device, "name", ["hall-1"]), (Cloud, "id", [1])])
+
+    with pytest.raises(SqlStore.failures):
+        world.database.run(cut_off)
+    known = world.database.run(_pid)
+    assert world.database.run(_pid) == known
+    monkeypatch.setattr(database, "TRUSTED_S", 0.0)
+    _end(world, known)
+    assert world.database.run(_pid) != known
+
+
+def _pid(db: Connection) -> int:
+    return int(db.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+
+
+def _end(world: World, pid: int) -> None:
+    other = database.Database(world.database.url.render_as_string(hide_password=False))
+    with other.read() as db:
+        assert db.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 5000)").scalar_one()
+    other.close()
