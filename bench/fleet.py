@@ -79,6 +79,7 @@ class Device:
 
     name: str
     number: int
+    org: str = ORG
     key: Key = field(default_factory=Key)
     seq: int = 0
     acked: int = 0
@@ -132,7 +133,7 @@ class Device:
             self.seq,
             body,
             signer=self.key,
-            org=ORG,
+            org=self.org,
             sender=self.name,
             origin=self.name,
             wall_ms=now_ms(),
@@ -143,12 +144,13 @@ class Device:
 
 
 class Fleet:
-    """All devices over one connection."""
+    """All devices of a cloud over one connection."""
 
-    def __init__(self, url: str, venues: int) -> None:
-        self.devices = {venue_name(k): Device(venue_name(k), k) for k in range(venues)}
-        filters = [topics.down(ORG, "+", "ack"), topics.down(ORG, "+", "state")]
-        self._transport = Transport(url, "bench-fleet", filters)
+    def __init__(self, url: str, venues: int, org: str = ORG) -> None:
+        self.devices = {venue_name(k): Device(venue_name(k), k, org) for k in range(venues)}
+        self._org = org
+        filters = [topics.down(org, "+", "ack"), topics.down(org, "+", "state")]
+        self._transport = Transport(url, f"{org}-fleet", filters)
         self._transport.start()
 
     def introduce(self) -> None:
@@ -156,10 +158,11 @@ class Fleet:
         end = time.monotonic() + PATIENCE_S
         while left := [each for each in self.devices.values() if not each.granted]:
             for each in left:
-                self._transport.publish(topics.up(ORG, each.name, "hello"), each.hello())
+                self._transport.publish(topics.up(self._org, each.name, "hello"), each.hello())
             self._listen(2.0, lambda left=left: all(each.granted for each in left))
             if time.monotonic() > end:
                 raise RuntimeError(f"{len(left)} devices were granted nothing")
+        self._transport.unsubscribe(topics.down(self._org, "+", "state"))  # nobody reads them while other fleets send
 
     def send(self) -> float:
         """Send everything, as much under way as a relay would have, and return the seconds until all is acknowledged."""
@@ -172,7 +175,7 @@ class Fleet:
                 device = turns.popleft()
                 parcel = [device.waiting.popleft() for _ in range(min(PER_PARCEL, len(device.waiting)))]
                 leaf, payload = packed(parcel)
-                self._transport.publish(topics.up(ORG, device.name, leaf), payload)
+                self._transport.publish(topics.up(self._org, device.name, leaf), payload)
                 under_way += len(parcel)
                 if device.waiting:
                     turns.append(device)

@@ -58,10 +58,20 @@ def mosquitto(folder: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class PostgreSql:
-    """A running server: its SQLAlchemy URL and the process id of its first process."""
+    """A running server: the SQLAlchemy URL of its first database and the process id of its first process."""
 
     url: str
     pid: int
+
+    def another(self, name: str) -> str:
+        """Add a database and return its URL."""
+        import psycopg
+
+        psycopg.connect(self._driver_url(), autocommit=True).execute(f'CREATE DATABASE "{name}"').connection.close()
+        return self.url.replace("@/postgres?", f"@/{name}?")
+
+    def _driver_url(self) -> str:
+        return self.url.replace("postgresql+psycopg://", "postgresql://")
 
 
 @contextlib.contextmanager
