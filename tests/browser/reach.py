@@ -33,6 +33,9 @@ _REACHABLE = """() => [...document.querySelectorAll("a[href], button, input:not(
   .filter(each => !each.disabled && each.tabIndex >= 0 && each.checkVisibility({checkVisibilityCSS: true})).length"""
 
 
+_REORDERED = """() => [...document.querySelectorAll("*")].filter(each => each.tabIndex > 0).map(each => each.outerHTML.slice(0, 60))"""
+
+
 @dataclass(frozen=True)
 class Stop:
     """One press of Tab: what has the focus, its place among all controls, whether it is seen whole and marked."""
@@ -65,7 +68,7 @@ def complaints(page: Page) -> dict[str, list[str]]:
     found = {
         "hidden behind something": [each.name for each in walked if not each.seen],
         "not marked": [each.name for each in walked if not each.ring],
-        "order": [] if places == sorted(places) else [str(places)],
+        "order": page.evaluate(_REORDERED) + ([] if places == sorted(places) else [str(places)]),
         "not reached": [f"{missing} controls"] if missing > 0 else [],
     }
     return {kind: each for kind, each in found.items() if each}

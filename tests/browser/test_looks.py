@@ -57,7 +57,9 @@ def test_guests_pages(thumb: Page, venue: Venue, language: str):
     thumb.goto(f"/nothing{query}")
     look("not found")
     venue.box.grant(dict.fromkeys(venue.catalogue.quota, 0), epoch=2)
+    # The phone may show the page it has for a minute.
     thumb.goto(f"/events/paper-moons{query}")
+    reload(thumb)
     look("sold out here")
     thumb.click("button.primary")
     look("waiting")
