@@ -20,6 +20,7 @@ from mqtt_bridge.cloud.records import Device
 from mqtt_bridge.cloud.request_view import open_number, tickets_asked
 from mqtt_bridge.cloud.restoring import waiting
 from mqtt_bridge.cloud.sql import SqlRows
+from mqtt_bridge.cloud.verification_view import number_pending
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.mailbox.tables import outbox
 from mqtt_bridge.protocol.catalogue import Catalogue, Event, EventSession, Venue
@@ -109,7 +110,8 @@ class QuotaView:
 class Overview:
     """Everything at one moment; ``keys`` counts public keys by device, ``frozen`` is why nothing is granted, or empty.
 
-    ``undecided`` counts the contradictions that wait for a person, ``requests`` the orders that wait for an answer.
+    ``undecided`` counts the contradictions that wait for a person, ``requests`` the orders that wait for an answer,
+    ``to_verify`` those that wait to be verified.
     ``missing``: after a backup was put back, the devices that have to be heard or sealed before it grants again, else None.
     """
 
@@ -124,6 +126,7 @@ class Overview:
     alarms: tuple[Alarm, ...]
     undecided: int = 0
     requests: int = 0
+    to_verify: int = 0
 
     @property
     def sessions(self) -> list[list[QuotaView]]:
@@ -155,6 +158,7 @@ def overview(db: Connection, wall_ms: int) -> Overview:
         alarms=alarms(db),
         undecided=open_count(db),
         requests=open_number(db),
+        to_verify=number_pending(db),
     )
 
 

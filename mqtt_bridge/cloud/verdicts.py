@@ -94,12 +94,13 @@ def _ask(row: Verification, _word: VerificationWord, wall_ms: int) -> Step:
     return Step(replace(row, standing_due_ms=wall_ms))
 
 
-def _approve(row: Verification, word: VerificationWord, wall_ms: int) -> Step:
-    return _verified(row, word.detail or "operator", wall_ms, mail=True)
+def _approve(row: Verification, _word: VerificationWord, wall_ms: int) -> Step:
+    return _verified(row, "operator", wall_ms, mail=True)
 
 
 def _refuse(row: Verification, word: VerificationWord, wall_ms: int) -> Step:
-    return _refused(row, "operator", word.detail or "operator", wall_ms)
+    reason: Refusal = "member" if word.detail == "member" else "late" if word.detail == "late" else "operator"
+    return _refused(row, reason, "operator", wall_ms)
 
 
 def _confirmed(row: Verification, word: VerificationWord, wall_ms: int) -> Step:

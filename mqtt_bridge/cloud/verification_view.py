@@ -15,6 +15,8 @@ from mqtt_bridge.database import Database
 
 Word = Literal["approve", "refuse"]
 WORDS: tuple[Word, ...] = ("approve", "refuse")
+# Why an operator refuses, as guests are told it.
+REASONS = {"operator": "The organiser decided", "member": "Not a member", "late": "Not proven in time"}
 MOST_SHOWN = 500
 
 
@@ -97,6 +99,12 @@ def jobs(db: Connection) -> tuple[Job, ...]:
     return tuple(Job(row.name, row.state, row.reason, row.since_ms, row.owner) for row in rows)
 
 
+def number_pending(db: Connection) -> int:
+    """Return how many orders wait to be verified."""
+    waiting = sa.select(sa.func.count()).select_from(t.verification).where(t.verification.c.state == "waiting")
+    return int(db.execute(waiting).scalar_one())
+
+
 def alive_ms(db: Connection) -> int | None:
     """Return when a verifier was last heard of."""
     j = t.verifier_job.c
@@ -113,17 +121,19 @@ def counts(db: Connection) -> Counts:
     return Counts({row[0]: row[1] for row in states}, {row[0]: row[1] for row in mails}, members)
 
 
-def say(database: Database, orders: Collection[str], word: Word, who: str, wall_ms: int) -> int:
-    """Have these orders verified or refused by hand; returns how many of them still waited."""
+def say(
+    database: Database, orders: Collection[str], word: Word, who: str, wall_ms: int, reason: str = "operator"
+) -> int:
+    """Have these orders verified or refused by hand, for one of ``REASONS``; returns how many of them still waited."""
 
     def run(db: Connection) -> int:
         v = t.verification.c
         waiting = sa.select(v.order_id).where(v.order_id.in_(list(orders)), v.state == "waiting").order_by(v.order_id)
         found = list(db.execute(waiting).scalars())
         for order in found:
-            row = {"order_id": order, "word": word, "detail": "operator", "private": None, "at_ms": wall_ms}
+            row = {"order_id": order, "word": word, "detail": reason, "private": None, "at_ms": wall_ms}
             db.execute(sa.insert(t.verification_word).values(**row))
-            audit(db, wall_ms, who, f"pre-enrolment: {word}", order)
+            audit(db, wall_ms, who, f"pre-enrolment: {word}", order, reason)
         return len(found)
 
     return database.run(run)

@@ -114,6 +114,9 @@ const start = async () => {
   if (choice || hold) import("./fresh.js").then((fresh) => { if (choice) fresh.watchFigures(choice, event.dataset); if (hold) fresh.watchClock(hold.dataset); });
   if (document.querySelector("[data-share], [data-copy]")) import("./share.js").then((share) => share.install(bit));
   if (part("phone")) import("./phone.js").then((phone) => phone.show((name) => bit(name, "rows")));
+  // What somebody else decides is looked up again by itself, unless something is being typed.
+  const again = document.querySelector("[data-again]");
+  if (again) setInterval(() => { if (!document.hidden && !document.querySelector("input:focus")) location.replace(again.href); }, 1000 * again.dataset.again);
   outbox.onChange(() => count().catch(() => {}));
   count().catch(() => {});
   outbox.watch();
