@@ -22,6 +22,7 @@ def register(blueprint: Blueprint) -> None:
     """Serve the pages of orders below ``blueprint``."""
     blueprint.add_url_rule("/orders", "orders", show_orders)
     blueprint.add_url_rule("/parties", "party", admit_party, methods=["POST"])
+    blueprint.add_url_rule("/tickets", "print_tickets", print_tickets, methods=["POST"])
     blueprint.add_url_rule("/badges", "badges", print_badges, methods=["POST"])
     blueprint.add_url_rule("/ticket-badges", "badge", print_badge, methods=["POST"])
     blueprint.add_url_rule("/verifications", "verify", verify, methods=["POST"])
@@ -107,6 +108,11 @@ def verify() -> AnyResponse:
     return redirect(url_for("staff.orders", code=code), SEE_OTHER)
 
 
+def print_tickets() -> AnyResponse:
+    """Print an order's tickets for a guest without a phone at hand; the same form sent twice prints once."""
+    return _print("tickets", payments.print_tickets, _("No ticket of this order stands."))
+
+
 def print_badges() -> AnyResponse:
     """Print a name badge for everybody of an order; the same form sent twice prints once."""
     return _print("badges", lambda unit, order, staff: badges.print_badges(unit, order, staff))
@@ -120,7 +126,7 @@ def print_badge() -> AnyResponse:
     )
 
 
-def _print(meaning: str, work: Callable[[Unit, str, str], int]) -> AnyResponse:
+def _print(meaning: str, work: Callable[[Unit, str, str], int], nothing: str = "") -> AnyResponse:
     code, badge = request.form.get("code", ""), g.member.badge
     key = forms.key(request.form, f"{meaning} {code}")
 
@@ -133,7 +139,7 @@ def _print(meaning: str, work: Callable[[Unit, str, str], int]) -> AnyResponse:
     try:
         site().box.run(use_case)
     except Invalid as refusal:
-        return _refused(code, refusal, _("Nothing of this order is good for a badge."))
+        return _refused(code, refusal, nothing or _("Nothing of this order is good for a badge."))
     return redirect(url_for("staff.orders", code=code), SEE_OTHER)
 
 

@@ -9,7 +9,7 @@ from flask import Blueprint, g, make_response, redirect, render_template, reques
 from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.errors import Invalid, LimitReached, Refusal, SaleClosed
-from appliance.portal import forms
+from appliance.portal import forms, handover_pages
 from appliance.portal.page_tokens import opened
 from appliance.services import idempotency, waitlist
 from appliance.services.box import Unit
@@ -82,10 +82,11 @@ def show(token: str) -> AnyResponse:
     """A place in line: waiting, offered, over, or the way to the tickets it became."""
     entry = opened("waitlist", token)
 
-    def query(unit: Unit) -> tuple[EntryView, float]:
-        return waitlist.look(unit, entry), unit.catalogue.limits.offer_minutes
+    def query(unit: Unit) -> tuple[EntryView, float, handover_pages.Section]:
+        elsewhere = handover_pages.section(unit, "waitlist", entry, token)
+        return waitlist.look(unit, entry), unit.catalogue.limits.offer_minutes, elsewhere
 
-    found, minutes = site().box.look(query)
+    found, minutes, elsewhere = site().box.look(query)
     if found.order is not None:
         return redirect(url_for("attendee.order", token=site().tokens.mint("order-manage", found.order)), SEE_OTHER)
     left_ms = found.hold.expires_in_ms if found.hold is not None else 0
@@ -98,11 +99,9 @@ def show(token: str) -> AnyResponse:
         offer_minutes=minutes,
         minutes=max(1, round(left_ms / 60_000)),
         over=_over(found),
+        handover_to=elsewhere,
     )
-    answer = make_response(page)
-    # Going back shows the place as it is now.
-    answer.headers["Cache-Control"] = "private, no-cache"
-    return answer
+    return make_response(page)
 
 
 def _over(found: EntryView) -> tuple[str, str]:

@@ -107,6 +107,7 @@ def booking(walk: Tour) -> None:
     walk.page.locator("#handover summary").click()
     walk.press("#handover form button")
     walk.stop("ticket-with-short-code")
+    walk.at(f"{ticket}/change", "change")
     walk.at(f"{ticket}/cancel", "cancel")
     walk.page.fill("#proof", "somebody else")
     walk.press("main button.danger")

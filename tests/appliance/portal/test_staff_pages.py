@@ -425,3 +425,20 @@ def test_a_lane_is_switched_to_out_and_back(door: Phone, box: TestBox):
     page = door.send(door.get("/staff/more"), "switches", value="out")
     assert "lane &lt;1&gt;</bdi>: counts out" in page
     assert "counts in" in door.send(page, "switches", value="in")
+
+
+def test_tickets_are_printed_for_a_guest_who_asks_once_per_form_paid_or_not(phone: Phone, door: Phone, box: TestBox):
+    code = re.search(r'class="code">([0-9A-Z-]{9})<', phone.send(phone.hold(**{f"q.{ADULT}": "2"}), "/confirm"))
+    assert code is not None
+    page = door.get(f"/staff/orders?code={code[1]}")
+    for _ in range(2):
+        door.send(page, "/staff/tickets")
+    with box.database.read() as db:
+        (job,) = db.execute(tables.print_job.select()).all()
+    assert job.kind == "receipt"
+    paper = documents.decode(job.document)
+    assert isinstance(paper, documents.SalesReceipt)
+    assert (len(paper.tickets), paper.paid_minor, paper.method) == (2, 0, "")
+    phone.send(phone.get(f"{phone.path}/cancel"), "/cancel")
+    assert "No ticket of this order stands." in door.send(page, "/staff/tickets", key="another")
+    assert door.status == 422
