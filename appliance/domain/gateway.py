@@ -34,7 +34,7 @@ _STAFF: frozenset[tuple[Audience, str]] = frozenset({("staff", "desk")})
 _WATCH: frozenset[tuple[Audience, str]] = frozenset({("viewer", "watch"), ("staff", "desk")})
 _MANAGE: frozenset[tuple[Audience, str]] = frozenset({("attendee", "order-manage")})
 _VIEW: frozenset[tuple[Audience, str]] = frozenset({("attendee", "order-view"), ("attendee", "order-manage")})
-_SIGNING_IN = ("/staff/sign-in", "/staff/sign-out")
+_SIGNING_IN = ("/staff/sign-in", "/staff/sign-in/passkey", "/staff/sign-in/passkey/options", "/staff/sign-out")
 # Pages below the address of an order that one who may only look sees too; everything else there acts.
 _LOOKING = ("",)
 

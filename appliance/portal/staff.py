@@ -11,16 +11,18 @@ from appliance.domain.errors import LimitReached, Unauthorised
 from appliance.portal import (
     forms,
     staff_door,
+    staff_frames,
     staff_guests,
     staff_messages,
     staff_more,
     staff_orders,
+    staff_passkeys,
     staff_photos,
     staff_sell,
     staff_shifts,
 )
 from appliance.services import staff, staff_badges
-from appliance.services.views import StaffMemberView
+from appliance.services.views import StaffMemberView, StaffToken
 from appliance.web import clients, csrf, training
 from appliance.web.site import site
 from appliance.web.texts import _
@@ -28,7 +30,7 @@ from mqtt_bridge.protocol import badges
 
 COOKIE = staff_more.COOKIE
 SEE_OTHER = 303
-_OPEN_TO_ALL = {"staff.sign_in", "staff.enter", "staff.sign_out"}
+_OPEN_TO_ALL = {"staff.sign_in", "staff.enter", "staff.sign_out", *staff_passkeys.OPEN_TO_ALL}
 
 blueprint = Blueprint("staff", __name__, url_prefix="/staff", template_folder="templates")
 staff_door.register(blueprint)
@@ -39,6 +41,8 @@ staff_photos.register(blueprint)
 staff_guests.register(blueprint)
 staff_messages.register(blueprint)
 staff_shifts.register(blueprint)
+staff_passkeys.register(blueprint)
+staff_frames.register(blueprint)
 
 
 @blueprint.before_request
@@ -80,8 +84,8 @@ def show_sign_in() -> str:
 def _sign_in_page(badge: str, notice: str) -> str:
     # What a card says stays on the card: only a typed name is shown again.
     shown = "" if badges.is_badge(badge) else badge
-    seen = site().box.look(staff_badges.seen)
-    return render_template("staff/sign_in.html", badge=shown, notice=notice, seen=seen)
+    seen, passkey = site().box.look(lambda unit: (staff_badges.seen(unit), staff_passkeys.offer(unit)))
+    return render_template("staff/sign_in.html", badge=shown, notice=notice, seen=seen, passkey=passkey)
 
 
 @blueprint.post("/sign-in", endpoint="enter")
@@ -100,6 +104,24 @@ def sign_in() -> AnyResponse:
     except Unauthorised as refusal:
         wrong = _("Badge and PIN do not fit together.")
         return make_response(_sign_in_page(badge, wrong), refusal.status)
+    return _let_in(entered)
+
+
+@blueprint.post("/sign-in/passkey", endpoint="enter_by_passkey")
+def sign_in_by_passkey() -> AnyResponse:
+    """Sign in with what a passkey answered; badge and PIN stand beside it on the page that says no."""
+    csrf.require_own_origin(strict=True)
+    try:
+        return _let_in(staff_passkeys.enter())
+    except LimitReached as refusal:
+        wait = _("Too many attempts. Wait some minutes, then try again.")
+        return make_response(_sign_in_page("", wait), refusal.status)
+    except Unauthorised as refusal:
+        wrong = _("This passkey is not good here now. Sign in with badge and PIN.")
+        return make_response(_sign_in_page("", wrong), refusal.status)
+
+
+def _let_in(entered: StaffToken) -> AnyResponse:
     answer = redirect(url_for("staff.door"), SEE_OTHER)
     answer.set_cookie(
         COOKIE,

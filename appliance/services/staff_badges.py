@@ -7,7 +7,7 @@ from appliance.domain.errors import Invalid
 from appliance.domain.printing import StaffBadge
 from appliance.services.box import Unit
 from appliance.services.views import SeenBadge
-from appliance.store import records, staff_badges
+from appliance.store import passkeys, records, staff_badges
 from mqtt_bridge.protocol import badges
 from mqtt_bridge.protocol.errors import ProtocolError
 from mqtt_bridge.protocol.messages import KeyDirectory
@@ -78,6 +78,8 @@ def take_directory(unit: Unit, directory: KeyDirectory) -> None:
     staff_badges.add(unit.db, "key", directory.badge_keys)
     staff_badges.add(unit.db, "revoked", (each.serial for each in fresh))
     if fresh:
-        records.drop_staff_tokens_of(unit.db, {each.badge for each in fresh})
+        holders = {each.badge for each in fresh}
+        records.drop_staff_tokens_of(unit.db, holders)
+        passkeys.drop_of(unit.db, holders)
         for each in fresh:
             unit.audit("operator", "badge_revoked", each.serial, each.badge)

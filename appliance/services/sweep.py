@@ -10,7 +10,7 @@ from appliance.services.box import CLOUD, Unit
 from appliance.services.privacy import forget_ended
 from appliance.services.stock import free_lapsed
 from appliance.services.switches import cancel_unpaid
-from appliance.store import handover, holds, jobs, records, revoked, waiting
+from appliance.store import handover, holds, jobs, passkeys, records, revoked, waiting
 
 HOLDS_KEPT_MS = 7 * DAY_MS
 JOBS_KEPT_MS = 7 * DAY_MS
@@ -37,6 +37,7 @@ def sweep(unit: Unit) -> Swept:
     records.forget_old(unit.db, unit.now, unit.now.boot_ms - HOUR_MS)
     sms.tidy(unit)
     staff_badges.tidy(unit)
+    passkeys.forget_over(unit.db, unit.now)
     photos.tidy(unit)
     conversion.tidy(unit)
     captive.tidy(unit)

@@ -23,7 +23,7 @@ from appliance.services import (
 )
 from appliance.services.box import CLOUD, Unit
 from appliance.services.stock import free_lapsed
-from appliance.store import allocations, device, documents, records, waiting
+from appliance.store import allocations, device, documents, passkeys, records, waiting
 from mqtt_bridge.mailbox import sender
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.generations import superseded
@@ -190,6 +190,9 @@ def apply_catalogue(unit: Unit, catalogue: Catalogue) -> None:
     gone = {each.badge for each in unit.catalogue.staff} - {each.badge for each in catalogue.staff}
     documents.save_catalogue(unit.db, catalogue)
     records.drop_staff_tokens_of(unit.db, gone)
+    # A new PIN is a new start: whoever knows it registers their passkeys again.
+    kept = {(each.badge, each.pin_hash) for each in catalogue.staff}
+    passkeys.drop_of(unit.db, {each.badge for each in unit.catalogue.staff if (each.badge, each.pin_hash) not in kept})
     documents.drop_assets(unit.db, documents.known_assets(unit.db) - catalogue.images)
     unit.reload()
     unit.wakes.update({"bridge", "desk"})

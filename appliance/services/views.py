@@ -445,6 +445,17 @@ class SeenBadge(msgspec.Struct, frozen=True):
     ago_s: int
 
 
+class PasskeyView(msgspec.Struct, frozen=True):
+    """A passkey that somebody registered at this device; ``used_at_ms`` is None until its first sign-in."""
+
+    id: str
+    badge: str
+    name: str
+    label: str
+    made_at_ms: int
+    used_at_ms: int | None
+
+
 class StaffToken(msgspec.Struct, frozen=True):
     """A fresh sign-in; the token itself is stored nowhere."""
 

@@ -10,7 +10,7 @@ from appliance.store import tables
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import tables as mailbox
 
-HEAD = "0021"
+HEAD = "0022"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 

@@ -421,6 +421,29 @@ badge_seen = Table(
     Column("boot_ms", BigInteger, nullable=False),
 )
 
+# Passkeys that staff registered at this device: ``id`` is the credential's (base64url), ``public_key`` COSE.
+passkey = Table(
+    "passkey",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("badge", String, nullable=False),
+    Column("label", String, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("made_at_ms", BigInteger, nullable=False),
+    Column("used_at_ms", BigInteger),
+)
+
+# Questions asked of a passkey, each answered once; ``badge`` is who registers one, empty for a sign-in.
+passkey_challenge = Table(
+    "passkey_challenge",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("badge", String, nullable=False),
+    Column("boot_id", String, nullable=False),
+    Column("expires_boot_ms", BigInteger, nullable=False),
+)
+
 staff_token = Table(
     "staff_token",
     metadata,
