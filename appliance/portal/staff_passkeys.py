@@ -15,7 +15,7 @@ from appliance.services.passkeys import Party
 from appliance.services.views import PasskeyView, StaffToken
 from appliance.web import clients, csrf, tiers
 from appliance.web.bodies import JSON
-from appliance.web.site import real_site
+from appliance.web.site import site
 from appliance.web.texts import _
 
 OPEN_TO_ALL = frozenset({"staff.enter_by_passkey", "staff.passkey_question"})
@@ -50,20 +50,20 @@ def offer(unit: Unit) -> str:
 def enter() -> StaffToken:
     """Return a fresh sign-in for what the posted passkey answered."""
     answer = request.form.get("credential", "")[:LONGEST_FIELD]
-    return passkeys.sign_in(real_site().box, answer, clients.address(), party())
+    return passkeys.sign_in(site().box, answer, clients.address(), party())
 
 
 def ask_sign_in() -> Response:
     """Ask for a passkey, whoever's."""
     csrf.require_own_origin(strict=True)
     here, address = party(), clients.address()
-    return _json(real_site().box.run(lambda unit: passkeys.begin_sign_in(unit, address, here)))
+    return _json(site().box.run(lambda unit: passkeys.begin_sign_in(unit, address, here)))
 
 
 def ask_registration() -> Response:
     """Ask the browser of whoever is signed in to make a passkey."""
     here, badge = party(), g.member.badge
-    return _json(real_site().box.run(lambda unit: passkeys.begin_registration(unit, badge, here)))
+    return _json(site().box.run(lambda unit: passkeys.begin_registration(unit, badge, here)))
 
 
 def _json(options: str) -> Response:
@@ -72,7 +72,7 @@ def _json(options: str) -> Response:
 
 def show_passkeys(notice: str = "") -> str:
     """Every passkey of this device, and the form that makes one."""
-    found: tuple[PasskeyView, ...] = real_site().box.look(passkeys.all_of_staff)
+    found: tuple[PasskeyView, ...] = site().box.look(passkeys.all_of_staff)
     return render_template(
         "staff/passkeys.html", passkeys=found, notice=notice, here=tiers.upgraded(), secure=tiers.secure_url()
     )
@@ -82,7 +82,7 @@ def add() -> AnyResponse:
     """Keep the passkey that the browser made."""
     answer, label = request.form.get("credential", "")[:LONGEST_FIELD], request.form.get("label", "")
     try:
-        passkeys.register(real_site().box, g.member.badge, answer, label, party())
+        passkeys.register(site().box, g.member.badge, answer, label, party())
     except Invalid as refusal:
         notice = _("This passkey cannot be used here. Try again, or use another one.")
         return make_response(show_passkeys(notice), refusal.status)
@@ -91,5 +91,5 @@ def add() -> AnyResponse:
 
 def revoke(credential: str) -> AnyResponse:
     """Remove a passkey; whoever it belongs to signs in anew."""
-    real_site().box.run(lambda unit: passkeys.revoke(unit, credential, g.member.badge))
+    site().box.run(lambda unit: passkeys.revoke(unit, credential, g.member.badge))
     return redirect(url_for("staff.passkeys"), SEE_OTHER)

@@ -11,8 +11,9 @@ import segno
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import ARGUMENTS, PHONE, Venue, book, policy_refusals, sign_in
+from tests.browser.conftest import PHONE, Venue, book, policy_refusals, sign_in
 from tests.browser.looks import complaints
+from tests.browser.venue import ARGUMENTS
 
 pytestmark = pytest.mark.system
 # Chromium on Linux reads no codes itself; a phone's browser that does is stood in for by this.
