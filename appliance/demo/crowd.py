@@ -90,7 +90,7 @@ class Crowd:
             for event in (events or {}).get("events", ())
             for at in event["sessions"]
             for each in at["ticket_types"]
-            if each["state"] == "on_sale"
+            if each["state"] == "on_sale" and not each.get("verify")
         ]
         if status != 200:
             return "unanswered"

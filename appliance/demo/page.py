@@ -86,7 +86,7 @@ def create_app(town: Town, family: Family, crowd: Crowd, auditor: Auditor) -> Fl
     problems.register(app)
     security.register(app)
     app.before_request(_only_from_here)
-    reader = Reader(town.venues, crowd, auditor)
+    reader = Reader(town.venues, crowd, auditor, town.mailbox)
     _add_api(app, town, family, reader)
     _add_trouble(app, town, family, crowd, reader)
     _add_forms(app, town, family, reader)

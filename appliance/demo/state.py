@@ -12,6 +12,7 @@ import msgspec
 
 from appliance.demo.crowd import Crowd, CrowdState
 from appliance.demo.devices import DemoLamp, Simulated
+from appliance.demo.mailbox import Mailbox
 from appliance.demo.truth import Auditor, Truth
 from appliance.demo.venue import DemoVenue
 from appliance.domain.clock import Now
@@ -24,6 +25,7 @@ from appliance.services.views import CheckInView, DoorView, SessionView
 from appliance.web.formats import local
 
 FRESH_S = 0.4
+MAILS_SHOWN = 5
 
 
 class TypeState(msgspec.Struct, frozen=True):
@@ -102,20 +104,30 @@ class VenueState(msgspec.Struct, frozen=True):
     processes: dict[str, int | None]
 
 
+class MailState(msgspec.Struct, frozen=True):
+    """A mail that arrived in the town's one mailbox."""
+
+    to: str
+    subject: str
+    text: str
+
+
 class TownState(msgspec.Struct, frozen=True):
-    """All venues, the crowd, and whether any number is wrong."""
+    """All venues, the crowd, whether any number is wrong, and the latest mails to guests, newest first."""
 
     as_of_ms: int
     venues: tuple[VenueState, ...]
     crowd: CrowdState | None = None
     truth: Truth | None = None
+    mails: tuple[MailState, ...] = ()
 
 
 class Reader:
     """Reads a town at most every ``FRESH_S`` seconds, however many pages ask."""
 
-    def __init__(self, venues: list[DemoVenue], crowd: Crowd, auditor: Auditor) -> None:
+    def __init__(self, venues: list[DemoVenue], crowd: Crowd, auditor: Auditor, mailbox: Mailbox) -> None:
         self._venues = venues
+        self._mailbox = mailbox
         self._crowd = crowd
         self._auditor = auditor
         self._lock = threading.Lock()
@@ -128,7 +140,9 @@ class Reader:
             if time.monotonic() - self._read_s > FRESH_S or not self._state.venues:
                 states = tuple(_venue(each, pids) for each in self._venues)
                 now_ms = time.time_ns() // 1_000_000
-                self._state = TownState(now_ms, states, self._crowd.state, self._auditor.look())
+                latest = list(self._mailbox.mails)[: -MAILS_SHOWN - 1 : -1]
+                mails = tuple(MailState(each.to, each.subject, each.text) for each in latest)
+                self._state = TownState(now_ms, states, self._crowd.state, self._auditor.look(), mails)
                 self._read_s = time.monotonic()
             return self._state
 

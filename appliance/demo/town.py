@@ -14,13 +14,17 @@ from appliance.catalogue import keeping, read_catalogue
 from appliance.demo import ports, shift
 from appliance.demo.broker import BrokerChild
 from appliance.demo.children import Family, MarqueeProcess
+from appliance.demo.mailbox import Mailbox
 from appliance.demo.venue import PROCESSES, DemoVenue, write_settings
 from appliance.settings import CONFIG_VARIABLE, PREFIX, Settings, read_settings
 from mqtt_bridge.cloud import store
+from mqtt_bridge.cloud.standing import put_list, read_list
 from mqtt_bridge.database import Database
 from mqtt_bridge.protocol.catalogue import Catalogue
 
 EXAMPLE = Path(__file__).with_name("example") / "catalogue.yaml"
+# Who is a member in the town, whatever is played.
+MEMBERS = EXAMPLE.with_name("members.csv")
 DEFAULT_VENUES = 2
 # Memory is given back sooner by few arenas; a dozen processes share this machine.
 _THRIFT = {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
@@ -54,6 +58,8 @@ class Town:
         self.console_url = f"http://{ports.HOST}:{base_port + ports.CONSOLE}/"
         bootstrap.make_private(folder)
         self._kept = _remembered(folder / "demo.json")
+        # What is mailed to guests arrives here, by real SMTP, and nowhere else.
+        self.mailbox = Mailbox(ports.HOST)
         self._broker_child = BrokerChild(ports.any_free()) if broker is None else None
         self._broker = (
             _address(broker) if broker else (ports.HOST, self._broker_child.port if self._broker_child else 0)
@@ -75,6 +81,7 @@ class Town:
         now_ms = bootstrap.wall_ms()
         store.revoke_operator_tokens(database, now_ms)
         store.create_operator_token(database, self.operator_token, now_ms)
+        put_list(database, read_list(MEMBERS.read_text("utf-8")), "demo", now_ms)
         key, log = bootstrap.cloud_key(cloud).public_hex, bootstrap.fleet_log(cloud)
         for k, each in enumerate(read.venues[:count], start=1):
             venue = DemoVenue(k, each, self.folder, self._broker, ports.of_venue(self.base_port, k))
@@ -97,7 +104,8 @@ class Town:
         if self._broker_child:
             family.add(self._broker_child)
         environment = _environment()
-        for process in ("reconciler", "console"):
+        self.mailbox.start()
+        for process in ("reconciler", "verifier", "console"):
             family.add(MarqueeProcess("cloud", process, self._cloud_config, environment, logs))
         for venue in self.venues:
             for process in PROCESSES:
@@ -105,6 +113,7 @@ class Town:
 
     def close(self) -> None:
         """Put hardware and links away."""
+        self.mailbox.close()
         for venue in self.venues:
             venue.close()
         if self._cloud is not None:
@@ -119,6 +128,11 @@ class Town:
                 "device": {"org": self._kept.org, "data": str(self._cloud_config.parent)},
                 "broker": {"url": f"mqtt://{host}:{port}"},
                 "console": {"bind": f"{ports.HOST}:{self.base_port + ports.CONSOLE}"},
+                "verifier": {
+                    "smtp": self.mailbox.url,
+                    "sender": "tickets@brackwater.example",
+                    "page_url": f"http://{ports.HOST}:{self.base_port}",
+                },
             },
         )
         return read_settings(self._cloud_config, {})
@@ -133,7 +147,8 @@ class Town:
             return hashed(badge, pin)
 
         read = read_catalogue(path or EXAMPLE, noting)
-        catalogue = read.catalogue if path else self._tonight(read.catalogue)
+        ours = path is None or path.resolve().parent == EXAMPLE.parent
+        catalogue = self._tonight(read.catalogue) if ours else read.catalogue
         assets = {each.sha256: (each.media_type, each.body) for each in read.assets}
         store.apply_catalogue(database, catalogue, assets, bootstrap.wall_ms())
         return catalogue

@@ -95,7 +95,25 @@ function device(card, says) {
 
 const inTown = (name) => document.querySelector(`[data-t="${name}"]`);
 
-function town({ crowd, truth }) {
+let newest = null;
+
+function mailbox(mails) {
+  const latest = JSON.stringify(mails);
+  if (latest === newest) return;
+  newest = latest;
+  inTown("mails").replaceChildren(...mails.map((mail, place) => {
+    const row = element("li");
+    const folded = row.appendChild(element("details"));
+    folded.open = place === 0;
+    const head = folded.appendChild(element("summary"));
+    head.append(element("b", mail.subject), ` to ${mail.to}`);
+    folded.append(element("pre", mail.text));
+    return row;
+  }));
+}
+
+function town({ crowd, truth, mails }) {
+  mailbox(mails);
   const wrong = truth.wrong.length > 0;
   const banner = inTown("truth");
   banner.className = wrong ? "truth wrong" : "truth";

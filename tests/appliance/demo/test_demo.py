@@ -62,7 +62,9 @@ def test_it_prints_what_others_rely_on_in_order(demo: Demo) -> None:
         i for i, line in enumerate(demo.lines) if line.startswith(("ready", "staff-token: ", "operator-token: "))
     )
     expected = {(venue, process) for venue in VENUES for process in ("portal", "desk", "bridge")}
-    assert demo.pids.keys() == expected | {("cloud", process) for process in ("broker", "reconciler", "console")}
+    assert demo.pids.keys() == expected | {
+        ("cloud", process) for process in ("broker", "reconciler", "verifier", "console")
+    }
 
 
 def test_its_tokens_open_staff_and_operator_doors_at_every_venue(demo: Demo) -> None:
