@@ -119,6 +119,20 @@ def test_guessing_short_codes_ends_after_eight_for_a_phone_and_two_hundred_for_a
     assert "Held for you" in typed(other, code)
 
 
+def test_wrong_tries_are_counted_for_all_workers_together(phone: Phone, tmp_path: Path, box: TestBox):
+    """Two processes have nothing in common but the rows."""
+    phone.send(phone.hold(), "/confirm", name=NAME)
+    workers = [create_app(box, WebSettings(data=tmp_path)) for _ in range(2)]
+    for number in range(8):
+        typed(Phone(workers[number % 2]), "AAAAAA")
+    for app in workers:
+        assert "Please wait a little" in typed(other := Phone(app), "AAAAAA")
+        assert other.status == 429
+    for number in range(5):
+        Phone(workers[number % 2]).post(f"{phone.path}/cancel", {"proof": "x"})
+    assert "Please wait a little" in Phone(workers[0]).post(f"{phone.path}/cancel", {"proof": NAME})
+
+
 def test_a_restart_ends_short_codes(phone: Phone, app: Flask, box: TestBox):
     code = short(phone, phone.hold())
     box.turn.reboot()
