@@ -54,7 +54,7 @@ def measure(folder: Path, broker: str, database: str, reconciler: Reconciler, or
         settings = read_settings(None, {**variables, "MARQUEE_DEVICE_ORG": ORG})
         box = bootstrap.device_box(settings)
         with _connected(settings, box):
-            _until(lambda: box.look(_free) >= orders)
+            _until(lambda: box.look(_on_sale) and box.look(_free) >= orders)
         _sell(box, orders)
         began = time.monotonic()
         with _connected(settings, box):
@@ -95,6 +95,11 @@ def _sell(box: Box, orders: int) -> None:
 
 def _unsynced(unit: Unit) -> int:
     return unit.mail.backlog("cloud")[0]
+
+
+def _on_sale(unit: Unit) -> bool:
+    """Whether the catalogue is there too; it comes by itself."""
+    return venue.TYPE in unit.catalogue.ticket_type
 
 
 def _free(unit: Unit) -> int:
