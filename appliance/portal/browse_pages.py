@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 from msgspec.structs import replace
 
 from appliance.domain.browsing import wish_of
-from appliance.portal import cards, choices, forms, shared_pages, visits
+from appliance.portal import calendar_files, cards, choices, forms, shared_pages, visits
 from appliance.portal.waits import waits
 from appliance.services import browsing, conversion, listing
 from appliance.services.box import Unit
@@ -46,6 +46,16 @@ def show_event(slug: str) -> Response:
     page = _event(slug, request.args.get("at"))
     visits.count(slug)
     return shared_pages.answer("attendee/event.html", page.as_of_ms, page.zone, **page.context)
+
+
+def share_event(slug: str) -> Response:
+    """The address of an event to pass on: as text, as a QR code, and the dates as a calendar file. It gives no right to anything."""
+    page = _event(slug, request.args.get("at"))
+    own: dict[str, Any] = {**g.address[1]}
+    base = _site_url() or request.host_url.rstrip("/")
+    url = base + url_for("attendee.event", **own | {"lang": None})
+    shared_pages.stands_at("attendee.share", **own)
+    return shared_pages.answer("attendee/share.html", page.as_of_ms, page.zone, url=url, own=own, **page.context)
 
 
 def refused_event(slug: str, wanted: str | None, notice: str) -> str:
@@ -121,4 +131,6 @@ def register(blueprint: Blueprint) -> None:
     blueprint.add_app_template_global(_indexed, "indexed")
     blueprint.get("/", endpoint="listing")(show_listing)
     blueprint.get("/events/<slug>", endpoint="event")(show_event)
+    blueprint.get("/events/<slug>/share", endpoint="share")(share_event)
+    blueprint.get("/events/<slug>/calendar.ics", endpoint="event_calendar")(calendar_files.of_event)
     blueprint.get("/assets/<name>", endpoint="asset")(asset)

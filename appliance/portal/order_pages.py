@@ -8,7 +8,7 @@ from flask import Blueprint, g, make_response, redirect, render_template, reques
 from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.errors import Invalid
-from appliance.portal import handover_pages, order_words, sms_pages, verify_pages
+from appliance.portal import calendar_files, handover_pages, order_words, sms_pages, verify_pages
 from appliance.portal.page_tokens import opened
 from appliance.portal.waiting_pages import url_of
 from appliance.services import booking, changing, proving
@@ -52,6 +52,7 @@ def show_order(token: str) -> str:
         words=words,
         again=again,
         changed=changed,
+        calendar=url_for("attendee.order_calendar", token=token),
         **shown._asdict(),
         **nothing | ways,
     )
@@ -128,6 +129,7 @@ def wrong_proof() -> str:
 def register(blueprint: Blueprint) -> None:
     """Serve these pages."""
     blueprint.get("/tickets/<token>", endpoint="order")(show_order)
+    blueprint.get("/tickets/<token>/calendar.ics", endpoint="order_calendar")(calendar_files.of_order)
     blueprint.get("/tickets/<token>/cancel", endpoint="ask_cancel")(ask_cancel)
     blueprint.post("/tickets/<token>/cancel", endpoint="cancel")(cancel)
     sms_pages.register(blueprint, lambda token: opened("order-manage", token))
