@@ -41,11 +41,11 @@ _LOOKING = ("",)
 
 def need_of(method: str, path: str) -> Need | None:
     """Return what a request to ``path`` (without its query) needs; None for what the gateway does not know."""
-    if path in _SIGNING_IN:
-        return Need(open=True)
     parts = path.split("/")
     if len(parts) < 2 or parts[0] or any(each in {".", ".."} for each in parts):
         return None
+    if "/".join(parts[:3]) in _SIGNING_IN:
+        return Need(open=True)
     room, token, rest = parts[1], parts[2] if len(parts) > 2 else "", "/".join(parts[3:])
     if room == "staff":
         return Need(_STAFF)

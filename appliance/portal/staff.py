@@ -30,7 +30,7 @@ from mqtt_bridge.protocol import badges
 
 COOKIE = staff_more.COOKIE
 SEE_OTHER = 303
-_OPEN_TO_ALL = {"staff.sign_in", "staff.enter", "staff.sign_out", *staff_passkeys.OPEN_TO_ALL}
+OPEN_TO_ALL = {"staff.sign_in", "staff.enter", "staff.sign_out", *staff_passkeys.OPEN_TO_ALL}
 
 blueprint = Blueprint("staff", __name__, url_prefix="/staff", template_folder="templates")
 staff_door.register(blueprint)
@@ -49,7 +49,7 @@ staff_frames.register(blueprint)
 def require_sign_in() -> AnyResponse | None:
     """Let only signed-in staff beyond the sign-in page, and only forms that were made for them."""
     g.ways = ((url_for("staff.door"), _("Door")), (url_for("staff.orders"), _("Orders")))
-    if request.endpoint in _OPEN_TO_ALL:
+    if request.endpoint in OPEN_TO_ALL:
         return None
     token = request.cookies.get(COOKIE, "")
     try:

@@ -16,6 +16,9 @@ NOW = Now(wall_ms=0, boot_ms=1000, boot_id="b", trusted=False)
     ("method", "path", "held", "status"),
     [
         ("GET", "/staff/sign-in", None, 204),
+        ("POST", "/staff/sign-in/passkey/options", None, 204),
+        ("GET", "/staff/sign-in/../orders", None, 403),
+        ("GET", "/staff/sign-inn", None, 401),
         ("GET", "/staff/", None, 401),
         ("GET", "/staff/orders", ("staff", "desk"), 204),
         ("GET", "/staff/orders", ("viewer", "watch"), 403),

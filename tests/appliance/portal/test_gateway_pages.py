@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from appliance.portal import WebSettings, create_app
+from appliance.portal import WebSettings, create_app, staff
 from appliance.store import tables
 from tests.appliance.portal.conftest import Phone
 from tests.support.box import TONIGHT, TestBox
@@ -107,3 +107,23 @@ def test_only_the_proxy_is_answered(tmp_path: Path, box: TestBox):
         found = http.get("/internal/token", headers=headers, environ_overrides={"REMOTE_ADDR": address})
         assert found.status_code == 404
     assert http.get("/internal/token").status_code == 404
+
+
+def test_the_gateway_opens_exactly_the_staff_pages_that_the_portal_opens_to_all(app: Flask):
+    differ = []
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/staff"):
+            where = re.sub("<[^>]+>", "1", rule.rule)
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                is_open = ask(app, where, method).status_code == 204
+                if is_open != (rule.endpoint in staff.OPEN_TO_ALL):
+                    differ.append((method, where))
+    assert differ == []
+
+
+def test_every_page_with_a_token_in_its_address_needs_that_token(app: Flask, order: tuple[str, str], phone: Phone):
+    """And an address that the gateway does not know is closed."""
+    for rule in app.url_map.iter_rules():
+        if "<token>" in rule.rule and not rule.rule.startswith("/staff"):
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                assert ask(app, re.sub("<[^>]+>", "nonsense", rule.rule), method).status_code in {401, 403}, rule.rule

@@ -11,6 +11,8 @@ import pytest
 from appliance.domain.clock import HOUR_MS, MINUTE_MS
 from appliance.domain.errors import Invalid, NotFound, Unauthorised
 from appliance.services import booking, finding, gateway, staff, switches, sync
+from appliance.services.rotation import rotate_key
+from mqtt_bridge.keys import KeyFile
 from mqtt_bridge.protocol import badges
 from mqtt_bridge.protocol.badges import BadgeClaims
 from mqtt_bridge.protocol.messages import KeyDirectory, RevokedBadge
@@ -140,6 +142,19 @@ def test_elsewhere_it_needs_a_key_that_is_known_and_not_lost(box, south):
     gone = KeyDirectory(2, (msgspec.structs.replace(lost, sealed=True),))
     box.run(lambda unit: sync.apply_keys(unit, gone))
     assert bearer(box, text) is None
+
+
+def test_after_the_devices_key_was_rotated_old_tokens_live_on_and_new_ones_are_signed_with_the_new_key(box, tmp_path):
+    key = KeyFile(tmp_path / "device.pem")
+    office = replace(box, signer=key)
+    order = booked(office)
+    office.meet()
+    before = token(office, order)
+    rotate_key(office, key)
+    after = token(office, order)
+    assert bearer(office, before) is not None
+    assert bearer(office, after) is not None
+    assert before.rsplit(".", 1)[1][:10] != after.rsplit(".", 1)[1][:10]
 
 
 def test_a_device_cannot_speak_for_another_one(box, south):
