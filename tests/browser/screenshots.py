@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser import tour
+from tests.browser import tour, tour_phone
 from tests.browser.venue import ARGUMENTS, read_example, serving
 
 WIDTHS = (360, 768, 1280)
@@ -84,6 +84,7 @@ def series(languages: list[str]) -> list[Series]:
         *(Series(f"T0.{lang}", lang, tour.guests) for lang in languages),
         *(Series(f"staff.{lang}", lang, tour.staff, scripts=True) for lang in languages),
         Series("T1.en", "en", tour.booking, WIDTHS[:1], scripts=True, secure=True),
+        *(Series(f"phone.{lang}", lang, tour_phone.everything, scripts=True, secure=True) for lang in languages),
         Series("branded.en", "en", tour.booking, WIDTHS[:1], where="tram-depot"),
     ]
 

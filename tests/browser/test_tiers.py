@@ -8,8 +8,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from tests.browser import tour_phone
+from tests.browser.axe import violations
 from tests.browser.conftest import PHONE, Venue, book, hold, policy_refusals
 from tests.browser.looks import complaints
+from tests.browser.tour import Tour
+from tests.browser.tour_phone import silent
 
 pytestmark = pytest.mark.system
 MOONS = "/events/paper-moons"
@@ -34,11 +38,6 @@ def phone(browser: Browser, secure: Venue) -> Iterator[BrowserContext]:
 def page(phone: BrowserContext) -> Page:
     """A page of it."""
     return phone.new_page()
-
-
-def silent(route: Route) -> None:
-    """Nobody answers."""
-    route.abort("connectionfailed")
 
 
 def unheard(route: Route) -> None:
@@ -308,32 +307,16 @@ def test_links_are_handed_to_other_apps_and_codes_are_copied(page: Page, phone: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("language", ["en", "de"])
-def test_what_scripts_add_can_be_read_and_used_with_a_thumb(page: Page, secure: Venue, language: str):
-    found = {}
-    query = f"?lang={language}"
-    page.goto(f"/phone{query}")
-    expect(page.locator("#keeps")).to_be_visible()
-    found["phone"] = complaints(page)
-    page.route("**/api/v1/holds", silent)
-    page.goto(f"{MOONS}{query}")
-    page.click("button.primary")
-    page.wait_for_selector(".offer")
-    found["offer"] = complaints(page)
-    page.click("[data-send]")
-    page.wait_for_selector(".waits")
-    found["waits"] = complaints(page)
-    page.goto(f"/phone{query}")
-    page.wait_for_selector(".entry-waiting")
-    found["waiting"] = complaints(page)
-    page.unroute("**/api/v1/holds")
-    come_online(page)
-    page.wait_for_selector(".ticket-row")
-    found["sent"] = complaints(page)
-    page.locator(".ticket-row a").click()
-    page.wait_for_selector(".copy")
-    found["ticket"] = complaints(page)
-    assert {name: each for name, each in found.items() if each} == {}
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_what_scripts_add_can_be_read_and_used_by_everybody(page: Page, secure: Venue, language: str):
+    found: dict[str, object] = {}
+
+    def stop(name: str) -> None:
+        found[name] = [complaints(page), violations(page)]
+
+    tour_phone.everything(Tour(page, secure, language, stop))
+    assert len(found) > 8
+    assert {name: each for name, each in found.items() if each != [{}, []]} == {}
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ export const watchFigures = (form, facts) => {
       // The box office said so just now, by its own clock where it tells.
       const told = new Date(answer.headers.get("Date") || "");
       const at = clockOf(isNaN(told) ? new Date() : told, facts.zone);
-      say(over ? facts.changed : facts.again.replace("{time}", at), over);
+      say(over ? facts.changed : facts.looked.replace("{time}", at), over);
     } catch {
       say(facts.offline, true);
     }

@@ -115,7 +115,7 @@ const start = async () => {
   if (document.querySelector("[data-share], [data-copy]")) import("./share.js").then((share) => share.install(bit));
   if (part("phone")) import("./phone.js").then((phone) => phone.show((name) => bit(name, "rows")));
   // What somebody else decides is looked up again by itself, unless something is being typed.
-  const again = document.querySelector("[data-again]");
+  const again = document.querySelector("a[data-again]");
   if (again) setInterval(() => { if (!document.hidden && !document.querySelector("input:focus")) location.replace(again.href); }, 1000 * again.dataset.again);
   outbox.onChange(() => count().catch(() => {}));
   count().catch(() => {});

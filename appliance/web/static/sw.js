@@ -94,8 +94,8 @@ const pageOf = async (event, url, kind) => {
 };
 
 const remember = async (kind, key, answer) => {
-  // A page that is gone is gone here too.
-  if (answer.status === 404 || answer.status === 410) await (await caches.open(kind)).delete(key);
+  // A page that is gone, or leads elsewhere now, is gone here too.
+  if (answer.status === 404 || answer.status === 410 || answer.type === "opaqueredirect") await (await caches.open(kind)).delete(key);
   else await store(kind, key, answer);
 };
 
