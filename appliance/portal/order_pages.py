@@ -52,6 +52,7 @@ def show_order(token: str) -> str:
         words=words,
         again=again,
         changed=changed,
+        manage=bool(manage),
         calendar=url_for("attendee.order_calendar", token=token),
         **shown._asdict(),
         **nothing | ways,

@@ -98,3 +98,27 @@ def test_the_page_about_this_phone_says_elsewhere_where_a_phone_can_keep_somethi
     secure = phone.http.get("/phone", base_url=SECURE).text
     assert '<script type="module"' in secure
     assert f'href="{SECURE}"' not in secure
+
+
+def test_every_page_of_a_booking_is_there_at_the_secure_address_too(app: Flask):
+    phone = Phone(app)
+    browse = phone.http.get
+
+    def secure(path: str) -> str:
+        answer = browse(path, base_url=SECURE)
+        assert answer.status_code == 200
+        assert '<script type="module"' in answer.text
+        return answer.text
+
+    secure("/")
+    secure("/events/river")
+    phone.hold()
+    secure(phone.path)
+    held = phone.get(phone.path)
+    phone.send(held, "/confirm")
+    manage = secure(phone.path)
+    assert " data-keep>" in manage
+    shared = re.search(r'href="[^"]*(/tickets/[^"]+)" data-share', manage)
+    assert shared is not None
+    # Who may only look is asked before a phone keeps it.
+    assert " data-keep" not in secure(shared[1])
