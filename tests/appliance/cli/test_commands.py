@@ -182,3 +182,14 @@ def test_the_key_of_page_tokens_is_rotated_with_an_overlap_only_by_a_clock_that_
     assert Tokens.from_file(path).open("hold", link) == "x"
     assert cli.main(["--config", config, "rotate-web-key", "--now", "--yes"]) == 0
     assert Tokens.from_file(path).open("hold", link) is None
+
+
+def test_a_token_is_revoked_on_its_device_by_its_serial_and_what_is_none_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "hall.toml"
+    path.write_text(f'[device]\nname = "hall-1"\nvenue = "hall"\ndata = "{tmp_path / "hall"}"\n', "utf-8")
+    assert cli.main(["--config", str(path), "revoke-token", "0123456789abcdef"]) == 0
+    assert capsys.readouterr().out == "revoked here: serial:0123456789abcdef\n"
+    assert cli.main(["--config", str(path), "revoke-token", "K7QF-2M9D"]) == 1
+    assert "the code of one ticket" in capsys.readouterr().err
