@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
@@ -99,8 +100,17 @@ def test_the_language_of_the_proxy_counts_only_behind_it(app: Flask, behind: Fla
 
 
 def test_a_page_says_whether_the_browsers_wish_decided_its_language(app: Flask):
-    assert ask(app, "/").headers["Vary"] == "Accept-Language"
-    assert "Vary" not in ask(app, "/?lang=de").headers
+    assert "Accept-Language" in ask(app, "/").headers["Vary"]
+    assert "Accept-Language" not in ask(app, "/?lang=de").headers["Vary"]
+
+
+def test_a_phone_without_the_proxy_gets_the_page_compressed_and_the_proxy_gets_it_plain(app: Flask, behind: Flask):
+    zipped = ask(app, "/events/river", Accept_Encoding="gzip")
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert b"Songs of the River" in gzip.decompress(zipped.data)
+    plain = behind.test_client().get("/events/river", headers={**IN_ENGLISH, "Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert proxied.KEY_MARKER in plain.text
 
 
 def test_nothing_with_a_token_and_no_refusal_is_kept(phone: Phone):
