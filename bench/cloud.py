@@ -22,7 +22,7 @@ from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
 from mqtt_bridge.database import Database
 
 EVENTS = 16_000
-ROUNDS = 5
+ROUNDS = 7
 ONE, TWO, MANY = (10, 1), (10, 2), (1000, 1)  # venues, reconcilers
 # Processor seconds per second below which a reconciler only looks whether there is something to do.
 IDLE_S = 0.1
