@@ -100,6 +100,7 @@ def portal_app(settings: Settings) -> Flask:
         behind_proxy=settings.portal.behind_proxy,
         metrics_from=settings.portal.metrics_from,
         captive_hours=settings.portal.captive_hours,
+        styleguide=settings.portal.styleguide,
         visits_told=bool(settings.portal.seen_socket),
         # However it is set: the other half of the threads is for everybody else.
         streams=min(settings.portal.streams, settings.portal.threads // 2),

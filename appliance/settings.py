@@ -250,6 +250,11 @@ class PortalSettings:
         _whole(1, 168),
         "How long a phone that was let in is not asked again: the life of a DHCP lease on the hotspot.",
     )
+    styleguide: bool = _setting(
+        default=False,
+        kind=_switch,
+        help="Show every part of the design system at `/styleguide`; the demo does, a venue has no need to.",
+    )
     seen_socket: str = _setting(
         "",
         _text,

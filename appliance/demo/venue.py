@@ -84,7 +84,7 @@ class DemoVenue:
                 "data": str(self.folder),
                 "board": _BOARD,
             },
-            "portal": {"bind": self._bind, "threads": 16},
+            "portal": {"bind": self._bind, "threads": 16, "styleguide": True},
             "broker": {"url": f"mqtt://{ports.HOST}:{self.link.port}", "cloud_key": cloud_key},
             "desk": {
                 **{each.name: each.url for each in self.devices},

@@ -16,6 +16,7 @@ from appliance.portal import (
     phone_pages,
     problem_pages,
     staff,
+    styleguide,
     waiting_pages,
 )
 from appliance.portal.routes import Table
@@ -55,6 +56,8 @@ def create_app(box: Box, web: WebSettings) -> Flask:
         internal.blueprint,
     ):
         app.register_blueprint(blueprint)
+    if web.styleguide:
+        app.register_blueprint(styleguide.blueprint)
     captive.install(app)
     request_log.register(app)
     return app
