@@ -31,6 +31,8 @@ class DemoVenue:
         self.venue = venue
         self.device = f"{venue.id}-1"
         self.url = f"http://{ports.HOST}:{port}/"
+        # Browsers trust this machine's own name without a certificate: the pages with scripts are there.
+        self.secure_url = f"http://localhost:{port}"
         self.folder = folder / venue.id
         bootstrap.make_private(self.folder)
         self.config = self.folder / "settings.toml"
@@ -84,7 +86,7 @@ class DemoVenue:
                 "data": str(self.folder),
                 "board": _BOARD,
             },
-            "portal": {"bind": self._bind, "threads": 16, "styleguide": True},
+            "portal": {"bind": self._bind, "threads": 16, "styleguide": True, "secure_url": self.secure_url},
             "broker": {"url": f"mqtt://{ports.HOST}:{self.link.port}", "cloud_key": cloud_key},
             "desk": {
                 **{each.name: each.url for each in self.devices},
