@@ -8,7 +8,8 @@ from appliance.domain.booking import HoldState, OrderStatus
 from appliance.domain.inventory import Shelf
 from mqtt_bridge.journal import Journal, Table
 from mqtt_bridge.mailbox.memory import MemoryMail
-from mqtt_bridge.protocol.messages import Began
+from mqtt_bridge.protocol.messages import Began, InLine
+from mqtt_bridge.protocol.waitlist import OPEN, State
 
 
 class DeviceRow(NamedTuple):
@@ -22,6 +23,7 @@ class DeviceRow(NamedTuple):
     link_up: bool = False
     generation: int = 0
     began: Began = ""
+    sealed: bool = False
 
 
 class Item(NamedTuple):
@@ -33,7 +35,7 @@ class Item(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """A claim on stock."""
+    """A claim on stock; ``entry`` is the waitlist entry that it is an offer for."""
 
     id: str
     items: tuple[Item, ...]
@@ -42,6 +44,7 @@ class Hold(NamedTuple):
     expires_boot_ms: int
     life_ms: int
     order: str | None = None
+    entry: str | None = None
 
 
 class Order(NamedTuple):
@@ -67,6 +70,32 @@ class Ticket(NamedTuple):
     checked_in: bool = False
 
 
+class Waiter(NamedTuple):
+    """An entry of the waitlist."""
+
+    id: str
+    number: int
+    quota: str
+    quantity: int
+    told_inc: str
+    joined_at_ms: int
+    state: State = "waiting"
+    hold: str | None = None
+    rounds: int = 0
+    passed: int = 0
+    saving_boot_id: str | None = None
+    saving_boot_ms: int = 0
+
+
+class ToldLine(NamedTuple):
+    """A quota's line as the cloud told it, and when."""
+
+    line: tuple[InLine, ...]
+    longer: int
+    boot_id: str
+    boot_ms: int
+
+
 class DiskFull(OSError):
     """The card takes no more."""
 
@@ -83,6 +112,9 @@ class Card:
         self.open_holds: Table[str, Hold] = Table(self.journal)
         self.orders: Table[str, Order] = Table(self.journal)
         self.tickets: Table[str, Ticket] = Table(self.journal)
+        self.waiters: Table[str, Waiter] = Table(self.journal)
+        self.open_waiters: Table[str, Waiter] = Table(self.journal)
+        self.lines: Table[str, ToldLine] = Table(self.journal)
         self.applied: Table[tuple[str, int], int] = Table(self.journal)
         self.full = False
 
@@ -95,7 +127,8 @@ class Card:
         return twin
 
     def _tables(self) -> tuple[Table[Any, Any], ...]:
-        return (self.device, self.shelves, self.holds, self.open_holds, self.orders, self.tickets, self.applied)
+        stock = (self.device, self.shelves, self.holds, self.open_holds, self.orders, self.tickets)
+        return (*stock, self.waiters, self.open_waiters, self.lines, self.applied)
 
     @property
     def row(self) -> DeviceRow:
@@ -106,6 +139,14 @@ class Card:
     def size(self) -> int:
         """How many rows there are."""
         return self.mail.size + sum(len(each.rows) for each in self._tables())
+
+    def put_waiter(self, waiter: Waiter) -> None:
+        """Write an entry; those that have not ended are kept at hand."""
+        self.waiters.put(waiter.id, waiter)
+        if waiter.state in OPEN:
+            self.open_waiters.put(waiter.id, waiter)
+        else:
+            self.open_waiters.drop(waiter.id)
 
     def unsold(self, quota: str) -> int:
         """Tickets that could still be sold from the current epoch."""

@@ -108,6 +108,7 @@ def summary(results: list[Result]) -> str:
     least = min(results, key=lambda each: sum(each.faults.values()))
     bookings, devices = min(each.bookings for each in results), min(each.devices for each in results)
     hours = sum(each.simulated_ms for each in results) / 3_600_000
+    waits = sum((each.waits for each in results), Counter[str]())
     excess, allowed = sum(each.excess for each in copied), sum(each.excess_allowed for each in copied)
     lines += [
         "",
@@ -115,6 +116,7 @@ def summary(results: list[Result]) -> str:
         f"least per seed: {devices} devices, 3 quotas, {bookings} bookings, {sum(least.faults.values())} faults",
         f"orders confirmed: {sum(each.confirmed for each in results)}",
         f"tickets cancelled: {sum(each.cancelled for each in results)}",
+        f"waitlist: {waits['join']} joined, {waits['offer']} offers, {waits['take']} taken, {waits['lapse']} lapsed",
         f"seeds with copied or restored cards: {len(copied)}; {excess} tickets in excess, stated bound {allowed}",
     ]
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from appliance.domain.clock import Now
@@ -15,6 +16,7 @@ from mqtt_bridge.protocol.messages import Ack, Content, DeviceState, Hello, KeyD
 from mqtt_bridge.relay import Relay
 from mqtt_bridge.transport import Will
 from tests.simulation import requests, till
+from tests.simulation.cadence import STEP_MS, SWEEP_MS
 from tests.simulation.card import Card, DeviceRow, DiskFull
 from tests.simulation.clock import EPOCH_MS, Alarm
 from tests.simulation.keys import Key, by_public
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ORG = "acme"
-STEP_MS = 1_000
 BEFORE_COMMIT, AFTER_COMMIT, AFTER_PUBACK = (
     "before commit",
     "after commit, before the answer",
@@ -120,6 +121,7 @@ class Device:
         self.booted_at_ms = 0
         self.crash_at = ""
         self.commits = 0
+        self._sweep_due_ms = 0
         self._rng = random.Random(f"{world.seed} {name} {len(world.devices)}")
         self._secrets = 0
         self._alarm = Alarm(world.time, self._step)
@@ -182,6 +184,7 @@ class Device:
         unit = Unit(card, self.now, self.identity, self.key, self.world.catalogue, self.secret)
         try:
             result = use_case(unit)
+            unit.finish()
             self._maybe_crash(BEFORE_COMMIT)
             if card.full and card.journal.changed:
                 raise DiskFull("no space left on the card")
@@ -240,6 +243,13 @@ class Device:
             key_of=by_public,
         )
 
+    def _sweep(self) -> None:
+        now_ms = self.world.time.now_ms
+        if now_ms >= self._sweep_due_ms:
+            self._sweep_due_ms = now_ms + SWEEP_MS
+            with suppress(DiskFull):
+                self.run(till.sweep)
+
     def _wake(self, wait_ms: int) -> None:
         if self.on:
             self._alarm.set(wait_ms)
@@ -248,6 +258,7 @@ class Device:
         if not self.on:
             return
         try:
+            self._sweep()
             self.relay.step(0)
         except Crashed:
             self.crashed()

@@ -140,6 +140,8 @@ class Faults:
             who.power_off()
             world.truth.copy_made(who, image, may_sell=True)
             world.truth.card_lost(who, image)
+            # An earlier image that was put back and replaced before it spoke can have been noticed by nobody.
+            world.truth.amnesia = [each for each in world.truth.amnesia if each is not who]
             if world.centre.received(who.name, inc) > image.mail.last_seq("cloud", inc):
                 world.truth.amnesia.append(who)
             who.card = image

@@ -17,7 +17,9 @@ from mqtt_bridge.cloud.rows import Rows
 from mqtt_bridge.cloud.service import Reconciler
 from mqtt_bridge.mailbox import receiver, sender
 from mqtt_bridge.mailbox.machine import Place, place
+from mqtt_bridge.protocol import waitlist
 from mqtt_bridge.protocol.messages import Ack
+from mqtt_bridge.protocol.waitlist import Waiting
 from mqtt_bridge.relay import Relay
 from tests.simulation import till
 from tests.simulation.centre import AFTER_COMMIT, Vault
@@ -165,6 +167,29 @@ class NoAmnesiaCheck(Guards):
         ]
 
 
+class RevivesOffers(Guards):
+    """An offer that is over is confirmed like any expired hold."""
+
+    name = "dead offers"
+
+    def patches(self) -> list[Any]:
+        return [mock.patch.object(till, "_require_live_offer", return_value=None)]
+
+
+class NoOrder(Guards):
+    """Who came last is served first."""
+
+    name = "order of the line"
+
+    def patches(self) -> list[Any]:
+        real = waitlist.merged
+
+        def upside_down(*line: Any, **link: Any) -> list[Waiting]:
+            return real(*line, **link)[::-1]
+
+        return [mock.patch.object(waitlist, "merged", upside_down)]
+
+
 CONTROLS: tuple[type[Guards], ...] = (
     NoDedupe,
     SendsBeforeDebit,
@@ -172,4 +197,6 @@ CONTROLS: tuple[type[Guards], ...] = (
     NoEpoch,
     NoHoldSubtraction,
     NoAmnesiaCheck,
+    RevivesOffers,
+    NoOrder,
 )

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from appliance.domain.errors import Refusal, SaleClosed, SoldOutHere
 from mqtt_bridge.protocol.catalogue import Limits
 from mqtt_bridge.protocol.messages import TicketFact
-from tests.simulation import requests, till
-from tests.simulation.card import DiskFull, Ticket
+from tests.simulation import requests, till, turns
+from tests.simulation.card import DiskFull, Ticket, Waiter
 from tests.simulation.device import Crashed, Device
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 ON_REQUEST = ("b",)  # as in ``world``
-LIMITS = Limits(hold_minutes=0.5)
+LIMITS = Limits(hold_minutes=0.5, offer_minutes=0.25)
 PATIENCE = 6
 
 
@@ -76,7 +76,7 @@ class Guests:
         except (SaleClosed, DiskFull):
             self._later(wish, patience)
         except Refusal:
-            self.world.truth.refused += 1
+            self._refused(wish)
         else:
             self.world.time.after(self.rng.randint(200, 25_000), lambda: self.decide(wish, hold))
 
@@ -85,18 +85,48 @@ class Guests:
         try:
             if asked:
                 device.run(lambda unit: till.remember_no(unit, wish.quota))
-                self.world.truth.refused += 1
+                self._refused(wish)
             elif device.run(lambda unit: till.ask(unit, wish.quota, short)):
                 device.relay.wake()
                 self.world.time.after(2_000, lambda: self.hold(wish, patience, asked=True))
             elif wish.quota in ON_REQUEST:
                 self.hold(wish, patience, asked=True)
             else:
-                self.world.truth.refused += 1
+                self._refused(wish)
         except Crashed:
             device.crashed()
         except DiskFull:
             pass
+
+    # --- the waitlist
+
+    def _refused(self, wish: Wish) -> None:
+        """Many of those who got nothing wait; some of them leave again."""
+        self.world.truth.refused += 1
+        if self.world.closing or self.rng.random() > 0.3:
+            return
+        entries: list[str] = []
+        self._quietly(wish.device, lambda unit: entries.append(turns.join(unit, wish.quota, wish.quantity)))
+        if not entries or entries[0] not in wish.device.card.waiters.rows:
+            return
+        number = wish.device.card.waiters.rows[entries[0]].number
+        self.world.tell(wish.device.label, f"takes number {number} in line for {wish.quantity} of {wish.quota}")
+        if self.rng.random() < 0.1:
+            wait_ms = self.rng.randint(1_000, 30_000)
+            self.world.time.after(
+                wait_ms, lambda: self._quietly(wish.device, lambda unit: turns.leave(unit, entries[0]))
+            )
+
+    def offered(self, device: Device, waiter: Waiter) -> None:
+        """Most take what they are offered, sooner or later, perhaps too late; some give it back, some are gone."""
+        hold = waiter.hold or ""
+        self.world.tell(device.label, f"offers {waiter.quantity} of {waiter.quota} to number {waiter.number} in line")
+        wish, wait_ms = Wish(device, waiter.quota, waiter.quantity), self.rng.randint(500, 22_000)
+        chance = self.rng.random()
+        if chance < 0.7:
+            self.world.time.after(wait_ms, lambda: self.confirm(wish, hold, PATIENCE))
+        elif chance < 0.8:
+            self.world.time.after(wait_ms, lambda: self._quietly(device, lambda unit: turns.leave(unit, waiter.id)))
 
     def decide(self, wish: Wish, hold: str) -> None:
         """Most confirm, some give back, some walk away."""

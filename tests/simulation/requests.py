@@ -41,7 +41,7 @@ def place_hold(unit: Unit, wanted: Iterable[tuple[str, int]], limits: Limits, *,
         return till.place_hold(unit, wanted, limits)
     except SoldOutHere:
         lines = tuple(Line(f"t-{quota}", quota, quantity) for quota, quantity in wanted)
-        if not asked or not rules.may_request(till.current(unit), lines, provisional(unit)):
+        if not asked or not rules.may_request(till.shelves_of(unit, per_quota(lines)), lines, provisional(unit)):
             raise
     _check_cap(unit, lines, limits)
     life_ms = round(limits.hold_minutes * 60_000)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tests.simulation import till
 from tests.simulation.faults import Faults
 from tests.simulation.guards import Guards
-from tests.simulation.truth import Violation
+from tests.simulation.violation import Violation
 from tests.simulation.world import GUESTS, PATIENCE_MS, STORM_MS, World
 
 SETTLE_MS = 1_000
@@ -26,6 +26,7 @@ class Result:
     bookings: int = 0
     confirmed: int = 0
     cancelled: int = 0
+    waits: Counter[str] = field(default_factory=Counter)
     simulated_ms: int = 0
     excess: int = 0
     excess_allowed: int = 0
@@ -51,6 +52,7 @@ def run(seed: int, guards: Guards | None = None, *, telling: bool = False) -> Re
     result.devices = len(world.devices)
     result.bookings, result.confirmed = world.guests.attempts, world.guests.confirmed
     result.cancelled = len(truth.void)
+    result.waits = truth.waits.counts
     result.simulated_ms = world.time.now_ms
     result.excess = sum(max(0, truth.valid[quota] - most) for quota, most in truth.most.items())
     result.excess_allowed = sum(truth.excess.values())

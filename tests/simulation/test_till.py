@@ -7,16 +7,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from appliance.domain.errors import Refusal
-from appliance.services import booking, sync
+from appliance.services import booking, sync, waitlist
 from appliance.services.booking import Item
-from appliance.store import allocations, orders
-from mqtt_bridge.protocol.messages import Content, DeviceState, Granted, ReturnAllocation, TicketsVoided
-from tests.simulation import till
+from appliance.services.sweep import sweep
+from appliance.store import allocations, orders, waiting
+from mqtt_bridge.protocol.messages import (
+    Content,
+    DeviceState,
+    Granted,
+    InLine,
+    ReturnAllocation,
+    TicketsVoided,
+    WaitlistEntrusted,
+    Wish,
+)
+from tests.simulation import till, turns
 from tests.simulation.card import Card, DeviceRow
 from tests.simulation.keys import Key
 from tests.simulation.till import Identity, Unit
@@ -31,6 +42,7 @@ from tests.support.box import (
     example_catalogue,
     make_box,
 )
+from tests.support.box import state as device_state
 
 # The real box's quotas and types beside the simulated ones: one is hosted here, the other elsewhere.
 QUOTA = {"a": ROOM, "b": HALL}
@@ -53,7 +65,8 @@ class TwoDevices(RuleBasedStateMachine):
         self.epoch = 1
         self.holds: list[tuple[str, str]] = []
         self.orders: list[tuple[str, str]] = []
-        self.catalogue = catalogue({"a": 25, "b": 10, "c": 1})
+        self.entries: list[tuple[str, str]] = []
+        self.catalogue = msgspec.structs.replace(catalogue({"a": 25, "b": 10, "c": 1}), limits=OPEN_LIMITS)
         self.grant("a", 8)
         self.grant("b", 6)
 
@@ -84,8 +97,10 @@ class TwoDevices(RuleBasedStateMachine):
         return answers[0], answers[1]
 
     def run_simulated(self, call: Any) -> Any:
+        unit = self.unit()
         try:
-            result = call(self.unit())
+            result = call(unit)
+            unit.finish()
         except Refusal:
             self.card.journal.roll_back()
             raise
@@ -158,6 +173,78 @@ class TwoDevices(RuleBasedStateMachine):
             lambda unit: sync.apply_message(unit, real, None), lambda unit: till.apply_message(unit, simulated, None)
         )
 
+    # --- the waitlist
+
+    @rule(quota=quotas, quantity=st.integers(1, 3))
+    def join(self, quota: str, quantity: int) -> None:
+        real, simulated = self.both(
+            lambda unit: waitlist.join(unit, desk(), [Item(KIND[quota], quantity)]).id,
+            lambda unit: turns.join(unit, quota, quantity),
+        )
+        if isinstance(real, str):
+            self.entries.append((real, simulated))
+
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        if self.entries:
+            real, simulated = data.draw(st.sampled_from(self.entries))
+            if self.card.waiters.rows[simulated].state != "taken":
+                self.both(lambda unit: waitlist.leave(unit, real), lambda unit: turns.leave(unit, simulated))
+
+    @rule(data=st.data())
+    def take_offer(self, data: st.DataObject) -> None:
+        """Also one that is over: neither side revives it."""
+        offered = [each for each in self.entries if self.card.waiters.rows[each[1]].hold is not None]
+        if offered:
+            entry, simulated = data.draw(st.sampled_from(offered))
+            hold = self.box.look(lambda unit: waiting.find(unit.db, entry)).hold
+            self.holds.append((hold, str(self.card.waiters.rows[simulated].hold)))
+            real, mine = self.both(
+                lambda unit: booking.confirm(unit, hold, client=desk()).id,
+                lambda unit: till.confirm(unit, self.holds[-1][1]),
+            )
+            if isinstance(real, str):
+                self.orders.append((real, mine))
+
+    @rule(data=st.data(), quota=quotas, strangers=st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3)), max_size=3))
+    def the_cloud_tells_the_line(self, data: st.DataObject, quota: str, strangers: list[tuple[int, int]]) -> None:
+        """Strangers and those who wait here, in some order."""
+        rows = [
+            each for each in self.card.open_waiters.rows.values() if each.quota == quota and each.state == "waiting"
+        ]
+        line = [InLine(0, *each) for each in strangers] + [InLine(each.number, each.quantity) for each in rows]
+        told = tuple(data.draw(st.permutations(line)))
+
+        def hear(unit: Any) -> None:
+            grant = Granted(QUOTA[quota], self.epoch, self.granted[quota], 0, 0, 25, told)
+            sync.apply_state(unit, device_state(unit, (grant,), revision=unit.device.state_revision + 1))
+
+        def hear_too(unit: Unit) -> None:
+            row, grant = unit.card.row, Granted(quota, self.epoch, self.granted[quota], 0, 0, 25, told)
+            till.apply_state(unit, DeviceState("hall-1", row.inc, row.state_revision + 1, 0, (grant,), True, False, 1))
+
+        self.both(hear, hear_too)
+
+    @rule(quota=quotas, number=st.sampled_from((-5, -3, 1, 2)), quantity=st.integers(1, 3))
+    def the_cloud_entrusts(self, quota: str, number: int, quantity: int) -> None:
+        entry = self.secret()
+        real = self.content(WaitlistEntrusted(entry, QUOTA[quota], number, (Wish(KIND[quota], quantity),), 0))
+        simulated = self.content(WaitlistEntrusted(entry, quota, number, (Wish(f"t-{quota}", quantity),), 0))
+        self.both(
+            lambda unit: sync.apply_message(unit, real, None), lambda unit: till.apply_message(unit, simulated, None)
+        )
+        self.entries.append((entry, entry))
+
+    @rule(up=st.booleans())
+    def the_link_changes(self, up: bool) -> None:
+        self.both(lambda unit: sync.link_changed(unit, up), lambda unit: till.link_changed(unit, up=up))
+
+    @rule()
+    def sweep(self) -> None:
+        self.both(lambda unit: sweep(unit) and None, till.sweep)
+
+    # --- time, and lives
+
     @rule(part=st.sampled_from((0.1, 0.6, 1.1)))
     def time_passes(self, part: float) -> None:
         self.box.turn.advance(round(part * LIFE_MS))
@@ -182,19 +269,23 @@ class TwoDevices(RuleBasedStateMachine):
             return
         names = {quota: short for short, quota in QUOTA.items()}
 
-        def seen(unit: Any) -> tuple[Any, Any, Any]:
+        def seen(unit: Any) -> tuple[Any, Any, Any, Any]:
             shelves = {
                 (names[each.quota], each.epoch): (each.totals, each.held, each.current)
                 for each in allocations.every(unit.db)
             }
             statuses = Counter(str(unit.db.exec_driver_sql(_STATUS, (real,)).scalar()) for real, _ in self.orders)
-            return shelves, statuses, [row.kind for row in unit.mail.unacked("cloud", unit.inc)]
+            found = (waiting.find(unit.db, real) for real, _ in self.entries)
+            line = [(row.number, row.state, row.rounds, row.passed) for row in found]
+            return shelves, statuses, line, [row.kind for row in unit.mail.unacked("cloud", unit.inc)]
 
         rows = self.card.shelves.rows
         mine = {key: (each.totals, each.held, each.current) for key, each in rows.items()}
         statuses = Counter(self.card.orders.rows[simulated].status for _, simulated in self.orders)
         kinds = [row.kind for row in self.card.mail.unacked("cloud", self.card.row.inc)]
-        assert self.box.look(seen) == (mine, statuses, kinds)
+        found = (self.card.waiters.rows[simulated] for _, simulated in self.entries)
+        line = [(row.number, row.state, row.rounds, row.passed) for row in found]
+        assert self.box.look(seen) == (mine, statuses, line, kinds)
 
 
 _STATUS = "SELECT status FROM orders WHERE id = ?"

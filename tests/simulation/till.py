@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
+
 from appliance.domain.booking import left_ms, next_hold, next_order
 from appliance.domain.clock import Now
-from appliance.domain.errors import AlreadyAdmitted, Invalid, NotFound, SaleClosed
+from appliance.domain.errors import AlreadyAdmitted, HoldExpired, Invalid, NotFound, SaleClosed
 from appliance.domain.inventory import Line, Shelf, backs, per_quota, require, shortages, take_grant
 from appliance.domain.limits import hold_life_ms
 from mqtt_bridge.mailbox import sender
@@ -25,6 +27,7 @@ from mqtt_bridge.protocol.messages import (
     CancelRequested,
     CheckedIn,
     Content,
+    DeviceClosed,
     DeviceState,
     OrderCancelled,
     OrderConfirmed,
@@ -34,7 +37,9 @@ from mqtt_bridge.protocol.messages import (
     TicketFact,
     TicketsVoided,
     Uplink,
+    WaitlistEntrusted,
 )
+from tests.simulation import turns
 from tests.simulation.card import Card, Hold, Item, Order, Ticket
 
 CLOUD = "cloud"
@@ -51,7 +56,10 @@ class Identity(NamedTuple):
 
 
 class Unit:
-    """One transaction on a card, with the time it happens at. ``issued`` and ``counted`` are what it did, for the truth."""
+    """One transaction on a card, with the time it happens at. The truth looks at what it did.
+
+    ``issued`` tickets were sold, ``counted`` ones cancelled; ``steps`` were taken on the waitlist; of ``freed`` quotas more is free.
+    """
 
     def __init__(
         self, card: Card, now: Now, identity: Identity, signer: Signer, catalogue: Catalogue, secret: Callable[[], str]
@@ -65,7 +73,20 @@ class Unit:
         self.secret = secret
         self.issued: list[Ticket] = []
         self.counted: list[str] = []
+        self.steps: list[turns.Step] = []
+        self.freed: set[str] = set()
         self.emitted = 0
+        self._last: list[Callable[[Unit], None]] = []
+
+    def at_end(self, work: Callable[[Unit], None]) -> None:
+        """Have ``work`` done once, in this very transaction, after everything else."""
+        if work not in self._last:
+            self._last.append(work)
+
+    def finish(self) -> None:
+        """Do what was put off to the end."""
+        while self._last:
+            self._last.pop(0)(self)
 
     def emit(self, body: Uplink) -> None:
         self.emitted += 1
@@ -86,6 +107,11 @@ class Unit:
         self.card.device.put(0, self.card.row._replace(**values))  # type: ignore[arg-type]  # names are the row's
 
     def put_shelf(self, shelf: Shelf) -> None:
+        if shelf.waited_for:
+            shelf = msgspec.structs.replace(shelf, kept=0, waited_for=False)
+        before = self.card.shelves.get((shelf.quota, shelf.epoch))
+        if shelf.current and before is not None and shelf.free > before.free:
+            self.freed.add(shelf.quota)
         self.card.shelves.put((shelf.quota, shelf.epoch), shelf)
 
     def change_shelf(self, quota: str, epoch: int, step: Callable[[Shelf], Shelf]) -> None:
@@ -128,15 +154,26 @@ def end_hold(unit: Unit, hold: Hold, event: str) -> None:
     unit.put_hold(hold._replace(state=next_hold("open", event)))
     for item in hold.items:
         unit.change_shelf(item.quota, item.epoch, partial(Shelf.end, quantity=item.quantity))
+    if hold.entry is not None:
+        turns.offer_over(unit, hold.entry, "leave" if event == "release" else "lapse")
+    unit.at_end(turns.serve)
 
 
 def claim(unit: Unit, lines: tuple[Line, ...]) -> dict[str, Shelf]:
     """Return shelves that meet all lines."""
-    shelves = current(unit)
+    wanted = per_quota(lines)
+    shelves = shelves_of(unit, wanted)
     if shortages(shelves, lines) and free_lapsed(unit):
-        shelves = current(unit)
+        shelves = shelves_of(unit, wanted)
     require(shelves, lines)
-    return {quota: shelves[quota] for quota in per_quota(lines)}
+    turns.walked_past(unit, wanted, shelves)
+    return shelves
+
+
+def shelves_of(unit: Unit, quotas: Iterable[str]) -> dict[str, Shelf]:
+    """The shelves of these quotas as anybody but the waitlist finds them."""
+    shelves = current(unit)
+    return turns.kept(unit, {each: shelves[each] for each in quotas if each in shelves})
 
 
 # --- services/booking
@@ -177,6 +214,8 @@ def confirm(unit: Unit, hold_id: str) -> str:
     lines = tuple(Line(f"t-{item.quota}", item.quota, item.quantity) for item in hold.items)
     epochs = {item.quota: item.epoch for item in hold.items}
     held = _still_holds(unit, hold, epochs)
+    if hold.entry is not None:
+        _require_live_offer(held=held)
     if held:
         hold = hold._replace(state=next_hold("open", "confirm"))
         _require_not_frozen(unit)
@@ -186,7 +225,17 @@ def confirm(unit: Unit, hold_id: str) -> str:
             hold = _hold(unit, hold_id)
         _require_not_frozen(unit)
         epochs = {quota: shelf.epoch for quota, shelf in claim(unit, lines).items()}
-    return _record_sale(unit, hold, lines, epochs, held=held)
+    order = _record_sale(unit, hold, lines, epochs, held=held)
+    if hold.entry is not None:
+        unit.steps.append(turns.Step("take", unit.card.waiters.rows[hold.entry], hold.id))
+        turns.offer_over(unit, hold.entry, "take")
+    return order
+
+
+def _require_live_offer(*, held: bool) -> None:
+    """A dead offer is never revived: whoever is next in line may have its tickets."""
+    if not held:
+        raise HoldExpired("this offer is over")
 
 
 def _still_holds(unit: Unit, hold: Hold, epochs: dict[str, int]) -> bool:
@@ -283,6 +332,7 @@ def _void_and_count(unit: Unit, order_id: str, tickets: list[Ticket]) -> None:
         pairs = sorted({(each.quota, each.epoch) for each in fresh})
         stock = tuple(shelf.count for pair in pairs if (shelf := unit.card.shelves.get(pair)) is not None)
         unit.emit(OrderCancelled(order_id, tuple(each.id for each in fresh), stock))
+        unit.at_end(turns.serve)
     unit.counted += [each.id for each in fresh]
 
 
@@ -438,13 +488,32 @@ def apply_state(unit: Unit, state: DeviceState) -> None:
         return
     if went or state.stop:
         begin_incarnation(unit, "went_back" if went else "told")
+    if state.sealed or row.sealed:
+        close(unit, state)
+    if went or state.stop or unit.card.row.sealed:
         return
     for grant in state.grants:
         known = [each for each in unit.card.shelves.rows.values() if each.quota == grant.quota]
         for shelf in take_grant(known, grant, state.as_of_ms):
             unit.put_shelf(shelf)
+        turns.hear_line(unit, grant.quota, grant.line, grant.longer)
+    unit.at_end(turns.serve)
     told = {"state_revision": state.revision, "generation": state.generation}
     unit.change_row(frozen=False, door=state.door, **told)
+
+
+def close(unit: Unit, state: DeviceState) -> None:
+    """Stop for good, once: open holds end, unsold stock of this life is returned."""
+    if not unit.card.row.sealed:
+        turns.withdraw_all(unit)
+        for hold in list(unit.card.open_holds.rows.values()):
+            end_hold(unit, hold, "release")
+        emptied = [each.give_back_all() for _, each in sorted(current(unit).items())]
+        for shelf in emptied:
+            unit.put_shelf(shelf)
+        unit.emit(DeviceClosed(tuple(each.count for each in emptied)))
+    told = {"state_revision": state.revision, "generation": state.generation}
+    unit.change_row(sealed=True, frozen=True, door=False, **told)
 
 
 def went_back(unit: Unit, inc: str) -> None:
@@ -464,13 +533,22 @@ def begin_incarnation(unit: Unit, began: Began) -> None:
         unit.put_shelf(shelf.old_life())
     sender.carry_over(unit.mail, CLOUD, before, unit.card.row.inc, signer=unit.signer, wall_ms=unit.now.wall_ms)
     unit.emitted += 1
+    unit.at_end(turns.serve)
 
 
 def link_changed(unit: Unit, *, up: bool) -> None:
     """Note whether the cloud answers; nobody waits for stock without it."""
     if not up:
         want_nothing(unit)
-    unit.change_row(link_up=up)
+    if up != unit.card.row.link_up:
+        unit.change_row(link_up=up)
+        unit.at_end(turns.serve)
+
+
+def sweep(unit: Unit) -> None:
+    """Expire lapsed holds and serve the waitlist, as every device does every few seconds."""
+    free_lapsed(unit)
+    turns.tidy(unit)
 
 
 def want_nothing(unit: Unit) -> None:
@@ -497,12 +575,15 @@ def apply_message(unit: Unit, content: Content, private: Private | None) -> None
             _on_checked_in(unit, body)
         case ReturnAllocation():
             _return_allocation(unit, body)
+        case WaitlistEntrusted():
+            turns.on_entrusted(unit, body)
         case _:
             pass
 
 
 def _return_allocation(unit: Unit, message: ReturnAllocation) -> None:
     free_lapsed(unit)
+    turns.serve(unit)
     before = unit.card.shelves.get((message.quota, message.epoch))
     if before is None:
         return

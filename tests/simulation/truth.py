@@ -13,6 +13,8 @@ from mqtt_bridge.cloud.records import Quota as CloudQuota
 from mqtt_bridge.cloud.records import Request as CloudRequest
 from mqtt_bridge.cloud.records import Ticket as CloudTicket
 from mqtt_bridge.protocol.stock import Totals, pool
+from tests.simulation.violation import Violation
+from tests.simulation.waits import Waits
 
 if TYPE_CHECKING:
     from tests.simulation.card import Card, Ticket
@@ -23,10 +25,6 @@ if TYPE_CHECKING:
 
 # Alarms that honest devices never cause, whatever the network does.
 IMPOSSIBLE = ("indigestible", "malformed", "impossible-total", "strange-key", "wrong-identity", "unknown-session")
-
-
-class Violation(BaseException):
-    """A promise was broken; the sentence says which. No handler of the product may swallow it."""
 
 
 class Sale(NamedTuple):
@@ -42,6 +40,7 @@ class Truth:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.waits = Waits(world)
         self.quota_of: dict[str, str] = {}
         self.void: set[str] = set()
         self.valid: Counter[str] = Counter()
@@ -65,6 +64,7 @@ class Truth:
         """Write down what a committed transaction did."""
         if unit.issued:
             self._issue(device, unit)
+        self.waits.note(device, unit)
         for ticket in unit.counted:
             if ticket in self.quota_of and ticket not in self.void:
                 self.void.add(ticket)
@@ -189,6 +189,7 @@ class Truth:
         self._check_convergence(centre)
         self._check_detected(centre)
         self._check_requests()
+        self.waits.check_healed(centre)
         wrong = centre.alarms(*IMPOSSIBLE)
         if wrong:
             raise Violation(f"an alarm that cannot be: {wrong[0].kind} {wrong[0].subject}: {wrong[0].detail}")

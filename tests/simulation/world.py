@@ -10,7 +10,7 @@ from tests.simulation.centre import Centre
 from tests.simulation.clock import EPOCH_MS, Time
 from tests.simulation.device import Device
 from tests.simulation.guards import Guards
-from tests.simulation.guests import Guests
+from tests.simulation.guests import LIMITS, Guests
 from tests.simulation.keys import Key
 from tests.simulation.network import Network
 from tests.simulation.truth import Truth
@@ -40,7 +40,7 @@ def catalogue(limits: dict[str, int]) -> Catalogue:
         for quota, limit in limits.items()
     )
     places = tuple(Venue(each, each.title(), "") for each in VENUES)
-    return Catalogue(1, places, (Event("e", "night", "One Night", "", sessions),))
+    return Catalogue(1, places, (Event("e", "night", "One Night", "", sessions),), LIMITS)
 
 
 class World:
