@@ -25,6 +25,12 @@ def heading(page: Page) -> str:
     return page.locator("h1").first.inner_text()
 
 
+def fresh(page: Page) -> None:
+    """Open the event as it is now: a phone may show for a minute what it has."""
+    page.goto(MOONS)
+    reload(page)
+
+
 def changed(catalogue: Catalogue, **changes: object) -> Catalogue:
     """The catalogue with every session of the first event changed."""
     first = catalogue.events[0]
@@ -148,7 +154,7 @@ def test_sold_out_here_and_sold_out_each_have_their_page(page: Page, venue: Venu
     quotas = venue.catalogue.quota
     for epoch, elsewhere, words in ((2, 5, "Sold out at this box office"), (3, 0, "Sold out")):
         venue.box.grant(dict.fromkeys(quotas, 0), epoch=epoch, elsewhere=elsewhere)
-        page.goto(MOONS)
+        fresh(page)
         assert page.locator("section h2").first.inner_text() == words
         assert page.get_by_role("button", name="Hold tickets").count() == 0
 
@@ -156,15 +162,15 @@ def test_sold_out_here_and_sold_out_each_have_their_page(page: Page, venue: Venu
 def test_not_yet_closed_and_cancelled_each_have_their_page(page: Page, venue: Venue):
     whole = venue.catalogue
     venue.show(changed(whole, sale_opens_at_ms=venue.box.turn.now.wall_ms + 30 * 60_000))
-    page.goto(MOONS)
+    fresh(page)
     assert page.locator("section h2").first.inner_text() == "On sale from Fri 5 Jun, 19:00"
     venue.show(msgspec.structs.replace(changed(whole, cancelled=True), version=3))
-    page.goto(MOONS)
+    fresh(page)
     assert page.locator("section h2").first.inner_text() == "This date is cancelled"
     venue.show(msgspec.structs.replace(whole, version=4))
     for at in whole.events[0].sessions:
         venue.box.run(partial(switches.set_sale, event_session=at.id, position="closed", staff=BADGE))
-    page.goto(MOONS)
+    fresh(page)
     assert page.locator("section h2").first.inner_text() == "The sale for this date is closed"
 
 
@@ -200,4 +206,5 @@ def test_a_right_to_left_name_stays_in_its_place(page: Page):
     hold(page)
     page.fill("#name", "مريم الزهراء")
     page.get_by_role("button", name="Confirm").click()
-    expect(page.locator("main")).to_contain_text("مريم الزهراء")
+    # Whoever looks over a shoulder reads the first letters only.
+    expect(page.locator("main bdi", has_text="م… ا…").first).to_be_visible()
