@@ -15,7 +15,7 @@ columns bold {ticket_type} | {price}
 columns Admitted | {admitted}  {lane}
 feed
 qr {receipt}
-center bold large {code}
+center bold huge {code}
 """
 
 _RECEIPT = """\
@@ -38,7 +38,7 @@ center {starts}
 center {venue} - {ticket_type}
 feed
 qr {receipt}
-center bold large {code}
+center bold huge {code}
 end
 """
 
@@ -58,7 +58,8 @@ _DOOR_LIST = """\
 title {event}
 center {venue}
 center bold {starts}
-columns Door list {part} | as of {at}
+columns Door list | as of {at}
+center Part {part}
 columns {tickets} tickets | {inside} inside
 rule
 each rows
