@@ -30,6 +30,11 @@ def proofs(given: str, *, name: str, contact: str) -> frozenset[Proof]:
     return frozenset(found)
 
 
+def provable(name: str, contact: str) -> bool:
+    """Return whether there is anything to ask for: a name of dashes alone nobody could ever say again."""
+    return bool(_folded(name) or _folded(contact))
+
+
 def masked(name: str) -> str:
     """Return a name as its owner knows it and others cannot copy it: ``A… L…``. Pages whose address travels show this."""
     return " ".join(f"{word[0]}\N{HORIZONTAL ELLIPSIS}" for word in name.split())

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from appliance.domain.client import Client
 from appliance.domain.clock import MINUTE_MS
 from appliance.domain.errors import Invalid, NotFound
-from appliance.domain.proofs import proofs
+from appliance.domain.proofs import proofs, provable
 from appliance.services import rates
 from appliance.services.box import CommitAndRaise, Unit
 from appliance.services.views import OrderView
@@ -37,7 +37,7 @@ class Found(NamedTuple):
 
 def wants_proof(order: OrderView) -> bool:
     """Return whether changing this order asks for its name or contact."""
-    return bool(order.name or order.contact)
+    return provable(order.name, order.contact)
 
 
 def require_proof(unit: Unit, order: OrderView, given: str) -> None:
