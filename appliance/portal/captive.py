@@ -16,9 +16,11 @@ from appliance.domain import captive as rules
 from appliance.domain.clock import HOUR_MS
 from appliance.portal.routes import Route, Table
 from appliance.services import captive
+from appliance.services.box import Unit
 from appliance.services.captive import Standing
 from appliance.web import bodies, clients, csrf
 from appliance.web.site import Site, site
+from mqtt_bridge.protocol.catalogue import Venue
 
 MEDIA_TYPE = "application/captive+json"
 # Android shows the portal in the real browser instead of its own window if the answer has this key (source.android.com, "Captive
@@ -72,11 +74,17 @@ ROUTE = Route(
 def welcome() -> str:
     """The first page on the hotspot: what this Wi-Fi is, and the way to the tickets."""
     here = site().settings
+
+    def query(unit: Unit) -> tuple[Standing, Venue | None]:
+        return captive.standing(unit, _phone()), unit.catalogue.venue.get(unit.identity.venue)
+
+    standing, venue = site().box.look(query)
     return render_template(
         "attendee/welcome.html",
         family=_family(),
         stays_open=_family() in rules.STAYS_OPEN,
-        state=_standing().state,
+        state=standing.state,
+        venue=venue,
         address=urlsplit(here.public_url).netloc or request.host,
         url=here.public_url or request.host_url.rstrip("/"),
     )
