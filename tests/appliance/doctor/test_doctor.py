@@ -22,6 +22,7 @@ from appliance.settings import Settings, read_settings
 from appliance.store import jobs
 from mqtt_bridge.broker import EmbeddedBroker
 from mqtt_bridge.cloud import store
+from tests.support.authority import Authority
 from tests.support.box import example_catalogue
 from tests.support.ports import free_port
 
@@ -166,6 +167,16 @@ def test_certificates_are_watched_before_they_expire(tmp_path: Path, days: int, 
     pem = certificate(tmp_path / "ca.pem", days)
     settings = read(tmp_path, "mqtts://127.0.0.1:9", MARQUEE_BROKER_CA=str(pem))
     assert found(settings)["certificate"].state == state
+
+
+@pytest.mark.parametrize(("days", "state"), [(-1, "fail"), (10, "warn"), (300, "ok")])
+def test_the_portals_certificate_is_watched_with_what_phones_would_say(
+    tmp_path: Path, broker: str, days: int, state: str
+) -> None:
+    pem, _key = Authority(tmp_path / "authority").issue("portal", "v7.example.org", ends_in=timedelta(days=days))
+    portal = {"MARQUEE_PORTAL_SECURE_URL": "https://v7.example.org", "MARQUEE_PORTAL_CERTIFICATE": pem}
+    told = [each for each in examine(read(tmp_path, broker, **portal)) if "portal.certificate" in each.detail]
+    assert [each.state for each in told] == [state]
 
 
 def test_the_cloud_has_a_doctor_too(tmp_path: Path, broker: str) -> None:
