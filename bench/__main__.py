@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import logs
-from bench import cloud, disk, door, edge, load, memory, orders, pictures, portal, servers, venue
+from bench import browser, cloud, disk, door, edge, load, memory, orders, pictures, portal, servers, venue
 from bench.policies import report as policies
 
 LONG_RUNS = "## Long runs"
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=["cloud", "door", "edge", "policies", "portal"],
+        choices=["cloud", "door", "edge", "policies", "portal", "browser"],
         help="measure and print only this part",
     )
     parser.add_argument("--no-write", action="store_true", help="print only")
@@ -74,7 +74,7 @@ def measure(seconds: float, progress: Callable[[str], None]) -> list[Row]:
         cloud_rows = in_the_cloud(seconds, progress)
         progress("the door")
         at_door = _at_door(folder, seconds)
-        portal_rows = at_the_portal(seconds, progress)
+        portal_rows = [*at_the_portal(seconds, progress), *in_a_browser(seconds, progress)]
         raw = (before + disk.durable_commits_per_s(_new(folder, "raw2"), seconds)) / 2
         progress("memory of a demo")
         sizes = memory.per_process_mb()
@@ -143,6 +143,23 @@ def at_the_portal(seconds: float, progress: Callable[[str], None]) -> list[Row]:
             return [Row("shared pages behind nginx", "not measured", str(missing))]
 
 
+def in_a_browser(seconds: float, progress: Callable[[str], None]) -> list[Row]:
+    """Return the rows about what a guest waits for: first views and the tap that holds a ticket."""
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name:
+        folder = Path(name)
+        try:
+            rows += [Row(*each) for each in browser.views(browser.visits(_new(folder, "example"), progress))]
+        except servers.ProgramMissing as missing:
+            rows.append(Row("first views in a browser", "not measured", str(missing)))
+        progress("taps on a quarter of a core")
+        try:
+            rows.append(Row(*browser.taps(browser.holds(_new(folder, "quarter"), 4 * seconds))))
+        except servers.ProgramMissing as missing:
+            rows.append(Row("a tap that holds a ticket, on a quarter of a core", "not measured", str(missing)))
+    return rows
+
+
 def _over_http(folder: Path, seconds: float) -> dict[str, load.Outcome]:
     port = venue.free_port()
     data = _new(folder, "portal")
@@ -198,7 +215,13 @@ def _at_door(folder: Path, seconds: float) -> list[Row]:
     ]
 
 
-_PARTS = {"edge": at_the_edge, "cloud": in_the_cloud, "door": at_the_door, "portal": at_the_portal}
+_PARTS = {
+    "edge": at_the_edge,
+    "cloud": in_the_cloud,
+    "door": at_the_door,
+    "portal": at_the_portal,
+    "browser": in_a_browser,
+}
 
 
 def _orders_row(clients: int, outcome: load.Outcome, raw: float) -> Row:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,9 +82,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def portal(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``marquee portal`` on the folder until the block ends."""
-    environment = {**os.environ, **variables(folder, port)}
+def portal(folder: Path, port: int, more: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``marquee portal`` on the folder until the block ends, with ``more`` settings."""
+    environment = {**os.environ, **variables(folder, port), **(more or {})}
     process = subprocess.Popen([sys.executable, "-m", "appliance.cli", "portal"], env=environment)
     try:
         for _ in range(200):
