@@ -21,7 +21,7 @@ from tests.simulation.card import Card, DeviceRow, DiskFull
 from tests.simulation.clock import EPOCH_MS, Alarm
 from tests.simulation.keys import Key, by_public
 from tests.simulation.network import Port
-from tests.simulation.till import Identity, Unit
+from tests.simulation.unit import CLOUD, Identity, Unit
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -50,20 +50,20 @@ class Handlers:
             device=me.device,
             venue=me.venue,
             inc=row.inc,
-            last_seq=unit.mail.last_seq(till.CLOUD, row.inc),
+            last_seq=unit.mail.last_seq(CLOUD, row.inc),
             kid=unit.signer.kid,
             public=public,
             stock=stock,
-            downlink=unit.mail.newest(till.CLOUD),
+            downlink=unit.mail.newest(CLOUD),
             sent_at_ms=unit.now.wall_ms,
             generation=row.generation,
-            earlier=tuple(inc for inc in unit.mail.streams(till.CLOUD) if inc != row.inc),
+            earlier=tuple(inc for inc in unit.mail.streams(CLOUD) if inc != row.inc),
             began=row.began,
-            untold=tuple(Ack(inc, unit.mail.last_seq(till.CLOUD, inc)) for inc in unit.mail.streams(till.CLOUD)),
+            untold=tuple(Ack(inc, unit.mail.last_seq(CLOUD, inc)) for inc in unit.mail.streams(CLOUD)),
         )
 
     def status(self, unit: Unit, /) -> Status:
-        unsynced, _ = unit.mail.backlog(till.CLOUD)
+        unsynced, _ = unit.mail.backlog(CLOUD)
         me = unit.identity
         stock = tuple(each.count for _, each in sorted(unit.card.shelves.rows.items()))
         return Status(me.device, me.venue, unit.card.row.inc, unsynced, 0, stock, True, {}, unit.now.wall_ms)

@@ -24,7 +24,7 @@ from mqtt_bridge.relay import Relay
 from tests.simulation import till
 from tests.simulation.centre import AFTER_COMMIT, Vault
 from tests.simulation.device import Device
-from tests.simulation.till import Unit
+from tests.simulation.unit import CLOUD, Unit
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -106,7 +106,7 @@ class TrustingRelay(Relay[Unit]):
         reached = dict(self._pump._reached)
         self._run(
             lambda unit: [
-                unit.mail.acknowledge(till.CLOUD, Ack(inc, upto), self._wall_ms()) for inc, upto in reached.items()
+                unit.mail.acknowledge(CLOUD, Ack(inc, upto), self._wall_ms()) for inc, upto in reached.items()
             ]
         )
 

@@ -27,7 +27,7 @@ from mqtt_bridge.protocol.messages import (
 )
 from tests.simulation import till
 from tests.simulation.card import Hold, Item, Order, Ticket
-from tests.simulation.till import CLOUD, Unit
+from tests.simulation.unit import CLOUD, Unit
 
 
 def place_hold(unit: Unit, wanted: Iterable[tuple[str, int]], limits: Limits, *, asked: bool) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tests.simulation import till
 from tests.simulation.faults import Faults
 from tests.simulation.guards import Guards
+from tests.simulation.unit import Unit
 from tests.simulation.violation import Violation
 from tests.simulation.world import GUESTS, PATIENCE_MS, STORM_MS, World
 
@@ -89,7 +90,7 @@ def heal(world: World) -> None:
             return
 
 
-def _tidy(unit: till.Unit) -> None:
+def _tidy(unit: Unit) -> None:
     """Free what lapsed, as every device does by itself from time to time; whoever waited for more stock has left."""
     till.free_lapsed(unit)
     for quota, shelf in till.current(unit).items():

@@ -16,6 +16,7 @@ from tests.simulation.device import Crashed
 from tests.simulation.faults import Faults
 from tests.simulation.guests import LIMITS
 from tests.simulation.run import heal
+from tests.simulation.unit import Unit
 from tests.simulation.world import World
 
 GUESTS, EVENING_MS = 60, 30_000
@@ -58,7 +59,7 @@ def test_a_device_whose_allocation_is_gone_refuses_and_never_sells_more() -> Non
     with pytest.raises(SoldOutHere):
         for _ in range(500):
             who.run(lambda unit: till.place_hold(unit, [("a", 1)], LIMITS))
-    shelf = till.current(till.Unit(who.card, who.now, who.identity, who.key, world.catalogue, who.secret))["a"]
+    shelf = till.current(Unit(who.card, who.now, who.identity, who.key, world.catalogue, who.secret))["a"]
     assert (shelf.available, shelf.held) == (0, shelf.totals.unsold)
 
 

@@ -30,7 +30,7 @@ from mqtt_bridge.protocol.messages import (
 from tests.simulation import till, turns
 from tests.simulation.card import Card, DeviceRow
 from tests.simulation.keys import Key
-from tests.simulation.till import Identity, Unit
+from tests.simulation.unit import Identity, Unit
 from tests.simulation.world import catalogue
 from tests.support.box import (
     ADULT,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.simulation.card import Card, Ticket
     from tests.simulation.centre import Centre
     from tests.simulation.device import Device
-    from tests.simulation.till import Unit
+    from tests.simulation.unit import Unit
     from tests.simulation.world import World
 
 # Alarms that honest devices never cause, whatever the network does.

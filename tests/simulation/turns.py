@@ -27,7 +27,7 @@ from tests.simulation import till
 from tests.simulation.card import Hold, Item, ToldLine, Waiter
 
 if TYPE_CHECKING:
-    from tests.simulation.till import Unit
+    from tests.simulation.unit import Unit
 
 End = Literal["take", "lapse", "leave"]
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tests.simulation.card import Waiter
     from tests.simulation.centre import Centre
     from tests.simulation.device import Device
-    from tests.simulation.till import Unit
     from tests.simulation.turns import Step
+    from tests.simulation.unit import Unit
     from tests.simulation.world import World
 
 SERVED_WITHIN_MS = SWEEP_MS + 2 * STEP_MS
