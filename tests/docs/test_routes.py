@@ -25,7 +25,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """``METHOD /path/{}`` of every route of the portal, the console and the demo."""
     data = tmp_path_factory.mktemp("data")
     apps = [portal.create_app(NOTHING, portal.WebSettings(data=data)), console.create_app(NOTHING, data)]
-    apps.append(demo_page.create_app(cast(Any, SimpleNamespace(venues=())), NOTHING, NOTHING, NOTHING))
+    apps.append(demo_page.create_app(cast(Any, SimpleNamespace(venues=(), mailbox=None)), NOTHING, NOTHING, NOTHING))
     return {route for app in apps for route in routes_of(app)}
 
 
