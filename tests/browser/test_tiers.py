@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from mqtt_bridge.protocol.catalogue import EventSession
 from tests.browser import tour_phone
 from tests.browser.axe import violations
 from tests.browser.conftest import PHONE, Venue, book, hold, policy_refusals
@@ -190,7 +192,10 @@ def test_a_shared_ticket_is_kept_only_when_asked_to(phone: BrowserContext, page:
 @pytest.mark.slow
 def test_pages_looked_at_before_are_shown_as_copies_and_say_so(page: Page, secure: Venue):
     page.goto("/")
+    page.evaluate("() => caches.open('marquee-files-of-before')")
     worker(page)
+    # What an earlier design kept is gone.
+    page.wait_for_function("async () => !(await caches.keys()).includes('marquee-files-of-before')")
     page.reload()
     page.goto(f"{MOONS}?lang=de")
     with secure.gone():
@@ -354,3 +359,65 @@ def test_the_held_page_speaks_of_the_time_that_is_left(page: Page, secure: Venue
     assert page.title().startswith("1:5")
     page.clock.run_for(60_000)
     expect(page.locator("#spoken")).to_have_text("One minute left.")
+
+
+@pytest.mark.slow
+def test_a_phone_keeps_so_many_waiting_bookings_at_most(page: Page, secure: Venue):
+    page.route("**/api/v1/holds", silent)
+    page.goto(MOONS)
+    page.wait_for_selector(".fresh:not(:empty)")
+    page.evaluate(
+        """() => new Promise(done => {
+          const asked = indexedDB.open("marquee");
+          asked.onsuccess = () => {
+            const change = asked.result.transaction("outbox", "readwrite");
+            const later = Date.now() + 3600e3;
+            const row = { kind: "book", state: "waiting", made: Date.now(), tries: 0, next: later, items: [], keys: {}, title: "x", what: "" };
+            for (let n = 0; n < 10; n++) change.objectStore("outbox").add(row);
+            change.oncomplete = () => { asked.result.close(); done(); };
+          };
+        })"""
+    )
+    page.get_by_role("button", name="Hold tickets").click()
+    page.get_by_role("button", name="Book as soon as possible").click()
+    expect(page.locator(".full")).to_contain_text("too much waits already")
+
+
+@pytest.mark.slow
+def test_one_who_must_wait_is_told_by_the_box_office_and_not_that_it_is_away(page: Page, secure: Venue):
+    page.goto(MOONS)
+    words = '{"type": "/problems/limit-reached", "retry_after_s": 60}'
+    page.route("**/api/v1/holds", lambda route: route.fulfill(status=429, body=words))
+    page.get_by_role("button", name="Hold tickets").click()
+    page.wait_for_url("**/holds/*")
+    assert page.locator(".offer").count() == 0
+
+
+@pytest.mark.slow
+def test_what_has_to_be_proven_is_not_promised_to_wait(page: Page, secure: Venue):
+    whole = secure.catalogue
+    first = whole.event["paper-moons"]
+
+    def proven(at: EventSession) -> EventSession:
+        types = tuple(msgspec.structs.replace(each, verify="contact") for each in at.ticket_types)
+        return msgspec.structs.replace(at, ticket_types=types)
+
+    event = msgspec.structs.replace(first, sessions=tuple(map(proven, first.sessions)))
+    events = tuple(event if each is first else each for each in whole.events)
+    secure.show(msgspec.structs.replace(whole, version=whole.version + 1, events=events))
+    page.route("**/api/v1/holds", silent)
+    page.goto(MOONS)
+    page.get_by_role("button", name="Hold tickets").click()
+    expect(page.locator(".away")).to_contain_text("Nothing is booked")
+    page.unroute("**/api/v1/holds")
+    # The hold's own form carries what has to be proven, so that one may wait; it is no ticket before it is proven.
+    page.get_by_role("button", name="Hold tickets").click()
+    page.wait_for_url("**/holds/*")
+    page.fill("#contact", "noor@example.org")
+    page.route("**/confirm", silent)
+    page.get_by_role("button", name="Book, and send me a code").click()
+    expect(page.locator(".waits")).to_contain_text("Not booked yet")
+    page.unroute("**/confirm")
+    page.goto("/phone")
+    come_online(page)
+    expect(page.locator(".entry-sent")).to_contain_text("Requested: the answer comes later")

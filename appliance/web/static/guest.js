@@ -22,13 +22,13 @@ const inLanguage = (path) => {
   return language ? `${path}?lang=${language}` : path;
 };
 
-// One at a time, and the button says that something is going on.
-const once = (button, work) => async (event) => {
+// One at a time, and the form says that something is going on.
+const once = (form, work) => form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (button.ariaBusy === "true") return;
-  button.ariaBusy = "true";
-  try { await work(); } finally { button.ariaBusy = "false"; }
-};
+  if (form.ariaBusy === "true") return;
+  form.ariaBusy = "true";
+  try { await work(); } finally { form.ariaBusy = "false"; }
+});
 
 const said = (after, words) => {
   part("unsent")?.remove();
@@ -38,15 +38,16 @@ const said = (after, words) => {
 };
 
 const watchChoice = (form, facts) => {
-  const button = document.querySelector(`button[form="${form.id}"]`) || form.querySelector("button");
-  form.addEventListener("submit", once(button, async () => {
+  once(form, async () => {
     const picked = chosen(form);
     const items = picked.map(({ ticket_type, quantity }) => ({ ticket_type, quantity }));
     const mine = keyOf(items);
     const held = items.length ? await outbox.call("/api/v1/holds", { items }, mine.hold) : {};
     if (held.status === 201 && held.page) return location.assign(inLanguage(held.page));
     // A refusal has a page of its own, in words: let the box office show it.
-    if (!held.later) return form.submit();
+    if (!held.later || held.heard) return form.submit();
+    // What has to be proven asks for more than this phone could answer alone.
+    if ("proof" in facts.dataset) return said(form, bit(".away"));
     const offer = bit(".offer");
     offer.querySelector("[data-send]").addEventListener("click", async () => {
       const what = picked.map((each) => `${each.quantity} × ${each.name}`).join(", ");
@@ -57,20 +58,20 @@ const watchChoice = (form, facts) => {
     });
     offer.querySelector("[data-leave]").addEventListener("click", () => offer.remove());
     return said(form, offer);
-  }));
+  });
 };
 
 const watchConfirm = (form, facts) => {
-  const button = form.querySelector("button");
-  form.addEventListener("submit", once(button, async () => {
+  once(form, async () => {
     const fields = Object.fromEntries(new FormData(form));
     const led = await outbox.post(form.action, fields);
     // What is refused is said on the page that the same form, sent again, leads to.
+    if (led.heard) return form.submit();
     if (!led.later) return new URL(led.url).pathname === new URL(form.action).pathname ? form.submit() : location.assign(led.url);
     const { title, when, what } = facts.dataset;
     const added = await outbox.add({ kind: "confirm", action: form.action, fields, title, when, what }).catch(() => false);
     return said(form, bit(added ? ".waits" : ".full"));
-  }));
+  });
 };
 
 const watchTicket = async (order) => {

@@ -18,6 +18,9 @@ export const entries = async () => (await all("outbox")).sort((a, b) => b.id - a
 export const newKey = () => crypto.randomUUID();
 const pathOf = (url) => new URL(url, location.href).pathname;
 
+// Not now: `heard` where the box office itself says to wait, which its own page explains best to somebody who looks.
+const busy = (answer, wait_s) => ({ later: true, heard: answer.status === 429, wait_ms: Number(wait_s || 0) * 1000 });
+
 // The answer of the API: {status, body, page}, or {later, wait_ms} where nobody answered or was too busy to.
 export const call = async (path, body, key) => {
   const token = await get("facts", "client").catch(() => undefined);
@@ -27,7 +30,7 @@ export const call = async (path, body, key) => {
     const found = await answer.json();
     const fresh = answer.headers.get("Client-Token");
     if (fresh) await put("facts", fresh, "client").catch(() => {});
-    if (answer.status >= 500 || (answer.status === 429 && found.retry_after_s)) return { later: true, wait_ms: (found.retry_after_s || 0) * 1000 };
+    if (answer.status >= 500 || (answer.status === 429 && found.retry_after_s)) return busy(answer, found.retry_after_s);
     const page = /<([^>]+)>/.exec(answer.headers.get("Link") || "")?.[1];
     return { status: answer.status, body: found, page };
   } catch {
@@ -39,7 +42,7 @@ export const call = async (path, body, key) => {
 export const post = async (action, fields) => {
   try {
     const answer = await fetch(action, { method: "POST", body: new URLSearchParams(fields), signal: AbortSignal.timeout(ANSWER_MS) });
-    if (answer.status >= 500 || answer.status === 429) return { later: true, wait_ms: Number(answer.headers.get("Retry-After") || 0) * 1000 };
+    if (answer.status >= 500 || answer.status === 429) return busy(answer, answer.headers.get("Retry-After"));
     return { url: answer.url, page: new DOMParser().parseFromString(await answer.text(), "text/html") };
   } catch {
     return { later: true, wait_ms: 0 };
@@ -67,13 +70,14 @@ const book = async (entry) => {
   const booked = await call("/api/v1/orders", { hold: entry.hold }, entry.keys.order);
   if (booked.later) return booked;
   if (booked.status !== 201) return refused(booked);
-  return { state: "sent", page: booked.page, code: booked.body.code, requested: booked.body.status === "requested" };
+  return { state: "sent", page: booked.page, code: booked.body.code, requested: booked.body.status !== "confirmed" };
 };
 
 const confirm = async (entry) => {
   const led = await post(entry.action, entry.fields);
   if (led.later) return led;
-  if (pathOf(led.url).startsWith("/tickets/")) return { state: "sent", page: pathOf(led.url) };
+  const status = led.page.getElementById("order")?.dataset.status;
+  if (pathOf(led.url).startsWith("/tickets/")) return { state: "sent", page: pathOf(led.url), requested: status !== "confirmed" };
   const words = led.page.querySelector("[role=alert], h1");
   return { state: "refused", reason: "said", words: words ? words.textContent.trim() : "" };
 };

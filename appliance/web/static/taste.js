@@ -71,4 +71,5 @@ export const arrange = (list) => {
 };
 
 const list = document.querySelector("ul.cards");
-if (list) arrange(list);
+// Whoever searches wants what fits the words.
+if (list && !new URLSearchParams(location.search).get("q")) arrange(list);
