@@ -52,6 +52,7 @@ class Hotspot:
     environment: dict[str, str]
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     pools: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    nginx: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> str:
@@ -107,8 +108,11 @@ class Hotspot:
         wait_for(lambda: _listens(self.folder / f"{pool}.sock"), f"the pool of {pool}", 60)
 
     def stop(self) -> None:
-        """End every process, the last one first."""
-        for process in reversed(self.processes):
+        """End every process; nginx first, because the pools wait a while for whoever still has a connection to them."""
+        if self.nginx is not None:
+            self.nginx.send_signal(signal.SIGTERM)
+            self.nginx.wait(10)
+        for process in self.processes:
             process.send_signal(signal.SIGTERM)
         for process in self.processes:
             try:
@@ -151,7 +155,7 @@ def _start(running: Hotspot, tools: dict[str, str], portal: dict[str, object]) -
     running.portal("staff")
     running.portal_listens("guests")
     _write_nginx(folder, portal)
-    running.start("nginx", tools["nginx"], "-c", str(folder / "nginx.conf"), "-g", "daemon off;")
+    running.nginx = running.start("nginx", tools["nginx"], "-c", str(folder / "nginx.conf"), "-g", "daemon off;")
     wait_for(lambda: phone.reaches(ADDRESS, WEB), "nginx", 30)
 
 

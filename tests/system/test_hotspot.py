@@ -84,6 +84,7 @@ def test_one_phone_let_in_lets_nobody_else_in(phone: Phone, neighbour: Phone) ->
     assert Apple(phone).check() == CAPTIVE, "with another hardware address it is another phone"
 
 
+@pytest.mark.slow
 def test_what_a_phone_reached_outlives_the_portal(spot: Hotspot, phone: Phone) -> None:
     Apple(phone).window().send("/welcome", go="enter")
     spot.restart("guests")
@@ -260,6 +261,18 @@ def test_staff_sign_in_on_the_guests_wifi_over_https_and_pass_the_gate(spot: Hot
     door = phone.request("GET", base + entered.headers["location"], headers=mine, trust=trust)
     assert (door.status, door.headers["cache-control"]) == (200, "no-store")
     assert phone.request("GET", PORTAL + entered.headers["location"], headers=mine).status == 404, "not over plain HTTP"
+
+
+def test_what_is_kept_for_a_captive_browser_is_never_shown_to_a_real_one_or_the_other_way_round(
+    spot: Hotspot, phone: Phone
+) -> None:
+    for _ in range(2):
+        plain = phone.get(f"{PORTAL}/", Accept_Language="en").text
+        secure = phone.request(
+            "GET", f"https://{SECURE}/", headers={"Accept-Language": "en"}, trust=spot.authority.file
+        )
+        assert "<script" not in plain
+        assert "<script" in secure.text
 
 
 def _status(spot: Hotspot, phone: Phone, url: str) -> int:
