@@ -11,7 +11,7 @@ from flask import Blueprint, Response
 
 from appliance.portal.api_answers import ProblemAnswer
 from appliance.portal.routes import Route, Table
-from appliance.web import bodies, clients, problems
+from appliance.web import bodies, clients, freshness, problems
 from appliance.web.bodies import IDEMPOTENCY_KEY
 
 PATH = "/api/v1/openapi.json"
@@ -125,7 +125,7 @@ def blueprint(table: Table) -> Blueprint:
         if not body:
             body.append(msgspec.json.encode(document(table)))
         response = Response(body[0], content_type=bodies.JSON)
-        response.headers["Cache-Control"] = "public, max-age=300"
+        response.headers["Cache-Control"] = freshness.DESCRIPTION.header()
         return response
 
     table.add(described, route, show)

@@ -8,7 +8,7 @@ import json
 from flask import Blueprint, Response, make_response, render_template, request
 
 from appliance.domain.errors import NotFound
-from appliance.web import screens, static_files, tiers
+from appliance.web import freshness, screens, static_files, tiers
 
 blueprint = Blueprint("phone", __name__, template_folder="templates")
 # What a page needs where nobody answers; everything else is kept as it passes by.
@@ -20,7 +20,7 @@ WORKER = "sw.js"
 def show_phone() -> Response:
     """The page about this phone, the same for everybody: what it lists, a script finds on the phone itself."""
     answer = make_response(render_template("attendee/phone.html", secure=tiers.secure_url()))
-    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.headers["Cache-Control"] = freshness.PHONE.header()
     return answer
 
 
@@ -30,7 +30,7 @@ def worker() -> Response:
     if not tiers.upgraded():
         raise NotFound("There is no service worker at this address.")
     answer = Response(worker_text(), content_type="text/javascript; charset=utf-8")
-    answer.headers["Cache-Control"] = "no-cache"
+    answer.headers["Cache-Control"] = freshness.PHONE.header()
     answer.add_etag()
     answer.make_conditional(request)
     return answer

@@ -134,7 +134,10 @@ def test_the_page_about_caching_has_the_table_that_answers_follow(app: Flask, be
     assert told == {kind: each.header() for kind, each in freshness.TABLE.items()}
     style = re.findall(r'href="(/static/[^"]+\.css)"', ask(app, "/").text)[0]
     answers = {
-        "the listing, an event, sharing an event": [answered(behind, each) for each in PAGES],
+        "the listing, an event, sharing an event": [answered(behind, each) for each in (*PAGES, "/events/river/share")],
+        "the calendar file of an event": [answered(behind, "/events/river/calendar.ics")],
+        "`GET /api/v1/openapi.json`": [ask(app, "/api/v1/openapi.json")],
+        "`/phone` and the service worker, which a phone keeps for itself": [ask(app, "/phone")],
         "`GET /api/v1/availability`": [ask(app, "/api/v1/availability")],
         "pictures and files of the design, named by their content": [ask(app, style)],
     }
