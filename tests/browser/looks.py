@@ -42,7 +42,7 @@ _TARGETS = """() => [...document.querySelectorAll("button, select, input:not([ty
 
 _WIDE = """() => {
   const most = document.documentElement.clientWidth;
-  const inside = each => !each.closest(".dates, .scroll, .skip, .hidden");
+  const inside = each => !each.closest(".chips, .dates, .scroll, .skip, .hidden");
   const cut = ({left, right}) => right > most + 1 || left < -1;
   const out = [...document.body.querySelectorAll("*")].filter(each => inside(each) && cut(each.getBoundingClientRect()));
   return document.documentElement.scrollWidth > most || out.length
