@@ -109,7 +109,8 @@ def test_every_answer_is_one_the_document_promises_at_length(case: Case, real: b
 
 def test_the_document_lists_exactly_what_programs_can_call(served: Flask) -> None:
     listed = {(method.upper(), path) for path, methods in described()["paths"].items() for method in methods}
-    pages = ("attendee.", "waiting.", "staff.", "hotspot.", "problem_pages.", "web_static", "internal.")
+    screens = ("attendee.", "waiting.", "phone.", "staff.", "hotspot.", "problem_pages.", "web_static", "brand_static")
+    pages = (*screens, "internal.")
     served_now = {
         (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
         for rule in served.url_map.iter_rules()
