@@ -216,8 +216,10 @@ def _post(settings: Settings, database: Database) -> Post | None:
     """Return what hands mails in; None where no server is set."""
     from appliance.web import mail_words
     from mqtt_bridge.cloud import smtp
-    from mqtt_bridge.cloud.catalogue import current_catalogue
+    from mqtt_bridge.cloud.catalogues import Catalogues
     from mqtt_bridge.cloud.mailing import Claimed
+    from mqtt_bridge.cloud.sql import SqlStore
+    from mqtt_bridge.cloud.work import Work
 
     given = settings.verifier
     if not given.smtp:
@@ -227,9 +229,10 @@ def _post(settings: Settings, database: Database) -> Post | None:
     password = _secret(given.password_file, "verifier.password_file") if given.password_file else ""
     server = smtp.Server.from_url(given.smtp, password)
 
+    catalogues, store = Catalogues(), SqlStore(database)
+
     def post(mail: Claimed) -> smtp.Delivery:
-        with database.read() as db:
-            catalogue = current_catalogue(db)
+        catalogue = store.look(lambda rows: catalogues.of(Work(rows)))
         link = f"{given.page_url}/prove/{mail.link}" if given.page_url and mail.link else ""
         wanted = mail_words.Wanted(mail.kind, mail.language, mail.booking, mail.event_session, mail.code, link)
         return smtp.send(server, smtp.message(given.sender, mail.contact, *mail_words.mail(wanted, catalogue)))

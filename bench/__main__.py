@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import logs
-from bench import browser, cloud, disk, door, edge, load, memory, orders, pictures, portal, servers, venue
+from bench import browser, cloud, disk, door, edge, load, memory, orders, pictures, portal, servers, venue, verify
 from bench.policies import report as policies
 
 LONG_RUNS = "## Long runs"
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=["cloud", "door", "edge", "policies", "portal", "browser"],
+        choices=["cloud", "door", "edge", "policies", "portal", "browser", "verify"],
         help="measure and print only this part",
     )
     parser.add_argument("--no-write", action="store_true", help="print only")
@@ -72,6 +72,7 @@ def measure(seconds: float, progress: Callable[[str], None]) -> list[Row]:
         flushes = {n: orders.flushes_per_order(_new(folder, f"flush{n}"), n, 400) for n in (1, 50)}
         edge_rows = at_the_edge(seconds, progress)
         cloud_rows = in_the_cloud(seconds, progress)
+        verify_rows = at_the_centre(seconds, progress)
         progress("the door")
         at_door = _at_door(folder, seconds)
         portal_rows = [*at_the_portal(seconds, progress), *in_a_browser(seconds, progress)]
@@ -87,6 +88,7 @@ def measure(seconds: float, progress: Callable[[str], None]) -> list[Row]:
         ),
         *edge_rows,
         *cloud_rows,
+        *verify_rows,
         *(_pages_row(what, timed[what], raw) for what in ("listing", "availability")),
         *portal_rows,
         *at_door,
@@ -131,6 +133,15 @@ def in_the_cloud(_seconds: float, progress: Callable[[str], None]) -> list[Row]:
             return [Row(*each) for each in cloud.rows(cloud.measure(Path(name), progress))]
         except servers.ProgramMissing as missing:
             return [Row("reconciling", "not measured", str(missing))]
+
+
+def at_the_centre(_seconds: float, progress: Callable[[str], None]) -> list[Row]:
+    """Return the rows about verifying pre-enrolments."""
+    with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name:
+        try:
+            return [Row(*each) for each in verify.rows(verify.measure(Path(name), progress))]
+        except servers.ProgramMissing as missing:
+            return [Row("verifying pre-enrolments", "not measured", str(missing))]
 
 
 def at_the_portal(seconds: float, progress: Callable[[str], None]) -> list[Row]:
@@ -221,6 +232,7 @@ _PARTS = {
     "door": at_the_door,
     "portal": at_the_portal,
     "browser": in_a_browser,
+    "verify": at_the_centre,
 }
 
 

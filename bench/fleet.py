@@ -19,10 +19,13 @@ from mqtt_bridge.protocol.codec import decode, encode, key_id
 from mqtt_bridge.protocol.messages import (
     Ack,
     CheckedIn,
+    ContactCodeEntered,
     DeviceState,
     Hello,
     OrderConfirmed,
+    OrderPending,
     PaymentTaken,
+    Private,
     StockCount,
     TicketFact,
     Uplink,
@@ -126,7 +129,27 @@ class Device:
             for each in names:
                 self._put(CheckedIn(f"c-{each}", "admitted", None, each, at.id, "A7", now_ms()))
 
-    def _put(self, body: Uplink) -> None:
+    def enrol(self, orders: int) -> list[str]:
+        """Prepare pre-enrolments of one ticket, each with a contact of its own; return their order ids."""
+        at = session(self.number)
+        kind = at.ticket_types[0]
+        made = []
+        for _ in range(orders):
+            self.sold += 1
+            order = f"{self.name}-{self.seq:032}"
+            ticket = TicketFact(f"{order}-0", "ABCD2345", kind.id, at.id, kind.quota, self.epoch, 1250, "EUR")
+            stock = StockCount(kind.quota, self.epoch, Totals(granted=self.granted, sold=self.sold))
+            person = Private("salt", "Ada", f"{order}@example.org")
+            body = OrderPending(order, "ABCD2345", "promised", (ticket,), (stock,), now_ms(), "contact", "mail")
+            self._put(body, person)
+            made.append(order)
+        return made
+
+    def type_code(self, order: str, code: str) -> None:
+        """Prepare what a guest typed."""
+        self._put(ContactCodeEntered(order, code))
+
+    def _put(self, body: Uplink, private: Private | None = None) -> None:
         self.seq += 1
         row = numbered(
             "life",
@@ -137,6 +160,7 @@ class Device:
             sender=self.name,
             origin=self.name,
             wall_ms=now_ms(),
+            private=private,
             follows=self.last,
         )
         self.last = hash_of(row.envelope)

@@ -69,7 +69,8 @@ def send(server: Server, mail: EmailMessage, timeout_s: float = ANSWER_S) -> Del
     started = False
     smtp: smtplib.SMTP | None = None
     try:
-        smtp = _connected(server, timeout_s)
+        domain = parseaddr(str(mail["From"]))[1].rpartition("@")[2]
+        smtp = _connected(server, domain, timeout_s)
         for verb, field in (("MAIL FROM", mail["From"]), ("RCPT TO", mail["To"])):
             code, _answer = smtp.docmd(f"{verb}:<{parseaddr(str(field))[1]}>")
             if code not in {250, 251}:
@@ -92,12 +93,13 @@ def send(server: Server, mail: EmailMessage, timeout_s: float = ANSWER_S) -> Del
     return Delivery("sent") if code == _TAKEN else _refused(code)
 
 
-def _connected(server: Server, timeout_s: float) -> smtplib.SMTP:
+def _connected(server: Server, domain: str, timeout_s: float) -> smtplib.SMTP:
+    """Connect and greet as ``domain``: the library would ask the network for this machine's own name, each time."""
     if server.scheme == "smtps":
         context = ssl.create_default_context()
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=timeout_s, context=context)
+        smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, domain, timeout=timeout_s, context=context)
     else:
-        smtp = smtplib.SMTP(server.host, server.port, timeout=timeout_s)
+        smtp = smtplib.SMTP(server.host, server.port, domain, timeout=timeout_s)
     try:
         smtp.ehlo()
         if server.scheme == "smtp":

@@ -340,6 +340,7 @@ mail = Table(
 )
 Index("mail_state", mail.c.state, mail.c.due_at_ms)
 Index("mail_contact", mail.c.contact_digest, mail.c.created_at_ms)
+Index("mail_changed", mail.c.changed_at_ms)
 
 # The verifier's jobs: who does them at the moment, and how they are.
 verifier_job = Table(

@@ -35,6 +35,7 @@ T = TypeVar("T")
 GONE_MS = 15_000
 BEAT_EVERY_MS = 3_000
 LOOK_S, IDLE_S = 0.05, 0.4
+SETTLE_EVERY_S = 0.1
 MAIL_S, STANDING_S = 120.0, 20.0
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 10.0
 
@@ -70,6 +71,10 @@ class Errand(Generic[T]):
         except Exception as error:  # noqa: BLE001  a plug-in may raise what it likes
             self._error.append(error)
 
+    def wait(self, seconds: float) -> None:
+        """Wait until it comes back, at most so long."""
+        self._thread.join(seconds)
+
     @property
     def over(self) -> bool:
         """Whether it came back."""
@@ -100,6 +105,7 @@ class Verifier:
     limits: Limits = field(default_factory=Limits)
     decided: int = 0
     _beat_s: float = -1.0
+    _settled_s: float = -1.0
     _leads: bool = False
     _states: dict[str, tuple[str, str]] = field(default_factory=dict)
     _mail: tuple[Claimed, Errand[Delivery]] | None = None
@@ -116,14 +122,28 @@ class Verifier:
         if not self._lead():
             return False
         settled = Settled(0, 0, more=False)
-        with self.database.read() as db:
-            said = db.execute(sa.select(t.verification_word.c.id).limit(1)).first() is not None
-        if said:
+        if self._anything_said():
             settled = self._store.run(lambda rows: settle(rows, self._catalogues, self.limits, self.clock()))
         self.decided += settled.decided
         mailed, asked = self._mails(), self._members()
         self._note("verdicts", "busy" if settled.more else "idle", "")
         return settled.more or mailed or asked
+
+    def _anything_said(self) -> bool:
+        """Whether words wait; looked at ten times a second at most, so that those of single mails are taken together."""
+        if self.ticks_s() - self._settled_s < SETTLE_EVERY_S and (self._mail or self._asked):
+            return False
+        self._settled_s = self.ticks_s()
+        with self.database.read() as db:
+            return db.execute(sa.select(t.verification_word.c.id).limit(1)).first() is not None
+
+    def pause(self, stop: Stop, *, busy: bool) -> None:
+        """Wait until something may be due again: the end of an errand, or a moment."""
+        under_way = [each[1] for each in (self._mail, self._asked) if each is not None and not each[1].over]
+        if under_way and not busy:
+            under_way[0].wait(LOOK_S)
+        elif not busy and self._mail is None and self._asked is None:
+            stop.wait(IDLE_S)
 
     def _lead(self) -> bool:
         """Take or keep the lead; looked at every few seconds."""
@@ -147,14 +167,17 @@ class Verifier:
         with self.database.read() as db:
             if not mailing.any_due(db, self.clock()):
                 return False
-        claimed = self.database.run(lambda db: mailing.claim(db, self.limits, self.clock(), self.random(40)))
-        if claimed is None:
-            return False
-        self._mail = (claimed, Errand(lambda: post(claimed), self.ticks_s() + MAIL_S))
-        return True
+        self._begin_mail(post, self.database.run(self._claim))
+        return self._mail is not None
+
+    def _claim(self, db: Connection) -> Claimed | None:
+        return mailing.claim(db, self.limits, self.clock(), self.random(40))
+
+    def _begin_mail(self, post: Post, claimed: Claimed | None) -> None:
+        self._mail = None if claimed is None else (claimed, Errand(lambda: post(claimed), self.ticks_s() + MAIL_S))
 
     def _finish_mail(self) -> bool:
-        if self._mail is None:
+        if self._mail is None or self.post is None:
             return False
         claimed, errand = self._mail
         if not errand.over:
@@ -164,11 +187,16 @@ class Verifier:
                 )
             return False
         became = errand.result or Delivery("ambiguous", f"the verifier failed ({errand.error})")
-        self.database.run(lambda db: mailing.finish(db, claimed, became.outcome, became.reason, self.clock()))
+
+        def go_on(db: Connection) -> Claimed | None:
+            mailing.finish(db, claimed, became.outcome, became.reason, self.clock())
+            return self._claim(db)
+
+        following = self.database.run(go_on)
         fine = became.outcome == "sent"
         log.info("mail", kind=claimed.kind, outcome=became.outcome, reason=became.reason)
         self._note("mail", "idle" if fine else "trouble", became.reason)
-        self._mail = None
+        self._begin_mail(self.post, following)
         return True
 
     # --- members
@@ -228,7 +256,7 @@ def run_verifier(verifier: Verifier, stop: Stop) -> None:
             retry_s = min(2 * retry_s, LAST_RETRY_S)
         else:
             retry_s = FIRST_RETRY_S
-            stop.wait(LOOK_S if busy else IDLE_S)
+            verifier.pause(stop, busy=busy)
 
 
 def _take_lead(db: Connection, owner: str, wall_ms: int) -> bool:

@@ -65,6 +65,7 @@ def upgrade() -> None:
     op.create_index("ix_mail_order_id", "mail", ["order_id"])
     op.create_index("mail_state", "mail", ["state", "due_at_ms"])
     op.create_index("mail_contact", "mail", ["contact_digest", "created_at_ms"])
+    op.create_index("mail_changed", "mail", ["changed_at_ms"])
     op.create_table(
         "verifier_job",
         sa.Column("name", sa.String(), primary_key=True),
