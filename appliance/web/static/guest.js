@@ -117,7 +117,7 @@ const start = async () => {
   if (part("phone")) import("./phone.js").then((phone) => phone.show((name) => bit(name, "rows")));
   // What somebody else decides is looked up again by itself, unless something is being typed.
   const again = document.querySelector("a[data-again]");
-  if (again) setInterval(() => { if (!document.hidden && !document.querySelector("input:focus")) location.replace(again.href); }, 1000 * again.dataset.again);
+  if (again) setInterval(() => { if (!document.hidden && ![...document.querySelectorAll("main input")].some((each) => each.value || each === document.activeElement)) location.replace(again.href); }, 1000 * again.dataset.again);
   outbox.onChange(() => count().catch(() => {}));
   count().catch(() => {});
   outbox.watch();

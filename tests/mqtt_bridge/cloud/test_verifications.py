@@ -416,3 +416,17 @@ def test_a_receipt_that_is_not_verified_proves_no_more_than_that(centre: Centre)
     centre.world.tell(yard, yard.envelope(confirmed))
     centre.work()
     assert centre.order() == ("verified", "code", "confirmed"), "its own device may have seen the proof"
+
+
+def test_after_a_restore_nothing_is_mailed_before_its_device_has_told_all(centre: Centre) -> None:
+    """What it still has to tell may be that the order is confirmed or gone."""
+    _, yard = both(centre)
+    with centre.world.database.write() as db:
+        db.exec_driver_sql("UPDATE incarnation SET due_upto = 2 WHERE device = 'yard-1'")
+    centre.world.tell(yard, sold(yard, "o1"))
+    centre.work()
+    assert centre.mails == []
+    centre.world.tell(yard, yard.cancel("o1"))
+    centre.work()
+    assert centre.order() == ("ended", "code", "cancelled")
+    assert centre.mails == [], "nobody wants it any more"
