@@ -7,6 +7,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
+_EVERYBODY = ("255.255.255.255", 67)
 _COOKIE = b"\x63\x82\x53\x63"
 _HEAD = struct.Struct("!BBBBIHH4s4s4s4s16s64s128s")
 _DISCOVER, _OFFER, _REQUEST, _ACK = 1, 2, 3, 5
@@ -30,12 +31,7 @@ class DhcpAnswer:
 def ask(interface: str, hardware: str) -> DhcpAnswer:
     """Get an address for ``interface``, which has none, in the network this thread is in."""
     number = secrets.randbits(32)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
-        sock.bind(("0.0.0.0", 68))
-        sock.settimeout(_PATIENCE_S)
+    with _socket(interface) as sock:
         offer, address = _talk(sock, number, hardware, _DISCOVER, _OFFER, b"")
         chosen = bytes([50, 4]) + socket.inet_aton(address) + bytes([54, 4]) + offer[54]
         given, address = _talk(sock, number, hardware, _REQUEST, _ACK, chosen)
@@ -49,18 +45,29 @@ def ask(interface: str, hardware: str) -> DhcpAnswer:
     )
 
 
+def flood(interface: str, number: int) -> int:
+    """Ask for so many addresses in the names of as many invented phones, from one; return how many were offered."""
+    with _socket(interface) as sock:
+        sock.settimeout(0.7)
+        for _ in range(number):
+            invented = "02:" + ":".join(f"{each:02x}" for each in secrets.token_bytes(5))
+            sock.sendto(_message(secrets.randbits(32), invented, _DISCOVER, b""), _EVERYBODY)
+        offers: set[bytes] = set()
+        try:
+            while True:
+                offers.add(sock.recv(2048)[4:8])
+        except TimeoutError:
+            return len(offers)
+
+
 def _talk(
     sock: socket.socket, number: int, hardware: str, say: int, hear: int, more: bytes
 ) -> tuple[dict[int, bytes], str]:
     """Send one message until the answer comes; return its options and the address in it."""
-    mac = bytes.fromhex(hardware.replace(":", ""))
-    nobody = bytes(4)
-    # 0x8000: answer by broadcast, since nothing can be sent to an address we do not have yet.
-    head = _HEAD.pack(1, 1, 6, 0, number, 0, 0x8000, nobody, nobody, nobody, nobody, mac, b"", b"")
-    options = bytes([53, 1, say, 55, len(_WANTED)]) + _WANTED + more + b"\xff"
+    message = _message(number, hardware, say, more)
     # An access point that has just seen a phone come may lose its first words.
     for _ in range(_ATTEMPTS):
-        sock.sendto(head + _COOKIE + options, ("255.255.255.255", 67))
+        sock.sendto(message, _EVERYBODY)
         try:
             while True:
                 data = sock.recv(2048)
@@ -70,6 +77,23 @@ def _talk(
         except TimeoutError:
             continue
     raise TimeoutError("no DHCP answer")
+
+
+def _socket(interface: str) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+    sock.bind(("0.0.0.0", 68))
+    sock.settimeout(_PATIENCE_S)
+    return sock
+
+
+def _message(number: int, hardware: str, say: int, more: bytes) -> bytes:
+    mac, nobody = bytes.fromhex(hardware.replace(":", "")), bytes(4)
+    # 0x8000: answer by broadcast, since nothing can be sent to an address we do not have yet.
+    head = _HEAD.pack(1, 1, 6, 0, number, 0, 0x8000, nobody, nobody, nobody, nobody, mac, b"", b"")
+    return head + _COOKIE + bytes([53, 1, say, 55, len(_WANTED)]) + _WANTED + more + b"\xff"
 
 
 def _options(data: bytes) -> dict[int, bytes]:

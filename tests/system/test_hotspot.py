@@ -22,12 +22,12 @@ from appliance.web.leases import Leases
 from appliance.web.seeing import SeenListener
 from appliance.web.tokens import Tokens
 from bench.venue import open_box
-from tests.support import dns
+from tests.support import dhcp, dns
 from tests.support.box import BADGE, PIN
 from tests.support.demo import wait_for
 from tests.support.hotspot import ADDRESS, BEHIND, CATCH, NAME, OTHER, SECURE, UPLINK, Hotspot, hotspot
 from tests.support.pages import pages
-from tests.support.phones import Phone
+from tests.support.phones import INTERFACE, Phone
 from tests.support.platforms import CAPTIVE, OPEN, PLATFORMS, Android, Apple, Platform, api
 from tests.support.roles import defaults
 
@@ -174,6 +174,12 @@ def test_a_guest_reaches_dhcp_dns_and_the_portal_and_nothing_else(
 
 def _listener(port: int) -> socket.socket:
     return socket.create_server(("0.0.0.0", port))
+
+
+def test_one_phone_cannot_take_the_addresses_of_all_others(phone: Phone, neighbour: Phone) -> None:
+    """Each in the name of another phone; joining itself took two of its twelve messages."""
+    assert 5 <= phone.namespace.inside(dhcp.flood, INTERFACE, 60) <= 11
+    assert neighbour.join().address
 
 
 def test_phones_with_addresses_from_elsewhere_find_the_portal_all_the_same(phone: Phone) -> None:
