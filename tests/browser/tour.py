@@ -22,6 +22,7 @@ from tests.browser.venue import Venue, reload, sign_in
 from tests.support.box import BADGE
 
 MOONS, SUPPER, HOURS, BELLS = "paper-moons", "orchard-supper", "small-hours-comedy", "nine-bells-brass"
+FERRY = "the-late-ferry"
 GO = "main button.primary"
 MINUTE_MS = 60_000
 
@@ -104,6 +105,8 @@ def booking(walk: Tour) -> None:
     """From the first page to tickets, and what becomes of them."""
     way(walk)
     ticket = walk.page.url.split("?")[0]
+    walk.at(f"{ticket}/change", "change")
+    walk.go(ticket)
     walk.page.locator("#handover summary").click()
     walk.press("#handover form button")
     walk.stop("ticket-with-short-code")
@@ -124,6 +127,25 @@ def booking(walk: Tour) -> None:
     walk.venue.box.run(lambda unit: door.check_in(unit, order.tickets[0].code, BADGE, "1"))
     walk.page.goto(group)
     walk.stop("tickets-paid-and-used")
+
+
+def around(walk: Tour) -> None:
+    """What stands beside the way to a ticket."""
+    walk.at("/?q=nothing+like+this", "search-finds-nothing")
+    walk.at(f"/events/{MOONS}/share", "share")
+    walk.at("/phone", "phone")
+
+
+def verified(walk: Tour) -> None:
+    """A booking that the centre checks first."""
+    whole = walk.venue.catalogue.event[FERRY].sessions[0]
+    kinds = tuple(msgspec.structs.replace(each, verify="contact") for each in whole.ticket_types)
+    walk.change(FERRY, ticket_types=kinds)
+    walk.hold(FERRY)
+    walk.stop("hold-to-verify")
+    walk.page.fill("#contact", "noor@example.org")
+    walk.press()
+    walk.stop("pending")
 
 
 def refusals(walk: Tour) -> None:
@@ -198,7 +220,7 @@ def changes(walk: Tour) -> None:
 
 def guests(walk: Tour) -> None:
     """Every page for guests."""
-    for part in (booking, refusals, requests, waitlist, changes):
+    for part in (booking, around, refusals, requests, waitlist, verified, changes):
         part(walk)
 
 

@@ -57,6 +57,16 @@ def test_static_files_are_kept_for_good_under_a_name_with_their_hash(phone: Phon
     assert phone.http.get(found[1].replace(".css", "0.css")).status_code == 404
 
 
+def test_a_tidied_sheet_means_what_it_meant():
+    sheet = """/* a remark */
+    .a :focus-visible,
+    .b > c { margin: calc(1px + 2px) auto; content: "▸" }
+    @media (min-width: 48rem) { .d { color: var(--x); } }
+    """
+    tidy = '.a :focus-visible,.b>c{margin:calc(1px + 2px) auto;content:"▸"}@media (min-width:48rem){.d{color:var(--x)}}'
+    assert static_files.tidied(sheet) == tidy
+
+
 def test_the_style_sheet_and_the_script_are_small():
     files = static_files.files()
     assert len(files["marquee.css"].zipped) < 10_000
