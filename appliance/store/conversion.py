@@ -5,18 +5,44 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.store.tables import conversion, visit_hold, visitor
+from mqtt_bridge.prepared import Prepared, PreparedChange
+
+# Every hold reads and writes these: built once, as all of the hot path.
+_MINE = (
+    visitor.c.event == bindparam("event_"),
+    visitor.c.experiment == bindparam("experiment_"),
+    visitor.c.visitor == bindparam("visitor_"),
+)
+_STAGE = Prepared(select(visitor.c.variant, visitor.c.stage).where(*_MINE))
+_ADD_STAGE = insert(visitor)
+_PUT_STAGE = PreparedChange(
+    _ADD_STAGE.on_conflict_do_update(
+        index_elements=["event", "experiment", "visitor"], set_={"stage": _ADD_STAGE.excluded.stage}
+    )
+)
+_ADD_PHONES = insert(conversion)
+_COUNT = PreparedChange(
+    _ADD_PHONES.on_conflict_do_update(
+        index_elements=["event", "experiment", "variant", "stage"],
+        set_={"phones": conversion.c.phones + _ADD_PHONES.excluded.phones},
+    )
+)
+_SEEN = Prepared(
+    select(func.coalesce(func.sum(conversion.c.phones), 0).label("phones")).where(
+        conversion.c.event == bindparam("event_"), conversion.c.stage == "seen"
+    )
+)
+_BIND = PreparedChange(insert(visit_hold))
+_OF_HOLD = Prepared(select(visit_hold).where(visit_hold.c.hold == bindparam("hold_")))
 
 
 def stage_of(db: Connection, event: str, experiment: str, name: str) -> tuple[str, int]:
     """Return (variant, stage) of a visitor; ("", 0) for one that was never here."""
-    c = visitor.c
-    row = db.execute(
-        select(c.variant, c.stage).where(c.event == event, c.experiment == experiment, c.visitor == name)
-    ).first()
+    row = _STAGE.first(db, event_=event, experiment_=experiment, visitor_=name)
     return ("", 0) if row is None else (row.variant, row.stage)
 
 
@@ -29,48 +55,29 @@ def stages_of(db: Connection, event: str, experiment: str, names: Collection[str
 
 def put_stage(db: Connection, event: str, experiment: str, name: str, variant: str, stage: int) -> None:
     """Write down how far a visitor came."""
-    values = {"event": event, "experiment": experiment, "visitor": name, "variant": variant, "stage": stage}
-    statement = insert(visitor).values(**values)
-    db.execute(
-        statement.on_conflict_do_update(
-            index_elements=[visitor.c.event, visitor.c.experiment, visitor.c.visitor], set_={"stage": stage}
-        )
-    )
+    _PUT_STAGE.run(db, event=event, experiment=experiment, visitor=name, variant=variant, stage=stage)
 
 
 def count(db: Connection, event: str, experiment: str, variant: str, stages: Iterable[str], phones: int = 1) -> None:
     """Count phones at each of these stages."""
     for stage in stages:
-        values = {"event": event, "experiment": experiment, "variant": variant, "stage": stage, "told": 0}
-        statement = insert(conversion).values(**values, phones=phones)
-        db.execute(
-            statement.on_conflict_do_update(
-                index_elements=[
-                    conversion.c.event,
-                    conversion.c.experiment,
-                    conversion.c.variant,
-                    conversion.c.stage,
-                ],
-                set_={"phones": conversion.c.phones + phones},
-            )
-        )
+        key = {"event": event, "experiment": experiment, "variant": variant, "stage": stage}
+        _COUNT.run(db, **key, phones=phones, told=0)
 
 
 def seen_in_all(db: Connection, event: str) -> int:
     """Return how many phones were counted as having seen an event, whatever it looked like."""
-    total = select(func.coalesce(func.sum(conversion.c.phones), 0))
-    return int(db.execute(total.where(conversion.c.event == event, conversion.c.stage == "seen")).scalar_one())
+    return int(_SEEN.scalar(db, event_=event) or 0)
 
 
 def bind(db: Connection, hold: str, event: str, experiment: str, variant: str, name: str) -> None:
     """Remember for whom a hold counts."""
-    values = {"hold": hold, "event": event, "experiment": experiment, "variant": variant, "visitor": name}
-    db.execute(insert(visit_hold).values(**values))
+    _BIND.run(db, hold=hold, event=event, experiment=experiment, variant=variant, visitor=name)
 
 
 def of_hold(db: Connection, hold: str) -> list[Row[Any]]:
     """Return for whom a hold counts, by event."""
-    return list(db.execute(select(visit_hold).where(visit_hold.c.hold == hold)))
+    return _OF_HOLD.all(db, hold_=hold)
 
 
 def totals(db: Connection) -> list[Row[Any]]:

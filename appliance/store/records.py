@@ -27,6 +27,7 @@ _UNCOUNT = update(rate).where(_RATE_KEY, rate.c.count > 0).values(count=rate.c.c
 _REPLY = Prepared(
     select(idempotency).where(idempotency.c.scope == bindparam("scope_"), idempotency.c.key == bindparam("key_"))
 )
+_ADD_REPLY = PreparedChange(idempotency.insert())
 _STAFF_TOKEN = Prepared(select(staff_token).where(staff_token.c.sha256 == bindparam("hash")))
 
 
@@ -82,7 +83,7 @@ def find_reply(db: Connection, scope: str, key: str) -> Row[Any] | None:
 
 def add_reply(db: Connection, values: dict[str, Any]) -> None:
     """Remember an answer."""
-    db.execute(idempotency.insert().values(**values))
+    _ADD_REPLY.run(db, **values)
 
 
 def add_staff_token(db: Connection, values: dict[str, Any]) -> None:
