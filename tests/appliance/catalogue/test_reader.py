@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from io import BytesIO
 from pathlib import Path
 
+import msgspec
 import pytest
 from PIL import Image
 
@@ -128,6 +130,17 @@ def test_a_plain_pin_leaves_the_file_only_as_a_hash_that_stays(tmp_path: Path) -
     path.write_text(GOOD.replace("4711", "4712"), "utf-8")
     other = read_catalogue(path, keeping(first.staff, lambda n: b"2" * n)).catalogue
     assert verify_pin("4712", other.staff[0].pin_hash)
+
+
+def test_a_pin_whose_hash_became_too_cheap_to_try_is_hashed_anew(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.yaml"
+    path.write_text(GOOD, "utf-8")
+    first = read_catalogue(path, keeping((), lambda n: b"1" * n)).catalogue.staff[0]
+    digest = hashlib.scrypt(b"4711", salt=bytes(16), n=16, r=8, p=1, dklen=32).hex()
+    old = msgspec.structs.replace(first, pin_hash=f"scrypt$16$8$1${'00' * 16}${digest}")
+    assert verify_pin("4711", old.pin_hash)
+    again = read_catalogue(path, keeping((old,), lambda n: b"1" * n)).catalogue.staff[0]
+    assert again == first
 
 
 def test_the_demos_own_catalogue_is_right_and_its_pictures_are_small() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from appliance.domain.errors import Invalid
 from appliance.domain.people import LONGEST, clean
-from appliance.domain.pins import NOBODY, hash_pin, verify_pin
+from appliance.domain.pins import NOBODY, N, P, R, hash_pin, verify_pin
 from appliance.domain.printing import PrintedTicket, Stub, decode, encode
 
 
@@ -31,6 +31,12 @@ def test_a_pin_fits_only_its_own_hash():
 @pytest.mark.parametrize("stored", ["", "plain", "scrypt$1$2$3$zz$zz", "scrypt$16384$8$1$00$00", NOBODY])
 def test_a_text_that_is_no_hash_fits_no_pin(stored):
     assert not verify_pin("2468", stored)
+
+
+def test_a_pin_costs_as_much_to_try_as_owasp_asks_for_whether_it_is_anybodys_or_not():
+    """OWASP Password Storage Cheat Sheet: scrypt with N=2^14, r=8 needs p=5; an unknown badge costs the same."""
+    assert (N, R, P) == (2**14, 8, 5)
+    assert hash_pin("2468", bytes(16)).split("$")[:4] == NOBODY.split("$")[:4] == ["scrypt", "16384", "8", "5"]
 
 
 def test_what_is_printed_survives_the_spool():
