@@ -162,6 +162,25 @@ def test_a_strict_transport_header_never_leaves(proxy: Proxy) -> None:
         assert "strict-transport-security" not in proxy("GET", path).headers
 
 
+def test_answers_of_the_proxys_own_are_guarded_like_pages_and_pages_say_it_once(proxy: Proxy) -> None:
+    """What it refuses, and what it leads on; a page keeps what Python said."""
+    own = [
+        proxy("GET", "/metrics"),
+        proxy("TRACE", "/"),
+        proxy("DELETE", "/events/river"),
+        proxy("POST", "/holds", b"x" * 70_000),
+        proxy("GET", "/", Host="evil.example"),
+    ]
+    assert [answer.status for answer in own] == [404, 405, 403, 413, 302]
+    for answer in own:
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    proxy.guests.answer = lambda _asked: shared(b"said", **{"Content-Security-Policy": "default-src 'self'"})
+    for path in ("/events/said", "/events/said", "/static/said.css", "/static/said.css", f"/holds/{TOKEN}"):
+        answer = proxy("GET", path)
+        assert answer.headers["content-security-policy"] == "default-src 'self'", path
+
+
 def test_staff_are_asked_for_at_the_gate_and_only_then_in_their_pool(proxy: Proxy) -> None:
     def gate(asked: Asked) -> tuple[int, dict[str, str], bytes]:
         known = asked.headers.get("cookie") == "staff=good"
