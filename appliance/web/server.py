@@ -65,6 +65,9 @@ class Server(BaseApplication):  # type: ignore[misc,unused-ignore]
             "timeout": SILENT_WORKER_S,
             "keepalive": KEEP_ALIVE_S,
             "limit_request_line": LONGEST_REQUEST_LINE,
+            # Whose word counts about scheme, address and path is the application's to say (``portal.behind_proxy``).
+            "forwarded_allow_ips": "",
+            "forwarder_headers": "",
             "logger_class": _QuietLogger,
             "worker_tmp_dir": _MEMORY if Path(_MEMORY).is_dir() else None,
             "control_socket_disable": True,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
+from werkzeug.datastructures import MultiDict
 
 from appliance.store import tables
 from tests.appliance.portal.conftest import Phone, forms
@@ -118,3 +119,21 @@ def test_pages_that_are_shared_carry_no_token_of_anybody(phone: Phone, tokens: d
         assert not [token for token in tokens.values() if token in page]
         assert not re.search(r"/(?:holds|tickets|waitlist)/[A-Za-z0-9_-]{20,}", page)
         assert not [fields for _action, fields in forms(page) if {"client", "csrf"} & set(fields)]
+
+
+def test_a_redirect_leads_to_this_host_whatever_host_was_asked_for(phone: Phone):
+    for path in ("/staff", "/events//river", "//evil.example/staff", "/staff?next=//evil.example"):
+        answer = phone.http.get(path, base_url="http://evil.example")
+        assert answer.headers.get("Location", "/").startswith("/"), path
+        assert not answer.headers.get("Location", "").startswith(("//", "/\\")), path
+        assert "evil.example" not in answer.text, path
+
+
+def test_a_field_said_twice_counts_once_and_an_address_is_no_form(phone: Phone, box: TestBox):
+    """Fields come from the body alone and the first of a name counts, whatever else stands behind the question mark."""
+    twice = MultiDict([("key", "k"), (f"q.{ADULT}", "1"), (f"q.{ADULT}", "5")])
+    answer = phone.http.post(f"/holds?q.{ADULT}=4&key=other", data=twice)
+    assert answer.status_code == 303
+    with box.database.read() as db:
+        assert [row.quantity for row in db.execute(tables.hold_item.select())] == [1]
+    assert phone.http.post(f"/holds?q.{ADULT}=4&key=other").status_code == 422

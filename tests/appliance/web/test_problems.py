@@ -106,7 +106,8 @@ def test_every_answer_carries_the_security_headers(client) -> None:
     for path in ("/api/here", "/page/here", "/nowhere"):
         headers = client.get(path).headers
         assert "unsafe" not in headers["Content-Security-Policy"]
-        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        for directive in ("frame-ancestors", "object-src", "base-uri"):
+            assert f"{directive} 'none'" in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "same-origin"
         assert headers["Cache-Control"] == "no-store"
