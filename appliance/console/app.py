@@ -27,6 +27,7 @@ from appliance.console import (
 )
 from appliance.console.desk import Console
 from appliance.web import bodies, pages, problems, request_log, screens, security
+from appliance.web.chunked import Chunked
 from appliance.web.languages import ENGLISH
 from appliance.web.site import LOOPBACK
 from appliance.web.tokens import Tokens
@@ -50,7 +51,12 @@ def create_app(
     ``fleet_log`` lists seals outside the database, ``metrics_from`` are the addresses that may read /metrics without a token, ``clock`` returns wall-clock ms.
     """
     app = Flask("marquee-console", static_folder=None, template_folder=None)
-    app.config.update(MAX_CONTENT_LENGTH=bodies.LARGEST_BODY, MAX_FORM_MEMORY_SIZE=bodies.LARGEST_BODY)
+    app.config.update(
+        MAX_CONTENT_LENGTH=bodies.LARGEST_BODY,
+        MAX_FORM_MEMORY_SIZE=bodies.LARGEST_BODY,
+        MAX_FORM_PARTS=bodies.MOST_FORM_FIELDS,
+    )
+    app.wsgi_app = Chunked(app.wsgi_app, bodies.LARGEST_BODY)  # type: ignore[method-assign]
     Console(
         database, Tokens.from_file(data / KEY_FILE, lambda until_ms: clock() > until_ms), clock, metrics_from, fleet_log
     ).install(app)

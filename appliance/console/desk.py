@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, current_app, request
+from werkzeug.wrappers import Response
 
 from appliance.domain.errors import Unauthorised
+from appliance.web import cookies
 from appliance.web.tokens import Tokens
 from mqtt_bridge.cloud.fleet_log import FleetLog
 from mqtt_bridge.cloud.overview import Overview, overview
-from mqtt_bridge.cloud.store import is_operator, operator_by_hash
+from mqtt_bridge.cloud.store import end_sign_in, is_operator, operator_by_hash, sign_in_ended
 from mqtt_bridge.database import Database
 
 _EXTENSION = "marquee.console"
@@ -50,19 +52,33 @@ class Console:
 
     def signed_in(self) -> str:
         """The short name (hash) of the operator whose cookie the request carries, empty if it is no longer good."""
-        sealed = self.tokens.open("operator", request.cookies.get(COOKIE, ""))
-        digest, _, until_ms = (sealed or "").partition(" ")
-        if not until_ms.isdecimal() or not 0 < int(until_ms) - self.clock() <= LIFE_MS:
+        found = self._cookie()
+        if found is None:
             return ""
+        sealed, digest, _until_ms = found
         with self.database.read() as db:
-            return digest[:8] if operator_by_hash(db, digest) else ""
+            return digest[:8] if operator_by_hash(db, digest) and not sign_in_ended(db, sealed) else ""
+
+    def _cookie(self) -> tuple[str, str, int] | None:
+        """Return what the cookie says while its time is not over: itself, the token's hash, when it ends."""
+        opened = self.tokens.open("operator", cookies.read(COOKIE))
+        digest, _, until_ms = (opened or "").partition(" ")
+        if opened is None or not until_ms.isdecimal() or not 0 < int(until_ms) - self.clock() <= LIFE_MS:
+            return None
+        return opened, digest, int(until_ms)
+
+    def sign_out(self, response: Response) -> None:
+        """Take the cookie back and end what it stood for, also for whoever copied it."""
+        found, who = self._cookie(), self.signed_in()
+        if found is not None and who:
+            end_sign_in(self.database, found[0], who, found[2], self.clock())
+        cookies.forget(response, COOKIE)
 
     def sign_in(self, response: Response, token: str) -> None:
         """Set the cookie: sealed, bound to the token's hash, so that revoking the token ends it."""
         digest = hashlib.sha256(token.encode()).hexdigest()
-        sealed = self.tokens.mint("operator", f"{digest} {self.clock() + LIFE_MS}")
-        response.set_cookie(
-            COOKIE, sealed, max_age=LIFE_MS // 1000, httponly=True, samesite="Strict", secure=request.is_secure
+        cookies.keep(
+            response, COOKIE, self.tokens.mint("operator", f"{digest} {self.clock() + LIFE_MS}"), LIFE_MS // 1000
         )
 
 

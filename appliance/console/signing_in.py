@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from appliance.console.desk import COOKIE, console
+from appliance.console.desk import console
 from appliance.domain.errors import LimitReached
 from appliance.web.csrf import require_own_origin
 from mqtt_bridge.cloud.store import Attempt, attempt_sign_in
@@ -32,16 +32,16 @@ def sign_in() -> tuple[str, int] | Response:
     if outcome is Attempt.WRONG:
         return _page("This token opens nothing here. `marquee operator-token` makes a new one."), 401
     answer = redirect(url_for("stock.page"), 303)
-    here.sign_in(answer, token)  # type: ignore[arg-type]
+    here.sign_in(answer, token)
     return answer
 
 
 @blueprint.post("/sign-out")
 def sign_out() -> Response:
-    """Forget the cookie."""
+    """End the sign-in and forget the cookie."""
     require_own_origin(strict=True)
     answer = redirect(url_for("signing_in.form"), 303)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="Strict")
+    console().sign_out(answer)
     return answer
 
 

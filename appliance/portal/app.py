@@ -25,8 +25,6 @@ from appliance.web import bodies, branding, pages, problems, proxied, request_lo
 from appliance.web.chunked import Chunked
 from appliance.web.site import WebSettings
 
-MOST_FORM_FIELDS = 200
-
 
 def create_app(box: Box, web: WebSettings) -> Flask:
     """Return the portal of one venue as a WSGI application."""
@@ -34,7 +32,7 @@ def create_app(box: Box, web: WebSettings) -> Flask:
     app.config.update(
         MAX_CONTENT_LENGTH=bodies.LARGEST_BODY,
         MAX_FORM_MEMORY_SIZE=bodies.LARGEST_BODY,
-        MAX_FORM_PARTS=MOST_FORM_FIELDS,
+        MAX_FORM_PARTS=bodies.MOST_FORM_FIELDS,
     )
     app.wsgi_app = Chunked(app.wsgi_app, bodies.LARGEST_BODY)  # type: ignore[method-assign]
     if web.behind_proxy:

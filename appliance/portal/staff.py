@@ -23,16 +23,17 @@ from appliance.portal import (
 )
 from appliance.services import staff, staff_badges
 from appliance.services.views import StaffMemberView, StaffToken
-from appliance.web import clients, csrf, training
+from appliance.web import clients, cookies, csrf, training
 from appliance.web.site import site
 from appliance.web.texts import _
 from mqtt_bridge.protocol import badges
 
 COOKIE = staff_more.COOKIE
+PATH = "/staff"
 SEE_OTHER = 303
 OPEN_TO_ALL = {"staff.sign_in", "staff.enter", "staff.sign_out", *staff_passkeys.OPEN_TO_ALL}
 
-blueprint = Blueprint("staff", __name__, url_prefix="/staff", template_folder="templates")
+blueprint = Blueprint("staff", __name__, url_prefix=PATH, template_folder="templates")
 staff_door.register(blueprint)
 staff_sell.register(blueprint)
 staff_orders.register(blueprint)
@@ -51,7 +52,7 @@ def require_sign_in() -> AnyResponse | None:
     g.ways = ((url_for("staff.door"), _("Door")), (url_for("staff.orders"), _("Orders")))
     if request.endpoint in OPEN_TO_ALL:
         return None
-    token = request.cookies.get(COOKIE, "")
+    token = cookies.read(COOKIE)
     try:
         g.token = token
         g.member = training.member_of(token)
@@ -66,7 +67,7 @@ def require_sign_in() -> AnyResponse | None:
 def staff_fields() -> dict[str, Any]:
     """Give every template who is signed in, which tab is open and the hidden fields of a form."""
     member: StaffMemberView | None = g.get("member")
-    token = request.cookies.get(COOKIE, "")
+    token = cookies.read(COOKIE)
     return {
         "member": member,
         "tab": request.endpoint,
@@ -122,27 +123,25 @@ def sign_in_by_passkey() -> AnyResponse:
 
 
 def _let_in(entered: StaffToken) -> AnyResponse:
+    _end(cookies.read(COOKIE))
     answer = redirect(url_for("staff.door"), SEE_OTHER)
-    answer.set_cookie(
-        COOKIE,
-        entered.token,
-        max_age=entered.expires_in_s,
-        path=blueprint.url_prefix,
-        secure=request.is_secure,
-        httponly=True,
-        samesite="Strict",
-    )
+    cookies.keep(answer, COOKIE, entered.token, entered.expires_in_s, PATH)
     return answer
+
+
+def _end(token: str) -> None:
+    """End a sign-in, and what was practised with it; whoever signs in anew has one, not two."""
+    if token:
+        site().box.run(lambda unit: staff.sign_out(unit, token))
+        training.tidy()
 
 
 @blueprint.post("/sign-out", endpoint="sign_out")
 def sign_out() -> AnyResponse:
     """End the sign-in, also when it has ended by itself."""
-    token = request.cookies.get(COOKIE, "")
+    token = cookies.read(COOKIE)
     csrf.require_own_origin(strict=True)
-    if token:
-        site().box.run(lambda unit: staff.sign_out(unit, token))
-        training.tidy()
+    _end(token)
     answer: Response = make_response(redirect(url_for("staff.sign_in"), SEE_OTHER))
-    answer.delete_cookie(COOKIE, path=blueprint.url_prefix, httponly=True, samesite="Strict")
+    cookies.forget(answer, COOKIE, PATH)
     return answer

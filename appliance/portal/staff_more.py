@@ -9,7 +9,7 @@ from appliance.domain.errors import Invalid, LimitReached
 from appliance.portal.staff_door import SEE_OTHER, once
 from appliance.services import sms, staff_badges, switches
 from appliance.services.box import Unit
-from appliance.web import training
+from appliance.web import cookies, training
 from appliance.web.site import site
 from appliance.web.texts import _
 
@@ -50,7 +50,7 @@ def print_badge() -> AnyResponse:
 
 def switch_training() -> AnyResponse:
     """Begin or end practising, for this sign-in only."""
-    token = request.cookies.get(COOKIE, "")
+    token = cookies.read(COOKIE)
     if request.form.get("value") != "on":
         training.end(token)
         return redirect(url_for("staff.door"), SEE_OTHER)

@@ -13,6 +13,7 @@ from appliance.domain.errors import Invalid, Refusal, Unauthorised
 T = TypeVar("T")
 
 LARGEST_BODY = 64 * 1024
+MOST_FORM_FIELDS = 200
 JSON = "application/json"
 IDEMPOTENCY_KEY = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")

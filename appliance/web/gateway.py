@@ -14,6 +14,7 @@ from flask import Request
 from appliance.domain.gateway import Audience, Need, Status, need_of, status_of
 from appliance.services import gateway
 from appliance.services.gateway import Bearer
+from appliance.web import cookies
 from appliance.web.site import Site
 from appliance.web.tokens import Purpose
 
@@ -55,8 +56,8 @@ def _carried(request: Request, need: Need) -> Iterator[str]:
     if scheme.lower() == "bearer" and bearer.strip():
         yield bearer.strip()
     for name in COOKIES:
-        if request.cookies.get(name):
-            yield request.cookies[name]
+        if token := cookies.read(name, request):
+            yield token
 
 
 def _held(site: Site, token: str) -> Bearer | None:

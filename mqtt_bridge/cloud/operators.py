@@ -80,6 +80,26 @@ def attempt_sign_in(database: Database, token: str, address: str, wall_ms: int) 
     return database.run(attempt)
 
 
+def end_sign_in(database: Database, sign_in: str, who: str, until_ms: int, wall_ms: int) -> None:
+    """Let ``sign_in`` open nothing more though it would have until ``until_ms``; ending it twice changes nothing."""
+    digest = _digest(sign_in)
+
+    def end(db: Connection) -> None:
+        lock(db)
+        db.execute(sa.delete(t.ended_sign_in).where(t.ended_sign_in.c.until_ms < wall_ms))
+        if not sign_in_ended(db, sign_in):
+            db.execute(sa.insert(t.ended_sign_in).values(sha256=digest, until_ms=until_ms))
+            audit(db, wall_ms, who, "signed out", "console")
+
+    database.run(end)
+
+
+def sign_in_ended(db: Connection, sign_in: str) -> bool:
+    """Tell whether a sign-in was ended by signing out."""
+    row = sa.select(t.ended_sign_in.c.sha256).where(t.ended_sign_in.c.sha256 == _digest(sign_in))
+    return db.execute(row).scalar() is not None
+
+
 def lift_freeze(database: Database, who: str, wall_ms: int, quota: str | None = None) -> bool:
     """Grant again, of one quota or (None) at all, because a person looked into the reason; tells whether it was frozen.
 

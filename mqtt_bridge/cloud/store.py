@@ -21,10 +21,12 @@ from mqtt_bridge.cloud.operators import (
     Attempt,
     attempt_sign_in,
     create_operator_token,
+    end_sign_in,
     is_operator,
     lift_freeze,
     operator_by_hash,
     revoke_operator_tokens,
+    sign_in_ended,
 )
 from mqtt_bridge.database import Database
 from mqtt_bridge.protocol.generations import incarnation
@@ -39,6 +41,7 @@ __all__ = [
     "attempt_sign_in",
     "create_operator_token",
     "current_catalogue",
+    "end_sign_in",
     "forget_keys",
     "is_empty",
     "is_operator",
@@ -47,6 +50,7 @@ __all__ = [
     "operator_by_hash",
     "register_device",
     "revoke_operator_tokens",
+    "sign_in_ended",
     "tables_are_current",
 ]
 

@@ -513,6 +513,14 @@ operator_token = Table(
     Column("revoked", Boolean, nullable=False, default=False),
 )
 
+# Sign-ins at the console that were ended before their time: a hash of each, until it would have ended by itself.
+ended_sign_in = Table(
+    "ended_sign_in",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("until_ms", BigInteger, nullable=False),
+)
+
 # Sign-ins at the console, registrations, imports: who did what.
 audit = Table(
     "audit",

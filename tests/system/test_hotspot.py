@@ -261,8 +261,9 @@ def test_staff_sign_in_on_the_guests_wifi_over_https_and_pass_the_gate(spot: Hot
         "POST", f"{base}/staff/sign-in", f"badge={BADGE}&pin={PIN}".encode(), headers=form, trust=trust
     )
     cookie = entered.headers["set-cookie"]
+    assert cookie.startswith("__Host-staff=")
     assert entered.status == 303
-    assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/staff"} <= {each.strip() for each in cookie.split(";")}
+    assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} <= {each.strip() for each in cookie.split(";")}
     mine = {"Cookie": cookie.partition(";")[0]}
     door = phone.request("GET", base + entered.headers["location"], headers=mine, trust=trust)
     assert (door.status, door.headers["cache-control"]) == (200, "no-store")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -172,9 +174,41 @@ def test_the_cookie_is_sealed_http_only_strict_and_ends(world: World, client: Fl
     assert client.get("/").status_code == 303
 
 
-def test_signing_out_forgets_the_cookie(operator: FlaskClient) -> None:
-    assert operator.post("/sign-out").status_code == 303
+def test_signing_out_ends_the_sign_in_also_for_whoever_copied_the_cookie(app: Flask, operator: FlaskClient) -> None:
+    cookie = operator.get_cookie("operator")
+    assert cookie is not None
+    copied = {"Cookie": f"operator={cookie.value}"}
+    thief = app.test_client(use_cookies=False)
+    assert thief.get("/", headers=copied).status_code == 200
+    answer = operator.post("/sign-out")
+    assert (answer.status_code, answer.headers["Clear-Site-Data"]) == (303, '"cache"')
     assert operator.get("/").status_code == 303
+    assert thief.get("/", headers=copied).status_code == 303
+    assert thief.post("/sign-out", headers=copied).status_code == 303
+
+
+def test_over_https_the_cookie_is_of_this_host_alone(world: World, client: FlaskClient) -> None:
+    answer = client.post("/sign-in", data={"token": TOKEN}, base_url="https://localhost")
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-operator=")
+    assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+    assert client.get("/", base_url="https://localhost").status_code == 200
+    planted = {"Cookie": f"operator={cookie.partition(';')[0].partition('=')[2]}"}
+    stranger = client.application.test_client(use_cookies=False)
+    assert stranger.get("/", base_url="https://localhost", headers=planted).status_code == 303
+
+
+def test_a_form_of_thousands_of_fields_and_a_body_without_a_length_are_refused(client: FlaskClient) -> None:
+    many = client.post("/sign-in", data={f"a{number}": "1" for number in range(20_000)})
+    assert many.status_code == 413
+    endless = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    long = client.post(
+        "/sign-in",
+        input_stream=io.BytesIO(b"token=" + b"x" * 70_000),
+        content_type="application/x-www-form-urlencoded",
+        environ_overrides=endless,
+    )
+    assert long.status_code == 413
 
 
 def test_a_revoked_token_ends_every_sign_in_made_with_it(world: World, operator: FlaskClient) -> None:

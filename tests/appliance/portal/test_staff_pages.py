@@ -88,10 +88,16 @@ def test_a_staff_form_without_its_token_changes_nothing(door: Phone, box: TestBo
     assert count(box, "check_in") == count(box, "orders") == 0
 
 
-def test_signing_out_ends_it(door: Phone):
-    door.send(door.get("/staff/"), "sign-out")
+def test_signing_out_ends_it(app: Flask, door: Phone):
+    cookie = door.http.get_cookie("staff", path="/staff")
+    assert cookie is not None
+    _where, fields = next(each for each in forms(door.get("/staff/")) if "sign-out" in each[0])
+    answer = door.http.post("/staff/sign-out", data=fields)
+    assert answer.headers["Clear-Site-Data"] == '"cache"', "what the browser kept for going back goes too"
     door.get("/staff/")
     assert door.path == "/staff/sign-in"
+    again = app.test_client(use_cookies=False).get("/staff/", headers={"Cookie": f"staff={cookie.value}"})
+    assert again.status_code == 303, "also for whoever copied the cookie"
 
 
 def test_an_unpaid_ticket_shows_the_amount_and_one_tap_pays_and_admits(door: Phone, phone: Phone, box: TestBox):
@@ -361,7 +367,35 @@ def test_behind_tls_the_cookie_is_secure(tmp_path: Path, box: TestBox):
     answer = app.test_client().post(
         "/staff/sign-in", data={"badge": BADGE, "pin": PIN}, headers={"X-Forwarded-Proto": "https"}
     )
-    assert "Secure" in answer.headers["Set-Cookie"]
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-staff=")
+    assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+
+
+def test_a_sign_in_that_a_neighbour_planted_over_http_is_nobodys_at_the_secure_address(tmp_path: Path, box: TestBox):
+    """Who answers plain HTTP for our name can set any cookie but one whose name begins with ``__Host-`` (RFC 6265bis)."""
+    app = create_app(box, WebSettings(data=tmp_path, behind_proxy=True))
+    planted = app.test_client().post("/staff/sign-in", data={"badge": BADGE, "pin": PIN}).headers["Set-Cookie"]
+    value = planted.partition(";")[0].partition("=")[2]
+
+    def status(name: str) -> int:
+        headers = {"X-Forwarded-Proto": "https", "Cookie": f"{name}={value}"}
+        return app.test_client(use_cookies=False).get("/staff/", headers=headers).status_code
+
+    assert status("staff") == 303
+    assert status("__Host-staff") == 200
+
+
+def test_signing_in_anew_ends_the_sign_in_before(app: Flask, door: Phone):
+    before = door.http.get_cookie("staff", path="/staff")
+    assert before is not None
+    door.send(door.get("/staff/sign-in"), "", badge=BADGE, pin=PIN)
+    after = door.http.get_cookie("staff", path="/staff")
+    assert after is not None
+    assert after.value != before.value
+    thief = app.test_client(use_cookies=False)
+    assert thief.get("/staff/", headers={"Cookie": f"staff={before.value}"}).status_code == 303
+    assert thief.get("/staff/", headers={"Cookie": f"staff={after.value}"}).status_code == 200
 
 
 def test_a_print_job_number_no_table_can_hold_is_not_found(door: Phone):
