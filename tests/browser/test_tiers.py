@@ -15,7 +15,7 @@ from tests.browser.axe import violations
 from tests.browser.conftest import PHONE, Venue, book, hold, policy_refusals
 from tests.browser.looks import complaints
 from tests.browser.tour import Tour
-from tests.browser.tour_phone import silent
+from tests.browser.tour_phone import silent, worker
 
 pytestmark = pytest.mark.system
 MOONS = "/events/paper-moons"
@@ -46,12 +46,6 @@ def unheard(route: Route) -> None:
     """The box office hears and does it, but its answer is lost on the way."""
     route.fetch()
     route.abort("connectionfailed")
-
-
-def worker(page: Page) -> None:
-    """Wait until the service worker looks after the page."""
-    page.evaluate("() => navigator.serviceWorker.ready")
-    page.wait_for_function("() => navigator.serviceWorker.controller !== null")
 
 
 def come_online(page: Page) -> None:
@@ -341,6 +335,8 @@ def test_a_first_view_with_scripts_stays_within_its_budget(page: Page, secure: V
     print(f"{path}: {len(mine)} requests, {scripts} bytes of scripts compressed")
     assert scripts <= MOST_SCRIPT_ZIPPED
     assert len(mine) <= 12
+    # A page from which nothing is sent loads nothing to send with.
+    assert any("outbox" in each.url for each in mine) == (path != "/")
     # What was looked at puts cards first before anything is painted.
     page.goto("/events/open-rehearsal")
     page.wait_for_function("() => localStorage.length")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.tour import GO, MOONS, Tour
-from tests.browser.venue import sign_in
+from tests.browser.venue import reload, sign_in
 
 API = "**/api/v1/holds"
 # A camera that shows a blank wall.
@@ -24,6 +24,15 @@ def silent(route: Route) -> None:
 def come_online(walk: Tour) -> None:
     """What a browser says when the Wi-Fi is back."""
     walk.page.evaluate("() => dispatchEvent(new Event('online'))")
+
+
+def worker(page: Page) -> None:
+    """Wait until the service worker looks after the page; one that was on its way as it began is not looked after yet."""
+    page.evaluate("() => navigator.serviceWorker.ready")
+    page.wait_for_timeout(300)
+    if page.evaluate("() => navigator.serviceWorker.controller === null"):
+        reload(page)
+    page.wait_for_function("() => navigator.serviceWorker.controller !== null")
 
 
 def kept(walk: Tour) -> None:
@@ -51,8 +60,7 @@ def kept(walk: Tour) -> None:
     page.wait_for_selector(".copy")
     walk.stop("ticket-with-scripts")
     ticket = page.url
-    page.evaluate("() => navigator.serviceWorker.ready")
-    page.wait_for_function("() => navigator.serviceWorker.controller !== null")
+    worker(page)
     with walk.venue.gone():
         page.goto(ticket)
         expect(page.locator(".kept")).to_be_visible()

@@ -1,6 +1,8 @@
 // Starts what a page of the secure address can do beyond its HTML. Every part may fail alone; the page works without any.
-import { copy, note, tickets } from "./kept.js";
-import * as outbox from "./outbox.js";
+import { all, copy, note, tickets } from "./kept.js";
+
+// Loaded where something may be sent from, or where something waits.
+let outbox;
 
 const part = (id) => document.getElementById(id);
 const bit = (name, from = "bits") => part(from).content.querySelector(name).cloneNode(true);
@@ -97,17 +99,16 @@ const watchTicket = async (order) => {
 
 // How many bookings wait, beside the link to them.
 const count = async () => {
-  const waiting = (await outbox.entries()).filter((each) => each.state === "waiting").length;
+  const waiting = (await all("outbox")).filter((each) => each.state === "waiting").length;
   const mark = part("waiting");
   mark.hidden = !waiting;
   mark.textContent = waiting || "";
+  return waiting;
 };
 
 const start = async () => {
   const [choice, event, hold, order] = ["choice", "event", "hold", "order"].map(part);
   const confirm = hold && document.querySelector("form[action*='/confirm']");
-  if (choice && event) watchChoice(choice, event);
-  if (confirm) watchConfirm(confirm, hold);
   if (!document.documentElement.hasAttribute("data-kept")) {
     if (order) watchTicket(order).catch(() => {});
     if (event) import("./taste.js").then((taste) => taste.saw(event));
@@ -118,8 +119,12 @@ const start = async () => {
   // What somebody else decides is looked up again by itself, unless something is being typed.
   const again = document.querySelector("a[data-again]");
   if (again) setInterval(() => { if (!document.hidden && ![...document.querySelectorAll("main input")].some((each) => each.value || each === document.activeElement)) location.replace(again.href); }, 1000 * again.dataset.again);
+  const waiting = count().catch(() => 0);
+  if (!choice && !confirm && !part("phone") && !(await waiting)) return;
+  outbox = await import("./outbox.js");
+  if (choice && event) watchChoice(choice, event);
+  if (confirm) watchConfirm(confirm, hold);
   outbox.onChange(() => count().catch(() => {}));
-  count().catch(() => {});
   outbox.watch();
 };
 
