@@ -119,6 +119,7 @@ def test_where_the_browser_reads_no_codes_the_box_office_does(
     started.close()
 
 
+@pytest.mark.slow
 def test_a_ticket_before_the_phones_camera_is_checked_in_once(phone: Page, secure: Venue):
     """The browser reads the code itself."""
     page = phone

@@ -123,6 +123,7 @@ def test_a_confirmation_that_nobody_heard_is_sent_again_with_what_was_typed(page
     assert "Zoë" not in kept
 
 
+@pytest.mark.slow
 def test_with_the_box_office_there_scripts_book_in_the_same_taps(page: Page, secure: Venue):
     book(page)
     expect(page.locator("h1")).to_contain_text("You are booked")
@@ -223,6 +224,7 @@ def cards(page: Page) -> list[str]:
     return page.locator(".card h2").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_the_listing_puts_first_what_fits_and_tells_nobody(page: Page, secure: Venue):
     page.goto("/")
     usual = cards(page)
