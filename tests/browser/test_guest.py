@@ -194,6 +194,14 @@ def test_the_countdown_runs_without_scripts_and_gives_way_to_words(browser: Brow
     context.close()
 
 
+def test_one_screenshot_holds_all_of_a_ticket(page: Page):
+    book(page)
+    for part in (".ticket h2", ".ticket .pay", ".qr svg", ".foot .code"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= PHONE["height"], part
+
+
 def test_a_ticket_prints_on_paper_without_the_page_around_it(page: Page):
     book(page)
     page.emulate_media(media="print")
