@@ -165,7 +165,7 @@ def in_a_browser(seconds: float, progress: Callable[[str], None]) -> list[Row]:
             rows.append(Row("first views in a browser", "not measured", str(missing)))
         progress("taps on a quarter of a core")
         try:
-            rows.append(Row(*browser.taps(browser.holds(_new(folder, "quarter"), 4 * seconds))))
+            rows.append(Row(*browser.taps(browser.holds(_new(folder, "quarter"), 2 * seconds))))
         except servers.ProgramMissing as missing:
             rows.append(Row("a tap that holds a ticket, on a quarter of a core", "not measured", str(missing)))
     return rows

@@ -36,7 +36,7 @@ from appliance.services.box import Unit
 from appliance.settings import read_settings
 from bench import quarter, venue
 from bench.load import Outcome
-from bench.servers import ProgramMissing
+from bench.servers import ProgramMissing, cpu_s
 from mqtt_bridge.protocol.messages import DeviceState, Granted
 
 LOCK = Path(__file__).parent / "lighthouse"
@@ -76,13 +76,28 @@ def views(visits: list[Visit]) -> list[tuple[str, str, str]]:
     ]
 
 
-def taps(held: Outcome) -> tuple[str, str, str]:
+@dataclass(frozen=True)
+class Held:
+    """What phones waited with a part of a core and with all there is, and the processor time of one tap in ms."""
+
+    limited: Outcome
+    free: Outcome
+    cpu_ms: float
+
+
+def taps(held: Held) -> tuple[str, str, str]:
     """Return what the phones waited as a line of the page."""
+    total = len(held.limited.durations) + held.limited.errors
+    beside = f"{held.limited.errors} errors of {total}; with all cores {_waits(held.free)}"
     return (
         f"a tap that holds a ticket, {HOLDS_PER_S}/s of {CLIENTS} phones in an open loop, portal limited to {CORES} of a core: p50 / p95 / p99",
-        f"{held.percentile_ms(0.5):.0f} / {held.percentile_ms(0.95):.0f} / {held.percentile_ms(0.99):.0f} ms",
-        f"{held.errors} errors of {len(held.durations) + held.errors}; {held.per_s:.1f}/s",
+        _waits(held.limited),
+        f"{beside}; {held.cpu_ms:.1f} ms of processor time each",
     )
+
+
+def _waits(outcome: Outcome) -> str:
+    return " / ".join(f"{outcome.percentile_ms(share):.0f}" for share in (0.5, 0.95, 0.99)) + " ms"
 
 
 def visits(folder: Path, progress: Callable[[str], None]) -> list[Visit]:
@@ -167,13 +182,18 @@ def _example(folder: Path, port: int) -> None:
     box.database.close()
 
 
-def holds(folder: Path, seconds: float) -> Outcome:
-    """Return how long taps took, from the moment they were due, with the portal limited to a part of a core."""
+def holds(folder: Path, seconds: float) -> Held:
+    """Return how long taps took, from the moment they were due, with the portal limited to a part of a core and without."""
     port = venue.free_port()
     venue.open_box(folder, port).database.close()
-    with venue.portal(folder, port) as process, quarter.limited(quarter.family(process.pid), CORES):
+    with venue.portal(folder, port) as process:
         _taps(port, _WARM_UP / HOLDS_PER_S)
-        return _taps(port, seconds)
+        free = _taps(port, seconds)
+        with quarter.limited(quarter.family(process.pid), CORES):
+            before = cpu_s(process.pid)
+            limited = _taps(port, seconds)
+            cpu_ms = 1000 * (cpu_s(process.pid) - before) / max(1, len(limited.durations))
+    return Held(limited, free, cpu_ms)
 
 
 def _taps(port: int, seconds: float) -> Outcome:

@@ -40,10 +40,11 @@ def test_a_page_is_told_by_the_medians_of_its_runs() -> None:
     assert "500 requests" in beside
 
 
-def test_a_tap_is_told_with_what_failed() -> None:
-    _what, figure, beside = browser.taps(Outcome([0.01] * 95 + [0.3] * 5, errors=2, seconds=5))
+def test_a_tap_is_told_with_what_failed_and_beside_what_the_whole_machine_can() -> None:
+    limited, free = Outcome([0.01] * 95 + [0.3] * 5, errors=2), Outcome([0.005] * 100)
+    _what, figure, beside = browser.taps(browser.Held(limited, free, 3.21))
     assert figure == "10 / 300 / 300 ms"
-    assert beside == "2 errors of 102; 20.0/s"
+    assert beside == "2 errors of 102; with all cores 5 / 5 / 5 ms; 3.2 ms of processor time each"
 
 
 def test_lighthouse_is_locked_to_its_bytes_and_to_no_address() -> None:
