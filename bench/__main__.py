@@ -263,7 +263,7 @@ def render(rows: list[Row], kept: str) -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Made by `make bench` (`make bench ARGS=edge`, `ARGS=cloud`, `ARGS=verify`, `ARGS=portal` and `ARGS=door` print a part); every ratio is to something measured in the same",
+        "Made by `make bench` (`make bench ARGS=edge`, `ARGS=cloud`, `ARGS=verify`, `ARGS=portal`, `ARGS=browser` and `ARGS=door` print a part); every ratio is to something measured in the same",
         "run. The clients run on the same machine as what they load, and share its cores. How much of what could be sold is sold, against",
         "other ways of sharing stock, is measured by `make bench ARGS=policies`: [policies.md](policies.md).",
         "",

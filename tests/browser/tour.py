@@ -131,6 +131,9 @@ def booking(walk: Tour) -> None:
 
 def around(walk: Tour) -> None:
     """What stands beside the way to a ticket."""
+    walk.go("/?when=week&left=1")
+    walk.page.locator(".find summary").click()
+    walk.stop("search-with-filters")
     walk.at("/?q=nothing+like+this", "search-finds-nothing")
     walk.at(f"/events/{MOONS}/share", "share")
     walk.at("/phone", "phone")
