@@ -29,18 +29,21 @@ NOT_VERIFIED = "not-verified"
 
 @dataclass(frozen=True)
 class Settled:
-    """How many words were taken, and how many orders were decided; ``more``: others wait behind them."""
+    """How many words were taken, and how many orders were decided; ``after``: others may wait behind this one, 0 where none do."""
 
     words: int
     decided: int
-    more: bool
+    after: int = 0
 
 
-def settle(rows: Rows, catalogues: Catalogues, limits: mailing.Limits, wall_ms: int) -> Settled:
-    """Apply the oldest words. Those of devices that still have to tell something after a restore wait for it."""
-    words = rows.after(VerificationWord, (0,), WORDS_AT_ONCE)
+def settle(rows: Rows, catalogues: Catalogues, limits: mailing.Limits, wall_ms: int, after: int = 0) -> Settled:
+    """Apply the oldest words behind ``after``. Those of devices that still have to tell something after a restore wait for it.
+
+    All words of such a device stay, so those of one order are never taken out of their order.
+    """
+    words = rows.after(VerificationWord, (after,), WORDS_AT_ONCE)
     if not words:
-        return Settled(0, 0, more=False)
+        return Settled(0, 0)
     work = Work(rows)
     named = _named(work, words)
     issuers = sorted({each.device for each in named.values()})
@@ -60,7 +63,7 @@ def settle(rows: Rows, catalogues: Catalogues, limits: mailing.Limits, wall_ms: 
             desk.take(row, word)
     desk.tell()
     work.write()
-    return Settled(taken, desk.decided, more=taken > 0 and len(words) == WORDS_AT_ONCE)
+    return Settled(taken, desk.decided, words[-1].id if len(words) == WORDS_AT_ONCE else 0)
 
 
 def _named(work: Work, words: Iterable[VerificationWord]) -> dict[str, Verification]:

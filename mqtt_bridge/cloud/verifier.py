@@ -106,6 +106,7 @@ class Verifier:
     decided: int = 0
     _beat_s: float = -1.0
     _settled_s: float = -1.0
+    _after: int = 0
     _leads: bool = False
     _states: dict[str, tuple[str, str]] = field(default_factory=dict)
     _mail: tuple[Claimed, Errand[Delivery]] | None = None
@@ -121,16 +122,22 @@ class Verifier:
         """Do what is due; return whether there was anything."""
         if not self._lead():
             return False
-        settled = Settled(0, 0, more=False)
+        settled = Settled(0, 0)
         if self._anything_said():
-            settled = self._store.run(lambda rows: settle(rows, self._catalogues, self.limits, self.clock()))
+            settled = self._store.run(
+                lambda rows: settle(rows, self._catalogues, self.limits, self.clock(), self._after)
+            )
+            self._after = settled.after
         self.decided += settled.decided
         mailed, asked = self._mails(), self._members()
-        self._note("verdicts", "busy" if settled.more else "idle", "")
-        return settled.more or mailed or asked
+        more = bool(settled.after)
+        self._note("verdicts", "busy" if more and settled.words else "idle", "")
+        return more or mailed or asked
 
     def _anything_said(self) -> bool:
         """Whether words wait; looked at ten times a second at most, so that those of single mails are taken together."""
+        if self._after:
+            return True
         if self.ticks_s() - self._settled_s < SETTLE_EVERY_S and (self._mail or self._asked):
             return False
         self._settled_s = self.ticks_s()

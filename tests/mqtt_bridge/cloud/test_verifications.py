@@ -86,8 +86,9 @@ class Centre:
 
     def work(self) -> None:
         """Let the verifier do all it can now, and the reconciler send what it decided."""
-        quiet = 0
-        while quiet < 3:
+        quiet = turns = 0
+        while quiet < 3 and turns < 100:
+            turns += 1
             quiet = 0 if self.verifier.step() else quiet + 1
             for errand in (self.verifier._mail, self.verifier._asked):
                 if errand is not None:
@@ -430,3 +431,17 @@ def test_after_a_restore_nothing_is_mailed_before_its_device_has_told_all(centre
     centre.work()
     assert centre.order() == ("ended", "code", "cancelled")
     assert centre.mails == [], "nobody wants it any more"
+
+
+def test_words_that_have_to_wait_hold_up_nobody_elses(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than are taken at once."""
+    monkeypatch.setattr("mqtt_bridge.cloud.settling.WORDS_AT_ONCE", 2)
+    hall, yard = both(centre)
+    with centre.world.database.write() as db:
+        db.exec_driver_sql("UPDATE incarnation SET due_upto = 99 WHERE device = 'yard-1'")
+    people = [Private("s", "", f"{k}@example.org") for k in range(4)]
+    centre.world.tell(yard, *(sold(yard, f"y{k}", private=people[k]) for k in range(3)))
+    centre.world.tell(hall, sold(hall, "h0", private=people[3]))
+    centre.work()
+    assert [each.order for each in centre.mails] == ["h0"]
+    assert centre.world.scalar("SELECT count(*) FROM verification_word") == 3
