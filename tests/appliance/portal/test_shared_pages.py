@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from appliance.services import booking
 from appliance.services.booking import Item
 from appliance.web import freshness, proxied
 from tests.appliance.portal.conftest import Phone, forms
-from tests.support.box import SEAT, TestBox, desk
+from tests.support.box import BALCONY, ROOM, SEAT, TONIGHT, TestBox, desk
 from tests.support.pages import ROOT
 
 PAGES = ("/", "/events/river")
@@ -88,6 +89,19 @@ def test_as_of_is_never_older_than_a_minute_where_a_page_was_found_unchanged(app
     again = ask(app, "/", If_None_Match=first.headers["ETag"])
     assert again.status_code == 200
     assert "Availability as of 09:01:00" in again.text
+
+
+def test_looking_again_goes_to_an_address_that_no_cache_has_seen(app: Flask, box: TestBox):
+    box.grant({ROOM: 0, BALCONY: 0}, epoch=2, elsewhere=0)
+    seen = []
+    for _ in range(2):
+        again = re.search(r'href="(/events/river[^"]*)">Look again', ask(app, f"/events/river?at={TONIGHT}").text)
+        assert again is not None
+        seen.append(unescape(again[1]))
+        box.turn.advance(1000)
+    assert seen[0] != seen[1]
+    assert seen[0].split("&again=")[0] == seen[1].split("&again=")[0]
+    assert "Sold out" in ask(app, seen[0]).text
 
 
 def test_the_language_of_the_proxy_counts_only_behind_it(app: Flask, behind: Flask):
