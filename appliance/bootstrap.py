@@ -115,11 +115,14 @@ def console_app(settings: Settings) -> Flask:
     return create_app(cloud_database(settings), settings.device.data, fleet_log=fleet_log(settings))
 
 
-def serve(load: Callable[[], Flask], *, bind: str, workers: int, threads: int) -> int:
-    """Serve an application with gunicorn until SIGTERM; it is loaded in each worker, after the fork."""
+def serve(load: Callable[[], Flask], *, bind: str, workers: int, threads: int, scheme_from: str = "") -> int:
+    """Serve an application with gunicorn until SIGTERM; it is loaded in each worker, after the fork.
+
+    ``scheme_from`` are addresses of proxies in front, whose ``X-Forwarded-Proto`` counts.
+    """
     from appliance.web.server import Server
 
-    Server(load, bind=bind, workers=workers, threads=threads).run()
+    Server(load, bind=bind, workers=workers, threads=threads, scheme_from=scheme_from).run()
     return 0
 
 

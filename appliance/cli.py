@@ -159,7 +159,14 @@ def _portal(given: argparse.Namespace, settings: Settings) -> int:
 def _console(_given: argparse.Namespace, settings: Settings) -> int:
     from appliance import bootstrap
 
-    return bootstrap.serve(lambda: bootstrap.console_app(settings), bind=settings.console.bind, workers=1, threads=4)
+    return bootstrap.serve(
+        lambda: bootstrap.console_app(settings),
+        bind=settings.console.bind,
+        workers=1,
+        threads=4,
+        # A proxy of this machine that speaks HTTPS to operators: their cookies are then Secure.
+        scheme_from="127.0.0.1,::1",
+    )
 
 
 def _desk(_given: argparse.Namespace, settings: Settings) -> int:

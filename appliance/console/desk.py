@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -62,23 +63,30 @@ class Console:
     def _cookie(self) -> tuple[str, str, int] | None:
         """Return what the cookie says while its time is not over: itself, the token's hash, when it ends."""
         opened = self.tokens.open("operator", cookies.read(COOKIE))
-        digest, _, until_ms = (opened or "").partition(" ")
+        digest, until_ms, *_nonce = [*(opened or "").split(" "), ""]
         if opened is None or not until_ms.isdecimal() or not 0 < int(until_ms) - self.clock() <= LIFE_MS:
             return None
         return opened, digest, int(until_ms)
 
     def sign_out(self, response: Response) -> None:
         """Take the cookie back and end what it stood for, also for whoever copied it."""
+        self._end()
+        cookies.forget(response, COOKIE)
+
+    def _end(self) -> None:
         found, who = self._cookie(), self.signed_in()
         if found is not None and who:
             end_sign_in(self.database, found[0], who, found[2], self.clock())
-        cookies.forget(response, COOKIE)
 
     def sign_in(self, response: Response, token: str) -> None:
         """Set the cookie: sealed, bound to the token's hash, so that revoking the token ends it."""
+        self._end()
         digest = hashlib.sha256(token.encode()).hexdigest()
         cookies.keep(
-            response, COOKIE, self.tokens.mint("operator", f"{digest} {self.clock() + LIFE_MS}"), LIFE_MS // 1000
+            response,
+            COOKIE,
+            self.tokens.mint("operator", f"{digest} {self.clock() + LIFE_MS} {secrets.token_hex(8)}"),
+            LIFE_MS // 1000,
         )
 
 

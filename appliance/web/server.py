@@ -52,9 +52,11 @@ class _QuietLogger(Logger):  # type: ignore[misc,unused-ignore]
 
 
 class Server(BaseApplication):  # type: ignore[misc,unused-ignore]
-    """Serves what ``load`` returns on ``bind``."""
+    """Serves what ``load`` returns on ``bind``; ``scheme_from`` are the addresses whose word is taken for the scheme."""
 
-    def __init__(self, load: Callable[[], Flask], *, bind: str, workers: int, threads: int) -> None:
+    def __init__(
+        self, load: Callable[[], Flask], *, bind: str, workers: int, threads: int, scheme_from: str = ""
+    ) -> None:
         self._load = load
         self._settings = {
             "bind": bind,
@@ -65,8 +67,8 @@ class Server(BaseApplication):  # type: ignore[misc,unused-ignore]
             "timeout": SILENT_WORKER_S,
             "keepalive": KEEP_ALIVE_S,
             "limit_request_line": LONGEST_REQUEST_LINE,
-            # Whose word counts about scheme, address and path is the application's to say (``portal.behind_proxy``).
-            "forwarded_allow_ips": "",
+            # Whose word counts about address and path is the application's to say (``portal.behind_proxy``).
+            "forwarded_allow_ips": scheme_from,
             "forwarder_headers": "",
             "logger_class": _QuietLogger,
             "worker_tmp_dir": _MEMORY if Path(_MEMORY).is_dir() else None,

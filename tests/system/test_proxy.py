@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from appliance.web import seeing
 from tests.support.proxy import NAME, Asked, Proxy, datagrams, running, shared
+from tests.support.roles import render
 
 pytestmark = pytest.mark.system
 TOKEN = "c2VjcmV0LXRva2VuLW9mLW9uZS1waG9uZQ"
@@ -284,3 +286,17 @@ def test_neither_logs_nor_kept_pages_hold_a_token_or_an_address_of_a_phone(proxy
         assert secret not in log
     kept = b"".join(path.read_bytes() for path in (proxy.folder / "run").rglob("*") if path.is_file())
     assert TOKEN.encode() not in kept
+
+
+def test_tls_has_forward_secrecy_and_authenticated_ciphers_alone() -> None:
+    text = render(
+        "portal", "nginx.conf.j2", portal_secure_name=NAME, portal_certificate="/c", portal_certificate_key="/k"
+    )
+    assert "ssl_protocols TLSv1.2 TLSv1.3;" in text
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    found = re.search(r"ssl_ciphers (\S+);", text)
+    assert found is not None
+    context.set_ciphers(found[1])
+    older = [each for each in context.get_ciphers() if each["protocol"] != "TLSv1.3"]
+    assert len(older) == 6
+    assert all(each["name"].startswith("ECDHE-") and each["aead"] for each in older)

@@ -187,6 +187,15 @@ def test_signing_out_ends_the_sign_in_also_for_whoever_copied_the_cookie(app: Fl
     assert thief.post("/sign-out", headers=copied).status_code == 303
 
 
+def test_signing_in_anew_ends_the_sign_in_before(app: Flask, operator: FlaskClient) -> None:
+    before = operator.get_cookie("operator")
+    assert before is not None
+    assert operator.post("/sign-in", data={"token": TOKEN}).status_code == 303
+    assert operator.get("/").status_code == 200
+    thief = app.test_client(use_cookies=False)
+    assert thief.get("/", headers={"Cookie": f"operator={before.value}"}).status_code == 303
+
+
 def test_over_https_the_cookie_is_of_this_host_alone(world: World, client: FlaskClient) -> None:
     answer = client.post("/sign-in", data={"token": TOKEN}, base_url="https://localhost")
     cookie = answer.headers["Set-Cookie"]
@@ -227,7 +236,7 @@ def test_sign_ins_are_limited_per_address_and_every_one_is_written_down(world: W
     world.now_ms += 60_000
     assert client.post("/sign-in", data={"token": TOKEN}).status_code == 303
     written = world.rows("SELECT action, count(*) FROM audit WHERE subject = 'console' GROUP BY action ORDER BY action")
-    assert written == [("sign-in refused", 10), ("signed in", 2)]
+    assert written == [("sign-in refused", 10), ("signed in", 2), ("signed out", 1)], "the second ends the first"
     assert world.scalar("SELECT count(*) FROM audit WHERE detail LIKE '%guess%' OR detail LIKE '%operator-token%'") == 0
 
 

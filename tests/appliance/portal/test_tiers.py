@@ -122,3 +122,14 @@ def test_every_page_of_a_booking_is_there_at_the_secure_address_too(app: Flask):
     assert shared is not None
     # Who may only look is asked before a phone keeps it.
     assert " data-keep" not in secure(shared[1])
+
+
+def test_no_script_writes_markup_runs_text_or_listens_to_other_windows():
+    """What people typed reaches a page as text only, whatever a script does with it."""
+    dangerous = re.compile(
+        rb"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|javascript:|"
+        rb"window\.onmessage|addEventListener\(.message|postMessage"
+    )
+    found = {name: dangerous.findall(each.body) for name, each in static_files.files().items() if name.endswith(".js")}
+    assert len(found) > 5
+    assert {name: words for name, words in found.items() if words} == {}
