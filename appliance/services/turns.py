@@ -52,7 +52,7 @@ def walked_past(unit: Unit, taken: Mapping[str, int], shelves: Mapping[str, Shel
     """Count what people outside the line take (per quota) past those here who cannot be served yet."""
     waited_for = [quota for quota in taken if shelves[quota].waited_for]
     for quota, queue in queues(unit, waited_for).items() if waited_for else ():
-        unmet = waitlist.serve(queue, shelves[quota].free).unmet
+        unmet = waitlist.gone_by(queue, waitlist.serve(queue, shelves[quota].free))
         _write(unit, waitlist.walked_past(unmet, taken[quota]))
 
 
@@ -84,8 +84,9 @@ def _serve(unit: Unit, shelf: Shelf, queue: list[Waiting], rows: dict[str, Row[A
     if _saved_in_vain(unit, served, rows):
         # Those behind are offered what was saved; a group that fits now was not unmet.
         begun = {each.id: each for each in waitlist.next_round(served.unmet)}
-        served = waitlist.serve([begun.get(each.id, each) if each.here else each for each in queue], shelf.free)
-    _write(unit, served.unmet)
+        queue = [begun.get(each.id, each) if each.here else each for each in queue]
+        served = waitlist.serve(queue, shelf.free)
+    _write(unit, waitlist.gone_by(queue, served))
     _save(unit, served, rows)
     for each in served.offers:
         _offer(unit, rows[each.id], shelf)

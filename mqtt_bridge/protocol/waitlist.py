@@ -136,6 +136,21 @@ def walked_past(unmet: Iterable[Waiting], quantity: int) -> list[Waiting]:
     return [replace(each, passed=each.passed + quantity) for each in unmet]
 
 
+def gone_by(line: Iterable[Waiting], served: Served) -> list[Waiting]:
+    """Return the unmet entries of this side with what really went by them counted: the offers that this side makes.
+
+    What is put aside goes by when it is offered elsewhere; the cloud counts that, once, and tells it.
+    """
+    offered, unmet = {each.id for each in served.offers}, {each.id for each in served.unmet if each.here}
+    waiting: list[Waiting] = []
+    for entry in line:
+        if entry.here and entry.id in offered:
+            waiting = walked_past(waiting, entry.quantity)
+        elif entry.here and entry.id in unmet:
+            waiting.append(entry)
+    return waiting
+
+
 def saving_ms(rounds: int) -> int:
     """How long stock is saved in vain before the round after ``rounds`` begins."""
     return min(SAVING_MS << min(rounds, 30), LONGEST_SAVING_MS)

@@ -81,7 +81,7 @@ def walked_past(unit: Unit, taken: Mapping[str, int], shelves: Mapping[str, Shel
     """Count what people outside the line take past those here who cannot be served yet."""
     waited_for = [quota for quota in taken if shelves[quota].waited_for]
     for quota, queue in queues(unit, waited_for).items() if waited_for else ():
-        unmet = waitlist.serve(queue, shelves[quota].free).unmet
+        unmet = waitlist.gone_by(queue, waitlist.serve(queue, shelves[quota].free))
         _write(unit, waitlist.walked_past(unmet, taken[quota]))
 
 
@@ -119,8 +119,9 @@ def _serve(unit: Unit, shelf: Shelf, queue: list[Waiting], rows: dict[str, Waite
     served = waitlist.serve(queue, shelf.free)
     if _saved_in_vain(unit, served, rows):
         begun = {each.id: each for each in waitlist.next_round(served.unmet)}
-        served = waitlist.serve([begun.get(each.id, each) if each.here else each for each in queue], shelf.free)
-    _write(unit, served.unmet)
+        queue = [begun.get(each.id, each) if each.here else each for each in queue]
+        served = waitlist.serve(queue, shelf.free)
+    _write(unit, waitlist.gone_by(queue, served))
     _save(unit, served, rows)
     for each in served.offers:
         _offer(unit, unit.card.open_waiters.rows[each.id], shelf.epoch)

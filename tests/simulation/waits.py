@@ -129,12 +129,19 @@ class Waits:
     def _check_known(self, device: Device, known: dict[str, Entry]) -> None:
         for row in device.card.waiters.rows.values():
             entry = known.get(row.id)
+            if entry is not None and entry.state == "taken" and self._sealed_sold(row.id):
+                continue  # heard late: nothing more is granted for it, and its heir's offer lapses
             if entry is None:
                 raise Violation(f"the cloud never heard of {row.id[:6]}, who joined at {device.label}")
             if (entry.device, entry.state) != (device.name, row.state):
                 raise Violation(
                     f"{row.id[:6]} is {row.state} at {device.label}, the cloud has {entry.state} at {entry.device}"
                 )
+
+    def _sealed_sold(self, entry: str) -> bool:
+        """Whether an entry that was taken had joined at a device which was sealed since."""
+        joined_at = self.joined_at.get(entry)
+        return joined_at is not None and joined_at[0] in self.world.sealed and entry in self.taken
 
     def _check_served(self, centre: Centre, known: dict[str, Entry]) -> None:
         """The first in line gets what is in the pool or can be recalled."""

@@ -426,6 +426,21 @@ def test_who_joined_first_elsewhere_is_served_before_those_here(make_box: MakeBo
     assert states(box, entry) == ["offered"]
 
 
+def test_what_is_put_aside_goes_by_a_group_once_it_is_offered_and_not_at_every_look(make_box: MakeBox) -> None:
+    """The cloud counts it then; counted here again and again, it would use up the group's patience."""
+    box = make_box(room=2)
+    bought = order(box, 2)
+    group = join(box, "a", 3)
+    told(box, InLine(1, 3), InLine(0, 2), granted=2)
+    cancel(box, bought)
+    for _ in range(3):
+        box.run(sweep)
+    assert box.look(lambda unit: waiting.find(unit.db, group)).passed == 0
+    assert available(box) == 0
+    told(box, InLine(1, 3, 0, 2), granted=2)
+    assert states(box, group) == ["waiting"]
+
+
 def test_cut_off_a_device_serves_its_own_line(make_box: MakeBox) -> None:
     """Its stock cannot get to people elsewhere, so it does not lie idle for them."""
     box = make_box()
