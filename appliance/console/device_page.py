@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from appliance.console.charts import HOUR_MS, backlog_chart, stock_chart
 from appliance.console.desk import console
+from appliance.console.numbers import whole
 from appliance.console.stock import span_h
 from appliance.domain.errors import NotFound
 from mqtt_bridge.cloud import message_log, samples
@@ -34,7 +35,7 @@ def page(name: str) -> str | Response:
         series = samples.read(db, [subject], since_ms)[subject]
         lives = message_log.streams(db, name, direction)
         life = request.args.get("life", lives[0] if lives else "")
-        entries = message_log.read(db, name, direction, life, request.args.get("before", type=int), PER_PAGE + 1)
+        entries = message_log.read(db, name, direction, life, whole(request.args.get("before", "")), PER_PAGE + 1)
     return render_template(
         "console/device.html",
         view=view,

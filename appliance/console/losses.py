@@ -8,6 +8,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from appliance.console.desk import console
+from appliance.console.numbers import whole
 from appliance.domain.errors import NotFound
 from appliance.web.csrf import require_own_origin
 from mqtt_bridge.cloud import losses
@@ -55,7 +56,7 @@ def _release_page(quota: str, notice: str = "") -> str | Response:
     here = console()
     if not here.signed_in():
         return redirect(url_for("signing_in.form"), 303)
-    number = request.args.get("number", type=int)
+    number = whole(request.args.get("number", ""))
     found = _quota(quota)
     words: Iterable[str] = ()
     could_oversell = 0
@@ -83,7 +84,7 @@ def release(quota: str) -> str | Response:
     def do(who: str) -> str:
         here = console()
         _quota(quota)
-        number, shown = (request.form.get(name, 0, type=int) for name in ("number", "shown"))
+        number, shown = (whole(request.form.get(name, "")) or 0 for name in ("number", "shown"))
         losses.release_stock(here.database, quota, number, who, here.clock(), shown=shown)
         return url_for("stock.page")
 

@@ -8,6 +8,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from appliance.console.desk import console
+from appliance.console.numbers import whole
 from appliance.web.csrf import require_own_origin
 from mqtt_bridge.cloud.overview import QuotaView
 from mqtt_bridge.cloud.request_view import WORDS, OpenRequest, Word, open_requests, say
@@ -78,4 +79,4 @@ def decide(word: str) -> Response:
 def _places() -> list[int]:
     """The requests that were shown: nobody is refused who asked after the page was made."""
     texts = request.form.get("places", "").split()
-    return [int(each) for each in texts if each.isascii() and each.isdigit() and int(each) <= LARGEST_NUMBER]
+    return [found for each in texts if (found := whole(each)) is not None and found <= LARGEST_NUMBER]

@@ -52,3 +52,18 @@ def test_pages_and_figures_are_for_operators(app: Flask, client: FlaskClient, wo
         answer = client.get(path, environ_base={"REMOTE_ADDR": "192.0.2.7"})
         known = b"seats" in answer.data or b"hall-1" in answer.data
         assert not known, path
+
+
+def test_no_number_is_so_large_that_the_console_fails(app: Flask, operator: FlaskClient, world: World) -> None:
+    """More than a table holds, more digits than Python reads, and signs: refused, or as if nothing had been said."""
+    world.add("hall-1", "hall")
+    rules = [rule for rule in app.url_map.iter_rules() if not rule.rule.startswith("/static")]
+    for number in ("9" * 22, "9" * 5000, "-1", "1e9", "\u0669"):
+        fields = dict.fromkeys(("before", "number", "shown", "limit", "page", "life", "done"), number)
+        for rule in rules:
+            path = _address(app, rule, "hall-1")
+            if "GET" in (rule.methods or ()):
+                assert operator.get(path, query_string=fields).status_code < 500, (path, number[:30])
+            if "POST" in (rule.methods or ()) and path not in OPEN:
+                answer = operator.post(path, data=fields, headers={"Origin": "http://localhost"})
+                assert answer.status_code < 500, (path, number[:30])
