@@ -100,10 +100,14 @@ class Waits:
                 raise Violation(f"{device.label} has {quota} free, and somebody who is due waits")
 
     def _due(self, unit: Unit) -> list[str]:
-        """Quotas of which somebody should be offered what is free here."""
+        """Quotas of which somebody should be offered what is free here.
+
+        Not past a group that waits elsewhere: what an offer just made counts past it is known here once the cloud has told it.
+        """
         free = {quota: shelf.free for quota, shelf in till.current(unit).items() if shelf.free}
         queues = turns.queues(unit, free) if free and not unit.card.row.frozen else {}
-        return [quota for quota, queue in queues.items() if waitlist.serve(queue, free[quota]).offers]
+        served = {quota: waitlist.serve(queue, free[quota]) for quota, queue in queues.items()}
+        return [quota for quota, now in served.items() if now.offers and all(each.here for each in now.unmet)]
 
     # --- when all is well again
 
