@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from appliance.domain.booking import OrderStatus
 from appliance.domain.sale import SaleState
@@ -64,7 +64,7 @@ class ListedType(msgspec.Struct, frozen=True):
     price: Money
     available: Count
     state: SaleState
-    verify: Verify | None = None
+    verify: Verify | UnsetType = UNSET
 
 
 class ListedSession(msgspec.Struct, frozen=True):
@@ -127,7 +127,7 @@ class Hold(msgspec.Struct, frozen=True):
     expires_in: Count
     requested: bool
     total: Money
-    verify: Verify | None = None
+    verify: Verify | UnsetType = UNSET
 
 
 class EntryItem(msgspec.Struct, frozen=True):
@@ -195,7 +195,7 @@ class Order(msgspec.Struct, frozen=True):
     tickets: list[OrderTicket]
     refund: Money
     refusal: Refusal | None = None
-    proof: Proof | None = None
+    proof: Proof | UnsetType = UNSET
 
 
 class FoundOrder(msgspec.Struct, frozen=True):
@@ -297,7 +297,7 @@ def _session(view: SessionView) -> ListedSession:
             from_minor(each.type.price_minor, each.type.currency),
             each.available,
             each.state,
-            each.type.verify,
+            each.type.verify or UNSET,
         )
         for each in view.types
     ]
@@ -323,7 +323,7 @@ def hold(view: HoldView) -> Hold:
     """Return the wire form of a hold."""
     left_s = max(0, view.expires_in_ms // 1000)
     total = from_minor(view.total_minor, view.currency)
-    return Hold(view.id, view.code, time_of(view.expires_at_ms), left_s, view.requested, total, view.verify)
+    return Hold(view.id, view.code, time_of(view.expires_at_ms), left_s, view.requested, total, view.verify or UNSET)
 
 
 def entry(view: EntryView) -> Entry:
@@ -351,7 +351,7 @@ def order(view: OrderView) -> Order:
     refund = from_minor(view.refund_due_minor, view.currency)
     # The view's status and payment come from the rows, whose values are those of the state tables.
     refusal = view.refusal or None
-    proof = None
+    proof: Proof | UnsetType = UNSET
     if view.proof is not None and view.status == "pending":
         proof = Proof(*(getattr(view.proof, name) for name in Proof.__struct_fields__))
     return Order(view.id, view.code, view.status, view.payment, total, due, tickets, refund, refusal, proof)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,7 @@ class Enrolments(RuleBasedStateMachine):
     @rule(order=orders)
     def scan(self, order):
         for ticket in self.look(order).tickets:
-            self.box.run(lambda unit, code=ticket.code: door.check_in(unit, code, BADGE, "1"))
+            self.box.run(partial(door.check_in, code=ticket.code, staff=BADGE, lane="1"))
 
     @rule()
     def reboot_and_sweep(self):
