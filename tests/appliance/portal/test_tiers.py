@@ -133,3 +133,11 @@ def test_no_script_writes_markup_runs_text_or_listens_to_other_windows():
     found = {name: dangerous.findall(each.body) for name, each in static_files.files().items() if name.endswith(".js")}
     assert len(found) > 5
     assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_no_script_keeps_anything_under_a_name_from_outside():
+    """Lists, sets and the browser's own store instead: no ``__proto__`` can become everybody's."""
+    keyed = re.compile(rb"\w+\[[A-Za-z_.]+\]\s*(?:\|\||\?\?|\+)?=(?![=>])")
+    found = {name: keyed.findall(each.body) for name, each in static_files.files().items() if name.endswith(".js")}
+    # Its names are a list of its own.
+    assert {name: words for name, words in found.items() if words} == {"passkey.js": [b"response[name] ="]}
