@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-# 16 MiB and five passes: what OWASP asks for of scrypt at this size, about half a second of a Pi 4.
+# 16 MiB and five passes: what OWASP asks for of scrypt at this size; some tenths of a second.
 N, R, P = 2**14, 8, 5
 SALT_BYTES = 16
 _HASH_BYTES = 32
