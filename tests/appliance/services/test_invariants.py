@@ -27,7 +27,7 @@ from appliance.domain.clock import HOUR_MS, MINUTE_MS
 from appliance.domain.errors import HoldExpired, Invalid, LimitReached, SaleClosed, SoldOut, SoldOutHere
 from appliance.services import asking, booking, changing, door, payments, sweep, sync, turns, waitlist
 from appliance.services.booking import Item
-from appliance.store import allocations, tables
+from appliance.store import allocations, tables, waiting
 from mqtt_bridge.protocol.messages import (
     Content,
     Granted,
@@ -173,13 +173,16 @@ class BoxOffice(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([1, 5, 11]), swept=st.booleans())
     def wait(self, minutes, swept):
+        """A cloud that fell silent is noticed by the desk's own look: what was kept for its line is nobody's until then."""
         self.box.turn.advance(minutes * MINUTE_MS)
-        if swept:
+        if swept or self.box.look(lambda unit: waiting.told(unit.db)):
             self.box.run(sweep.sweep)
 
     @rule()
     def reboot(self):
+        """The desk looks as soon as it starts."""
         self.box.turn.reboot()
+        self.box.run(sweep.sweep)
 
     @rule(order=orders)
     def cancel(self, order):
