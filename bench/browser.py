@@ -135,10 +135,15 @@ def _lighthouse() -> list[str]:
 
 
 def _look(command: list[str], url: str) -> dict[str, float]:
-    """Return the figures of one run."""
+    """Return the figures of one run; a browser that did not start is started once more."""
     options = ["--output=json", "--quiet", "--only-categories=performance,accessibility", f"--chrome-flags={_FLAGS}"]
     environment = {**os.environ, "CHROME_PATH": command[-1].partition("=")[2]}
-    done = subprocess.run([*command[:-1], url, *options], capture_output=True, env=environment, check=True, timeout=300)
+    words = [*command[:-1], url, *options]
+    done = _run(words, environment)
+    if done.returncode:
+        done = _run(words, environment)
+    if done.returncode:
+        raise RuntimeError(f"Lighthouse failed: {done.stderr.decode(errors='replace').strip()[-300:]}")
     report = json.loads(done.stdout)
     if report.get("runtimeError"):
         raise RuntimeError(report["runtimeError"]["message"])
@@ -156,6 +161,10 @@ def _look(command: list[str], url: str) -> dict[str, float]:
         "requests": len(asked),
         **{name: 100 * report["categories"][name]["score"] for name in ("performance", "accessibility")},
     }
+
+
+def _run(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(words, capture_output=True, env=environment, check=False, timeout=300)
 
 
 def _median(page: str, runs: list[dict[str, float]]) -> Visit:
