@@ -28,24 +28,13 @@ def read_brand(fields: Fields, folder: Path, assets: dict[str, Picture]) -> Bran
         return None
     name = given.optional("name", values.line, "")
     colour = given.optional("colour", lambda raw: parse(raw).hex, None)
-    logo = _logo(given, folder)
+    logo = given.optional("logo", lambda raw: read_logo(folder / values.line(raw)), None)
     given.done()
     if logo is not None:
         assets[logo.sha256] = logo
         if not name:
             given.wrong("logo", "needs a name beside it, for who cannot see it; write name: as well")
     return Brand(name, colour, logo.sha256 if logo else None)
-
-
-def _logo(given: Fields, folder: Path) -> Picture | None:
-    name = given.optional("logo", values.line, None)
-    if name is None:
-        return None
-    try:
-        return read_logo(folder / name)
-    except ValueError as error:
-        given.wrong("logo", str(error))
-        return None
 
 
 def read_logo(path: Path) -> Picture:

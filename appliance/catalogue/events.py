@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from appliance.catalogue import values
 from appliance.catalogue.fields import Fields
-from appliance.catalogue.images import Picture, read_picture, smaller
+from appliance.catalogue.images import Picture, picture_in, smaller
 from appliance.catalogue.tree import Mapping
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.catalogue import Event, EventSession, Policy, Quota, TicketType
@@ -39,7 +39,7 @@ def read_events(fields: Fields, venues: frozenset[str], folder: Path, assets: di
         slug = each.value("slug", values.slug)
         title = each.value("title", values.line)
         summary = each.optional("summary", values.text(values.LONGEST_TEXT), "")
-        picture = _picture(each, folder)
+        picture = each.optional("image", picture_in(folder), None)
         alt = each.optional("image_alt", values.line, "")
         tags = _tags(each)
         sessions = _sessions(each, slug or "", venues, currencies)
@@ -54,17 +54,6 @@ def read_events(fields: Fields, venues: frozenset[str], folder: Path, assets: di
             pictures = (image, alt, tiny, image_small)
             events.append(Event(ids.event_id(slug), slug, title or slug, summary, sessions, *pictures, tags))
     return tuple(events)
-
-
-def _picture(event: Fields, folder: Path) -> Picture | None:
-    name = event.optional("image", values.line, None)
-    if name is None:
-        return None
-    try:
-        return read_picture(folder / name)
-    except ValueError as error:
-        event.wrong("image", str(error))
-        return None
 
 
 def _tags(event: Fields) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 from appliance.catalogue import values
 from appliance.catalogue.fields import Fields
-from appliance.catalogue.images import Picture, read_picture
+from appliance.catalogue.images import Picture, picture_in
 from appliance.domain.experiments import MOST_VARIANTS, STAGES
 from mqtt_bridge.protocol.catalogue import Event, Experiment, Variant
 
@@ -57,7 +57,7 @@ def _variants(each: Fields, folder: Path, assets: dict[str, Picture]) -> tuple[V
     variants: list[Variant] = []
     for given in each.mappings("variants"):
         name = given.value("name", values.key)
-        picture = _picture(given, folder)
+        picture = given.optional("image", picture_in(folder), None)
         variant = Variant(
             name or "",
             given.optional("title", values.line, None),
@@ -75,17 +75,6 @@ def _variants(each: Fields, folder: Path, assets: dict[str, Picture]) -> tuple[V
     if each.entry("variants") is not None and not 2 <= len(variants) <= MOST_VARIANTS:
         each.wrong("variants", f"are {len(variants)}; compare two to {MOST_VARIANTS}, the first as it is shown today")
     return tuple(variants)
-
-
-def _picture(given: Fields, folder: Path) -> Picture | None:
-    name = given.optional("image", values.line, None)
-    if name is None:
-        return None
-    try:
-        return read_picture(folder / name)
-    except ValueError as error:
-        given.wrong("image", str(error))
-        return None
 
 
 def _overlap(one: Experiment, other: Experiment) -> bool:

@@ -6,10 +6,13 @@ import base64
 import hashlib
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from appliance.catalogue import values
 
 WIDTH = 640
 SMALL_WIDTH = 320
@@ -30,6 +33,11 @@ class Picture:
     body: bytes
     tiny: str
     media_type: str = "image/webp"
+
+
+def picture_in(folder: Path) -> Callable[[str], Picture]:
+    """The picture of this file name, relative to the catalogue file's ``folder``."""
+    return lambda raw: read_picture(folder / values.line(raw))
 
 
 def read_picture(path: Path) -> Picture:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from appliance.catalogue import values
 from appliance.catalogue.fields import Fields
-from appliance.catalogue.images import Picture, read_picture
+from appliance.catalogue.images import Picture, picture_in
 from appliance.domain.paper import KINDS, TemplateErrors, parse_for
 from mqtt_bridge.protocol.catalogue import Paper
 
@@ -16,24 +16,13 @@ def read_paper(fields: Fields, folder: Path, assets: dict[str, Picture]) -> Pape
     given = fields.mapping("paper")
     if given is None:
         return Paper()
-    logo = _logo(given, folder)
+    logo = given.optional("logo", picture_in(folder), None)
     if logo is not None:
         assets[logo.sha256] = logo
     drawer = given.optional("drawer", values.yes_or_no, default=False)
     templates = _templates(given.mapping("templates"))
     given.done()
     return Paper(templates, logo.sha256 if logo else None, drawer)
-
-
-def _logo(given: Fields, folder: Path) -> Picture | None:
-    name = given.optional("logo", values.line, None)
-    if name is None:
-        return None
-    try:
-        return read_picture(folder / name)
-    except ValueError as error:
-        given.wrong("logo", str(error))
-        return None
 
 
 def _templates(given: Fields | None) -> tuple[tuple[str, str], ...]:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
 
 from appliance.domain.client import Client
 from appliance.domain.clock import DAY_MS, MINUTE_MS
@@ -69,8 +72,7 @@ def seen(unit: Unit, visits: Iterable[Visit]) -> int:
         known = conversion.stages_of(unit.db, event, experiment, phones.keys())
         fresh = [(name, variant) for name, variant in phones.items() if name not in known][: max(0, room)]
         for name, variant in fresh:
-            conversion.put_stage(unit.db, event, experiment, name, variant, 1)
-            conversion.count(unit.db, event, experiment, variant, STAGES[:1])
+            _advance(unit, event, experiment, variant, name, 0, "seen")
         counted += len(fresh)
     return counted
 
@@ -107,19 +109,16 @@ def tidy(unit: Unit) -> None:
     if grown:
         rates.count(unit, "conversion", "", TELL_EVERY_MS)
         conversion.set_told(unit.db, grown)
-        unit.emit(
-            ConversionCounted(
-                tuple(ConversionCount(row.event, row.experiment, row.variant, row.stage, row.phones) for row in grown)
-            )
-        )
+        unit.emit(ConversionCounted(_counts(grown)))
 
 
 def totals(unit: Unit) -> tuple[ConversionCount, ...]:
     """Return what was counted here so far."""
-    return tuple(
-        ConversionCount(row.event, row.experiment, row.variant, row.stage, row.phones)
-        for row in conversion.totals(unit.db)
-    )
+    return _counts(conversion.totals(unit.db))
+
+
+def _counts(rows: Iterable[Row[Any]]) -> tuple[ConversionCount, ...]:
+    return tuple(ConversionCount(row.event, row.experiment, row.variant, row.stage, row.phones) for row in rows)
 
 
 def _shown(unit: Unit, event: str, bucket: int | None) -> tuple[str, str]:
