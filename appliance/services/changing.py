@@ -95,8 +95,7 @@ def _check_limits(unit: Unit, order: OrderView, before: Counter[str], lines: tup
     row = orders.find(unit.db, order.id)
     client = "" if row is None else row.client
     words = "You changed bookings several times. Please wait, or ask at the desk."
-    rates.check(unit, "changes", client, CHANGES_PER_PHONE, HOUR_MS, words)
-    rates.count(unit, "changes", client, HOUR_MS)
+    rates.take(unit, "changes", client, CHANGES_PER_PHONE, HOUR_MS, words)
     rules, kinds = unit.catalogue.limits, unit.catalogue.ticket_type
     limits.check_quantity(rules, sum(line.quantity for line in lines), staff=False)
     more: Counter[bool] = Counter()

@@ -22,8 +22,7 @@ def admit(unit: Unit, client: Client) -> None:
         return
     most = unit.catalogue.limits.new_clients_per_minute
     words = "Too many phones came from your network just now. Please try again in a minute."
-    rates.check(unit, "new_clients_per_minute", client.address, most, MINUTE_MS, words)
-    rates.count(unit, "new_clients_per_minute", client.address, MINUTE_MS)
+    rates.take(unit, "new_clients_per_minute", client.address, most, MINUTE_MS, words)
     holds.add_client(unit.db, client.id, client.address, unit.now)
 
 

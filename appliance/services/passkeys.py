@@ -109,8 +109,7 @@ def register(box: Box, badge: str, answer: str, label: str, party: Party) -> Non
 def begin_sign_in(unit: Unit, address: str, party: Party) -> str:
     """Return the options (JSON) with which a browser asks its owner for a passkey; whose, it tells by its answer."""
     _require_clock(unit)
-    rates.check(unit, "passkey_asked", address, ASKED_PER_ADDRESS, WINDOW_MS, _TOO_MANY)
-    rates.count(unit, "passkey_asked", address, WINDOW_MS)
+    rates.take(unit, "passkey_asked", address, ASKED_PER_ADDRESS, WINDOW_MS, _TOO_MANY)
     options = webauthn.generate_authentication_options(
         rp_id=party.host,
         challenge=_ask(unit, ""),

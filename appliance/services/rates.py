@@ -26,6 +26,12 @@ def count(unit: Unit, kind: str, who: str, window_ms: int) -> None:
     records.rate_add(unit.db, _bucket(kind, who), _start(unit, window_ms), unit.now.boot_id)
 
 
+def take(unit: Unit, kind: str, who: str, limit: int, window_ms: int, words: str) -> None:
+    """Count ``who`` once more in this window, or raise ``LimitReached`` as ``check`` does."""
+    check(unit, kind, who, limit, window_ms, words)
+    count(unit, kind, who, window_ms)
+
+
 def give_back(unit: Unit, kind: str, who: str, window_ms: int) -> None:
     """Take one count of this window back; one that a window's end already forgot stays forgotten."""
     records.rate_take(unit.db, _bucket(kind, who), _start(unit, window_ms), unit.now.boot_id)

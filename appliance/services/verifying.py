@@ -83,7 +83,14 @@ def enter_code(unit: Unit, order_id: str, typed: str) -> Step:
     code = proofs.digits(typed)
     if code is None:
         return Step("unreadable")
-    _limit(unit, "code-typed", order_id, TYPED_PER_HOUR, "Too many codes were typed for this booking. Wait an hour.")
+    rates.take(
+        unit,
+        "code-typed",
+        order_id,
+        TYPED_PER_HOUR,
+        HOUR_MS,
+        "Too many codes were typed for this booking. Wait an hour.",
+    )
     if known.channel == "mail":
         verifications.change(unit.db, order_id, news="")
         unit.emit(ContactCodeEntered(order_id, code))
@@ -113,7 +120,7 @@ def want_code(unit: Unit, order_id: str, words: Callable[[str], str], contact: s
         return
     contact = clean(contact, "contact") or row.contact
     channel = rules.channel_of(contact, texts=sms.known(unit))
-    _limit(unit, "code-wanted", order_id, CODES_PER_HOUR, "Too many codes were asked for. Wait an hour.")
+    rates.take(unit, "code-wanted", order_id, CODES_PER_HOUR, HOUR_MS, "Too many codes were asked for. Wait an hour.")
     if contact != row.contact:
         orders.change(unit.db, order_id, contact=contact)
     verifications.change(unit.db, order_id, channel=channel, news="", digest="", tries_left=0)
@@ -127,7 +134,9 @@ def follow_link(unit: Unit, link: str, client: str) -> None:
     """Tell the cloud that somebody followed a mailed link here, whatever it belongs to; it alone knows whether it is one."""
     if not ids.is_secret(link):
         return
-    _limit(unit, "link-followed", client, LINKS_PER_HOUR, "Too many links were followed from here. Wait an hour.")
+    rates.take(
+        unit, "link-followed", client, LINKS_PER_HOUR, HOUR_MS, "Too many links were followed from here. Wait an hour."
+    )
     unit.emit(ContactLinkFollowed(link))
 
 
@@ -277,8 +286,3 @@ def _found(unit: Unit, order_id: str) -> tuple[Row[Any], Row[Any]]:
         msg = "This order does not exist."
         raise NotFound(msg)
     return row, known
-
-
-def _limit(unit: Unit, kind: str, whose: str, most: int, words: str) -> None:
-    rates.check(unit, kind, whose, most, HOUR_MS, words)
-    rates.count(unit, kind, whose, HOUR_MS)
