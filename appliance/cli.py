@@ -44,13 +44,17 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     top = argparse.ArgumentParser(prog="marquee", description="The box office of a micro-event.")
-    top.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML); default: MARQUEE_CONFIG")
+    top.add_argument(
+        "--config",
+        metavar="FILE[:FILE...]",
+        help="settings (TOML), later files win and may be missing; default: MARQUEE_CONFIG",
+    )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, help: str, run: Command | None = None) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help, description=help)
         # After the command as well, where people look for it; there it must not undo one given before.
-        command.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        command.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         command.set_defaults(run=run)
         return command
 

@@ -1,7 +1,8 @@
-"""All settings of a process, read once from a TOML file and ``MARQUEE_*`` variables, then frozen.
+"""All settings of a process, read once from TOML files and ``MARQUEE_*`` variables, then frozen.
 
 A section is a frozen dataclass, a setting one of its fields; parsing, error messages and docs/settings.md all come from
-``FIELDS``, so there is no second list to keep in step. Variables win over the file: ``MARQUEE_BROKER_URL`` is ``broker.url``.
+``FIELDS``, so there is no second list to keep in step. Later files win over earlier ones, and variables over all of them:
+``MARQUEE_BROKER_URL`` is ``broker.url``.
 """
 
 from __future__ import annotations
@@ -411,13 +412,19 @@ FIELDS = _fields()
 _BY_KEY = {field.key: field for field in FIELDS}
 
 
-def read_settings(path: Path | None, environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the file (if any) and the environment; raises ``SettingsError`` with everything that is wrong at once."""
+def read_settings(path: Path | str | None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the files (if any) and the environment; raises ``SettingsError`` with everything that is wrong at once.
+
+    ``path`` may be several files joined by ``:``. The first must exist. A later one is a layer of its own, such as the one
+    that a device writes when it is provisioned: where it is missing, the earlier ones speak alone.
+    """
     variables = os.environ if environment is None else environment
-    if path is None and variables.get(CONFIG_VARIABLE):
-        path = Path(variables[CONFIG_VARIABLE])
     problems: list[str] = []
-    given = _from_file(path, problems) if path is not None else {}
+    given: dict[str, tuple[str, object]] = {}
+    files = [Path(each) for each in str(path or variables.get(CONFIG_VARIABLE, "")).split(os.pathsep) if each]
+    for number, file in enumerate(files):
+        if number == 0 or _exists(file, problems):
+            given |= _from_file(file, problems, f" (from {file})" if len(files) > 1 else "")
     given |= _from_environment(variables, problems)
     values = {key: _value(_BY_KEY[key], origin, raw, problems) for key, (origin, raw) in given.items()}
     if problems:
@@ -444,7 +451,20 @@ def _assemble(values: Mapping[str, object]) -> Settings:
     return Settings(**sections)
 
 
-def _from_file(path: Path, problems: list[str]) -> dict[str, tuple[str, object]]:
+def _exists(file: Path, problems: list[str]) -> bool:
+    """Whether a later layer is there; one in a folder that this user may not enter is a problem, not a missing file."""
+    try:
+        file.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        problems.append(f"{file}: cannot be read ({error.strerror}); run this as the user it belongs to")
+        return False
+    return True
+
+
+def _from_file(path: Path, problems: list[str], source: str) -> dict[str, tuple[str, object]]:
+    """Return key -> (how messages name it, raw value); ``source`` says which file, where there are several."""
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -456,14 +476,14 @@ def _from_file(path: Path, problems: list[str]) -> dict[str, tuple[str, object]]
     given: dict[str, tuple[str, object]] = {}
     for section, content in document.items():
         if not isinstance(content, dict):
-            problems.append(f"{section}: is not a section; write [{section}] and key = value below it")
+            problems.append(f"{section}{source}: is not a section; write [{section}] and key = value below it")
             continue
         for name, raw in content.items():
             key = f"{section}.{name}"
             if key in _BY_KEY:
-                given[key] = (key, raw)
+                given[key] = (f"{key}{source}", raw)
             else:
-                problems.append(f"{key}: is not a setting; {_nearest(key, list(_BY_KEY))}")
+                problems.append(f"{key}{source}: is not a setting; {_nearest(key, list(_BY_KEY))}")
     return given
 
 

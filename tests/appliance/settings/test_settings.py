@@ -92,6 +92,45 @@ def test_a_missing_file_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None
         read_settings(tmp_path / "none.toml", {})
 
 
+def test_of_several_files_the_later_one_wins_key_by_key(tmp_path: Path) -> None:
+    """What a fleet has in common, then what one device was given."""
+    fleet, device = tmp_path / "marquee.toml", tmp_path / "device.toml"
+    fleet.write_text('[device]\norg = "town"\n[broker]\nurl = "mqtt://one:1883"\n[portal]\nworkers = 2\n', "utf-8")
+    device.write_text('[device]\nname = "hall-1"\n[broker]\nurl = "mqtts://two:8883"\n', "utf-8")
+    both = f"{fleet}:{device}"
+    for settings in (read_settings(both, {}), read_settings(None, {"MARQUEE_CONFIG": both})):
+        assert (settings.device.org, settings.device.name) == ("town", "hall-1")
+        assert (settings.broker.url, settings.portal.workers) == ("mqtts://two:8883", 2)
+    assert read_settings(both, {"MARQUEE_PORTAL_WORKERS": "5"}).portal.workers == 5
+
+
+def test_a_later_file_may_be_missing_and_the_first_may_not(tmp_path: Path) -> None:
+    """A device that was not provisioned yet has its fleet's settings alone."""
+    fleet = tmp_path / "marquee.toml"
+    fleet.write_text('[device]\norg = "town"\n', "utf-8")
+    assert read_settings(f"{fleet}:{tmp_path / 'device.toml'}", {}).device.org == "town"
+    with pytest.raises(SettingsError, match=r"none\.toml: cannot be read"):
+        read_settings(f"{tmp_path / 'none.toml'}:{fleet}", {})
+
+
+def test_mistakes_in_one_of_several_files_name_it(tmp_path: Path) -> None:
+    """Nobody has to guess which of them to mend."""
+    fleet, device = tmp_path / "marquee.toml", tmp_path / "device.toml"
+    fleet.write_text("[portal]\nworkers = 0\nwrokers = 1\n", "utf-8")
+    device.write_text("broker = 3\n", "utf-8")
+    with pytest.raises(SettingsError) as caught:
+        read_settings(f"{fleet}:{device}", {})
+    assert sorted(caught.value.problems) == [
+        f"broker (from {device}): is not a section; write [broker] and key = value below it",
+        f"portal.workers (from {fleet}): 0 is not a whole number from 1 to 16",
+        f"portal.wrokers (from {fleet}): is not a setting; did you mean portal.workers?",
+    ]
+    device.unlink()
+    device.mkdir()
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_settings(f"{fleet}:{device}", {})
+
+
 def test_settings_are_frozen() -> None:
     """Read once means that nothing changes them afterwards."""
     with pytest.raises(dataclasses.FrozenInstanceError):
