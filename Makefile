@@ -1,7 +1,7 @@
 # What a person types. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-system simulate storm soak check bench lock screenshots fmt clean setup setup-dev
+.PHONY: help demo test test-slow test-system lint-roles simulate storm soak check bench lock screenshots fmt clean setup setup-dev setup-ops
 
 PYTHON ?=
 export PYTHON
@@ -44,10 +44,13 @@ check: setup-dev ## ruff, mypy strict, import contracts, documentation
 	$(VENV)/lint-imports --no-logo
 	$(PYTEST) -n 0 -q tests/docs
 
+lint-roles: setup-ops ## ansible-lint, profile production, over ansible/
+	cd ansible && PATH="$(CURDIR)/.ops/bin:$$PATH" ansible-lint --offline --strict
+
 bench: setup-dev ## ratios against this machine's own disk, written to docs/benchmarks.md; ARGS=edge for a part
 	$(VENV)/python -m bench $(ARGS)
 
-lock: setup-dev ## resolve the dependencies anew into both lock files; ARGS=--upgrade takes newer versions
+lock: setup-dev ## resolve the dependencies anew into the lock files; ARGS=--upgrade takes newer versions
 	.ci/lock $(ARGS)
 
 screenshots: setup-dev ## every page in both directions of reading, light and dark, at three widths; ARGS="--quick --only ticket"
@@ -58,7 +61,7 @@ fmt: setup-dev ## format and repair what ruff can
 	$(VENV)/ruff format .
 
 clean: ## remove the environment and every cache
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf .venv .ops .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup:
@@ -66,3 +69,6 @@ setup:
 
 setup-dev:
 	@.ci/setup dev
+
+setup-ops:
+	@.ci/setup ops

@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
+OPS = "requirements-ops.lock"
 
 
 def pins(lock: Path) -> dict[str, str]:
@@ -28,7 +29,7 @@ def wanted(root: Path, *extras: str) -> list[Requirement]:
     return [each for each in map(Requirement, lines) if each.name != project["name"]]
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, OPS])
 def test_every_pin_has_hashes_and_nothing_names_an_index(root: Path, name: str):
     text = (root / name).read_text(encoding="utf-8")
     entries = re.split(r"^(?=[^\s#])", text, flags=re.MULTILINE)[1:]
@@ -50,3 +51,12 @@ def test_the_locks_meet_what_the_project_asks_for(root: Path, name: str, extras:
 def test_the_development_lock_contains_the_other_one(root: Path):
     runtime, dev = pins(root / LOCKS[0]), pins(root / LOCKS[1])
     assert {name: dev.get(name) for name in runtime} == runtime
+
+
+def test_the_operators_lock_meets_its_group_with_the_versions_of_the_others(root: Path):
+    group = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["ops"]
+    dev, ops = pins(root / LOCKS[1]), pins(root / OPS)
+    assert [each.name for each in map(Requirement, group) if not each.specifier.contains(ops[each.name])] == []
+    assert {name: ops[name] for name in ops.keys() & dev.keys()} == {
+        name: dev[name] for name in ops.keys() & dev.keys()
+    }
