@@ -37,6 +37,8 @@ class SettingsError(Exception):
 
 # unix(7): sun_path holds 108 bytes.
 _LONGEST_SOCKET = 100 + len("unix:")
+# IEEE 802.11: an SSID has at most 32 octets.
+WIFI_NAME_BYTES = 32
 _ADDRESS = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})$")
 
 
@@ -194,6 +196,30 @@ def _public_key_or_empty(raw: object) -> str:
     return value
 
 
+def _country_or_empty(raw: object) -> str:
+    """A country as its two letters (ISO 3166-1), or nothing."""
+    value = _text(raw).strip().upper()
+    if value and not re.fullmatch(r"[A-Z]{2}", value):
+        raise ValueError("is not a country; write its two letters, such as DE or US")
+    return value
+
+
+def _wifi_name_or_empty(raw: object) -> str:
+    """The name of a Wi-Fi (SSID): 1 to 32 bytes, or nothing."""
+    value = _text(raw)
+    if len(value.encode("utf-8", "surrogatepass")) > WIFI_NAME_BYTES:
+        raise ValueError(f"is too long for the name of a Wi-Fi; write at most {WIFI_NAME_BYTES} bytes")
+    return value
+
+
+def _apn_or_empty(raw: object) -> str:
+    """The access point name of a mobile network (3GPP TS 23.003), or nothing."""
+    value = _text(raw)
+    if not re.fullmatch(r"[A-Za-z0-9.-]{0,100}", value):
+        raise ValueError("is not an APN; write what the operator of the SIM card says, such as internet")
+    return value
+
+
 def _url(value: str, schemes: set[str]) -> bool:
     try:
         parts = urlsplit(value)
@@ -291,6 +317,9 @@ class DeskSettings:
     scanner_2: str = _setting("", _device_or_empty, "Scanner of the second lane.")
     scanner_3: str = _setting("", _device_or_empty, "Scanner of the third lane, or a reader of badges.")
     camera: str = _setting("", _device_or_empty, "Camera, e.g. `picamera2://0`.")
+    hotspot: str = _setting(
+        "", _device_or_empty, "Access point of the guests' Wi-Fi, e.g. `hostapd:///run/hostapd/wlan0`; shown to staff."
+    )
     lamp: str = _setting("", _device_or_empty, "Lamp and buttons of the first lane, e.g. `gpio://?green=17&red=27`.")
     lamp_2: str = _setting("", _device_or_empty, "Lamp and buttons of the second lane.")
     modem: str = _setting(
@@ -305,6 +334,37 @@ class DeskSettings:
         _whole(1, 720),
         "Hours a guest's photo is kept after the end of its date, or after it was taken if that is later.",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class HotspotSettings:
+    """The guests' Wi-Fi of this device; what a fleet has in common is in ``base``."""
+
+    base: str = _setting(
+        "/etc/marquee/hostapd.conf", _text, "What hostapd is told on every device of the fleet; the role writes it."
+    )
+    country: str = _setting(
+        "", _country_or_empty, "Country the device stands in, two letters; decides which channels may be used."
+    )
+    ssid: str = _setting(
+        "", _wifi_name_or_empty, "Name of the Wi-Fi. Empty with the country: the device is not set up yet."
+    )
+    passphrase_file: str = _setting(
+        "", _text, "File whose first line is the Wi-Fi's passphrase (8 to 63 characters), mode 0600. Empty: open."
+    )
+    channel: int = _setting(0, _whole(0, 196), "Channel of the Wi-Fi; 0 takes the fleet's.")
+    stations: int = _setting(0, _whole(0, 2007), "Phones that may be on the Wi-Fi at once; 0 takes the fleet's number.")
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkSettings:
+    """Ways to the cloud beside a network cable and sticks that pass for one."""
+
+    wifi_ssid: str = _setting("", _wifi_name_or_empty, "Name of a Wi-Fi that leads to the internet, on a second radio.")
+    wifi_passphrase_file: str = _setting(
+        "", _text, "File whose first line is that Wi-Fi's passphrase, mode 0600. Empty: open."
+    )
+    modem_apn: str = _setting("", _apn_or_empty, "Access point name of the SIM card. Empty: no mobile network is used.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +432,8 @@ class Settings:
     portal: PortalSettings = PortalSettings()
     broker: BrokerSettings = BrokerSettings()
     desk: DeskSettings = DeskSettings()
+    hotspot: HotspotSettings = HotspotSettings()
+    uplink: UplinkSettings = UplinkSettings()
     cloud: CloudSettings = CloudSettings()
     verifier: VerifierSettings = VerifierSettings()
     console: ConsoleSettings = ConsoleSettings()
