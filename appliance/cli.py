@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from appliance import logs
 from appliance.errands.arguments import add_commands
+from appliance.flash.arguments import add_flash
 from appliance.settings import Settings, SettingsError, as_markdown, read_settings
 from appliance.stopping import stop_event
 
@@ -82,6 +83,7 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--replaces", metavar="OLD", default="", help="seal OLD and look after its door and orders")
     command.add_argument("--yes", action="store_true", help="seal OLD without asking")
     add_commands(add)
+    add_flash(add)
     command = add(
         "erase", "Forget a person everywhere: in the cloud at once, at each device when it is reached.", _erase
     )
