@@ -1,0 +1,133 @@
+"""Slots A and B: what the boot ROM is told, what a boot that came up proves, and when a slot is given up.
+
+Source: Raspberry Pi's documentation of autoboot.txt and tryboot. The ROM boots ``boot_partition`` of ``[all]``, or once, after a
+reboot that asked for it, the one of ``[tryboot]``; a power cut forgets the asking. So a new slot is only tried until it is good.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Slot = Literal["A", "B"]
+State = Literal["good", "bad"]
+SLOTS: tuple[Slot, ...] = ("A", "B")
+PARTITIONS: Mapping[Slot, int] = {"A": 2, "B": 3}
+# Unhealthy boots of one slot in a row after which the other is taken, if that one is good.
+ATTEMPTS = 3
+# The ROM reads one sector of the file and no more.
+AUTOBOOT_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """What the firmware says of this boot: the boot partition it took, and whether it was a trial."""
+
+    partition: int
+    tryboot: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What is kept across boots on the data partition: which slots came up well, and unhealthy boots in a row."""
+
+    states: Mapping[Slot, State] = field(default_factory=lambda: {"A": "good", "B": "bad"})
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to write: the ledger, and the slot that boots by default where that changes."""
+
+    ledger: Ledger
+    default: Slot | None = None
+
+
+def other(slot: Slot) -> Slot:
+    """Return the other slot."""
+    return "B" if slot == "A" else "A"
+
+
+def slot_of(partition: int) -> Slot | None:
+    """Return the slot of a boot partition; None if it has none."""
+    return next((slot for slot, number in PARTITIONS.items() if number == partition), None)
+
+
+def autoboot(default: Slot) -> bytes:
+    """Return autoboot.txt for a device that boots ``default``.
+
+    The text for A and the one for B differ in two digits, so that a write which stops anywhere leaves a text that boots one of both.
+    """
+    lines = (
+        "# Which slot boots: written by marquee slot.",
+        "[all]",
+        "tryboot_a_b=1",
+        f"boot_partition={PARTITIONS[default]}",
+        "[tryboot]",
+        f"boot_partition={PARTITIONS[other(default)]}",
+        "",
+    )
+    return "\n".join(lines).encode("ascii")
+
+
+def default_of(text: bytes) -> Slot | None:
+    """Return the slot that ``autoboot.txt`` boots; None where it names none. Whatever stands in the file, this does not raise."""
+    section, found = "all", None
+    for line in text.decode("ascii", "replace").splitlines():
+        word = line.split("#", 1)[0].strip()
+        if head := re.fullmatch(r"\[(.*)\]", word):
+            section = head[1].strip().lower()
+        elif section == "all" and (value := re.fullmatch(r"boot_partition\s*=\s*(\d{1,3})", word, re.ASCII)):
+            found = slot_of(int(value[1]))
+    return found
+
+
+def primary(default: Slot, *, armed: bool) -> Slot:
+    """Return the slot that the next orderly reboot boots."""
+    return other(default) if armed else default
+
+
+def attempted(ledger: Ledger, default: Slot, booted: Booted) -> Ledger:
+    """A boot began. A trial is not counted: if it fails, the next boot is the old slot by itself."""
+    if booted.tryboot or slot_of(booted.partition) != default:
+        return ledger
+    return replace(ledger, attempts=ledger.attempts + 1)
+
+
+def marked(ledger: Ledger, default: Slot, booted: Booted | None, slot: Slot, state: State) -> Decision:
+    """A slot is marked. Only the slot that the firmware says is running may become the default by being good."""
+    noted = replace(ledger, states={**ledger.states, slot: state})
+    running = booted is not None and slot_of(booted.partition) == slot
+    if state == "good":
+        if not running:
+            return Decision(noted)
+        return Decision(replace(noted, attempts=0), slot if slot != default else None)
+    if slot == default and noted.states[other(slot)] == "good":
+        return Decision(replace(noted, attempts=0), other(slot))
+    return Decision(noted)
+
+
+def unhealthy(ledger: Ledger, default: Slot, booted: Booted | None) -> tuple[Decision, bool]:
+    """This boot did not become healthy: what to write, and whether to reboot.
+
+    A trial is left at once. The default is tried ``ATTEMPTS`` times and then given up for the other slot if that one was good; if it
+    was not, the device stays up as it is, since half a box office is more than a loop of reboots.
+    """
+    if booted is not None and (booted.tryboot or slot_of(booted.partition) != default):
+        return Decision(ledger), True
+    if ledger.attempts < ATTEMPTS:
+        return Decision(ledger), True
+    if ledger.states[other(default)] != "good":
+        return Decision(ledger), False
+    states: dict[Slot, State] = {**ledger.states, default: "bad"}
+    return Decision(replace(ledger, states=states, attempts=0), other(default)), True
+
+
+def given_up(ledger: Ledger, default: Slot) -> Decision:
+    """A boot begins: a slot that never got as far as to judge itself, ``ATTEMPTS`` times in a row, is given up as well."""
+    if ledger.attempts <= ATTEMPTS or ledger.states[other(default)] != "good":
+        return Decision(ledger)
+    states: dict[Slot, State] = {**ledger.states, default: "bad"}
+    return Decision(replace(ledger, states=states, attempts=0), other(default))

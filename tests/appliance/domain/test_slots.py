@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.domain import slots
+from appliance.domain.slots import Booted, Decision, Ledger, Slot
+from tests.system.board import bootrom
+
+SLOT = st.sampled_from(slots.SLOTS)
+BOTH_GOOD: dict[Slot, slots.State] = {"A": "good", "B": "good"}
+
+
+@pytest.mark.parametrize("slot", slots.SLOTS)
+def test_the_rom_boots_what_the_text_says_and_tries_the_other(slot: Slot) -> None:
+    text = slots.autoboot(slot)
+    assert len(text) <= slots.AUTOBOOT_BYTES
+    assert slots.default_of(text) == slot
+    assert bootrom.choose_partition(text.decode(), tryboot=False) == slots.PARTITIONS[slot]
+    assert bootrom.choose_partition(text.decode(), tryboot=True) == slots.PARTITIONS[slots.other(slot)]
+
+
+@given(old=SLOT, cut=st.integers(0, 600), backwards=st.booleans())
+def test_a_write_that_stops_anywhere_leaves_a_text_that_boots_one_of_both(old: Slot, cut: int, backwards: bool) -> None:
+    before, after = slots.autoboot(old), slots.autoboot(slots.other(old))
+    assert len(before) == len(after)
+    torn = before[:cut] + after[cut:] if backwards else after[:cut] + before[cut:]
+    booted = bootrom.choose_partition(torn.decode(), tryboot=False)
+    assert booted in {2, 3}
+    assert slots.slot_of(booted) == slots.default_of(torn)
+    assert bootrom.choose_partition(torn.decode(), tryboot=True) in {2, 3}
+
+
+@given(st.binary(max_size=600))
+def test_nothing_in_the_file_stops_the_reader(text: bytes) -> None:
+    assert slots.default_of(text) in {None, "A", "B"}
+
+
+@given(st.text(alphabet="[]allbootpritn_=23 #\r\n\ttrybo", max_size=200))
+def test_the_reader_and_the_rom_agree_on_what_boots(text: str) -> None:
+    try:
+        said = slots.slot_of(bootrom.choose_partition(text, tryboot=False))
+    except bootrom.NoBoot:
+        said = None
+    found = slots.default_of(text.encode())
+    assert found is None or found == said
+
+
+def test_a_trial_that_came_up_well_becomes_the_default() -> None:
+    marked = slots.marked(Ledger(attempts=2), "A", Booted(3, tryboot=True), "B", "good")
+    assert marked == Decision(Ledger(states=BOTH_GOOD, attempts=0), "B")
+
+
+@pytest.mark.parametrize("booted", [Booted(2, tryboot=False), Booted(7, tryboot=True), None])
+def test_only_the_slot_that_the_firmware_says_is_running_becomes_the_default(booted: Booted | None) -> None:
+    marked = slots.marked(Ledger(), "A", booted, "B", "good")
+    assert marked.default is None
+    assert marked.ledger.states["B"] == "good"
+
+
+def test_a_default_that_is_called_bad_gives_way_only_to_a_good_one() -> None:
+    running = Booted(2, tryboot=False)
+    assert slots.marked(Ledger(), "A", running, "A", "bad").default is None
+    assert slots.marked(Ledger(states=BOTH_GOOD), "A", running, "A", "bad").default == "B"
+
+
+def test_trials_are_not_counted_and_left_at_the_first_failure() -> None:
+    trial = Booted(3, tryboot=True)
+    assert slots.attempted(Ledger(), "A", trial) == Ledger()
+    assert slots.unhealthy(Ledger(), "A", trial) == (Decision(Ledger()), True)
+
+
+def test_three_unhealthy_boots_in_a_row_take_the_other_slot() -> None:
+    ledger, booted = Ledger(states=BOTH_GOOD), Booted(3, tryboot=False)
+    for _ in range(slots.ATTEMPTS - 1):
+        ledger = slots.attempted(ledger, "B", booted)
+        assert slots.unhealthy(ledger, "B", booted) == (Decision(ledger), True)
+    ledger = slots.attempted(ledger, "B", booted)
+    decision, again = slots.unhealthy(ledger, "B", booted)
+    assert (decision.default, decision.ledger, again) == ("A", Ledger({"A": "good", "B": "bad"}, 0), True)
+
+
+def test_with_no_good_slot_left_the_device_stays_up() -> None:
+    ledger, booted = Ledger(attempts=slots.ATTEMPTS), Booted(2, tryboot=False)
+    assert slots.unhealthy(ledger, "A", booted) == (Decision(ledger), False)
+    assert slots.given_up(Ledger(attempts=9), "A") == Decision(Ledger(attempts=9))
+
+
+def test_boots_that_never_judged_themselves_count_too() -> None:
+    assert slots.given_up(Ledger(BOTH_GOOD, slots.ATTEMPTS), "B").default is None
+    assert slots.given_up(Ledger(BOTH_GOOD, slots.ATTEMPTS + 1), "B").default == "A"
+
+
+@given(st.lists(st.sampled_from(["good", "hangs", "unhealthy"]), max_size=30))
+def test_a_device_with_one_slot_that_works_ends_there_and_stays(fates: list[str]) -> None:
+    """Slot B is committed and then breaks in any manner; A works. Whatever happens, the device comes to rest in A."""
+    ledger, default = Ledger(states=BOTH_GOOD), "B"
+    for number in range(2 * slots.ATTEMPTS + 2):
+        booted = Booted(slots.PARTITIONS[default], tryboot=False)
+        ledger = slots.attempted(ledger, default, booted)
+        decision = slots.given_up(ledger, default)
+        if decision.default is None:
+            fate = fates[number % len(fates)] if fates and default == "B" else "hangs"
+            if default == "A":
+                decision = slots.marked(ledger, default, booted, "A", "good")
+            elif fate == "unhealthy":
+                decision, again = slots.unhealthy(ledger, default, booted)
+                assert again
+            elif fate == "good":
+                decision = slots.marked(ledger, default, booted, "B", "good")
+        ledger, default = decision.ledger, decision.default or default
+    if "good" not in fates:
+        assert default == "A"
+    assert "good" in ledger.states.values()
