@@ -7,7 +7,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from appliance.machine import bound_to, secret
 from appliance.services import sync
 from appliance.services.box import Box, Identity, Unit
 from appliance.services.clock import Mode, system_clock
@@ -43,9 +43,6 @@ _LONGEST_SOCKET_PATH = 100
 # Below this a full disk is near: no new holds, so that what is held, booked and scanned can still be written.
 RESERVE_BYTES = 20_000_000
 DESK_TURN_S = 0.001
-# What a board and its card call themselves; a copy of the database finds other values elsewhere and sells nothing.
-_BOARD = ("/proc/device-tree/serial-number", "/sys/block/mmcblk0/device/cid")
-_MACHINE = ("/etc/machine-id",)
 
 
 def device_box(settings: Settings) -> Box:
@@ -229,7 +226,7 @@ def _post(settings: Settings, database: Database) -> Post | None:
         return None
     if not given.sender:
         raise SettingsError(["verifier.sender: is not set; write the address that mails come from"])
-    password = _secret(given.password_file, "verifier.password_file") if given.password_file else ""
+    password = secret(given.password_file, "verifier.password_file") if given.password_file else ""
     server = smtp.Server.from_url(given.smtp, password)
 
     catalogues, store = Catalogues(), SqlStore(database)
@@ -320,22 +317,6 @@ def make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def bound_to(read: Callable[[str], str] | None = None) -> str:
-    """Fingerprint of this board and card; on other machines of the machine's id, or its name where it has none."""
-    reader = read or _first_line
-    facts = [value for path in _BOARD if (value := reader(path))] or [
-        value for path in _MACHINE if (value := reader(path))
-    ]
-    return hashlib.sha256("\0".join(facts or [socket.gethostname()]).encode()).hexdigest()[:32]
-
-
-def _first_line(path: str) -> str:
-    try:
-        return Path(path).read_text(errors="replace").strip("\0\n ")
-    except OSError:
-        return ""
-
-
 def _tls(settings: Settings) -> Tls | None:
     broker = settings.broker
     if not broker.url.startswith("mqtts://"):
@@ -349,14 +330,4 @@ def _login(settings: Settings) -> tuple[str | None, str | None]:
         return None, None
     if not broker.password_file:
         return broker.username, None
-    return broker.username, _secret(broker.password_file, "broker.password_file")
-
-
-def _secret(file: str, key: str) -> str:
-    """Return the first line of a file that nobody else may read."""
-    try:
-        if Path(file).stat().st_mode & 0o077:
-            raise SettingsError([f"{key}: {file} can be read by others; run chmod 600"])
-        return Path(file).read_text("utf-8").splitlines()[0]
-    except (OSError, IndexError):
-        raise SettingsError([f"{key}: {file} cannot be read or is empty"]) from None
+    return broker.username, secret(broker.password_file, "broker.password_file")

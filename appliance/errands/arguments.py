@@ -66,8 +66,36 @@ def add_commands(add: Add) -> None:
         "--options", metavar="FILE", type=Path, help="write DHCP option 114 for dnsmasq, or none, here"
     )
     command.add_argument("--reload", metavar="FILE", type=Path, help="pid file of the dnsmasq that reads it on SIGHUP")
+    _add_radio(add)
     command = add("confirm-restore", "Grant again after a restore, once every device was heard.", _run("confirm"))
     _add_yes(command)
+
+
+def _add_radio(add: Add) -> None:
+    command = add(
+        "hotspot-config",
+        "Write what hostapd is told at this device: the fleet's file and its own part.",
+        _radio("hotspot_config"),
+    )
+    _add_out(command)
+    command.add_argument(
+        "--regulatory",
+        metavar="FILE",
+        type=Path,
+        default=Path("/lib/firmware/regulatory.db"),
+        help="the kernel's list of countries and channels; default: %(default)s",
+    )
+    command = add(
+        "uplink-config",
+        "Write what leads this device to the internet beside a cable, if it is to use that.",
+        _radio("uplink_config"),
+    )
+    command.add_argument("way", choices=("wifi", "modem"))
+    _add_out(command)
+
+
+def _add_out(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", metavar="FILE", type=Path, required=True, help="write it here, for root alone")
 
 
 def _add_yes(command: argparse.ArgumentParser) -> None:
@@ -78,6 +106,16 @@ def _certificate(given: argparse.Namespace, settings: Settings) -> int:
     from appliance.errands import certificate
 
     return certificate.run(given, settings)
+
+
+def _radio(name: str) -> Command:
+    def command(given: argparse.Namespace, settings: Settings) -> int:
+        from appliance.errands import hotspot
+
+        run: Command = getattr(hotspot, name)
+        return run(given, settings)
+
+    return command
 
 
 def _run(name: str) -> Command:
