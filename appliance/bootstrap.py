@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from appliance.machine import bound_to, secret
 from appliance.services import sync
@@ -112,15 +113,50 @@ def console_app(settings: Settings) -> Flask:
     return create_app(cloud_database(settings), settings.device.data, fleet_log=fleet_log(settings))
 
 
-def serve(load: Callable[[], Flask], *, bind: str, workers: int, threads: int, scheme_from: str = "") -> int:
+def serve(
+    load: Callable[[], Flask],
+    *,
+    bind: str,
+    workers: int,
+    threads: int,
+    scheme_from: str = "",
+    tls: tuple[Path, Path] | None = None,
+) -> int:
     """Serve an application with gunicorn until SIGTERM; it is loaded in each worker, after the fork.
 
-    ``scheme_from`` are addresses of proxies in front, whose ``X-Forwarded-Proto`` counts.
+    ``scheme_from`` are addresses of proxies in front, whose ``X-Forwarded-Proto`` counts; ``tls`` are certificate and key.
     """
     from appliance.web.server import Server
 
-    Server(load, bind=bind, workers=workers, threads=threads, scheme_from=scheme_from).run()
+    Server(load, bind=bind, workers=workers, threads=threads, scheme_from=scheme_from, tls=tls).run()
     return 0
+
+
+def authority_app(settings: Settings) -> Flask:
+    """Return what devices enrol at, and begin to look after the authority's files. Its worker is the only one."""
+    from appliance.authority import Offer, create_app, start_looking
+    from mqtt_bridge.cloud.authority import Authority
+
+    database, authority = cloud_database(settings), Authority(authority_folder(settings))
+    start_looking(database, authority, *authority_hosts(settings))
+    broker_url = settings.authority.broker_url or settings.broker.url
+    # A public key in the settings spares this process the private one.
+    key = settings.broker.cloud_key or cloud_key(settings).public_hex
+    return create_app(database, authority, Offer(broker_url, key))
+
+
+def authority_folder(settings: Settings) -> Path:
+    """Where the authority's files are."""
+    return Path(settings.authority.folder) if settings.authority.folder else settings.device.data / "authority"
+
+
+def authority_hosts(settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names that the certificates of the authority's server and of the broker are for."""
+    urls = settings.authority.url, settings.authority.broker_url or settings.broker.url
+    server, broker = (urlsplit(url).hostname or "" for url in urls)
+    own = (server, *settings.authority.hosts)
+    local = urlsplit(settings.broker.url).hostname or ""
+    return tuple(dict.fromkeys(each for each in own if each)), tuple(dict.fromkeys((broker, local)))
 
 
 def run_desk(settings: Settings, stop: threading.Event) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance import logs
-from appliance.errands.arguments import add_commands
+from appliance.errands.arguments import add_commands, add_enrolment
 from appliance.flash.arguments import add_flash
 from appliance.settings import Settings, SettingsError, as_markdown, read_settings
 from appliance.stopping import stop_event
@@ -77,11 +77,7 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("import", "Check a catalogue file and make it the current one.", _import)
     command.add_argument("file", type=Path, metavar="FILE")
     command.add_argument("--check", action="store_true", help="only say what is wrong with the file")
-    command = add("provision", "Register a device of a venue with the cloud.", _provision)
-    command.add_argument("device", metavar="DEVICE", help="name of the device, e.g. hall-1")
-    command.add_argument("venue", metavar="VENUE", help="id of its venue in the catalogue")
-    command.add_argument("--replaces", metavar="OLD", default="", help="seal OLD and look after its door and orders")
-    command.add_argument("--yes", action="store_true", help="seal OLD without asking")
+    add_enrolment(add)
     add_commands(add)
     add_flash(add)
     command = add(
@@ -240,26 +236,6 @@ def _import(given: argparse.Namespace, settings: Settings) -> int:
 
 def _lines(error: CatalogueErrors) -> list[str]:
     return [str(problem) for problem in error.problems]
-
-
-def _provision(given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.bootstrap import cloud_database, cloud_key, fleet_log, wall_ms
-    from mqtt_bridge.cloud.store import DirectoryRefused, register_device
-
-    if given.replaces:
-        from appliance.errands.commands import guarded, replace
-
-        status = guarded(replace)(given, settings)
-        if status:
-            return status
-    try:
-        new = register_device(cloud_database(settings), given.device, given.venue, wall_ms(), fleet_log(settings))
-    except DirectoryRefused as error:
-        return _complain("provision", [str(error)])
-    print(f"# {'registered' if new else 'was registered before'}; settings of the device:")
-    print(f'[device]\norg = "{settings.device.org}"\nname = "{given.device}"\nvenue = "{given.venue}"')
-    print(f'[broker]\nurl = "{settings.broker.url}"\ncloud_key = "{cloud_key(settings).public_hex}"')
-    return 0
 
 
 def _erase(given: argparse.Namespace, settings: Settings) -> int:

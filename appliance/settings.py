@@ -156,6 +156,31 @@ def _web_or_empty(raw: object) -> str:
     return value.rstrip("/")
 
 
+def _https_or_empty(raw: object) -> str:
+    """``https://host:port``, or nothing."""
+    value = _text(raw)
+    if value and not _url(value, {"https"}):
+        raise ValueError("is not an address over HTTPS; write https://host:8443")
+    return value.rstrip("/")
+
+
+def _broker_or_empty(raw: object) -> str:
+    """An address of a broker, or nothing."""
+    return "" if raw == "" else _broker(raw)
+
+
+def _hosts(raw: object) -> tuple[str, ...]:
+    """Host names or addresses joined by commas, or a list of them."""
+    given = raw.split(",") if isinstance(raw, str) else raw
+    try:
+        hosts = tuple(_text(each).strip() for each in cast(Iterable[object], given) if each)
+    except (ValueError, TypeError):
+        hosts = ("?",)
+    if not all(re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", each) for each in hosts):
+        raise ValueError("is not a list of hosts; write cloud.example.org,10.0.0.5")
+    return hosts
+
+
 def _device_or_empty(raw: object) -> str:
     """The address of a driver such as ``sim://printer``, or nothing; the driver itself checks the rest."""
     value = _text(raw)
@@ -381,6 +406,25 @@ class CloudSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthoritySettings:
+    """Who gives devices their certificates; a device knows its address alone."""
+
+    url: str = _setting(
+        "",
+        _https_or_empty,
+        "Address where devices enrol and renew their certificates, e.g. `https://cloud.example.org:8443`.",
+    )
+    bind: str = _setting("127.0.0.1:8443", _address, "Where `marquee authority` listens, with HTTPS of its own.")
+    folder: str = _setting(
+        "", _text, "Folder of its keys, certificates and revocation list; default `authority` in `device.data`."
+    )
+    hosts: tuple[str, ...] = _setting((), _hosts, "Further names and addresses of its HTTPS server, joined by commas.")
+    broker_url: str = _setting(
+        "", _broker_or_empty, "Broker as devices reach it, `mqtts://host:8883`; default: `broker.url`."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class VerifierSettings:
     """What `marquee verifier` in the cloud needs to mail codes and to know members."""
 
@@ -435,6 +479,7 @@ class Settings:
     hotspot: HotspotSettings = HotspotSettings()
     uplink: UplinkSettings = UplinkSettings()
     cloud: CloudSettings = CloudSettings()
+    authority: AuthoritySettings = AuthoritySettings()
     verifier: VerifierSettings = VerifierSettings()
     console: ConsoleSettings = ConsoleSettings()
     clock: ClockSettings = ClockSettings()

@@ -98,6 +98,79 @@ def _add_out(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", metavar="FILE", type=Path, required=True, help="write it here, for root alone")
 
 
+def add_enrolment(add: Add) -> None:
+    """Add the commands by which a card becomes a device that the cloud knows."""
+    _add_provision(add("provision", "Register a device of a venue with the cloud.", _provision))
+    _add_authority(add("authority", "Give devices their certificates.", _authority))
+
+
+def _add_provision(command: argparse.ArgumentParser) -> None:
+    command.add_argument("device", metavar="DEVICE", help="name of the device, e.g. hall-1")
+    command.add_argument("venue", metavar="VENUE", help="id of its venue in the catalogue")
+    command.add_argument("--replaces", metavar="OLD", default="", help="seal OLD and look after its door and orders")
+    command.add_argument("--yes", action="store_true", help="seal OLD without asking")
+    command.add_argument(
+        "--out", type=Path, metavar="FILE", help="write a provisioning file, with a token that works once"
+    )
+    command.add_argument("--renew-token", action="store_true", help="make another token; the one before ends")
+    command.add_argument(
+        "--days", type=int, metavar="N", default=30, help="how long the token works; default: %(default)s"
+    )
+    command.add_argument(
+        "--country", metavar="CC", default="", help="where its radio stands, e.g. DE; needed with --out"
+    )
+    text = (
+        ("ssid", "name of its hotspot; default: the venue"),
+        ("passphrase", "the hotspot's passphrase; default: open"),
+        ("staff-pin", "PIN that opens the setup page's particulars; only its hash is written"),
+        ("uplink-ssid", "a Wi-Fi that leads to the internet"),
+        ("uplink-passphrase", "its passphrase"),
+        ("apn", "access point name of a modem's SIM card"),
+    )
+    for name, words in text:
+        command.add_argument(f"--{name}", metavar="TEXT", default="", help=words)
+    command.add_argument(
+        "--channel", type=int, metavar="N", default=0, help="the hotspot's channel; default: it chooses"
+    )
+    command.add_argument(
+        "--ssh-key",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="an operator's public key (.pub); may be repeated",
+    )
+    command.add_argument(
+        "--replace", action="store_true", help="let a card that is provisioned already become this device"
+    )
+
+
+def _add_authority(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "action", nargs="?", choices=("serve", "init", "revoke"), default="serve", help="default: %(default)s"
+    )
+    command.add_argument("device", nargs="?", metavar="DEVICE", default="", help="whose certificates to revoke")
+    command.add_argument("--owner", metavar="USER", default="", help="init: whom the files belong to")
+    command.add_argument(
+        "--broker-group", metavar="GROUP", default="", help="init: group that may read the broker's files"
+    )
+    command.add_argument(
+        "--client-group", metavar="GROUP", default="", help="init: group that may read the reconciler's files"
+    )
+
+
+def _provision(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.errands import provision
+
+    return provision.run(given, settings)
+
+
+def _authority(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.errands import authority
+
+    return authority.run(given, settings)
+
+
 def _add_yes(command: argparse.ArgumentParser) -> None:
     command.add_argument("--yes", action="store_true", help="do it without asking")
 

@@ -52,10 +52,20 @@ class _QuietLogger(Logger):  # type: ignore[misc,unused-ignore]
 
 
 class Server(BaseApplication):  # type: ignore[misc,unused-ignore]
-    """Serves what ``load`` returns on ``bind``; ``scheme_from`` are the addresses whose word is taken for the scheme."""
+    """Serves what ``load`` returns on ``bind``; ``scheme_from`` are the addresses whose word is taken for the scheme.
+
+    ``tls`` are the files of a certificate and its key (PEM) for a server without a proxy; both are read anew for each connection.
+    """
 
     def __init__(
-        self, load: Callable[[], Flask], *, bind: str, workers: int, threads: int, scheme_from: str = ""
+        self,
+        load: Callable[[], Flask],
+        *,
+        bind: str,
+        workers: int,
+        threads: int,
+        scheme_from: str = "",
+        tls: tuple[Path, Path] | None = None,
     ) -> None:
         self._load = load
         self._settings = {
@@ -76,6 +86,8 @@ class Server(BaseApplication):  # type: ignore[misc,unused-ignore]
             "when_ready": _limit_silence,
             "post_fork": _end_with_master,
         }
+        if tls is not None:
+            self._settings |= {"certfile": str(tls[0]), "keyfile": str(tls[1])}
         super().__init__()
 
     def load_config(self) -> None:

@@ -521,6 +521,32 @@ ended_sign_in = Table(
     Column("until_ms", BigInteger, nullable=False),
 )
 
+# Tokens that enrol a device once, as hashes. ``key`` is the SHA-256 (hex) of the public key that used it, empty before: with that key
+# the device renews its certificate, with another the token is worthless. ``void``: a later token took its place.
+enrolment = Table(
+    "enrolment",
+    metadata,
+    Column("token", String, primary_key=True),
+    Column("device", String, nullable=False, index=True),
+    Column("made_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("used_at_ms", BigInteger),
+    Column("key", String, nullable=False, default=""),
+    Column("void", Boolean, nullable=False, default=False),
+)
+
+# Every certificate that the authority gave a device; those revoked and not yet over are its revocation list.
+certificate = Table(
+    "certificate",
+    metadata,
+    Column("serial", String, primary_key=True),
+    Column("device", String, nullable=False, index=True),
+    Column("key", String, nullable=False),
+    Column("not_after_ms", BigInteger, nullable=False),
+    Column("issued_at_ms", BigInteger, nullable=False),
+    Column("revoked_at_ms", BigInteger),
+)
+
 # Sign-ins at the console, registrations, imports: who did what.
 audit = Table(
     "audit",

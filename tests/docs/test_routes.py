@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from flask import Flask
 
-from appliance import console, portal
+from appliance import authority, console, portal
 from appliance.demo import page as demo_page
 from tests.support.pages import ROOT, Page, pages
 
@@ -22,9 +22,10 @@ METHODS = "GET|POST|PUT|PATCH|DELETE"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """``METHOD /path/{}`` of every route of the portal, the console and the demo."""
+    """``METHOD /path/{}`` of every route of the portal, the console, the authority and the demo."""
     data = tmp_path_factory.mktemp("data")
     apps = [portal.create_app(NOTHING, portal.WebSettings(data=data)), console.create_app(NOTHING, data)]
+    apps.append(authority.create_app(NOTHING, cast(Any, SimpleNamespace(folder=data)), NOTHING))
     apps.append(demo_page.create_app(cast(Any, SimpleNamespace(venues=(), mailbox=None)), NOTHING, NOTHING, NOTHING))
     return {route for app in apps for route in routes_of(app)}
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.database import Database
 
-HEAD = "0019"
+HEAD = "0020"
 
 
 def version(db: Connection) -> str | None:

@@ -1,0 +1,141 @@
+"""The two addresses of the authority: its own certificate, and certificates for devices."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+from cryptography import x509
+from flask import Flask, Response, request
+
+from appliance.authority.throttle import Throttle
+from appliance.domain.errors import Invalid, LimitReached, Refusal
+from appliance.web import bodies, problems, request_log
+from appliance.web.chunked import Chunked
+from mqtt_bridge.cloud.authority import LIFE, Authority, CsrRefused, IssuedLog, Request, read_csr
+from mqtt_bridge.cloud.enrolments import EnrolmentRefused, Issued, enrol, renew
+from mqtt_bridge.database import Database
+
+LARGEST_BODY = 16_384
+PEM = "application/x-pem-file"
+_log = structlog.get_logger("authority")
+
+
+class Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """A request for a certificate: with the token it is the first one, without it a renewal."""
+
+    csr: str
+    token: str = ""
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """A certificate (PEM), who signed it, and what else a device needs to reach the cloud."""
+
+    certificate: str
+    ca: str
+    broker_url: str
+    cloud_key: str
+
+
+class NoCertificate(Refusal):
+    """Nobody gets a certificate for this; facts: ``reason``."""
+
+    problem = "unauthorised"
+    status = 403
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What devices are told beside their certificate: address of the broker, public key (hex) of the cloud."""
+
+    broker_url: str
+    cloud_key: str
+
+
+def create_app(
+    database: Database,
+    authority: Authority,
+    offer: Offer,
+    *,
+    throttle: Throttle | None = None,
+    wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+) -> Flask:
+    """Return the application over a cloud database; ``wall_ms`` is the wall clock."""
+    app = Flask("marquee-authority", static_folder=None, template_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY)
+    app.wsgi_app = Chunked(app.wsgi_app, LARGEST_BODY)  # type: ignore[method-assign]
+    problems.register(app)
+    limit, desk = throttle or Throttle(), _Desk(database, authority, offer)
+
+    @app.before_request
+    def throttled() -> None:
+        # Probes of this machine, and nothing else, may ask as often as they like.
+        if request.endpoint == "healthz":
+            return
+        if wait_s := limit.wait_s(request.remote_addr or "", wall_ms() / 1000):
+            raise LimitReached("Too many requests. Wait a moment.", "requests_per_minute", wait_s)
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return bodies.answer({"status": "ok"})
+
+    @app.get("/ca.pem")
+    def ca() -> Response:
+        return Response(authority.pem, content_type=PEM)
+
+    @app.post("/v1/certificates")
+    def certificates() -> Response:
+        asked = bodies.read(Asked)
+        try:
+            csr = read_csr(asked.csr)
+        except CsrRefused as error:
+            raise Invalid(f"The certificate signing request cannot be signed: {error}.", field="csr") from None
+        try:
+            granted = desk.give(csr, asked.token, wall_ms())
+        except EnrolmentRefused as error:
+            request_log.note(reason=error.reason)
+            raise NoCertificate(f"No certificate: {error}.", reason=error.reason) from None
+        return bodies.answer(granted, 201)
+
+    @app.after_request
+    def kept_nowhere(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    request_log.register(app)
+    return app
+
+
+class _Desk:
+    """Writes a certificate down, then signs it and gives it away."""
+
+    def __init__(self, database: Database, authority: Authority, offer: Offer) -> None:
+        self._database, self._authority, self._offer = database, authority, offer
+        self._issued = IssuedLog(authority.folder)
+        # The order of the log is the order of the rows.
+        self._one = threading.Lock()
+
+    def give(self, csr: Request, token: str, wall_ms: int) -> Granted:
+        serial, now = x509.random_serial_number(), dt.datetime.fromtimestamp(wall_ms // 1000, dt.UTC)
+        number, ends_ms = f"{serial:x}", int((now + LIFE).timestamp() * 1000)
+        with self._one:
+            issued = self._written_down(csr, token, number, ends_ms, wall_ms)
+            self._issued.append(issued)
+        _log.info("certificate.issued", device=issued.device, serial=issued.serial, first=bool(token))
+        return Granted(
+            certificate=self._authority.sign(csr, issued.device, serial, now).decode(),
+            ca=self._authority.pem.decode(),
+            broker_url=self._offer.broker_url,
+            cloud_key=self._offer.cloud_key,
+        )
+
+    def _written_down(self, csr: Request, token: str, serial: str, ends_ms: int, wall_ms: int) -> Issued:
+        if token:
+            return enrol(self._database, token, csr.key, serial, ends_ms, wall_ms)
+        return renew(self._database, csr.name, csr.key, serial, ends_ms, wall_ms)

@@ -1,0 +1,118 @@
+"""``marquee authority``: makes the authority's files, serves devices with certificates, revokes them."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import shutil
+import sys
+from pathlib import Path
+
+from appliance import bootstrap
+from appliance.settings import Settings, SettingsError
+from mqtt_bridge.cloud import authority, enrolments
+
+SHARED = ("broker", "client")
+
+
+def run(given: argparse.Namespace, settings: Settings) -> int:
+    """Do what ``given.action`` says; exit status as in ``cli``."""
+    if given.action == "init":
+        return init(given, settings)
+    if given.action == "revoke":
+        return revoke(given, settings)
+    return serve(settings)
+
+
+def serve(settings: Settings) -> int:
+    """Answer devices until SIGTERM."""
+    _named(settings)
+    folder = bootstrap.authority_folder(settings)
+    try:
+        authority.Authority(folder)
+        authority.create(folder, settings.device.org, _now())
+    except authority.AuthorityError as error:
+        return _complain(str(error))
+    # Its own certificate may have ended while this was not running.
+    _keep(settings, folder)
+    return bootstrap.serve(
+        lambda: bootstrap.authority_app(settings),
+        bind=settings.authority.bind,
+        workers=1,
+        threads=8,
+        tls=(folder / "server.pem", folder / "server.key"),
+    )
+
+
+def init(given: argparse.Namespace, settings: Settings) -> int:
+    """Make what is missing; said again it changes nothing that is good."""
+    _named(settings)
+    folder = bootstrap.authority_folder(settings)
+    try:
+        _folders(folder, given.owner, {"broker": given.broker_group, "client": given.client_group})
+        new = authority.create(folder, settings.device.org, _now())
+        changed = _keep(settings, folder)
+        _hand_over(folder, given.owner)
+        print(f"authority: {'made' if new else 'is there'} in {folder}")
+        for path in changed:
+            print(f"authority: wrote {path}")
+        print(f"pin: sha256:{authority.fingerprint(folder)}")
+    except (authority.AuthorityError, OSError, LookupError) as error:
+        return _complain(str(error))
+    return 0
+
+
+def revoke(given: argparse.Namespace, settings: Settings) -> int:
+    """Let a device's certificates and tokens be worth nothing."""
+    if not given.device:
+        return _complain("name the device to revoke")
+    number = enrolments.revoke(bootstrap.cloud_database(settings), given.device, "operator", bootstrap.wall_ms())
+    print(
+        f"{number} certificates of {given.device} go on the revocation list; it can enrol again with a new token only"
+    )
+    return 0
+
+
+def _named(settings: Settings) -> None:
+    if not settings.authority.url:
+        raise SettingsError(["authority.url: is not set; write where devices reach it, https://cloud.example.org:8443"])
+
+
+def _keep(settings: Settings, folder: Path) -> list[Path]:
+    """Own certificates, and a revocation list to begin with: Mosquitto does not start without one."""
+    keeper = authority.Authority(folder)
+    changed = keeper.keep_own(*bootstrap.authority_hosts(settings), _now())
+    revoked = folder / "broker" / "revoked.pem"
+    if not revoked.exists() and keeper.keep_list((), _now()):
+        changed.append(revoked)
+    return changed
+
+
+def _folders(folder: Path, owner: str, groups: dict[str, str]) -> None:
+    """Others may pass through to what is theirs; the two folders inside are closed but to a group."""
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    folder.chmod(0o711)
+    for name in SHARED:
+        inside, group = folder / name, groups[name]
+        inside.mkdir(mode=0o700, exist_ok=True)
+        if group:
+            shutil.chown(inside, group=group)
+        if owner:
+            shutil.chown(inside, user=owner)
+        # What is made in there belongs to its readers' group, whoever makes it.
+        inside.chmod(0o2750 if group or inside.stat().st_mode & 0o010 else 0o700)
+
+
+def _hand_over(folder: Path, owner: str) -> None:
+    if owner:
+        for path in (folder, *folder.rglob("*")):
+            shutil.chown(path, user=owner)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+
+def _complain(words: str) -> int:
+    print(f"authority: {words}", file=sys.stderr)
+    return 1

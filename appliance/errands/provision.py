@@ -1,0 +1,94 @@
+"""``marquee provision``: registers a device and prints its settings, or writes the one file that makes a card that device."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from dataclasses import replace as changed
+from pathlib import Path
+
+from appliance import bootstrap
+from appliance.domain.pins import SALT_BYTES, hash_pin
+from appliance.domain.provisioning import Provisioning, ProvisioningError, Uplink, Wifi, as_toml, read_provisioning
+from appliance.errands.commands import guarded, replace
+from appliance.settings import Settings
+from mqtt_bridge import durable
+from mqtt_bridge.cloud.authority import AuthorityError, fingerprint
+from mqtt_bridge.cloud.enrolments import make_token
+from mqtt_bridge.cloud.store import DirectoryRefused, register_device
+
+# Stands in the place of the token while the rest is checked.
+_NO_TOKEN = "0" * 43
+
+
+def run(given: argparse.Namespace, settings: Settings) -> int:
+    """Exit status as in ``cli``. Nothing is registered before everything that was given is known to be good."""
+    draft = None
+    if given.out is not None:
+        try:
+            draft = _draft(given, settings)
+        except (ProvisioningError, AuthorityError, OSError, ValueError) as error:
+            return _complain(str(error).splitlines())
+    if given.replaces:
+        status = guarded(replace)(given, settings)
+        if status:
+            return status
+    database, now_ms = bootstrap.cloud_database(settings), bootstrap.wall_ms()
+    try:
+        new = register_device(database, given.device, given.venue, now_ms, bootstrap.fleet_log(settings))
+        if draft is not None:
+            token = make_token(database, given.device, now_ms, days=given.days, renew=given.renew_token)
+            return _write(given.out, changed(draft, token=token), given.days)
+    except DirectoryRefused as error:
+        return _complain([str(error)])
+    print(f"# {'registered' if new else 'was registered before'}; settings of the device:")
+    print(f'[device]\norg = "{settings.device.org}"\nname = "{given.device}"\nvenue = "{given.venue}"')
+    print(f'[broker]\nurl = "{settings.broker.url}"\ncloud_key = "{bootstrap.cloud_key(settings).public_hex}"')
+    return 0
+
+
+def _draft(given: argparse.Namespace, settings: Settings) -> Provisioning:
+    """Return the file without its token; raises ``ProvisioningError`` and others with what to do."""
+    out: Path = given.out
+    if out.exists() and not given.renew_token:
+        raise ValueError(f"{out} exists already; name another file, or say --renew-token to replace it")
+    if not out.absolute().parent.is_dir():
+        raise ValueError(f"{out.absolute().parent} is no folder")
+    if not settings.authority.url:
+        raise ValueError("authority.url is not set; set it to where devices reach `marquee authority`")
+    pin = ""
+    if given.staff_pin:
+        if not (given.staff_pin.isascii() and given.staff_pin.isdigit() and 4 <= len(given.staff_pin) <= 12):
+            raise ValueError("--staff-pin is not 4 to 12 digits")
+        pin = hash_pin(given.staff_pin, secrets.token_bytes(SALT_BYTES))
+    drafted = Provisioning(
+        org=settings.device.org,
+        name=given.device,
+        venue=given.venue,
+        url=settings.authority.url,
+        ca=fingerprint(bootstrap.authority_folder(settings)),
+        token=_NO_TOKEN,
+        wifi=Wifi(given.country, given.ssid or given.venue, given.passphrase, given.channel),
+        pin=pin,
+        uplink=Uplink(given.uplink_ssid, given.uplink_passphrase, given.apn),
+        ssh_keys=tuple(file.read_text("utf-8").strip() for file in given.ssh_key),
+        replace=given.replace,
+    )
+    return read_provisioning(as_toml(drafted).encode())
+
+
+def _write(out: Path, written: Provisioning, days: int) -> int:
+    try:
+        durable.write(out, as_toml(written).encode())
+    except OSError as error:
+        return _complain([f"{out} could not be written ({error.strerror}); say it again with --renew-token"])
+    print(f"{out}: makes a card {written.name} of {written.venue}; its token works once, within {days} days")
+    print(f"put it on the card as provisioning.toml; hotspot {written.wifi.ssid!r}, {written.wifi.country}")
+    return 0
+
+
+def _complain(problems: list[str]) -> int:
+    for problem in problems:
+        print(f"provision: {problem}", file=sys.stderr)
+    return 1
