@@ -95,7 +95,7 @@ def _add_radio(add: Add) -> None:
 
 
 def _add_out(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--out", metavar="FILE", type=Path, required=True, help="write it here, for root alone")
+    command.add_argument("--out", metavar="FILE", type=Path, required=True, help="write it here, for this user alone")
 
 
 def add_enrolment(add: Add) -> None:

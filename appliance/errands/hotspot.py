@@ -1,6 +1,7 @@
 """``marquee hotspot-config`` and ``uplink-config``: what the radios' programs are told at each start, from the settings of this device.
 
-They run as root before hostapd and wpa_supplicant; what they write may hold a passphrase and is for root alone. Exit status of
+They run before hostapd and wpa_supplicant, as the user whose the settings are; what they write may hold a passphrase and is for that
+user alone. Exit status of
 ``uplink-config``: 1 where no such way is wanted, which makes systemd leave its unit alone; 255 where it is wanted and wrong.
 """
 
