@@ -1,0 +1,106 @@
+"""Reading and writing of these files: tolerant in what is read, flushed in what is written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from appliance.domain.slots import SLOTS, Booted, Ledger, Slot, autoboot, default_of
+
+# `reboot_partition tryboot`: what the firmware of the board understands as one boot of [tryboot].
+TRYBOOT = "0 tryboot"
+
+
+def read_booted(folder: Path) -> Booted | None:
+    """Return what the firmware says of this boot; None where it says nothing, as on other machines."""
+    try:
+        partition, tryboot = (struct.unpack(">I", (folder / name).read_bytes())[0] for name in ("partition", "tryboot"))
+    except (OSError, struct.error):
+        return None
+    return Booted(partition, bool(tryboot))
+
+
+def read_default(path: Path) -> Slot | None:
+    """Return the slot that boots by default; None where the file is damaged. Raises ``OSError``."""
+    return default_of(path.read_bytes())
+
+
+def write_default(path: Path, default: Slot) -> None:
+    """Say which slot boots by default: over the old text, in the same sector, flushed before this returns."""
+    text = autoboot(default)
+    with _writable(path):
+        # Neither truncated nor replaced: either would also change the table of the file system, in other sectors.
+        number = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.pwrite(number, text, 0)
+            if os.fstat(number).st_size != len(text):
+                os.ftruncate(number, len(text))
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+@contextlib.contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """Let the file be written where its partition is mounted read-only, as it should be."""
+    try:
+        os.close(os.open(path, os.O_WRONLY))
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+    else:
+        yield
+        return
+    _mount("rw", path.parent)
+    try:
+        yield
+    finally:
+        _mount("ro", path.parent)
+
+
+def _mount(how: str, where: Path) -> None:
+    done = subprocess.run(
+        ["mount", "-o", f"remount,{how}", str(where)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    if done.returncode and how == "rw":
+        raise OSError(errno.EROFS, f"cannot be written: {done.stdout.decode(errors='replace').strip()}", str(where))
+
+
+def read_ledger(path: Path) -> Ledger:
+    """Return the ledger; that of a new device where there is none or it cannot be read."""
+    with contextlib.suppress(OSError, msgspec.DecodeError, ValueError):
+        found = msgspec.json.decode(path.read_bytes(), type=Ledger)
+        if set(found.states) == set(SLOTS) and found.attempts >= 0:
+            return found
+    return Ledger()
+
+
+def write_ledger(path: Path, ledger: Ledger) -> None:
+    """Keep the ledger."""
+    replace(path, msgspec.json.encode(ledger), mode=0o644)
+
+
+def replace(path: Path, content: bytes, *, mode: int) -> None:
+    """Write a file whole or not at all; it survives a power cut once this returned."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        os.write(number, content)
+        os.fchmod(number, mode)
+        os.fsync(number)
+    finally:
+        os.close(number)
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

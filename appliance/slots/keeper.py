@@ -1,0 +1,142 @@
+"""What RAUC, the gate and people do with slots; each call is one step under one lock."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from appliance.domain import slots
+from appliance.domain.slots import Booted, Decision, Ledger, Slot, State
+from appliance.slots import files
+from appliance.slots.paths import Paths
+
+
+class NoSlots(Exception):
+    """This machine has no slots: it does not run from an image, or its first partition is missing."""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How it stands: the slot that runs (empty where the firmware does not say), whether on trial, and the rest."""
+
+    running: Slot | str
+    trial: bool
+    default: Slot
+    next: Slot
+    states: Mapping[Slot, State]
+    attempts: int
+
+    def words(self) -> list[str]:
+        """Return it in lines for people."""
+        runs = (
+            f"slot {self.running} runs{' on trial' if self.trial else ''}" if self.running else "the firmware is silent"
+        )
+        lines = [f"{runs}; slot {self.default} boots by default, slot {self.next} at the next reboot"]
+        lines += [f"slot {slot}: {state}" for slot, state in sorted(self.states.items())]
+        if self.attempts > 1:
+            lines.append(f"{self.attempts} boots in a row have not been found healthy")
+        return lines
+
+
+class Keeper:
+    """The slots of the machine whose files are at ``paths``. Every method may raise ``NoSlots`` or ``OSError``."""
+
+    def __init__(self, paths: Paths | None = None) -> None:
+        self._paths = paths or Paths()
+
+    def status(self) -> Status:
+        """Return how it stands."""
+        default, ledger, booted = self._look()
+        running = slots.slot_of(booted.partition) if booted is not None else None
+        next_slot = slots.primary(default, armed=self._paths.trial.exists())
+        trial = booted is not None and booted.tryboot
+        return Status(running or "", trial, default, next_slot, ledger.states, ledger.attempts)
+
+    def primary(self) -> Slot:
+        """Return the slot that the next reboot boots."""
+        return self.status().next
+
+    def set_primary(self, slot: Slot) -> None:
+        """Let the next reboot boot ``slot``: a new one once, on trial; a power cut before boots the old one."""
+        with self._locked():
+            default, _ledger, _booted = self._look()
+            if slot == default:
+                self._paths.trial.unlink(missing_ok=True)
+                if self._asked() == files.TRYBOOT:
+                    self._paths.reboot_parameter.unlink(missing_ok=True)
+            else:
+                # The text names both slots again, in case an interrupted write left it saying one of them twice.
+                files.write_default(self._paths.autoboot, default)
+                self._arm()
+            self._show()
+
+    def state(self, slot: Slot) -> State:
+        """Return whether ``slot`` last came up well."""
+        return self._look()[1].states[slot]
+
+    def set_state(self, slot: Slot, state: State) -> None:
+        """Mark ``slot``; a slot on trial that is good becomes the default."""
+        with self._locked():
+            default, ledger, booted = self._look()
+            self._do(slots.marked(ledger, default, booted, slot, state))
+
+    def attempt(self) -> bool:
+        """A boot has begun. True: this slot was given up, and the machine must reboot."""
+        with self._locked():
+            default, ledger, booted = self._look()
+            if booted is not None:
+                ledger = slots.attempted(ledger, default, booted)
+            decision = slots.given_up(ledger, default)
+            self._do(decision)
+            return decision.default is not None
+
+    def unhealthy(self) -> bool:
+        """This boot did not become healthy. True: the machine must reboot."""
+        with self._locked():
+            default, ledger, booted = self._look()
+            decision, again = slots.unhealthy(ledger, default, booted)
+            self._do(decision)
+            return again
+
+    def _look(self) -> tuple[Slot, Ledger, Booted | None]:
+        booted = files.read_booted(self._paths.firmware)
+        try:
+            default = files.read_default(self._paths.autoboot)
+        except FileNotFoundError as error:
+            raise NoSlots(f"{self._paths.autoboot} is missing: this machine has no slots") from error
+        if default is None:
+            # A damaged text: what booted without being asked for is what the firmware takes.
+            running = slots.slot_of(booted.partition) if booted is not None else None
+            default = slots.other(running) if running and booted is not None and booted.tryboot else running or "A"
+        return default, files.read_ledger(self._paths.ledger), booted
+
+    def _do(self, decision: Decision) -> None:
+        if decision.default is not None:
+            files.write_default(self._paths.autoboot, decision.default)
+            # What was asked for was meant for the default of before.
+            self._paths.trial.unlink(missing_ok=True)
+        files.write_ledger(self._paths.ledger, decision.ledger)
+        self._show()
+
+    def _arm(self) -> None:
+        """Ask for one trial: now, for reboots that keep what was asked, and by a unit on the way down for those that do not."""
+        for path in (self._paths.trial, self._paths.reboot_parameter):
+            files.replace(path, files.TRYBOOT.encode(), mode=0o644)
+
+    def _asked(self) -> str:
+        with contextlib.suppress(OSError):
+            return self._paths.reboot_parameter.read_text("ascii", "replace").strip()
+        return ""
+
+    def _show(self) -> None:
+        files.replace(self._paths.shown, msgspec.json.encode(self.status()), mode=0o644)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        folder = self._paths.trial.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,195 @@
+"""Slots as files: what RAUC's calls leave on the disk, and what an interrupted call leaves."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.cli import main, parser
+from appliance.domain.slots import Ledger, Slot, autoboot, default_of, other
+from appliance.errands import slot as errand
+from appliance.settings import Settings
+from appliance.slots import Keeper, NoSlots, Paths, files
+
+
+class Machine:
+    """A device's files, and what its firmware says of each boot."""
+
+    def __init__(self, root: Path) -> None:
+        self.paths = Paths(root)
+        self.paths.autoboot.parent.mkdir(parents=True)
+        self.paths.autoboot.write_bytes(autoboot("A"))
+        self.keeper = Keeper(self.paths)
+        self.boot(2)
+
+    def boot(self, partition: int, *, tryboot: bool = False) -> None:
+        for lost in (self.paths.trial, self.paths.reboot_parameter):
+            lost.unlink(missing_ok=True)
+        self.paths.firmware.mkdir(parents=True, exist_ok=True)
+        for name, value in (("partition", partition), ("tryboot", int(tryboot))):
+            (self.paths.firmware / name).write_bytes(struct.pack(">I", value))
+
+    @property
+    def default(self) -> Slot | None:
+        return default_of(self.paths.autoboot.read_bytes())
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_an_update_is_tried_once_and_kept_when_it_is_good(machine: Machine) -> None:
+    keeper = machine.keeper
+    keeper.set_state("B", "bad")
+    keeper.set_primary("B")
+    assert (keeper.primary(), machine.default) == ("B", "A")
+    assert machine.paths.reboot_parameter.read_text() == machine.paths.trial.read_text() == "0 tryboot"
+    machine.boot(3, tryboot=True)
+    assert keeper.attempt() is False
+    assert (keeper.status().trial, keeper.primary(), keeper.state("B")) == (True, "A", "bad")
+    keeper.set_state("B", "good")
+    assert (machine.default, keeper.state("B"), keeper.primary()) == ("B", "good", "B")
+
+
+def test_a_trial_that_resets_is_back_in_the_old_slot_with_nothing_to_undo(machine: Machine) -> None:
+    machine.keeper.set_primary("B")
+    machine.boot(3, tryboot=True)
+    assert machine.keeper.unhealthy() is True
+    machine.boot(2)
+    assert (machine.default, machine.keeper.state("B"), machine.keeper.status().running) == ("A", "bad", "A")
+
+
+def test_choosing_the_default_again_takes_the_asking_back(machine: Machine) -> None:
+    machine.keeper.set_primary("B")
+    machine.keeper.set_primary("A")
+    assert not machine.paths.trial.exists()
+    assert not machine.paths.reboot_parameter.exists()
+
+
+def test_somebody_elses_parameter_of_a_reboot_stays(machine: Machine) -> None:
+    machine.paths.reboot_parameter.parent.mkdir(parents=True)
+    machine.paths.reboot_parameter.write_text("bootloader")
+    machine.keeper.set_primary("A")
+    assert machine.paths.reboot_parameter.read_text() == "bootloader"
+
+
+def test_the_default_is_given_up_after_three_unhealthy_boots(machine: Machine) -> None:
+    machine.keeper.set_state("B", "good")
+    for _ in range(2):
+        assert machine.keeper.attempt() is False
+        assert machine.keeper.unhealthy() is True
+        assert machine.default == "A"
+    machine.keeper.attempt()
+    assert machine.keeper.unhealthy() is True
+    assert (machine.default, machine.keeper.state("A"), machine.keeper.status().attempts) == ("B", "bad", 0)
+
+
+def test_a_slot_that_never_gets_as_far_as_the_gate_is_given_up_at_its_fourth_boot(machine: Machine) -> None:
+    machine.keeper.set_state("B", "good")
+    assert [machine.keeper.attempt() for _ in range(4)] == [False, False, False, True]
+    assert machine.default == "B"
+
+
+def test_a_good_boot_ends_the_count(machine: Machine) -> None:
+    for _ in range(6):
+        assert machine.keeper.attempt() is False
+        machine.keeper.set_state("A", "good")
+    assert machine.keeper.status().attempts == 0
+
+
+def test_the_file_is_overwritten_in_place(machine: Machine) -> None:
+    before = machine.paths.autoboot.stat()
+    machine.boot(3, tryboot=True)
+    machine.keeper.set_state("B", "good")
+    after = machine.paths.autoboot.stat()
+    assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff" * 512, autoboot("A")[:40]])
+def test_a_damaged_file_is_read_as_what_booted_and_mended_at_the_next_write(machine: Machine, damage: bytes) -> None:
+    machine.paths.autoboot.write_bytes(damage)
+    machine.boot(3)
+    assert machine.keeper.status().default == "B"
+    machine.keeper.set_primary("A")
+    assert machine.paths.autoboot.read_bytes() == autoboot("B")
+    assert machine.keeper.primary() == "A"
+
+
+def test_a_damaged_ledger_is_that_of_a_new_device(machine: Machine) -> None:
+    machine.keeper.set_state("B", "good")
+    for text in (b"", b"{", b'{"states": {"A": "good"}, "attempts": 1}', b'{"attempts": "x"}', b"\0" * 60):
+        machine.paths.ledger.write_bytes(text)
+        assert files.read_ledger(machine.paths.ledger) == Ledger()
+
+
+def test_the_status_is_shown_to_who_may_not_read_the_rest(machine: Machine) -> None:
+    machine.keeper.attempt()
+    shown = json.loads(machine.paths.shown.read_bytes())
+    assert (shown["running"], shown["default"], shown["attempts"]) == ("A", "A", 1)
+    assert machine.paths.shown.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_machine_without_the_file_says_that_it_has_no_slots(tmp_path: Path) -> None:
+    with pytest.raises(NoSlots):
+        Keeper(Paths(tmp_path)).status()
+
+
+@given(steps=st.lists(st.sampled_from(["install", "reboot", "cut", "good", "unhealthy", "attempt"]), max_size=25))
+def test_whatever_happens_the_default_was_good_once(steps: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    machine = Machine(tmp_path_factory.mktemp("machine"))
+    with patch("os.fsync"):
+        _follow(machine, steps)
+
+
+def _follow(machine: Machine, steps: list[str]) -> None:
+    keeper, running, trial = machine.keeper, "A", False
+    proven = {"A"}
+    for step in steps:
+        default = machine.default
+        again = False
+        if step == "install" and not trial:
+            keeper.set_state(other(running), "bad")
+            keeper.set_primary(other(running))
+            proven.discard(other(running))
+        elif step == "good":
+            keeper.set_state(running, "good")
+            proven.add(running)
+        elif step == "unhealthy":
+            again = keeper.unhealthy()
+        elif step == "attempt":
+            again = keeper.attempt()
+        if step in {"reboot", "cut"} or again:
+            trial = step == "reboot" and machine.paths.trial.exists()
+            default = machine.default
+            running = other(default) if trial else default
+            machine.boot(3 if running == "B" else 2, tryboot=trial)
+        assert machine.default in proven
+
+
+def test_the_command_speaks_as_rauc_expects(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    def say(*words: str) -> tuple[int, str]:
+        status = errand.run(parser().parse_args(["slot", *words]), Settings(), machine.keeper)
+        return status, capsys.readouterr().out
+
+    assert say("get-primary") == (0, "A\n")
+    assert say("get-state", "B") == (0, "bad\n")
+    assert say("set-state", "B", "good") == (0, "")
+    assert say("get-state", "B") == (0, "good\n")
+    assert say("set-primary", "B") == (0, "")
+    assert say("get-primary") == (0, "B\n")
+    assert say("get-current") == (0, "A\n")
+    assert say()[1].startswith("slot A runs; slot A boots by default, slot B at the next reboot\n")
+    assert json.loads(say("status", "--json")[1])["next"] == "B"
+    assert say("set-primary", "C")[0] == say("set-state", "A", "fine")[0] == say("get-state")[0] == 2
+
+
+def test_a_machine_without_slots_is_told_so_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["slot"]) == 1
+    assert "has no slots" in capsys.readouterr().err
