@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from appliance import logs
 from appliance.errands.arguments import add_commands, add_enrolment
+from appliance.errands.boot_arguments import add_boot
 from appliance.flash.arguments import add_flash
 from appliance.settings import Settings, SettingsError, as_markdown, read_settings
 from appliance.stopping import stop_event
@@ -79,6 +80,7 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--check", action="store_true", help="only say what is wrong with the file")
     add_enrolment(add)
     add_commands(add)
+    add_boot(add)
     add_flash(add)
     command = add(
         "erase", "Forget a person everywhere: in the cloud at once, at each device when it is reached.", _erase

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from appliance.doctor import cloud, device, surroundings
+from appliance.doctor import slot as slots
 from appliance.doctor.findings import Finding, fail, ok
 from appliance.settings import Settings
 
@@ -16,6 +17,7 @@ EVERYWHERE: tuple[tuple[str, Check], ...] = (
     ("broker", surroundings.broker),
     ("keys", surroundings.keys),
     ("certificate", surroundings.certificate),
+    ("slot", slots.slot),
 )
 OF_A_DEVICE: tuple[tuple[str, Check], ...] = (
     ("database", device.database),

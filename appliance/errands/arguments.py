@@ -10,7 +10,6 @@ from appliance.settings import Settings
 
 Add = Callable[..., argparse.ArgumentParser]
 Command = Callable[[argparse.Namespace, Settings], int]
-SLOT_ACTIONS = ("status", "get-primary", "set-primary", "get-state", "set-state", "get-current", "attempt", "unhealthy")
 
 
 def add_commands(add: Add) -> None:
@@ -68,7 +67,6 @@ def add_commands(add: Add) -> None:
     )
     command.add_argument("--reload", metavar="FILE", type=Path, help="pid file of the dnsmasq that reads it on SIGHUP")
     _add_radio(add)
-    _add_slots(add)
     command = add("confirm-restore", "Grant again after a restore, once every device was heard.", _run("confirm"))
     _add_yes(command)
 
@@ -173,14 +171,6 @@ def _authority(given: argparse.Namespace, settings: Settings) -> int:
     return authority.run(given, settings)
 
 
-def _add_slots(add: Add) -> None:
-    command = add("slot", "Say which slot runs and boots next; RAUC's hand on the boot ROM's file.", _slot)
-    command.add_argument("action", nargs="?", default="status", choices=SLOT_ACTIONS)
-    command.add_argument("slot", metavar="SLOT", nargs="?", default="", help="A or B")
-    command.add_argument("state", metavar="STATE", nargs="?", default="", help="good or bad")
-    command.add_argument("--json", action="store_true", help="print the status as JSON")
-
-
 def _add_yes(command: argparse.ArgumentParser) -> None:
     command.add_argument("--yes", action="store_true", help="do it without asking")
 
@@ -199,12 +189,6 @@ def _radio(name: str) -> Command:
         return run(given, settings)
 
     return command
-
-
-def _slot(given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.errands import slot
-
-    return slot.run(given, settings)
 
 
 def _run(name: str) -> Command:

@@ -1,0 +1,143 @@
+"""``marquee ready``: has this boot made a box office? What a boot that is not ready loses its slot for.
+
+Narrower than the doctor: nothing that can be missing on a good evening (paper, link, cloud, a scanner's cable) keeps a boot from
+being good, or an update on the eve of an event would be thrown away for an empty roll.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import cast
+from urllib.parse import urlsplit
+
+from appliance.doctor import device
+from appliance.doctor.findings import Finding, fail, ok, report
+from appliance.domain.clock import Now
+from appliance.services.clock import BUILT_AT_MS, Mode, system_clock
+from appliance.services.readiness import OK, readiness
+from appliance.settings import Settings
+from appliance.store import records
+from mqtt_bridge.database import Database
+
+ANSWER_S = 5.0
+SLEEP_S = 1.0
+_HOTSPOT = "hotspot"
+_SERVING = {"ready", "degraded"}
+
+
+def gate(settings: Settings, page: str) -> Iterator[Finding]:
+    """Look at everything once. ``page`` is the address that must answer, as phones reach it; empty: the portal's own socket."""
+    if not settings.device.name:
+        yield ok("device", "not provisioned yet: it need not sell, only say so")
+        yield answers(page, "setup page") if page else ok("setup page", "not asked for")
+        return
+    now = system_clock(cast(Mode, settings.clock.mode))()
+    yield from _database(settings)
+    yield answers(page or _own(settings.portal.bind), "portal")
+    yield from _devices(settings, now)
+    yield clock(now)
+
+
+def wait(look: Callable[[], Iterable[Finding]], timeout_s: float, *, as_json: bool) -> int:
+    """Look until all is well, once a second, and print what changed; return 0, or 1 if it was not well in time."""
+    end_s = time.monotonic() + timeout_s
+    told: dict[str, Finding] = {}
+    while True:
+        found = list(look())
+        well = all(each.state == "ok" for each in found)
+        if well or time.monotonic() >= end_s:
+            return report(found, as_json=as_json)
+        if changed := [each for each in found if told.get(each.check) != each]:
+            report(changed, as_json=False)
+        told = {each.check: each for each in found}
+        time.sleep(SLEEP_S)
+
+
+def answers(address: str, what: str) -> Finding:
+    """Whether a page answers with 200: ``http://host:port/path`` or ``unix:/path`` for the socket behind the proxy."""
+    connection = _connection(address)
+    try:
+        connection.request("GET", urlsplit(address).path if address.startswith("http:") else "/healthz")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return fail(what, f"{address} does not answer: {error}", "See the log of marquee-portal and of nginx.")
+    finally:
+        connection.close()
+    if status != http.HTTPStatus.OK:
+        return fail(what, f"{address} answers {status}", "See the log of marquee-portal.")
+    return ok(what, f"{address} answers")
+
+
+def clock(now: Now) -> Finding:
+    """Whether it was decided if the clock may be believed; that it may not is no fault."""
+    if now.wall_ms < BUILT_AT_MS:
+        return fail("clock", "it stands before this program was written", "See the log of systemd-timesyncd.")
+    return ok("clock", "trusted" if now.trusted else "not trusted: sale and door open by the staff switches")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    path = settings.device.data / "marquee.db"
+    if not path.exists():
+        yield fail("database", f"{path} does not exist yet", "The portal makes it when it starts.")
+        return
+    database = Database(path)
+    try:
+        checks = readiness(database)
+    finally:
+        database.close()
+    # A catalogue comes with the link, which a good boot does not need.
+    for name in ("database", "schema"):
+        yield ok(name, f"{path} opens") if checks[name] == OK else fail(name, checks[name], "See marquee doctor.")
+
+
+def _devices(settings: Settings, now: Now) -> Iterator[Finding]:
+    """What the settings name must have been looked at by the desk in this boot, and the guests' Wi-Fi must be on the air."""
+    wanted = [name for name, url in device.addresses(settings).items() if url]
+    path = settings.device.data / "marquee.db"
+    seen = {}
+    if wanted and path.exists():
+        database = Database(path)
+        try:
+            with database.read() as db:
+                seen = {row.name: row for row in records.hardware_rows(db)}
+        finally:
+            database.close()
+    booted_ms = now.wall_ms - now.boot_ms
+    unknown = [name for name in wanted if name not in seen or seen[name].seen_at_ms < booted_ms]
+    if unknown:
+        yield fail("devices", f"the desk has not looked at: {', '.join(unknown)}", "See the log of marquee-desk.")
+    else:
+        yield ok("devices", f"{len(wanted)} known" if wanted else "none are set up")
+    if _HOTSPOT not in wanted:
+        yield ok(_HOTSPOT, "none is set up")
+    elif _HOTSPOT not in unknown:
+        row = seen[_HOTSPOT]
+        good = row.state in _SERVING
+        yield ok(_HOTSPOT, row.reason) if good else fail(_HOTSPOT, row.reason, "See the log of hostapd.")
+
+
+def _own(bind: str) -> str:
+    return bind if bind.startswith("unix:") else f"http://{bind}/healthz"
+
+
+class _OverSocket(http.client.HTTPConnection):
+    """HTTP over a socket of the file system."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=ANSWER_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(ANSWER_S)
+        self.sock.connect(self._path)
+
+
+def _connection(address: str) -> http.client.HTTPConnection:
+    if address.startswith("unix:"):
+        return _OverSocket(address.removeprefix("unix:"))
+    parts = urlsplit(address)
+    return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_S)

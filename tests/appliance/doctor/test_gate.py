@@ -1,0 +1,139 @@
+"""The gate of a boot: what makes a box office, and nothing that a good evening can do without."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance import bootstrap
+from appliance.cli import main
+from appliance.doctor import gate
+from appliance.doctor.findings import Finding, fail, ok
+from appliance.doctor.slot import slot
+from appliance.domain.clock import Now
+from appliance.domain.slots import autoboot
+from appliance.services import hardware
+from appliance.services.box import Box
+from appliance.settings import Settings, read_settings
+from appliance.slots import Keeper, Paths
+from appliance.store import records
+
+
+class _Page(http.server.BaseHTTPRequestHandler):
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def page() -> Iterator[str]:
+    """Something that answers as a portal does."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/healthz"
+    server.shutdown()
+    server.server_close()
+
+
+def read(tmp_path: Path, **more: str) -> Settings:
+    data = {"MARQUEE_DEVICE_DATA": str(tmp_path / "data"), "MARQUEE_CLOCK_MODE": "untrusted"}
+    named = {"MARQUEE_DEVICE_NAME": "north-1", "MARQUEE_DEVICE_VENUE": "north"}
+    return read_settings(None, data | named | more)
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    made = bootstrap.device_box(read(tmp_path))
+    yield made
+    made.database.close()
+
+
+def states(findings: Iterator[Finding]) -> dict[str, str]:
+    return {each.check: each.state for each in findings}
+
+
+def test_a_device_without_catalogue_link_paper_or_clock_is_ready(tmp_path: Path, box: Box, page: str) -> None:
+    settings = read(tmp_path, MARQUEE_DESK_PRINTER="sim://printer")
+    box.run(lambda unit: hardware.report(unit, "printer", "fault", "There is no paper.", unit.now.wall_ms))
+    assert set(states(gate.gate(settings, page)).values()) == {"ok"}
+
+
+def test_a_device_that_the_desk_has_not_looked_at_since_the_boot_is_unknown(
+    tmp_path: Path, box: Box, page: str
+) -> None:
+    settings = read(tmp_path, MARQUEE_DESK_PRINTER="sim://printer")
+    assert states(gate.gate(settings, page))["devices"] == "fail"
+    box.run(lambda unit: records.put_hardware(unit.db, "printer", "ready", "It was once.", 1_000, 1_000))
+    found = {each.check: each for each in gate.gate(settings, page)}
+    assert "printer" in found["devices"].detail
+
+
+def test_a_portal_that_does_not_answer_and_a_database_that_is_not_there_are_named(tmp_path: Path) -> None:
+    found = {each.check: each for each in gate.gate(read(tmp_path), "http://127.0.0.1:9/healthz")}
+    assert found["portal"].state == found["database"].state == "fail"
+    assert "does not answer" in found["portal"].detail
+    assert all(each.fix for each in found.values() if each.state == "fail")
+
+
+def test_the_portals_own_socket_is_asked_where_no_page_is_named(tmp_path: Path, box: Box) -> None:
+    settings = read(tmp_path, MARQUEE_PORTAL_BIND=f"unix:{tmp_path}/none.sock")
+    found = {each.check: each for each in gate.gate(settings, "")}
+    assert found["portal"].state == "fail"
+    assert "none.sock" in found["portal"].detail
+
+
+def test_an_error_page_is_no_portal(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Page, "status", 503)
+    assert gate.answers(page, "portal").detail.endswith("answers 503")
+
+
+def test_a_device_that_is_not_provisioned_only_has_to_say_so(tmp_path: Path, page: str) -> None:
+    settings = read(tmp_path, MARQUEE_DEVICE_NAME="")
+    assert states(gate.gate(settings, page)) == {"device": "ok", "setup page": "ok"}
+    assert states(gate.gate(settings, "http://127.0.0.1:9/"))["setup page"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("wall_ms", "trusted", "state"), [(0, False, "fail"), (2**41, False, "ok"), (2**41, True, "ok")]
+)
+def test_a_clock_is_judged_not_demanded(wall_ms: int, trusted: bool, state: str) -> None:
+    assert gate.clock(Now(wall_ms, 1, "b", trusted)).state == state
+
+
+def test_waiting_tells_what_changed_and_ends_when_all_is_well(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "SLEEP_S", 0)
+    looks = iter([[fail("portal", "silent", "wait")], [fail("portal", "silent", "wait")], [ok("portal", "answers")]])
+    assert gate.wait(lambda: next(looks), 30, as_json=False) == 0
+    assert capsys.readouterr().out.count("silent") == 1
+    assert gate.wait(lambda: [fail("portal", "silent", "wait")], 0, as_json=False) == 1
+
+
+def test_the_command_ends_with_1_where_something_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARQUEE_DEVICE_NAME", "north-1")
+    monkeypatch.setenv("MARQUEE_DEVICE_VENUE", "north")
+    monkeypatch.setenv("MARQUEE_DEVICE_DATA", str(tmp_path))
+    assert main(["ready", "--page", "http://127.0.0.1:9/"]) == 1
+
+
+def test_the_doctor_tells_of_slots_where_there_are_any(tmp_path: Path) -> None:
+    assert list(slot(Settings(), tmp_path)) == []
+    paths = Paths(tmp_path)
+    paths.autoboot.parent.mkdir(parents=True)
+    paths.autoboot.write_bytes(autoboot("A"))
+    keeper = Keeper(paths)
+    keeper.attempt()
+    (found,) = slot(Settings(), tmp_path)
+    assert (found.check, found.state) == ("slot", "warn")
+    keeper.set_state("B", "good")
+    assert next(slot(Settings(), tmp_path)).state == "ok"
