@@ -28,11 +28,14 @@ _HOTSPOT = "hotspot"
 _SERVING = {"ready", "degraded"}
 
 
-def gate(settings: Settings, page: str) -> Iterator[Finding]:
-    """Look at everything once. ``page`` is the address that must answer, as phones reach it; empty: the portal's own socket."""
+def gate(settings: Settings, page: str, setup_page: str = "") -> Iterator[Finding]:
+    """Look at everything once. ``page`` is the address that must answer, as phones reach it; empty: the portal's own socket.
+
+    A device that is not provisioned has only ``setup_page`` to show, where one is named.
+    """
     if not settings.device.name:
         yield ok("device", "not provisioned yet: it need not sell, only say so")
-        yield answers(page, "setup page") if page else ok("setup page", "not asked for")
+        yield answers(setup_page, "setup page") if setup_page else ok("setup page", "not asked for")
         return
     now = system_clock(cast(Mode, settings.clock.mode))()
     yield from _database(settings)

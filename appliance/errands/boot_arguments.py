@@ -17,6 +17,7 @@ def add_boot(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--wait", metavar="SECONDS", type=float, default=0.0, help="until all is well, at most so long"
     )
     command.add_argument("--page", metavar="URL", default="", help="what must answer; default: the portal's own socket")
+    command.add_argument("--setup-page", metavar="URL", default="", help="what must answer before it is provisioned")
     command.add_argument("--json", action="store_true", help="print the findings as JSON")
     command = add("slot", "Say which slot runs and boots next; RAUC's hand on the boot ROM's file.", _slot)
     command.add_argument("action", nargs="?", default="status", choices=SLOT_ACTIONS)
@@ -28,7 +29,7 @@ def add_boot(add: Callable[..., argparse.ArgumentParser]) -> None:
 def _ready(given: argparse.Namespace, settings: Settings) -> int:
     from appliance.doctor.gate import gate, wait
 
-    return wait(lambda: gate(settings, given.page), given.wait, as_json=given.json)
+    return wait(lambda: gate(settings, given.page, given.setup_page), given.wait, as_json=given.json)
 
 
 def _slot(given: argparse.Namespace, settings: Settings) -> int:

@@ -98,8 +98,8 @@ def test_an_error_page_is_no_portal(page: str, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_device_that_is_not_provisioned_only_has_to_say_so(tmp_path: Path, page: str) -> None:
     settings = read(tmp_path, MARQUEE_DEVICE_NAME="")
-    assert states(gate.gate(settings, page)) == {"device": "ok", "setup page": "ok"}
-    assert states(gate.gate(settings, "http://127.0.0.1:9/"))["setup page"] == "fail"
+    assert states(gate.gate(settings, "", page)) == {"device": "ok", "setup page": "ok"}
+    assert states(gate.gate(settings, "", "http://127.0.0.1:9/"))["setup page"] == "fail"
 
 
 @pytest.mark.parametrize(
