@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from mqtt_bridge.cloud.rows import Rows, Store
+from mqtt_bridge.cloud.rows import Rows, Store, Want
 from mqtt_bridge.mailbox.pump import Pump
 from mqtt_bridge.mailbox.rows import Outgoing
 from mqtt_bridge.protocol import topics
@@ -29,14 +29,21 @@ class Downlinks:
     def pump(self, now_ms: int, mine: Callable[[str], bool]) -> None:
         """Send what is due to our devices; ``now_ms`` is of a clock that only grows."""
 
-        def due(rows: Rows) -> list[tuple[Pump, Outgoing]]:
-            waiting = [name for name in rows.waiting() if mine(name)]
-            for name in self._pumps.keys() - set(waiting):
+        def due(rows: Rows) -> list[tuple[str, Outgoing]]:
+            streams: dict[str, dict[str, int]] = {}
+            for peer, inc, seq, _ in rows.outboxes.heads():
+                streams.setdefault(peer, {})[inc] = seq - 1
+            waiting = {name: found for name, found in streams.items() if mine(name)}
+            for name in self._pumps.keys() - waiting.keys():
                 del self._pumps[name]  # nothing is under way
-            pumps = [self._pumps.setdefault(name, Pump(name)) for name in waiting]
-            return [(pump, row) for pump in pumps for row in pump.due(rows.mail, now_ms)]
+            wants = [
+                Want(name, *each)
+                for name, found in waiting.items()
+                for each in self._pumps.setdefault(name, Pump(name)).wanted(found, now_ms)
+            ]
+            return rows.outboxes.unacked(wants)
 
-        for pump, row in self._store.look(due):
-            if not self._publish(topics.down(self._org, pump.peer, "msg"), row.envelope):
+        for peer, row in self._store.look(due):
+            if not self._publish(topics.down(self._org, peer, "msg"), row.envelope):
                 return
-            pump.sent([row], now_ms)
+            self._pumps[peer].sent([row], now_ms)

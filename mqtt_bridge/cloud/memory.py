@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mqtt_bridge.cloud.records import KINDS, Asked, CatalogueVersion, Cloud, Device, Letter, Line, Quota, Record
-from mqtt_bridge.cloud.rows import Figures, Lock, Question, Rows
+from mqtt_bridge.cloud.rows import Figures, Head, Lock, Outboxes, Question, Rows, Want
 from mqtt_bridge.cloud.work import key_of
 from mqtt_bridge.journal import Journal, Table
 from mqtt_bridge.mailbox.memory import MemoryMail
@@ -139,6 +139,10 @@ class MemoryRows:
     def mail(self) -> Mail:
         return self._mail
 
+    @property
+    def outboxes(self) -> Outboxes:
+        return _Outboxes(self)
+
     def find(self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]]) -> list[R]:
         rows: dict[Key, R] = self._tables[kind].rows
         if columns == kind.KEY:
@@ -229,19 +233,40 @@ class MemoryRows:
         (cloud,) = self.all(Cloud)
         self.update([(cloud, msgspec.structs.replace(cloud, keys_revision=cloud.keys_revision + 1))])
 
-    def post(self, peer: str, rows: Sequence[Outgoing]) -> None:
-        for row in rows:
-            self._mail.put(peer, row)
-
-    def waiting(self) -> list[str]:
-        left = self._mail.addressees
-        return [each.name for each in self.all(Device) if each.link_up and each.name in left]
-
     def untold(self, limit: int) -> list[str]:
         return [each.name for each in self.all(Device) if each.state_at_ms == 0 and each.inc is not None][:limit]
 
     def addressees(self, limit: int) -> list[str]:
         return sorted({each.device for each in self._tables[Letter].rows.values()})[:limit]
+
+
+class _Outboxes:
+    """The outboxes of all devices."""
+
+    def __init__(self, rows: MemoryRows) -> None:
+        self._rows = rows
+        self._mail = rows._mail  # noqa: SLF001  a part of it
+
+    def heads(self) -> list[Head]:
+        left = self._mail.addressees
+        linked = [each.name for each in self._rows.all(Device) if each.link_up and each.name in left]
+        return [
+            Head(name, inc, acked + 1, self._mail.unacked(name, inc, limit=1)[0].created_at_ms)
+            for name in linked
+            for inc, acked in self._mail.streams(name).items()
+        ]
+
+    def unacked(self, wants: Sequence[Want]) -> list[tuple[str, Outgoing]]:
+        return [
+            (each.peer, row) for each in wants for row in self._mail.unacked(each.peer, each.inc, each.after, each.room)
+        ]
+
+    def last_seqs(self, peers: Collection[str], inc: str) -> dict[str, int]:
+        return {each: self._mail.last_seq(each, inc) for each in peers}
+
+    def post(self, rows: Sequence[tuple[str, Outgoing]]) -> None:
+        for peer, row in rows:
+            self._mail.put(peer, row)
 
 
 _KEY_OF = {kind: key_of(kind) for kind in KINDS}

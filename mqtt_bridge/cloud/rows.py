@@ -38,12 +38,55 @@ Question = tuple[type[Record], str, Collection[object]]
 """What to find: kind, column, values."""
 
 
+class Head(NamedTuple):
+    """The first message of a stream that is not acknowledged."""
+
+    peer: str
+    inc: str
+    seq: int
+    created_at_ms: int
+
+
+class Want(NamedTuple):
+    """The first ``room`` unacknowledged messages of a stream after number ``after``."""
+
+    peer: str
+    inc: str
+    after: int
+    room: int
+
+
+class Outboxes(Protocol):
+    """What is said to devices."""
+
+    def heads(self) -> list[Head]:
+        """Return where each stream stands that has something unacknowledged, of devices that are linked; a device's oldest first."""
+        ...
+
+    def unacked(self, wants: Sequence[Want]) -> list[tuple[str, Outgoing]]:
+        """Return (peer, message) for all of these, in their order."""
+        ...
+
+    def last_seqs(self, peers: Collection[str], inc: str) -> dict[str, int]:
+        """Return the highest number ever given to each of these; whoever gives the next one holds the device's lock."""
+        ...
+
+    def post(self, rows: Sequence[tuple[str, Outgoing]]) -> None:
+        """Add numbered messages, each to the outbox of a peer."""
+        ...
+
+
 class Rows(Protocol):
     """The rows of one open transaction."""
 
     @property
     def mail(self) -> Mail:
         """Outbox and inbox, one message at a time."""
+        ...
+
+    @property
+    def outboxes(self) -> Outboxes:
+        """The outboxes of all devices."""
         ...
 
     def find(self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]]) -> list[R]:
@@ -92,14 +135,6 @@ class Rows(Protocol):
 
     def bump_keys(self) -> None:
         """Have the directory of keys published again: raise its revision."""
-        ...
-
-    def post(self, peer: str, rows: Sequence[Outgoing]) -> None:
-        """Add numbered messages to the outbox of ``peer``."""
-        ...
-
-    def waiting(self) -> list[str]:
-        """Return the devices that are linked and have not acknowledged everything."""
         ...
 
     def untold(self, limit: int) -> list[str]:

@@ -18,14 +18,16 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from mqtt_bridge.cloud import tables as t
+from mqtt_bridge.cloud.arrays import columns_of
 from mqtt_bridge.cloud.driver import Driver
+from mqtt_bridge.cloud.outboxes import SqlOutboxes
 from mqtt_bridge.cloud.records import Record
-from mqtt_bridge.cloud.rows import Figures, Lock, Question, Rows
+from mqtt_bridge.cloud.rows import Figures, Lock, Outboxes, Question, Rows
 from mqtt_bridge.cloud.work import key_of
 from mqtt_bridge.database import Database
 from mqtt_bridge.filelock import LockTimeout
 from mqtt_bridge.mailbox import tables as mailbox
-from mqtt_bridge.mailbox.rows import Mail, Outgoing
+from mqtt_bridge.mailbox.rows import Mail
 from mqtt_bridge.mailbox.sql import SqlMail
 
 R = TypeVar("R", bound=Record)
@@ -61,6 +63,10 @@ class SqlRows:
     def mail(self) -> Mail:
         return SqlMail(self._db)
 
+    @property
+    def outboxes(self) -> Outboxes:
+        return SqlOutboxes(self._db, self._driver)
+
     def find(self, kind: type[R], columns: tuple[str, ...], values: Collection[tuple[Any, ...]]) -> list[R]:
         return self._select(kind, columns, values, "")
 
@@ -68,7 +74,7 @@ class SqlRows:
         asked = [(kind, (column,), [(each,) for each in values]) for kind, column, values in questions]
         if self._driver is None:
             return [list(self.find(*each)) for each in asked]
-        queries = [(_select(kind, columns, ""), _columns_of(values)) for kind, columns, values in asked]
+        queries = [(_select(kind, columns, ""), columns_of(values)) for kind, columns, values in asked]
         found = self._driver.answers(queries)
         return [[kind(*row) for row in rows] for (kind, *_), rows in zip(questions, found, strict=True)]
 
@@ -83,7 +89,7 @@ class SqlRows:
         if self._driver is None:
             listed = {"v": json.dumps([list(each) for each in values])}
             return [kind(*row) for row in self._db.execute(_select_on_sqlite(kind, columns), listed).all()]
-        return [kind(*row) for row in self._driver.rows(_select(kind, columns, lock), _columns_of(values))]
+        return [kind(*row) for row in self._driver.rows(_select(kind, columns, lock), columns_of(values))]
 
     def all(self, kind: type[R]) -> list[R]:
         return [kind(*row) for row in self._db.execute(_select_all(kind)).all()]
@@ -102,7 +108,7 @@ class SqlRows:
         if self._driver is None:
             self._db.execute(_insert_on_sqlite(kind), _named(values))
         else:
-            self._driver.run(_insert(kind), _columns_of(values))
+            self._driver.run(_insert(kind), columns_of(values))
 
     def update(self, pairs: Sequence[tuple[R, R]]) -> None:
         kind = type(pairs[0][0])
@@ -115,7 +121,7 @@ class SqlRows:
             if self._driver is None:
                 self._db.execute(_update_on_sqlite(kind, names), _named(values))
             else:
-                self._driver.run(_update(kind, names), _columns_of(values))
+                self._driver.run(_update(kind, names), columns_of(values))
 
     def delete(self, records: Sequence[Record]) -> None:
         kind = type(records[0])
@@ -123,7 +129,7 @@ class SqlRows:
         if self._driver is None:
             self._db.execute(_delete_on_sqlite(kind), _named(values))
         else:
-            self._driver.run(_delete(kind), _columns_of(values))
+            self._driver.run(_delete(kind), columns_of(values))
 
     def count(self, kind: type[Record], column: str, value: object) -> int:
         table = _table(kind)
@@ -135,13 +141,6 @@ class SqlRows:
 
     def bump_keys(self) -> None:
         self._db.execute(sa.update(t.cloud).values(keys_revision=t.cloud.c.keys_revision + 1))
-
-    def post(self, peer: str, rows: Sequence[Outgoing]) -> None:
-        if rows:
-            self._db.execute(sa.insert(mailbox.outbox), [{"peer": peer, **each._asdict()} for each in rows])
-
-    def waiting(self) -> list[str]:
-        return list(self._db.execute(_WAITING).scalars())
 
     def untold(self, limit: int) -> list[str]:
         c = t.device.c
@@ -166,36 +165,6 @@ _FIGURES = (
     .group_by(_A.quota)
     .order_by(_A.quota)
 )
-_OUT = mailbox.outbox
-_WAITING = (
-    sa.select(_OUT.c.peer)
-    .join_from(_OUT, t.device, t.device.c.name == _OUT.c.peer)
-    .where(_OUT.c.acked_at_ms.is_(None), t.device.c.link_up)
-    .distinct()
-    .order_by(_OUT.c.peer)
-)
-
-
-def array(values: Sequence[Any]) -> str:
-    """Return a PostgreSQL array of one column's values as text; many times faster than the driver, which asks each for its type."""
-    kinds = set(map(type, values))
-    if kinds == {str}:
-        joined = '","'.join(values)
-        if "\\" not in joined and joined.count('"') == 2 * (len(values) - 1):
-            return f'{{"{joined}"}}'
-    elif kinds == {int}:
-        return "{" + ",".join(map(str, values)) + "}"
-    return "{" + ",".join(map(_element, values)) + "}"
-
-
-def _element(value: object) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, bytes):
-        return f'"\\\\x{value.hex()}"'
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return str(value)
 
 
 @cache
@@ -203,11 +172,6 @@ def _values(names: tuple[str, ...]) -> Callable[[Record], tuple[Any, ...]]:
     """Return the function that gives these fields of a record."""
     get = attrgetter(*names)
     return get if len(names) > 1 else lambda record: (get(record),)
-
-
-def _columns_of(rows: Collection[tuple[Any, ...]]) -> list[str]:
-    """Return an array per column."""
-    return [array(column) for column in zip(*rows, strict=True)]
 
 
 def _named(rows: Collection[tuple[Any, ...]]) -> list[dict[str, Any]]:

@@ -58,14 +58,20 @@ def _number(work: Work, voice: Voice, names: list[str], wall_ms: int) -> None:
     """Give each letter its place in its addressee's outbox; the lock on the device keeps others from doing the same."""
     letters = work.of(Letter)
     letters.fetch("device", names)
+    waiting = {name: found for name in names if (found := letters.where("device", name))}
     cloud = work.of(Cloud).get(1)
-    for name in names:
-        waiting = letters.where("device", name)
-        if not waiting or cloud is None:
-            continue
-        first = work.rows.mail.next_seq(name, cloud.inc)
-        work.rows.post(name, [_outgoing(voice, cloud.inc, first + k, each, wall_ms) for k, each in enumerate(waiting)])
-        for each in waiting:
+    if not waiting or cloud is None:
+        return
+    last = work.rows.outboxes.last_seqs(waiting, cloud.inc)
+    work.rows.outboxes.post(
+        [
+            (name, _outgoing(voice, cloud.inc, last[name] + 1 + k, each, wall_ms))
+            for name, found in waiting.items()
+            for k, each in enumerate(found)
+        ]
+    )
+    for found in waiting.values():
+        for each in found:
             letters.remove(each)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mqtt_bridge.mailbox.machine import Window
 from mqtt_bridge.mailbox.rows import Mail, Outgoing
@@ -40,18 +40,26 @@ class Pump:
 
     def due(self, mail: Mail, now_ms: int) -> list[Outgoing]:
         """Return the rows to publish now, in order; tell each that worked to ``sent``."""
-        rows: list[Outgoing] = []
+        wanted = self.wanted(mail.streams(self.peer), now_ms)
+        return [row for inc, after, room in wanted for row in mail.unacked(self.peer, inc, after, room)]
+
+    def wanted(self, streams: Mapping[str, int], now_ms: int) -> list[tuple[str, int, int]]:
+        """Return (incarnation, number, room): of each the first ``room`` rows after that number are to be published now.
+
+        ``streams`` are those with something unacked, with the number before it, the oldest first.
+        """
+        wanted: list[tuple[str, int, int]] = []
         windows: dict[str, Window] = {}
-        for inc, acked in mail.streams(self.peer).items():
+        for inc, acked in streams.items():
             window = self._windows.get(inc)
             if window is None or acked < window.acked:
                 window = Window().starting(acked, now_ms)
             window = window.acknowledged(acked, now_ms).ticking(now_ms)
             windows[inc] = window
             if window.room:
-                rows += mail.unacked(self.peer, inc, window.sent, window.room)
+                wanted.append((inc, window.sent, window.room))
         self._windows = windows
-        return rows
+        return wanted
 
     def sent(self, rows: Iterable[Outgoing], now_ms: int) -> None:
         """Note that rows, in order, were handed to the network."""
