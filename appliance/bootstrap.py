@@ -136,7 +136,11 @@ def authority_app(settings: Settings) -> Flask:
     """Return what devices enrol at, and begin to look after the authority's files. Its worker is the only one."""
     from appliance.authority import Offer, create_app, start_looking
     from mqtt_bridge.cloud.authority import Authority
+    from mqtt_bridge.cloud.store import is_empty
 
+    if is_empty(cloud_url(settings)):
+        # Who knows the list of devices judges whether a database may be begun; this process need not see it.
+        raise SettingsError(["cloud.database: no cloud began in it; start a reconciler, or put a backup back"])
     database, authority = cloud_database(settings), Authority(authority_folder(settings))
     start_looking(database, authority, *authority_hosts(settings))
     broker_url = settings.authority.broker_url or settings.broker.url
