@@ -127,7 +127,7 @@ class _Desk:
         with self._one:
             issued = self._written_down(csr, token, number, ends_ms, wall_ms)
             self._issued.append(issued)
-        _log.info("certificate.issued", device=issued.device, serial=issued.serial, first=bool(token))
+        _log.info("certificate.issued", to=issued.device, serial=issued.serial, first=bool(token))
         return Granted(
             certificate=self._authority.sign(csr, issued.device, serial, now).decode(),
             ca=self._authority.pem.decode(),

@@ -102,6 +102,22 @@ def add_enrolment(add: Add) -> None:
     """Add the commands by which a card becomes a device that the cloud knows."""
     _add_provision(add("provision", "Register a device of a venue with the cloud.", _provision))
     _add_authority(add("authority", "Give devices their certificates.", _authority))
+    command = add("first-boot", "Take over the provisioning file of this card.", _first_boot)
+    command.add_argument(
+        "--file",
+        type=Path,
+        metavar="FILE",
+        default=Path("/boot/marquee/provisioning.toml"),
+        help="default: %(default)s",
+    )
+    command.add_argument(
+        "--ssh-keys", type=Path, metavar="FILE", help="write operators' keys of the file here, for sshd"
+    )
+    command = add("enrol", "Get this device its certificate from the cloud, waiting for a network.", _enrol)
+    command.add_argument("--once", action="store_true", help="try once instead of again and again")
+    command.add_argument(
+        "--renew", action="store_true", help="get the next certificate if this one is in its last third"
+    )
 
 
 def _add_provision(command: argparse.ArgumentParser) -> None:
@@ -163,6 +179,18 @@ def _provision(given: argparse.Namespace, settings: Settings) -> int:
     from appliance.errands import provision
 
     return provision.run(given, settings)
+
+
+def _first_boot(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.errands import first_boot
+
+    return first_boot.run(given, settings)
+
+
+def _enrol(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.errands import enrol
+
+    return enrol.run(given, settings)
 
 
 def _authority(given: argparse.Namespace, settings: Settings) -> int:

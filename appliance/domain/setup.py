@@ -1,0 +1,114 @@
+"""How far a device is with becoming one: from a card with a provisioning file to a certificate. Words for console and paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from appliance.domain.provisioning import Provisioning
+
+# no_file .. other_file: first boot has nothing to work with. waiting .. sealed: enrolment does not come about. done: a device.
+Step = Literal["no_file", "bad_file", "waiting", "unreachable", "wrong_authority", "token_refused", "sealed", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Where it stands; ``problems`` are sentences (English) that say which key or what exactly, and repeat no secret.
+
+    ``pin`` is the hash of the staff's PIN, empty where there is none.
+    """
+
+    step: Step
+    problems: tuple[str, ...] = ()
+    device: str = ""
+    venue: str = ""
+    pin: str = ""
+
+    @property
+    def pending(self) -> bool:
+        """Whether this is no device yet, and sells nothing."""
+        return self.step != "done"
+
+
+# What it is, and what to do.
+WORDS: dict[Step, tuple[str, str]] = {
+    "no_file": (
+        "This device has no provisioning file.",
+        (
+            "Write one in the cloud with: marquee provision DEVICE VENUE --out provisioning.toml --country CC. Switch this device off, put the "
+            "file on the card's first partition under that name, and switch it on."
+        ),
+    ),
+    "bad_file": (
+        "The provisioning file cannot be used.",
+        (
+            "Correct what is named here, or write the file again. Switch this device off, put the file on the card's first partition, and switch "
+            "it on."
+        ),
+    ),
+    "waiting": ("This device is asking the cloud for its certificate.", "Nothing needs to be done."),
+    "unreachable": (
+        "The cloud cannot be reached.",
+        "Connect this device to the internet: by cable, by a modem, or by the Wi-Fi in its provisioning file. It goes on by itself.",
+    ),
+    "wrong_authority": (
+        "Somebody else answers in the place of the cloud.",
+        "Look whether this internet wants a sign-in first, and whether the file is of this cloud. It tries again by itself.",
+    ),
+    "token_refused": (
+        "The cloud refuses the token of this provisioning file.",
+        (
+            "Write another one in the cloud with: marquee provision DEVICE VENUE --out provisioning.toml --renew-token. Switch this device off, put "
+            "the file on the card's first partition, and switch it on."
+        ),
+    ),
+    "sealed": (
+        "The cloud has sealed this device for good.",
+        "Provision it under a new name, with --replace in its file.",
+    ),
+    "done": ("This device is set up.", ""),
+}
+_REASONS: dict[str, Step] = {"sealed": "sealed"}
+
+
+def refused(reason: str) -> Step:
+    """Return the step for the authority's word."""
+    return _REASONS.get(reason, "token_refused")
+
+
+def settings_of(given: Provisioning, data: str, broker: tuple[str, str] | None = None) -> str:
+    """Return the settings file of a device; ``data`` is its folder, ``broker`` address and cloud key once it has enrolled."""
+    text, number = _text, str
+    lines = {
+        "device": {"org": text(given.org), "name": text(given.name), "venue": text(given.venue)},
+        "authority": {"url": text(given.url)},
+        "hotspot": {
+            "country": text(given.wifi.country),
+            "ssid": text(given.wifi.ssid),
+            "passphrase_file": text(f"{data}/hotspot.passphrase") if given.wifi.passphrase else "",
+            "channel": number(given.wifi.channel) if given.wifi.channel else "",
+        },
+        "uplink": {
+            "wifi_ssid": text(given.uplink.ssid) if given.uplink.ssid else "",
+            "wifi_passphrase_file": text(f"{data}/uplink.passphrase") if given.uplink.passphrase else "",
+            "modem_apn": text(given.uplink.apn) if given.uplink.apn else "",
+        },
+        "broker": {}
+        if broker is None
+        else {
+            "url": text(broker[0]),
+            "ca": text(f"{data}/tls/ca.pem"),
+            "certificate": text(f"{data}/tls/device.pem"),
+            "key": text(f"{data}/tls/device.key"),
+            "cloud_key": text(broker[1]),
+        },
+    }
+    said = ["# What the provisioning file made of this device; a new file is the way to change it."]
+    for section, values in lines.items():
+        if any(values.values()):
+            said += ["", f"[{section}]", *(f"{key} = {value}" for key, value in values.items() if value)]
+    return "\n".join(said) + "\n"
+
+
+def _text(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

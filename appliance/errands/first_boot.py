@@ -1,0 +1,133 @@
+"""``marquee first-boot``: takes the provisioning file over. It runs as root at each boot, before everything else of ours.
+
+Idempotent: what it did is written down last, so a power cut in between makes it do the same once more. The file stays where
+it is until the device has enrolled; the next look overwrites and removes it then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import socket
+import sys
+from pathlib import Path
+
+import msgspec
+
+from appliance.domain.provisioning import LONGEST_BYTES, Provisioning, ProvisioningError, read_provisioning
+from appliance.domain.setup import WORDS, Setup, settings_of
+from appliance.services import setting_up as files
+from appliance.settings import Settings
+from mqtt_bridge import durable
+
+# What belongs to the device that a data folder was; a file for another device moves it aside and deletes nothing.
+_OF_A_DEVICE = ("marquee.db", "device.pem", "web.key", "tls")
+
+
+def run(given: argparse.Namespace, settings: Settings) -> int:
+    """Exit status 0: this is a provisioned device; 1: it is not, or the file was refused. Said on standard error, too."""
+    data = settings.device.data
+    files.make_folder(data)
+    problems = _take(given.file, data)
+    for problem in problems:
+        print(f"first-boot: {problem}", file=sys.stderr)
+    setup = files.read_setup(data)
+    name = setup.device if setup is not None else settings.device.name
+    if name:
+        _call_host(name)
+        print(f"first-boot: this is {name}")
+    _hand_out_keys(given.ssh_keys, data)
+    return 1 if problems else 0
+
+
+def _take(file: Path, data: Path) -> list[str]:
+    raw, known = _read(file), (data / files.DEVICE).exists()
+    if raw is None:
+        if not known:
+            files.write_setup(data, Setup("no_file"))
+        return [] if known else [" ".join(WORDS["no_file"])]
+    taken = files.read_taken(data)
+    digest = hashlib.sha256(raw).hexdigest()
+    if known and taken is not None and taken.digest == digest:
+        if files.is_enrolled(data):
+            durable.shred(file)
+        return []
+    try:
+        wanted = read_provisioning(raw)
+    except ProvisioningError as error:
+        if not known:
+            files.write_setup(data, Setup("bad_file", tuple(error.problems)))
+        return error.problems
+    if files.is_enrolled(data) and not wanted.replace:
+        name = taken.name if taken is not None else "another device"
+        words = f"this is {name} already, so the provisioning file for {wanted.name} is refused; "
+        return [words + "write replace = true below [device] if this card is to become that device"]
+    _take_over(raw, digest, wanted, taken, data)
+    return []
+
+
+def _read(file: Path) -> bytes | None:
+    """The file, or None where there is none; one that was overwritten and not removed in time is none."""
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(LONGEST_BYTES + 1)
+    except OSError:
+        return None
+    return raw if raw.strip(b"\0 \r\n") else None
+
+
+def _take_over(raw: bytes, digest: str, wanted: Provisioning, taken: files.Taken | None, data: Path) -> None:
+    now = files.Taken(digest, wanted.org, wanted.name, wanted.venue)
+    if taken is not None and (taken.org, taken.name, taken.venue) != (now.org, now.name, now.venue):
+        _move_aside(data, taken.name)
+    else:
+        # The key stays: a token that was used with it, and whose answer got lost, works with no other.
+        (data / "tls" / "device.pem").unlink(missing_ok=True)
+    for name, secret in (("hotspot", wanted.wifi.passphrase), ("uplink", wanted.uplink.passphrase)):
+        path = data / f"{name}.passphrase"
+        if secret:
+            files.write(path, f"{secret}\n".encode())
+        else:
+            path.unlink(missing_ok=True)
+    files.write(data / files.COPY, raw)
+    files.write(data / files.DEVICE, settings_of(wanted, str(data)).encode())
+    files.write_setup(data, Setup("waiting", (), wanted.name, wanted.venue, wanted.pin))
+    files.write(data / files.TAKEN, msgspec.json.encode(now))
+
+
+def _move_aside(data: Path, name: str) -> None:
+    """Bookings of the device that this was are kept: it can still be recovered from them."""
+    mine = [path for path in data.iterdir() if path.name.startswith(_OF_A_DEVICE)]
+    if not mine:
+        return
+    number = 1 + sum(1 for _ in data.glob("before-*"))
+    folder = data / f"before-{number}-{name}"
+    files.make_folder(folder)
+    for path in mine:
+        path.rename(folder / path.name)
+    durable.sync_folder(folder)
+    durable.sync_folder(data)
+
+
+def _call_host(name: str) -> None:
+    """The host is called as its device; who may not say so is no host of ours, but somebody trying this out."""
+    host = name.replace("_", "-")
+    try:
+        if socket.gethostname() != host:
+            socket.sethostname(host)
+    except OSError as error:
+        print(f"first-boot: the host keeps its name: {error.strerror}", file=sys.stderr)
+
+
+def _hand_out_keys(where: Path | None, data: Path) -> None:
+    """Operators' SSH keys of the file, for sshd; those of a device that has enrolled are there already."""
+    if where is None or not (data / files.COPY).exists():
+        return
+    keys = read_provisioning((data / files.COPY).read_bytes()).ssh_keys
+    try:
+        where.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        durable.write(where, "".join(f"{each}\n" for each in keys).encode(), 0o644)
+    except OSError as error:
+        print(
+            f"first-boot: {where} cannot be written ({error.strerror}): no operator can sign in by SSH", file=sys.stderr
+        )

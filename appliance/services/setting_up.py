@@ -1,0 +1,83 @@
+"""The files by which a device becomes one, in its data folder; what they mean is in ``domain/setup``.
+
+    setup.json          how far it is, for screen, page and printer
+    provisioning.toml   the provisioning file, until the device has enrolled
+    provisioned.json    which file was taken over last
+    device.toml         the settings that came of it
+    tls/                ca.pem device.pem device.key
+
+First boot runs as root and the rest as a user of its own: what is written belongs to whom the folder belongs to.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from appliance.domain.setup import Setup
+from mqtt_bridge import durable
+
+SETUP, COPY, TAKEN, DEVICE = "setup.json", "provisioning.toml", "provisioned.json", "device.toml"
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """The file that was taken over last: SHA-256 (hex) of its bytes, and whom it named."""
+
+    digest: str
+    org: str
+    name: str
+    venue: str
+
+
+def read_setup(data: Path) -> Setup | None:
+    """Return how far the device is; None where it was set up by hand and nobody keeps account of it."""
+    try:
+        return msgspec.json.decode((data / SETUP).read_bytes(), type=Setup)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def write_setup(data: Path, setup: Setup) -> None:
+    """Say how far it is, unless that is what was said before."""
+    if read_setup(data) != setup:
+        write(data / SETUP, msgspec.json.encode(setup))
+
+
+def read_taken(data: Path) -> Taken | None:
+    """Return which provisioning file was taken over last."""
+    try:
+        return msgspec.json.decode((data / TAKEN).read_bytes(), type=Taken)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def is_enrolled(data: Path) -> bool:
+    """Whether the device has a certificate and settings that name it."""
+    try:
+        broker = tomllib.loads((data / DEVICE).read_text("utf-8")).get("broker", {})
+    except (OSError, ValueError):
+        return False
+    return Path(str(broker.get("certificate", ""))).is_file() and bool(broker.get("cloud_key"))
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a private file that belongs to whom its folder belongs to."""
+    make_folder(path.parent)
+    durable.write(path, data)
+    _hand_over(path)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that only the owner of the one above may enter."""
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _hand_over(folder)
+
+
+def _hand_over(path: Path) -> None:
+    above = path.parent.stat()
+    if os.geteuid() == 0 and path.stat().st_uid != above.st_uid:
+        os.chown(path, above.st_uid, above.st_gid)
