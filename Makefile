@@ -24,9 +24,10 @@ test: setup-dev ## the fast suite; ARGS="tests/drivers -k printer" for a part, W
 test-slow: setup-dev ## long kill cycles, byte and request budgets in the browser
 	$(PYTEST) -m slow -n 0 --timeout 600 $(ARGS)
 
-test-system: setup-dev ## drivers against real kernel devices in a booted guest (root, QEMU, mmdebstrap); ARGS="-k printer"
+test-system: setup-dev ## image, board, radios, fleet and real devices, booted (root, QEMU, mmdebstrap); ARGS="power -- --cuts 50" for a part
 	@.ci/setup-system guest
-	$(VENV)/python -m tests.system.guest $(ARGS)
+	@.ci/setup ops
+	$(VENV)/python -m tests.system $(ARGS)
 
 simulate: setup-dev ## storms of faults from seeds, in simulated time; ARGS="--seed 7" tells one, ARGS="--seeds 10000 --jobs 2" runs many
 	PYTHONHASHSEED=0 $(VENV)/python -m tests.simulation $(ARGS)
