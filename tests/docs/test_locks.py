@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
 OPS = "requirements-ops.lock"
+DEVICE = "requirements-device.lock"
 
 
 def pins(lock: Path) -> dict[str, str]:
@@ -29,7 +30,7 @@ def wanted(root: Path, *extras: str) -> list[Requirement]:
     return [each for each in map(Requirement, lines) if each.name != project["name"]]
 
 
-@pytest.mark.parametrize("name", [*LOCKS, OPS])
+@pytest.mark.parametrize("name", [*LOCKS, OPS, DEVICE])
 def test_every_pin_has_hashes_and_nothing_names_an_index(root: Path, name: str):
     text = (root / name).read_text(encoding="utf-8")
     entries = re.split(r"^(?=[^\s#])", text, flags=re.MULTILINE)[1:]
@@ -60,3 +61,14 @@ def test_the_operators_lock_meets_its_group_with_the_versions_of_the_others(root
     assert {name: ops[name] for name in ops.keys() & dev.keys()} == {
         name: dev[name] for name in ops.keys() & dev.keys()
     }
+
+
+def test_hosts_get_what_the_project_asks_for_in_the_versions_that_the_tests_ran_with(root: Path):
+    device, dev = pins(root / DEVICE), pins(root / LOCKS[1])
+    asked = [each for each in wanted(root, "cloud") if each.name != "hatchling"]
+    assert [
+        str(each) for each in asked if not each.specifier.contains(device.get(canonicalize_name(each.name), "0"))
+    ] == []
+    assert {name: dev[name] for name in device} == device
+    # pip would ask this machine about a condition, not the one that is built for.
+    assert [line for line in (root / DEVICE).read_text(encoding="utf-8").splitlines() if " ; " in line] == []
