@@ -37,14 +37,14 @@ venue = "hall"
 [cloud]
 url = "https://cloud.example.org:8443"
 ca = "sha256:{ca}"
-token = "q7Qm0Jb2c3d4e5f6a7b8c9d0q7Qm0Jb2c3d4e5f6a7b8"
+token = "{token}"
 [wifi]
 country = "DE"
 ssid = "Hall"
 passphrase = ""
 [staff]
 pin = ""
-""".format(ca="ab" * 32)
+""".format(ca="ab" * 32, token="q7-_" * 10 + "q7Q")
 
 
 @dataclass(frozen=True)
