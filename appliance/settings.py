@@ -189,6 +189,11 @@ def _device_or_empty(raw: object) -> str:
     return value
 
 
+def _found_or_device(raw: object) -> str:
+    """The address of a driver, ``auto`` for what is plugged in, or nothing."""
+    return "auto" if raw == "auto" else _device_or_empty(raw)
+
+
 def _mail_server_or_empty(raw: object) -> str:
     """The address of a mail server, or nothing."""
     value = _text(raw)
@@ -336,12 +341,22 @@ class BrokerSettings:
 class DeskSettings:
     """Hardware at the door; an empty address means there is none."""
 
-    printer: str = _setting("", _device_or_empty, "Receipt printer, e.g. `escpos+tcp://192.168.4.9:9100`.")
-    printer_2: str = _setting("", _device_or_empty, "Second printer: takes the jobs of which the first took no byte.")
-    scanner: str = _setting("", _device_or_empty, "Code scanner, e.g. `serial:///dev/serial/by-id/...`.")
-    scanner_2: str = _setting("", _device_or_empty, "Scanner of the second lane.")
-    scanner_3: str = _setting("", _device_or_empty, "Scanner of the third lane, or a reader of badges.")
-    camera: str = _setting("", _device_or_empty, "Camera, e.g. `picamera2://0`.")
+    printer: str = _setting(
+        "",
+        _found_or_device,
+        "Receipt printer, e.g. `escpos+tcp://192.168.4.9:9100`; `auto`: the one that is plugged in by USB.",
+    )
+    printer_2: str = _setting(
+        "", _found_or_device, "Second printer, or `auto`: takes the jobs of which the first took no byte."
+    )
+    scanner: str = _setting(
+        "", _found_or_device, "Code scanner, e.g. `serial:///dev/serial/by-id/...`; `auto`: what is plugged in by USB."
+    )
+    scanner_2: str = _setting("", _found_or_device, "Scanner of the second lane, or `auto`.")
+    scanner_3: str = _setting("", _found_or_device, "Scanner of the third lane, a reader of badges, or `auto`.")
+    camera: str = _setting(
+        "", _found_or_device, "Camera, e.g. `picamera2://0`; `auto`: the one that is plugged in by USB."
+    )
     hotspot: str = _setting(
         "", _device_or_empty, "Access point of the guests' Wi-Fi, e.g. `hostapd:///run/hostapd/wlan0`; shown to staff."
     )

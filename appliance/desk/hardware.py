@@ -14,9 +14,12 @@ REPEAT_S = 10.0
 
 
 class HardwareRows:
-    """One row per device, written when its state or reason changes and every ``REPEAT_S`` seconds."""
+    """One row per device, written when its state or reason changes and every ``REPEAT_S`` seconds; None is no row.
 
-    def __init__(self, box: Box, health: Mapping[str, Callable[[], Health]]) -> None:
+    What the last desk said of devices that this one does not know is forgotten with the first word.
+    """
+
+    def __init__(self, box: Box, health: Mapping[str, Callable[[], Health | None]]) -> None:
         self._box = box
         self._health = health
         self._written: dict[str, tuple[str, str]] = {}
@@ -24,7 +27,7 @@ class HardwareRows:
 
     def write(self) -> None:
         """Write the rows that are due, in one transaction; nothing is due most of the time."""
-        readings = {name: read() for name, read in self._health.items()}
+        readings = {name: found for name, read in self._health.items() if (found := read()) is not None}
         said = {name: (reading.state.value, reading.reason) for name, reading in readings.items()}
         now_s = time.monotonic()
         if said == self._written and now_s < self._due_s:
@@ -34,6 +37,7 @@ class HardwareRows:
 
 
 def _put(unit: Unit, readings: Mapping[str, Health], monotonic_ms: int) -> None:
+    hardware.forget_others(unit, readings)
     for name, reading in readings.items():
         since_ms = unit.now.wall_ms - max(0, monotonic_ms - reading.since_ms)
         hardware.report(unit, name, reading.state.value, reading.reason, since_ms)

@@ -53,12 +53,16 @@ class Watch:
 
 @dataclass(frozen=True)
 class DeviceLoop:
-    """What the desk runs for one device: ``run`` until the event is set, ``wake`` so that it looks at the event at once."""
+    """What the desk runs for one device: ``run`` until the event is set, ``wake`` so that it looks at the event at once.
+
+    ``expected`` says whether a device that is not there is worth a word.
+    """
 
     name: str
     run: Callable[[threading.Event], None]
     health: Callable[[], Health]
     wake: Callable[[], None] = lambda: None
+    expected: Callable[[], bool] = lambda: True
 
 
 class Supervised:
@@ -66,6 +70,7 @@ class Supervised:
 
     def __init__(self, loop: DeviceLoop) -> None:
         self.name = loop.name
+        self.expected = loop.expected
         self._loop = loop
         self._failed = HealthRecord()
         self._failing = False
@@ -74,6 +79,10 @@ class Supervised:
     def health(self) -> Health:
         """The device's own word, unless its loop failed a moment ago."""
         return self._failed() if self._failing else self._loop.health()
+
+    def told(self) -> Health | None:
+        """What is worth telling: nothing of a device that nobody has and nobody misses."""
+        return self.health() if self.expected() else None
 
     def start(self, stop: threading.Event) -> None:
         """Run it in a thread of its own; a driver stuck in the kernel must not keep the process from ending."""

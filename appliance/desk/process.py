@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,8 @@ import structlog
 from appliance.desk.buttons import Buttons
 from appliance.desk.camera import CameraKeeper
 from appliance.desk.camera_scanner import CameraScanner
+from appliance.desk.finder import AUTO, Finder
+from appliance.desk.found import FoundPrinter, FoundScanner
 from appliance.desk.hardware import HardwareRows
 from appliance.desk.hints import told_our_codes
 from appliance.desk.lamp import LampKeeper
@@ -31,6 +33,7 @@ from appliance.services.box import Box
 from appliance.services.sweep import sweep
 from appliance.services.wake import Waiter
 from drivers import BadDeviceUrl, lamp_for, modem_for, printer_for, scanner_for
+from drivers.printer.api import Printer
 from drivers.scanner.api import Scanner
 
 SWEEP_S = 5.0
@@ -59,6 +62,16 @@ class Addresses:
     modem: str = ""
     messages_per_hour: int = 0
     photo_hours: int = 24
+    memory: Path | None = None
+    """File of which device was where, for those that are found by themselves."""
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """(name in the settings, address) of every device."""
+        yield from (("printer", self.printer), ("printer_2", self.printer_2), ("camera", self.camera))
+        for number, lane in enumerate(self.lanes, start=1):
+            yield numbered("scanner", number), lane.scanner
+            yield numbered("lamp", number), lane.lamp
+        yield "modem", self.modem
 
 
 class Desk:
@@ -70,6 +83,9 @@ class Desk:
         self._box = replace(box, wake=self.wake)
         self._wakes: list[Callable[[], None]] = []
         self._pumps: list[PrintPump] = []
+        named = list(addresses.named())
+        places = [name for name, address in named if address == AUTO]
+        self._finder = Finder(places, [address for _, address in named], addresses.memory)
         self.camera: CameraKeeper | None = None
         # What is done beside the devices, and is no device of its own.
         self.chores: list[DeviceLoop] = []
@@ -100,7 +116,7 @@ class Desk:
         for each in supervised:
             each.start(stop)
         with closing(Waiter(socket)) as waiter:
-            self._keep_house(waiter, HardwareRows(self._box, {each.name: each.health for each in devices}), stop)
+            self._keep_house(waiter, HardwareRows(self._box, {each.name: each.told for each in devices}), stop)
         until_s = time.monotonic() + STOP_S
         for each in supervised:
             each.join(until_s)
@@ -125,12 +141,12 @@ class Desk:
         # The second first: it is woken by the first with what that one cannot take.
         for name, address in ((printing.SECOND, addresses.printer_2), (printing.FIRST, addresses.printer)):
             if address:
-                printer = printer_for(address)
+                printer = self._printer(name, address)
                 pump = PrintPump(self._box, printer, name=name, pass_on=pass_on)
                 pass_on = pump.wake
                 self._pumps.append(pump)
                 self._wakes.insert(0, pump.wake)
-                loops.insert(0, DeviceLoop(name, pump.run, printer.health, pump.wake))
+                loops.insert(0, DeviceLoop(name, pump.run, printer.health, pump.wake, self._expected(name, address)))
         return loops
 
     def _lanes(self, addresses: Addresses) -> list[DeviceLoop]:
@@ -139,15 +155,24 @@ class Desk:
             if not address.scanner:
                 continue
             name = numbered("scanner", number)
-            lane = Lane(self._box, self._scanner(address.scanner), address.name, device=name)
-            loops.append(DeviceLoop(name, lane.run, lane.health))
+            lane = Lane(self._box, self._scanner(name, address.scanner), address.name, device=name)
+            expected = self._expected(name, address.scanner)
+            loops.append(DeviceLoop(name, lane.run, lane.health, expected=expected))
             if address.lamp:
                 lamp = LampKeeper(lamp_for(address.lamp), Buttons(self._box, lane).pressed)
                 lane.lamp = lamp
                 loops.append(DeviceLoop(numbered("lamp", number), lamp.run, lamp.health, lamp.wake))
         return loops
 
-    def _scanner(self, address: str) -> Scanner:
+    def _expected(self, name: str, address: str) -> Callable[[], bool]:
+        return (lambda: self._finder.expected(name)) if address == AUTO else (lambda: True)
+
+    def _printer(self, name: str, address: str) -> Printer:
+        return FoundPrinter(self._finder, name, "printer", printer_for) if address == AUTO else printer_for(address)
+
+    def _scanner(self, name: str, address: str) -> Scanner:
+        if address == AUTO:
+            return FoundScanner(self._finder, name, "scanner", lambda url: told_our_codes(scanner_for(url)))
         if address != CAMERA_SCANNER:
             return told_our_codes(scanner_for(address))
         if self.camera is None:
@@ -161,7 +186,11 @@ class Desk:
         photographer = Photographer(self._box, self.camera.still, hours=addresses.photo_hours)
         self._wakes.append(photographer.wake)
         self.chores.append(DeviceLoop("photos", photographer.run, self.camera.health, photographer.wake))
-        return [DeviceLoop("camera", self.camera.run, self.camera.health)]
+        return [
+            DeviceLoop(
+                "camera", self.camera.run, self.camera.health, expected=self._expected("camera", addresses.camera)
+            )
+        ]
 
     def _modems(self, addresses: Addresses) -> list[DeviceLoop]:
         # One that may send nothing is not opened either: guests are not offered what will not come.

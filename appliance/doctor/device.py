@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from appliance.desk.finder import AUTO, NEEDED
 from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.domain.hardware import CAMERA_SCANNER, family, is_silent, remedy
 from appliance.settings import Settings
@@ -133,6 +134,8 @@ def addresses(settings: Settings) -> dict[str, str]:
 
 def _build(name: str, url: str, camera: str) -> None:
     """Build a device's driver without opening it; raises ``DeviceError``. The desk's own camera may be a scanner too."""
+    if AUTO in {url, camera if url == CAMERA_SCANNER else ""}:
+        return
     if url == CAMERA_SCANNER and camera:
         _DRIVERS["camera"](camera)
     else:
@@ -158,7 +161,9 @@ def hardware(settings: Settings) -> Iterator[Finding]:
             yield fail(name, error.reason, error.remedy)
             continue
         row = seen.get(name)
-        if row is None or is_silent(row.seen_at_ms, _now_ms()):
+        if row is None and url == AUTO and name not in NEEDED:
+            yield ok(name, "found by itself when it is plugged in; none is")
+        elif row is None or is_silent(row.seen_at_ms, _now_ms()):
             yield warn(name, "the desk has not said anything about it for a minute", "Start marquee desk.")
         elif row.state == "ready":
             yield ok(name, row.reason)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from appliance.services.box import Unit
 from appliance.services.views import HardwareView
 from appliance.store import records
@@ -10,6 +12,11 @@ from appliance.store import records
 def report(unit: Unit, name: str, state: str, reason: str, since_ms: int) -> None:
     """Write down how one device is doing; ``since_ms`` is the wall clock at which ``state`` began."""
     records.put_hardware(unit.db, name, state, reason, since_ms, unit.now.wall_ms)
+
+
+def forget_others(unit: Unit, names: Iterable[str]) -> None:
+    """Forget every device but these."""
+    records.keep_hardware(unit.db, names)
 
 
 def seen(unit: Unit) -> tuple[HardwareView, ...]:

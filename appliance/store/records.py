@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from appliance.domain.clock import Now
@@ -39,6 +39,11 @@ def add_audit(db: Connection, at_ms: int, who: str, action: str, subject: str, d
 def hardware_rows(db: Connection) -> list[Row[Any]]:
     """Return what the desk last saw of each device."""
     return list(db.execute(select(hardware).order_by(hardware.c.name)))
+
+
+def keep_hardware(db: Connection, names: Iterable[str]) -> None:
+    """Delete the rows of all devices but these."""
+    db.execute(delete(hardware).where(hardware.c.name.not_in(list(names))))
 
 
 def put_hardware(db: Connection, name: str, state: str, reason: str, since_ms: int, seen_at_ms: int) -> None:
