@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,4 +30,6 @@ def render(role: str, template: str, **given: Any) -> str:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
+    # Filters that Ansible adds.
+    env.filters |= {"to_json": json.dumps, "combine": lambda first, second: {**first, **second}}
     return env.get_template(template).render(**{**known, **given})

@@ -14,6 +14,7 @@ from appliance.desk.found import FoundPrinter
 from appliance.desk.plugged import Plugged
 from appliance.desk.process import Addresses, Desk, LaneAddress
 from appliance.services import hardware
+from appliance.settings import read_settings
 from drivers import printer_for
 from drivers.errors import DeviceUnavailable
 from drivers.health import State
@@ -21,6 +22,7 @@ from tests.appliance.desk.test_process import running, seen
 from tests.appliance.desk.test_spool import sell, states
 from tests.support.box import TestBox
 from tests.support.demo import wait_for
+from tests.support.roles import render
 
 ONE = Plugged("scanner", "a@1", "GM65 Scanner (serial port)", "serial:///dev/ttyACM0", "/dev/ttyACM0")
 TWO = Plugged("scanner", "b@2", "Newland Reader (keyboard)", "evdev:///dev/input/event1", "/dev/input/event1")
@@ -100,6 +102,14 @@ def test_a_device_that_goes_while_it_is_looked_at_is_looked_at_again() -> None:
 
     lanes = Finder(("scanner",), look=vanishing)
     assert lanes.at("scanner") is None
+
+
+def test_on_the_appliance_every_place_is_found_and_a_fleet_may_name_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "marquee.toml"
+    file.write_text(render("identity", "marquee.toml.j2", identity_settings={"desk": {"printer": "sim://printer"}}))
+    desk = read_settings(file, {}).desk
+    assert desk.printer == "sim://printer"
+    assert {desk.printer_2, desk.scanner, desk.scanner_2, desk.scanner_3, desk.camera} == {AUTO}
 
 
 def sim(family: str, number: int, options: str = "") -> Plugged:
