@@ -50,16 +50,19 @@ class Done:
 
 
 def credentials(radios: int) -> dict[str, str]:
-    """Return the credentials that bring the agent, and simulated radios if any are wanted."""
-    given = {
-        "board.agent": CODE.read_text(),
-        "systemd.extra-unit.board-agent.service": _UNIT,
-        "systemd.unit-dropin.multi-user.target": "[Unit]\nWants=board-agent.service\n",
-    }
+    """Return the credentials that bring the agent, and simulated radios if any are wanted.
+
+    The firmware's table has 55 letters for a name, path included, so units have names of one letter.
+    """
+    given = {"board.agent": CODE.read_text(), "systemd.extra-unit.a.service": _UNIT}
     if radios:
-        given["systemd.extra-unit.board-radio.service"] = _RADIO.format(radios=radios)
-        given["systemd.unit-dropin.sysinit.target"] = "[Unit]\nWants=board-radio.service\n"
+        given["systemd.extra-unit.r.service"] = _RADIO.format(radios=radios)
     return given
+
+
+def wanted(radios: int) -> str:
+    """Return words of the kernel's command line that start these units."""
+    return "systemd.wants=a.service" + (" systemd.wants=r.service" if radios else "")
 
 
 class Agent:

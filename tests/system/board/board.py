@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.system.board import bootrom
-from tests.system.board.agent import Done, Unanswered
+from tests.system.board.agent import Done, Unanswered, wanted
 from tests.system.board.card import Card
 from tests.system.board.machine import End, Hardware, Loaded, Machine, tail, wait_until
 from tests.system.board.write_log import Kept
@@ -192,7 +192,8 @@ class Board:
             kernel=self._loaded(partition, plan.kernel),
             initrd=self._loaded(partition, plan.initrd) if plan.initrd else None,
             cmdline=bootrom.command_line(
-                self.card.read(partition, plan.cmdline).decode(), self.faults.get(partition, "")
+                self.card.read(partition, plan.cmdline).decode(),
+                f"{wanted(self.hardware.radios)} {self.faults.get(partition, '')}",
             ),
             partition=partition,
             tryboot=tryboot,
