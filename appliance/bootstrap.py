@@ -179,6 +179,7 @@ def run_desk(settings: Settings, stop: threading.Event) -> None:
         lanes=lanes,
         camera=desk.camera,
         modem=desk.modem,
+        hotspot=hotspot_address(settings),
         messages_per_hour=desk.messages_per_hour,
         photo_hours=desk.photo_hours,
         memory=settings.device.data / "found.json",
@@ -186,6 +187,21 @@ def run_desk(settings: Settings, stop: threading.Event) -> None:
     # A lane waits for the interpreter at most this long while a stub is being laid out; by default it would be 5 ms.
     sys.setswitchinterval(DESK_TURN_S)
     Desk(device_box(settings), addresses).run(socket_path(settings.device.data, "desk"), stop)
+
+
+def hotspot_address(settings: Settings) -> str:
+    """The address of the access point with how many phones fit, which its own program does not say; empty where there is none."""
+    from appliance.domain.hotspot import station_limit
+
+    url = settings.desk.hotspot
+    if not url.startswith("hostapd:") or "limit=" in url:
+        return url
+    try:
+        base = Path(settings.hotspot.base).read_text("utf-8")
+    except OSError:
+        base = ""
+    limit = station_limit(base, settings.hotspot.stations)
+    return f"{url}{'&' if '?' in url else '?'}limit={limit}" if limit else url
 
 
 def run_bridge(settings: Settings, stop: threading.Event) -> None:

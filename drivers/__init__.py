@@ -1,4 +1,4 @@
-"""Hardware behind small protocols: printer, scanner, camera, lamp, modem.
+"""Hardware behind small protocols: printer, scanner, camera, lamp, modem, hotspot.
 
 Rule of this folder: a driver knows bytes, codes and pictures, never an order or a ticket; it imports nothing of
 the application; every wait has a deadline; what a device did not say is reported as unknown, never as fine.
@@ -10,6 +10,7 @@ from drivers.errors import BadDeviceUrl, DeviceError, DeviceTimeout, DeviceUnava
 from drivers.health import Health, State
 from drivers.registry import (
     camera_for,
+    hotspot_for,
     lamp_for,
     modem_for,
     open_camera,
@@ -30,6 +31,7 @@ __all__ = [
     "PrinterNotReady",
     "State",
     "camera_for",
+    "hotspot_for",
     "lamp_for",
     "modem_for",
     "open_camera",

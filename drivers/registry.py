@@ -1,6 +1,6 @@
 """Drivers by the scheme of their address; other distributions add theirs through entry points.
 
-A third party names an entry point in the group `marquee.drivers.printer`, `.scanner`, `.camera`, `.lamp` or `.modem`; its
+A third party names an entry point in the group `marquee.drivers.printer`, `.scanner`, `.camera`, `.lamp`, `.modem` or `.hotspot`; its
 name is the scheme and its object a function `(DeviceUrl) -> driver`. Schemes listed here cannot be replaced from outside.
 """
 
@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from drivers.camera.api import Camera
 from drivers.errors import BadDeviceUrl, DeviceError, MissingLibrary
+from drivers.hotspot.api import Hotspot
 from drivers.lamp.api import Lamp
 from drivers.modem.api import Modem
 from drivers.printer.api import Printer
@@ -50,6 +51,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "at": "drivers.modem.at:from_url",
         "modemmanager": "drivers.modem.modemmanager:from_url",
     },
+    "hotspot": {
+        "sim": "drivers.hotspot.sim:from_url",
+        "hostapd": "drivers.hotspot.hostapd:from_url",
+    },
 }
 
 
@@ -76,6 +81,11 @@ def lamp_for(url: str) -> Lamp:
 def modem_for(url: str) -> Modem:
     """The modem behind `url`, not opened yet; raises `BadDeviceUrl`."""
     return cast(Modem, _build("modem", url))
+
+
+def hotspot_for(url: str) -> Hotspot:
+    """The access point behind `url`, not listened to yet; raises `BadDeviceUrl`."""
+    return cast(Hotspot, _build("hotspot", url))
 
 
 def open_printer(url: str) -> Printer:

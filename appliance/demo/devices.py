@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from appliance.domain.repeats import REPEAT_MS
 from drivers.camera.sim import Fault as CameraFault
+from drivers.hotspot.sim import Fault as HotspotFault
 from drivers.lamp.api import Button
 from drivers.lamp.sim import Fault as LampFault
 from drivers.modem.simulator import Fault as ModemFault
@@ -191,3 +192,8 @@ def camera(folder: Path) -> ByFile:
 def modem(folder: Path) -> ByFile:
     """A modem whose network takes every message."""
     return ByFile("modem", "modem", folder, tuple(fault.value for fault in ModemFault))
+
+
+def hotspot(folder: Path) -> ByFile:
+    """A Wi-Fi with some guests on it."""
+    return ByFile("hotspot", "hotspot", folder, tuple(fault.value for fault in HotspotFault))

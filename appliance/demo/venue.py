@@ -7,7 +7,7 @@ from pathlib import Path
 
 from appliance import bootstrap
 from appliance.demo import ports
-from appliance.demo.devices import DemoLamp, DemoPrinter, DemoScanner, Simulated, camera, modem
+from appliance.demo.devices import DemoLamp, DemoPrinter, DemoScanner, Simulated, camera, hotspot, modem
 from appliance.demo.link import Link
 from appliance.services import staff
 from appliance.services.box import Box
@@ -42,6 +42,7 @@ class DemoVenue:
         self.lamps = tuple(DemoLamp(name, self.folder) for name in ("lamp", "lamp_2"))
         self.camera = camera(self.folder)
         self.modem = modem(self.folder)
+        self.hotspot = hotspot(self.folder)
         self._bind = f"{ports.HOST}:{port}"
         self._box: Box | None = None
 
@@ -60,7 +61,7 @@ class DemoVenue:
     @property
     def devices(self) -> tuple[Simulated, ...]:
         """Everything that can be broken here."""
-        return (self.printer, *self.scanners, *self.lamps, self.camera, self.modem)
+        return (self.printer, *self.scanners, *self.lamps, self.camera, self.modem, self.hotspot)
 
     @property
     def box(self) -> Box:

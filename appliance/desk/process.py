@@ -21,6 +21,7 @@ from appliance.desk.finder import AUTO, Finder
 from appliance.desk.found import FoundPrinter, FoundScanner
 from appliance.desk.hardware import HardwareRows
 from appliance.desk.hints import told_our_codes
+from appliance.desk.hotspot import HotspotWatch
 from appliance.desk.lamp import LampKeeper
 from appliance.desk.loops import DeviceLoop, Supervised
 from appliance.desk.messages import MessagePump
@@ -32,7 +33,7 @@ from appliance.services import printing, sms
 from appliance.services.box import Box
 from appliance.services.sweep import sweep
 from appliance.services.wake import Waiter
-from drivers import BadDeviceUrl, lamp_for, modem_for, printer_for, scanner_for
+from drivers import BadDeviceUrl, hotspot_for, lamp_for, modem_for, printer_for, scanner_for
 from drivers.printer.api import Printer
 from drivers.scanner.api import Scanner
 
@@ -60,6 +61,7 @@ class Addresses:
     lanes: tuple[LaneAddress, ...] = ()
     camera: str = ""
     modem: str = ""
+    hotspot: str = ""
     messages_per_hour: int = 0
     photo_hours: int = 24
     memory: Path | None = None
@@ -71,7 +73,7 @@ class Addresses:
         for number, lane in enumerate(self.lanes, start=1):
             yield numbered("scanner", number), lane.scanner
             yield numbered("lamp", number), lane.lamp
-        yield "modem", self.modem
+        yield from (("modem", self.modem), ("hotspot", self.hotspot))
 
 
 class Desk:
@@ -94,6 +96,7 @@ class Desk:
             *self._cameras(addresses),
             *self._lanes(addresses),
             *self._modems(addresses),
+            *self._hotspots(addresses),
             # Every further device joins here: a name as in the settings, its loop, its health.
         ]
 
@@ -199,6 +202,12 @@ class Desk:
         pump = MessagePump(self._box, modem_for(addresses.modem), per_hour=addresses.messages_per_hour)
         self._wakes.append(pump.wake)
         return [DeviceLoop(sms.MODEM, pump.run, pump.health, pump.wake)]
+
+    def _hotspots(self, addresses: Addresses) -> list[DeviceLoop]:
+        if not addresses.hotspot:
+            return []
+        watch = HotspotWatch(hotspot_for(addresses.hotspot))
+        return [DeviceLoop("hotspot", watch.run, watch.health)]
 
 
 def numbered(family: str, number: int) -> str:

@@ -17,7 +17,7 @@ from appliance.domain.hardware import CAMERA_SCANNER, family, is_silent, remedy
 from appliance.settings import Settings
 from appliance.store import device as rows
 from appliance.store import documents, engine, jobs, records
-from drivers import camera_for, lamp_for, modem_for, printer_for, scanner_for
+from drivers import camera_for, hotspot_for, lamp_for, modem_for, printer_for, scanner_for
 from drivers.errors import BadDeviceUrl, DeviceError
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox.sql import SqlMail
@@ -31,6 +31,7 @@ _DRIVERS: dict[str, Callable[[str], object]] = {
     "camera": camera_for,
     "lamp": lamp_for,
     "modem": modem_for,
+    "hotspot": hotspot_for,
 }
 JOBS = 200
 
@@ -129,6 +130,7 @@ def addresses(settings: Settings) -> dict[str, str]:
         "lamp": desk.lamp,
         "lamp_2": desk.lamp_2,
         "modem": desk.modem,
+        "hotspot": desk.hotspot,
     }
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 from appliance.domain.texts import translatable
 
 CAMERA_SCANNER = "camera://"
@@ -23,7 +26,35 @@ _REMEDIES: dict[tuple[str, str], str] = {
     ("modem", "absent"): translatable("Plug it in again. Messages wait."),
     ("modem", "degraded"): translatable("Check antenna, SIM card and credit. Messages wait."),
     ("modem", "fault"): translatable("Check antenna, SIM card and credit. Messages wait."),
+    ("hotspot", "degraded"): translatable(
+        "Ask guests who have their tickets to leave the Wi-Fi, so that others can come in; a phone that is turned away is not told why."
+    ),
+    ("hotspot", "fault"): translatable(
+        "Guests cannot join. It is started again by itself; if it stays like this, switch this device off and on."
+    ),
 }
+# What the access point's driver says, in figures.
+_PHONES = re.compile(
+    r"(?P<phones>\d+) of (?P<limit>\d+) phones are on the Wi-Fi(?P<full>: it is full(?:; (?P<refused>\d+) more could not come in)?)?\."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Phones:
+    """How many phones are on the Wi-Fi, how many fit, and how many others were turned away lately."""
+
+    phones: int
+    limit: int
+    refused: int
+    full: bool
+
+
+def phones(name: str, reason: str) -> Phones | None:
+    """Return the figures in what is said of the hotspot; None where it says none."""
+    found = _PHONES.fullmatch(reason) if family(name) == "hotspot" else None
+    if found is None:
+        return None
+    return Phones(int(found["phones"]), int(found["limit"]), int(found["refused"] or 0), found["full"] is not None)
 
 
 def family(name: str) -> str:

@@ -156,6 +156,7 @@ def _hardware(found: HardwareView, now_ms: int) -> tuple[str, str, str]:
         "camera": _("Camera"),
         "lamp": _("Lamp"),
         "modem": _("Modem"),
+        "hotspot": _("Wi-Fi of the guests"),
     }
     states = {
         "READY": ("good", _("ready")),
@@ -169,9 +170,21 @@ def _hardware(found: HardwareView, now_ms: int) -> tuple[str, str, str]:
     if hardware.is_silent(found.seen_at_ms, now_ms):
         return "bad", f"{title}: {_('unknown')}", _(hardware.SILENT_DESK)
     mark, state = states.get(found.state.upper(), ("", _("unknown")))
+    phones = hardware.phones(found.name, found.reason)
+    if phones is not None and phones.full:
+        state = _("full")
     remedy = hardware.remedy(found.name, found.state)
-    words = " · ".join(each for each in (found.reason, _(remedy) if remedy else "") if each)
+    said = _phones(phones) if phones is not None else found.reason
+    words = " · ".join(each for each in (said, _(remedy) if remedy else "") if each)
     return mark, f"{title}: {state}", words
+
+
+def _phones(seen: hardware.Phones) -> str:
+    words = _("Phones on the Wi-Fi: %(phones)s of %(limit)s.", phones=seen.phones, limit=seen.limit)
+    if not seen.refused:
+        return words
+    more = plural("%(num)s other phone was turned away.", "%(num)s other phones were turned away.", seen.refused)
+    return f"{words} {more}"
 
 
 def job_words(job: PrintJob) -> tuple[str, str]:

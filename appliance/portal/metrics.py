@@ -13,6 +13,7 @@ from flask import Blueprint, Response, current_app, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from appliance.domain.hardware import phones
 from appliance.portal.api_calls import signed_in
 from appliance.portal.routes import Route, Table
 from appliance.services.gauges import GaugesView, gauges_view
@@ -103,7 +104,18 @@ def _rows(view: GaugesView) -> Iterator[Metric]:
     since = {(each.name,): each.since_ms / 1000 for each in view.hardware}
     yield _gauge("marquee_hardware_since_timestamp_seconds", "When that state began.", ("name",), since)
     seen = {(each.name,): each.seen_at_ms / 1000 for each in view.hardware}
+    yield from _hotspot(view)
     yield _gauge("marquee_hardware_seen_timestamp_seconds", "When the desk last said so.", ("name",), seen)
+
+
+def _hotspot(view: GaugesView) -> Iterator[Metric]:
+    seen = next((found for each in view.hardware if (found := phones(each.name, each.reason)) is not None), None)
+    if seen is None:
+        return
+    figures = {("phones",): seen.phones, ("limit",): seen.limit, ("refused",): seen.refused}
+    yield _gauge(
+        "marquee_hotspot", "Phones on the guests' Wi-Fi, how many fit, others turned away.", ("what",), figures
+    )
 
 
 def _states(view: GaugesView) -> Iterator[Metric]:

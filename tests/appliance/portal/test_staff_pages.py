@@ -442,6 +442,23 @@ def test_the_door_page_says_what_to_do_about_each_device_and_when_the_desk_is_si
     assert "The desk has said nothing for a minute" in door.get("/staff/")
 
 
+def test_the_door_page_says_that_the_hotspot_is_full_and_what_helps(door: Phone, box: TestBox):
+    """The figures are the driver's, the words the reader's."""
+    reason = "20 of 20 phones are on the Wi-Fi: it is full; 2 more could not come in."
+    box.run(lambda unit: hardware.report(unit, "hotspot", "degraded", reason, unit.now.wall_ms))
+    page = door.get("/staff/")
+    assert "Wi-Fi of the guests: full" in page
+    assert "Phones on the Wi-Fi: 20 of 20. 2 other phones were turned away." in page
+    assert "Ask guests who have their tickets to leave the Wi-Fi" in page
+    german = door.get("/staff/?lang=de")
+    assert "WLAN der Gäste: voll" in german
+    assert "Telefone im WLAN: 20 von 20. 2 weitere Telefone wurden abgewiesen." in german
+    assert "could not come in" not in german
+    figures = door.get("/metrics")
+    assert 'marquee_hotspot{what="refused"} 2.0' in figures
+    assert 'marquee_hardware{name="hotspot",state="degraded"} 1.0' in figures
+
+
 def test_people_are_scanned_out_on_their_own_page_and_the_head_count_follows(door: Phone, phone: Phone):
     code = ticket_code(phone.book(**{f"q.{ADULT}": "0", f"q.{CHILD}": "1"}))
     scan(door, code)

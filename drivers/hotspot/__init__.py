@@ -1,0 +1,1 @@
+"""Access points for guests' phones: how many are on them, how many fit, and who was turned away."""
