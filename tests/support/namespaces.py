@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pytest
-
 T = TypeVar("T")
 _FOLDER = Path("/run/netns")
 _CLONE_NEWNET = 0x40000000
@@ -63,6 +61,9 @@ class Namespace:
 def namespaces(*names: str) -> Iterator[list[Namespace]]:
     """Make namespaces, each with a loopback interface that is up; skip the test where that is not allowed."""
     if os.geteuid() != 0:
+        # Here, because phones are also played where there is no pytest: in a booted image.
+        import pytest
+
         pytest.skip("network namespaces need root")
     _sweep()
     made: list[Namespace] = []

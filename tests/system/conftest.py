@@ -4,4 +4,4 @@ from __future__ import annotations
 
 import os
 
-collect_ignore = [] if os.environ.get("MARQUEE_GUEST") else ["guest/inside"]
+collect_ignore = [] if os.environ.get("MARQUEE_GUEST") else ["guest/inside", "radio/inside"]

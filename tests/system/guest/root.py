@@ -75,7 +75,7 @@ modprobe 9pnet_virtio
 mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 project /project
 # Imported over and over: nearer than the host.
 mkdir /run/tree
-for part in appliance drivers mqtt_bridge tests pyproject.toml; do cp -r /project/$part /run/tree/; done
+for part in appliance drivers mqtt_bridge bench tests ansible pyproject.toml; do cp -r /project/$part /run/tree/; done
 cd /run/tree
 mount -t 9p -o trans=virtio,version=9p2000.L,ro orders /mnt
 PYTHONPATH=/run/tree:/opt/libraries sh /mnt/orders
@@ -91,6 +91,22 @@ MASKED = ("systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-
 Say = Callable[[str], None]
 
 
+def _nothing(_tree: Path) -> None:
+    """A guest of which nothing more is asked."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a guest consists of; ``finish`` changes its tree in ways that ``inputs`` stand for, ``libraries`` are those besides."""
+
+    name: str = "guest"
+    debian: tuple[str, ...] = DEBIAN
+    not_needed: frozenset[str] = NOT_NEEDED
+    cameras: bool = True
+    finish: Callable[[Path], None] = _nothing
+    inputs: bytes = b""
+
+
 @dataclass(frozen=True)
 class Guest:
     """A built guest: its disk (opened read-only by whoever boots it), kernel and initial RAM disk."""
@@ -100,25 +116,25 @@ class Guest:
     initrd: Path
 
 
-def guest(say: Say, cache: Path | None = None) -> Guest:
+def guest(say: Say, cache: Path | None = None, recipe: Recipe = Recipe()) -> Guest:
     """Return the guest, built now unless the cache has it; needs root, mmdebstrap and mke2fs."""
-    folder = cache or _cache()
+    folder = cache or _cache(recipe)
     folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / _key()
+    kept = folder / _key(recipe)
     made = Guest(kept / "disk.ext4", kept / "vmlinuz", kept / "initrd.img")
     with (folder / "lock").open("w") as lock:
         # A second one would build the same; it waits for the first instead.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.initrd.exists():
-            _build(kept, say)
-        _forget_old(folder, kept)
+            _build(recipe, kept, say)
+        _forget_old(recipe, folder, kept)
     return made
 
 
-def _forget_old(folder: Path, kept: Path) -> None:
+def _forget_old(recipe: Recipe, folder: Path, kept: Path) -> None:
     """Remove what no run has used for a while, and what an interrupted one left."""
     now_s = time.time()
-    for used in (kept, _archive(folder)):
+    for used in (kept, _archive(recipe, folder)):
         if used.exists():
             os.utime(used)
     for each in folder.iterdir():
@@ -127,37 +143,40 @@ def _forget_old(folder: Path, kept: Path) -> None:
             shutil.rmtree(each) if each.is_dir() else each.unlink()
 
 
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "marquee" / "guest"
+def _cache(recipe: Recipe) -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "marquee" / recipe.name
 
 
-def _key() -> str:
+def _key(recipe: Recipe) -> str:
     parts = [
         Path(__file__).read_bytes(),
-        pinned().encode(),
+        recipe.inputs,
+        repr((recipe.debian, recipe.cameras)).encode(),
+        pinned(recipe.not_needed).encode(),
         *(each.read_bytes() for each in sorted(HERE.glob("*.lock"))),
     ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:24]
 
 
-def pinned() -> str:
+def pinned(not_needed: frozenset[str] = NOT_NEEDED) -> str:
     """Return what pip is to install in the guest, from the project's lock files."""
-    runtime = names_in((PROJECT / "requirements.lock").read_text()) - NOT_NEEDED
+    runtime = names_in((PROJECT / "requirements.lock").read_text()) - not_needed
     return chosen((PROJECT / "requirements-dev.lock").read_text(), runtime | set(TEST_LIBRARIES), PYTHON)
 
 
-def _build(kept: Path, say: Say) -> None:
+def _build(recipe: Recipe, kept: Path, say: Say) -> None:
     with tempfile.TemporaryDirectory(dir=kept.parent, prefix="building-") as name:
         work = Path(name)
         work.chmod(0o755)
         tree, result = work / "tree", work / "result"
         result.mkdir()
         tree.mkdir()
-        _run("tar", "-C", str(tree), "-xpf", str(_debian(kept.parent, work, say)))
+        _run("tar", "-C", str(tree), "-xpf", str(_debian(recipe, kept.parent, work, say)))
         say("this project's libraries ...")
-        _libraries(tree, work)
+        _libraries(recipe, tree, work)
         say("settings, kernel and disk ...")
         _configure(tree)
+        recipe.finish(tree)
         for pattern, target in (("vmlinuz-*", "vmlinuz"), ("initrd.img-*", "initrd.img")):
             shutil.copy(next((tree / "boot").glob(pattern)), result / target)
         _run("mke2fs", "-q", "-t", "ext4", "-d", str(tree), "-L", "guest", str(result / "disk.ext4"), f"{DISK_MB}M")
@@ -165,14 +184,14 @@ def _build(kept: Path, say: Say) -> None:
         result.rename(kept)
 
 
-def _debian(cache: Path, work: Path, say: Say) -> Path:
+def _debian(recipe: Recipe, cache: Path, work: Path, say: Say) -> Path:
     """Return the archive of the installed system, made once per list of packages: what comes after it is tried more often."""
-    archive = _archive(cache)
+    archive = _archive(recipe, cache)
     if not archive.exists():
-        say(f"Debian {SUITE} with {len(DEBIAN)} packages and what they need (about a minute) ...")
+        say(f"Debian {SUITE} with {len(recipe.debian)} packages and what they need (about a minute) ...")
         made = work / "debian.tar"
         with _sources(work) as sources:
-            _run("mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(DEBIAN)}",
+            _run("mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(recipe.debian)}",
                  '--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io", *_left_out(),
                  f'--essential-hook=mkdir -p "$1/etc/initramfs-tools/conf.d" && echo MODULES=list > "$1/etc/initramfs-tools/conf.d/guest"'
                  f' && printf "{INITRD}" > "$1/etc/initramfs-tools/modules"',
@@ -181,8 +200,8 @@ def _debian(cache: Path, work: Path, say: Say) -> Path:
     return archive
 
 
-def _archive(cache: Path) -> Path:
-    return cache / f"debian-{hashlib.sha256(' '.join((SUITE, INITRD, *DEBIAN)).encode()).hexdigest()[:16]}.tar"
+def _archive(recipe: Recipe, cache: Path) -> Path:
+    return cache / f"debian-{hashlib.sha256(' '.join((SUITE, INITRD, *recipe.debian)).encode()).hexdigest()[:16]}.tar"
 
 
 def _left_out() -> tuple[str, ...]:
@@ -203,15 +222,16 @@ def _sources(work: Path) -> Iterator[Path]:
     yield path
 
 
-def _libraries(tree: Path, work: Path) -> None:
+def _libraries(recipe: Recipe, tree: Path, work: Path) -> None:
     lock = work / "guest.lock"
-    lock.write_text(pinned() + (HERE / "picamera2.lock").read_text())
+    lock.write_text(pinned(recipe.not_needed) + ((HERE / "picamera2.lock").read_text() if recipe.cameras else ""))
     target = tree / "opt" / "libraries"
     platforms = [option for each in WHEELS for option in ("--platform", each)]
     _pip("install", "--target", str(target), "--python-version", PYTHON, "--implementation", "cp",
          "--abi", "cp313", "--abi", "abi3", "--abi", "none", *platforms, "--only-binary", ":all:",
          "--ignore-requires-python", "-r", str(lock))  # fmt: skip
-    _python_of_source(HERE / "pidng.lock", target, work)
+    if recipe.cameras:
+        _python_of_source(HERE / "pidng.lock", target, work)
     _run("chroot", str(tree), "python3", "-m", "compileall", "-q", "/opt/libraries")
 
 
