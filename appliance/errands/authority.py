@@ -100,7 +100,7 @@ def _folders(folder: Path, owner: str, groups: dict[str, str]) -> None:
         if owner:
             shutil.chown(inside, user=owner)
         # What is made in there belongs to its readers' group, whoever makes it.
-        inside.chmod(0o2750 if group or inside.stat().st_mode & 0o010 else 0o700)
+        inside.chmod(0o2750 if group or inside.stat().st_mode & 0o2000 else 0o700)
 
 
 def _hand_over(folder: Path, owner: str) -> None:

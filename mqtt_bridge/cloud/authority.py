@@ -42,7 +42,8 @@ LIST_LIFE, LIST_AGE = dt.timedelta(days=30), dt.timedelta(days=1)
 # Clocks differ; a certificate made a moment ago must not be "not valid yet".
 BACKDATED = dt.timedelta(hours=1)
 LARGEST_CSR = 8_192
-_GROUP_MAY_ENTER = 0o010
+# Set-group-ID: how ``marquee authority init`` marks a folder whose files are for a group.
+_FOR_A_GROUP = 0o2000
 
 
 class AuthorityError(Exception):
@@ -266,7 +267,7 @@ class IssuedLog:
 def _put(path: Path, data: bytes, mode: int) -> None:
     """Write a file for who reads this folder: its group too, where the folder is open to one."""
     folder = path.parent.stat()
-    if mode & 0o077 == 0 and folder.st_mode & _GROUP_MAY_ENTER and path.parent.name in {"broker", "client"}:
+    if mode & 0o077 == 0 and folder.st_mode & _FOR_A_GROUP:
         durable.write(path, data, 0o640, folder.st_gid)
     else:
         durable.write(path, data, mode)

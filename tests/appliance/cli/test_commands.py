@@ -9,6 +9,8 @@ import pytest
 
 from appliance import cli
 from appliance.demo.town import EXAMPLE
+from appliance.domain.pins import verify_pin
+from appliance.domain.provisioning import read_provisioning
 from appliance.web.tokens import Tokens
 from mqtt_bridge.cloud import store
 from mqtt_bridge.database import Database
@@ -193,3 +195,40 @@ def test_a_token_is_revoked_on_its_device_by_its_serial_and_what_is_none_is_refu
     assert capsys.readouterr().out == "revoked here: serial:0123456789abcdef\n"
     assert cli.main(["--config", str(path), "revoke-token", "K7QF-2M9D"]) == 1
     assert "the code of one ticket" in capsys.readouterr().err
+
+
+def test_provision_writes_a_file_once_and_names_what_is_wrong_before_it_registers(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """The token is in the file alone; said again it is not made again."""
+    monkeypatch.setenv("MARQUEE_AUTHORITY_URL", "https://cloud.example.org:8443")
+    out, key = tmp_path / "hall-1.toml", tmp_path / "anna.pub"
+    key.write_text("ssh-ed25519 " + "A" * 68 + " anna@office\n", "utf-8")
+    words = ["--config", config, "provision", "hall-1", "hall", "--out", str(out)]
+    assert cli.main(words) == 1
+    assert "authority init" in capsys.readouterr().err
+    assert cli.main(["--config", config, "authority", "init"]) == 0
+    assert cli.main(["--config", config, "authority", "revoke"]) == 1
+    capsys.readouterr()
+    for more, expected in (
+        ((), "wifi.country: is missing"),
+        (("--country", "DE", "--passphrase", "short"), "wifi.passphrase: has 5 characters"),
+        (("--country", "DE", "--staff-pin", "12"), "--staff-pin is not 4 to 12 digits"),
+    ):
+        assert cli.main([*words, *more]) == 1
+        assert expected in capsys.readouterr().err
+    assert not out.exists()
+    good = [*words, "--country", "DE", "--staff-pin", "4711", "--ssh-key", str(key), "--apn", "internet"]
+    assert cli.main(good) == 0
+    assert out.stat().st_mode & 0o777 == 0o600
+    written = read_provisioning(out.read_bytes())
+    assert (written.name, written.wifi.ssid, written.uplink.apn) == ("hall-1", "hall", "internet")
+    assert verify_pin("4711", written.pin)
+    assert written.token not in capsys.readouterr().out
+    assert cli.main(good) == 1
+    assert cli.main([*good[:5], "--out", str(tmp_path / "again.toml"), "--country", "DE"]) == 1
+    assert "say --renew-token" in capsys.readouterr().err
+    assert cli.main([*good, "--renew-token"]) == 0
+    assert read_provisioning(out.read_bytes()).token != written.token
+    assert cli.main(["--config", config, "authority", "revoke", "hall-1"]) == 0
+    assert "0 certificates" in capsys.readouterr().out
