@@ -27,7 +27,7 @@ from tests.system.guest.inside.gadgets import SerialHand
 from tests.system.guest.inside.usb_printer import GadgetPrinter
 
 # An emulated processor that two others share.
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 DESK = """
 [device]
 org = "org"
@@ -104,6 +104,7 @@ def until(holds: Callable[[], bool], what: str, venue: Venue) -> float:
     return time.monotonic() - begun_s
 
 
+@pytest.mark.timeout(600)
 def test_usb_serial_scanner_and_usb_printer_gadgets_are_found_by_the_desk_by_hot_plug(
     venue: Venue, name: str, figure: Callable[[str], None]
 ) -> None:
