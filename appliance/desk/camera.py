@@ -27,15 +27,19 @@ Watcher = Callable[[AccessUnit], None]
 SILENCE_S = 8.0
 CODES_KEPT = 100
 _CHECK_S = 0.2
+_FIND_S = 1.0
 _DYING_S = 2.0
 log = structlog.get_logger()
 
 
 class CameraKeeper:
-    """A camera behind a process boundary; everything but ``run`` may be called from any thread."""
+    """A camera behind a process boundary; everything but ``run`` may be called from any thread.
 
-    def __init__(self, url: str, silence_s: float = SILENCE_S) -> None:
-        self._url = url
+    ``find`` gives the address of the camera that is there now, or None: then no process waits for one.
+    """
+
+    def __init__(self, find: str | Callable[[], str | None], silence_s: float = SILENCE_S) -> None:
+        self._find = find if callable(find) else lambda: find
         self._silence_s = silence_s
         self._health = HealthRecord()
         self._child: subprocess.Popen[bytes] | None = None
@@ -74,7 +78,12 @@ class CameraKeeper:
         backoff = Backoff(first_s=0.5)
         while not stop.is_set():
             started_s = time.monotonic()
-            self._one_life(stop)
+            url = self._find()
+            if url is None:
+                self._health.set(State.ABSENT, "No camera is plugged in.")
+                stop.wait(_FIND_S)
+                continue
+            self._one_life(url, stop)
             if time.monotonic() - started_s > 4 * self._silence_s:
                 backoff.reset()
             if not stop.is_set():
@@ -104,10 +113,10 @@ class CameraKeeper:
                 return False
         return True
 
-    def _one_life(self, stop: threading.Event) -> None:
+    def _one_life(self, url: str, stop: threading.Event) -> None:
         self._health.set(State.OPENING, "Starting the camera.")
         self._heard_s = time.monotonic()
-        command = [sys.executable, "-m", "appliance.desk.camera_child", self._url]
+        command = [sys.executable, "-m", "appliance.desk.camera_child", url]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._child = child
         if self._scanning:
@@ -116,7 +125,7 @@ class CameraKeeper:
             self._tell("video on")
         listener = threading.Thread(target=self._listen, args=(child.stdout,), name="camera-listen", daemon=True)
         listener.start()
-        while child.poll() is None and not stop.is_set():
+        while child.poll() is None and not stop.is_set() and self._find() == url:
             if time.monotonic() - self._heard_s > self._silence_s:
                 log.warning("camera_killed", pid=child.pid)
                 self._health.set(State.FAULT, "The camera hung and is started again.")

@@ -20,8 +20,6 @@ import threading
 import time
 from typing import BinaryIO
 
-from appliance.desk.finder import AUTO, Finder
-from appliance.desk.found import FoundCamera
 from drivers import camera_for
 from drivers.backoff import Backoff
 from drivers.camera.api import Camera
@@ -75,8 +73,7 @@ def main(url: str) -> None:
     # A camera's library that prints must not talk into what the parent reads.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    camera: Camera = FoundCamera(Finder(["camera"]), "camera", "camera", camera_for) if url == AUTO else camera_for(url)
-    orders = Orders()
+    camera, orders = camera_for(url), Orders()
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
     Server(camera, orders, out).run()
 

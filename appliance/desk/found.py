@@ -1,4 +1,4 @@
-"""Scanner, printer and camera that are whatever was found for their place: made anew whenever the cable brings another device.
+"""Scanner and printer that are whatever was found for their place: made anew whenever the cable brings another device.
 
 Each does what its family's protocol says; the desk's loops, which open an absent device once a second, need to know nothing more.
 """
@@ -10,7 +10,6 @@ from typing import Generic, Protocol, TypeVar
 
 from appliance.desk.finder import Finder
 from appliance.desk.plugged import Plugged
-from drivers.camera.api import AccessUnit, Camera, Gray
 from drivers.errors import DeviceUnavailable
 from drivers.health import Health, HealthRecord, State
 from drivers.printer.api import UNKNOWN_STATUS, Printer, PrinterStatus
@@ -119,28 +118,3 @@ class FoundPrinter(Found[Printer]):
         if self._driver is not None and self._broke_off:
             self._driver.broke_off(self._broke_off)
             self._broke_off = 0
-
-
-class FoundCamera(Found[Camera]):
-    """The ``Camera`` protocol over what was found."""
-
-    def still(self, deadline_s: float = 2.0) -> bytes:
-        """See `Camera.still`."""
-        return self._there().still(deadline_s)
-
-    def preview(self, deadline_s: float = 2.0) -> bytes:
-        """See `Camera.preview`."""
-        return self._there().preview(deadline_s)
-
-    def gray(self, deadline_s: float = 2.0) -> Gray:
-        """See `Camera.gray`."""
-        return self._there().gray(deadline_s)
-
-    def video(self, deadline_s: float = 2.0) -> AccessUnit:
-        """See `Camera.video`."""
-        return self._there().video(deadline_s)
-
-    def stop_video(self) -> None:
-        """See `Camera.stop_video`."""
-        if self._driver is not None:
-            self._driver.stop_video()

@@ -185,7 +185,7 @@ class Desk:
     def _cameras(self, addresses: Addresses) -> list[DeviceLoop]:
         if not addresses.camera:
             return []
-        self.camera = CameraKeeper(addresses.camera)
+        self.camera = CameraKeeper(self._found_camera if addresses.camera == AUTO else addresses.camera)
         photographer = Photographer(self._box, self.camera.still, hours=addresses.photo_hours)
         self._wakes.append(photographer.wake)
         self.chores.append(DeviceLoop("photos", photographer.run, self.camera.health, photographer.wake))
@@ -194,6 +194,10 @@ class Desk:
                 "camera", self.camera.run, self.camera.health, expected=self._expected("camera", addresses.camera)
             )
         ]
+
+    def _found_camera(self) -> str | None:
+        found = self._finder.at("camera")
+        return found.address if found else None
 
     def _modems(self, addresses: Addresses) -> list[DeviceLoop]:
         # One that may send nothing is not opened either: guests are not offered what will not come.

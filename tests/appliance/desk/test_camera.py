@@ -160,7 +160,7 @@ def test_an_order_to_a_child_that_is_dead_leaves_nothing_to_say_behind(monkeypat
 
     def run() -> None:
         try:
-            keeper._one_life(stop)
+            keeper._one_life("sim://camera", stop)
         except OSError as error:
             failed.append(error)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance.desk import process
+from appliance.desk.camera import CameraKeeper
 from appliance.desk.finder import AUTO, Finder
 from appliance.desk.found import FoundPrinter
 from appliance.desk.plugged import Plugged
@@ -162,3 +163,15 @@ def test_a_printer_that_was_broken_off_is_told_once_it_is_there(monkeypatch: pyt
     assert told == [7]
     assert printer.status().answered
     printer.close()
+
+
+def test_a_camera_that_nobody_has_costs_no_process_and_one_that_comes_is_used() -> None:
+    there: list[str | None] = [None]
+    keeper = CameraKeeper(lambda: there[0])
+    with running(keeper.run):
+        wait_for(lambda: keeper.health().reason == "No camera is plugged in.", "nothing")
+        assert keeper._child is None
+        there[0] = "sim://camera"
+        wait_for(lambda: keeper.health().state is State.READY, "the camera", 20)
+        there[0] = None
+        wait_for(lambda: keeper.health().state is State.ABSENT and keeper._child is None, "gone")

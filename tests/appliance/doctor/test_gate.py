@@ -77,6 +77,15 @@ def test_a_device_that_the_desk_has_not_looked_at_since_the_boot_is_unknown(
     assert "printer" in found["devices"].detail
 
 
+def test_devices_that_would_be_found_by_themselves_are_asked_for_only_where_every_door_needs_them(
+    tmp_path: Path, box: Box, page: str
+) -> None:
+    settings = read(tmp_path, MARQUEE_DESK_SCANNER="auto", MARQUEE_DESK_SCANNER_2="auto", MARQUEE_DESK_CAMERA="auto")
+    assert states(gate.gate(settings, page))["devices"] == "fail"
+    box.run(lambda unit: hardware.report(unit, "scanner", "absent", "No scanner is plugged in.", unit.now.wall_ms))
+    assert states(gate.gate(settings, page))["devices"] == "ok"
+
+
 def test_a_portal_that_does_not_answer_and_a_database_that_is_not_there_are_named(tmp_path: Path) -> None:
     found = {each.check: each for each in gate.gate(read(tmp_path), "http://127.0.0.1:9/healthz")}
     assert found["portal"].state == found["database"].state == "fail"
