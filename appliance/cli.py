@@ -104,6 +104,8 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("doctor", "Look at everything and say what to do.", _doctor)
     command.add_argument("--json", action="store_true", help="print the findings as JSON")
     command.add_argument("--devices", action="store_true", help="what is plugged in, and which address to write for it")
+    command = add("preflight", "Say whether this box office is ready for the event it hosts next.", _preflight)
+    command.add_argument("--json", action="store_true", help="print the findings as JSON")
     add("settings", "Print the table of all settings.")
 
 
@@ -342,6 +344,13 @@ def _doctor(given: argparse.Namespace, settings: Settings) -> int:
     from appliance.doctor import examine, examine_devices, report
 
     return report(examine_devices(settings) if given.devices else examine(settings), as_json=given.json)
+
+
+def _preflight(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.doctor.findings import report
+    from appliance.doctor.preflight import preflight
+
+    return report(preflight(settings), as_json=given.json)
 
 
 def _demo(given: argparse.Namespace, _settings: Settings) -> int:

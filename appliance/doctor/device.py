@@ -73,6 +73,13 @@ def engine_finding(db: Database) -> Finding:
     return ok("database", words)
 
 
+def current_catalogue(settings: Settings) -> Catalogue:
+    """The catalogue that this device has; an empty one where it has none."""
+    with _reading(settings) as db:
+        row = rows.find(db) if db is not None else None
+        return documents.Cache().get(db, row.catalogue_version) if db is not None and row else Catalogue(0)
+
+
 def catalogue(settings: Settings) -> Iterator[Finding]:
     """What is on sale."""
     with _reading(settings) as db:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from appliance.doctor import cloud, device, surroundings
 from appliance.doctor import slot as slots
@@ -53,11 +54,16 @@ def examine(settings: Settings) -> Iterator[Finding]:
         return
     checks = (*EVERYWHERE, *(OF_A_DEVICE if is_device else ()), *(OF_THE_CLOUD if is_cloud else ()))
     for name, check in checks:
-        try:
-            yield from check(settings)
-        except Exception as error:  # noqa: BLE001  a doctor that dies of what it looks at helps nobody
-            yield fail(
-                name,
-                f"could not be looked at: {type(error).__name__}: {error}",
-                "See the line above it, or run as the service's user.",
-            )
+        yield from guarded(name, partial(check, settings))
+
+
+def guarded(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """What a check finds; a doctor that dies of what it looks at helps nobody."""
+    try:
+        yield from check()
+    except Exception as error:  # noqa: BLE001  see above
+        yield fail(
+            name,
+            f"could not be looked at: {type(error).__name__}: {error}",
+            "See the line above it, or run as the service's user.",
+        )

@@ -26,16 +26,16 @@ EXPIRES_SOON = timedelta(days=30)
 _SECRETS = ("device.pem", "cloud.pem", "web.key", "marquee.db", "cloud.db")
 
 
-def disk(settings: Settings) -> Iterator[Finding]:
-    """Room for bookings."""
+def disk(settings: Settings, enough: int = TOO_LITTLE_BYTES) -> Iterator[Finding]:
+    """Room for bookings; less than ``enough`` bytes is a failure."""
     folder = settings.device.data
     if not folder.is_dir():
         yield fail("disk", f"{folder} does not exist", "Start the portal once, or correct device.data.")
         return
     free = shutil.disk_usage(folder).free
     words = f"{free / 1e9:.1f} GB free at {folder}"
-    if free < TOO_LITTLE_BYTES:
-        yield fail("disk", words, "Free some space now: bookings will be refused soon.")
+    if free < enough:
+        yield fail("disk", words, "Free some space now: below 20 MB new bookings are refused.")
     elif free < LITTLE_BYTES:
         yield warn("disk", words, "Free some space before the next event.")
     else:

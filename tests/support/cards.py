@@ -57,8 +57,8 @@ class Image:
     data: bytes
 
 
-def make_image(folder: Path, seed: int = 1) -> Image:
-    """Write image, packed image and block map into ``folder``."""
+def make_image(folder: Path, seed: int = 1, *, formatted: bool = True) -> Image:
+    """Write image, packed image and block map into ``folder``; ``formatted`` makes a real FAT of the first partition."""
     random, path = Random(seed), folder / "marquee.img"
     data = bytearray(SIZE)
     for first, end in RUNS:
@@ -67,7 +67,8 @@ def make_image(folder: Path, seed: int = 1) -> Image:
     struct.pack_into("<B3xB3xII", data, 446, 0x80, 0x0C, FAT_AT // 512, FAT_BYTES // 512)
     data[510:512] = b"\x55\xaa"
     path.write_bytes(data)
-    mtools("mformat", "-i", f"{path}@@{FAT_AT}", "-T", str(FAT_BYTES // 512), "-h", "64", "-s", "32", "::")
+    if formatted:
+        mtools("mformat", "-i", f"{path}@@{FAT_AT}", "-T", str(FAT_BYTES // 512), "-h", "64", "-s", "32", "::")
     data = bytearray(path.read_bytes())
     bmap = folder / "marquee.bmap"
     bmap.write_text(block_map(bytes(data)))
