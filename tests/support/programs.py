@@ -15,6 +15,7 @@ PACKAGES = {
     "ip": "iproute2",
     "nft": "nftables",
     "nginx": "nginx-light",
+    "sfdisk": "fdisk",
 }
 
 

@@ -1,0 +1,5 @@
+import sys
+
+from image.command import main
+
+sys.exit(main())
