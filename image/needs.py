@@ -32,19 +32,18 @@ class Need:
     remedy: str = ""
 
 
+def _which(program: str) -> str | None:
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
 def needs(
-    cache: Path, operations: Path, which: Callable[[str], str | None] = shutil.which, machine: str = os.uname().machine
+    cache: Path, operations: Path, which: Callable[[str], str | None] = _which, machine: str = os.uname().machine
 ) -> list[Need]:
     """Return all that a build needs."""
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    found = [
-        Need(f"program {program}", bool(which(program) or shutil.which(program, path=path) if which is shutil.which else which(program)), f"apt-get install {package}")
-        for program, package in PROGRAMS.items()
-    ]  # fmt: skip
     foreign = machine != "aarch64"
     return [
         Need("root, for file owners and mounts", os.geteuid() == 0, "run it as root, with sudo for example"),
-        *found,
+        *(Need(f"program {name}", bool(which(name)), f"apt-get install {package}") for name, package in PROGRAMS.items()),
         Need("programs for arm64 run here (binfmt)", not foreign or EMULATOR.exists(), "apt-get install qemu-user-static binfmt-support"),
         Need("Ansible of this project", operations.exists(), ".ci/setup ops"),
         Need(f"{DISK_GIB} GiB free below {cache}", _free(cache) >= DISK_GIB * GIB, "make room, or name another folder in XDG_CACHE_HOME"),

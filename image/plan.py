@@ -20,7 +20,7 @@ LAYOUT = table.layout(DISK_ID, start_mib=64, boot_mib=256, root_mib=1024, data_m
 # What every layer's texts may name.
 VALUES = {name: LAYOUT.partuuid(name) for name in ("start", "data")}
 # What of the checkout makes the program.
-PROGRAM = ("appliance", "drivers", "mqtt_bridge", "pyproject.toml", "requirements.lock", "image/application.py")
+PROGRAM = ("appliance", "drivers", "mqtt_bridge", "pyproject.toml", "requirements-device.lock", "image/application.py")
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,9 @@ def _steps(board: boards.Board, layout: table.Layout, found: list[layers.Layer],
     program = Step(
         "program",
         "the program and its libraries",
-        (),
+        ("tools",),
         keys.of_files([PROJECT / each for each in PROGRAM], PROJECT),
-        lambda work, _, programs: root.program(work, programs),
+        lambda work, have, programs: root.program(work, programs, have["tools"]),
     )
     build = {"version": version, "epoch": epoch}
     return [

@@ -56,8 +56,7 @@ def roles(work: Path, programs: Programs, made: Path, archives: Path) -> None:
     shutil.rmtree(temporary)
 
 
-def program(work: Path, programs: Programs) -> None:
+def program(work: Path, programs: Programs, tools_at: Path) -> None:
     """Leave the program's archive for the board's processor in ``work``."""
-    programs.run(
-        sys.executable, "-m", "image.application", "--architecture", ARCHITECTURE, "--out", str(work), cwd=PROJECT
-    )
+    order = ("--architecture", ARCHITECTURE, "--out", str(work), "--python-root", str(tools_at / "root"))
+    programs.run(sys.executable, "-m", "image.application", *order, cwd=PROJECT)
