@@ -52,7 +52,8 @@ def make(work: Path, programs: Programs, sources: str, wanted: Sequence[str], nu
         *(f"--dpkgopt=path-include={each}" for each in LEFT_IN),
         f'--essential-hook=sh {shlex.quote(str(script))} "$1"',
         "trixie", str(work / ARCHIVE), str(listed),
-        env={"TMPDIR": str(work)},
+        # The initial RAM disk is made once, later, of what the layers list.
+        env={"TMPDIR": str(work), "INITRD": "No"},
     )  # fmt: skip
 
 

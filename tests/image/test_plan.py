@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from appliance.domain import slots
-from image import boards, boot, bundle, command, needs, signing
+from image import boards, boot, bundle, command, needs, signing, sources
 from image import plan as plans
 from image.errors import BuildError
 from image.steps import keyed
@@ -20,9 +20,7 @@ KEY = Path("/etc/keys/archive.gpg")
 @pytest.fixture
 def order(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    monkeypatch.setattr(
-        plans.sources, "of_host", lambda: "Types: deb\nURIs: http://mirror.example/debian\nSuites: trixie\n"
-    )
+    monkeypatch.setattr(sources, "of_host", lambda: "Types: deb\nURIs: http://mirror.example/debian\nSuites: trixie\n")
 
     def make(board="pi4-pi5", **given: Any):
         return plans.Order(board, signing.given(None, None, None), **given)
