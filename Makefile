@@ -1,7 +1,7 @@
 # What a person types. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-system lint-roles simulate storm soak check bench lock screenshots fmt clean setup setup-dev setup-ops
+.PHONY: help demo test test-slow test-system lint-roles simulate storm soak check bench image lock screenshots fmt clean setup setup-dev setup-ops
 
 PYTHON ?=
 export PYTHON
@@ -10,7 +10,7 @@ ARGS ?=
 WORKERS ?= 2
 VENV := .venv/bin
 PYTEST := $(VENV)/python -m pytest
-CODE := appliance drivers mqtt_bridge tests $(wildcard bench)
+CODE := appliance drivers mqtt_bridge image tests $(wildcard bench)
 
 help: ## list these
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
@@ -50,6 +50,9 @@ lint-roles: setup-ops ## ansible-lint, profile production, over ansible/
 
 bench: setup-dev ## ratios against this machine's own disk, written to docs/benchmarks.md; ARGS=edge for a part
 	$(VENV)/python -m bench $(ARGS)
+
+image: setup-dev setup-ops ## what cards are flashed with, and its signed bundle (root; the first time most of an hour); ARGS=--twice compares two builds
+	$(VENV)/python -m image build $(ARGS)
 
 lock: setup-dev ## resolve the dependencies anew into the lock files; ARGS=--upgrade takes newer versions
 	.ci/lock $(ARGS)
