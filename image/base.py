@@ -13,7 +13,8 @@ ARCHIVE = "base.tar"
 # Manuals, translations and documentation stay out; what a package's licence says stays in.
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 LEFT_IN = ("/usr/share/doc/*/copyright",)
-# Debian's hooks write a boot partition of their own idea; ours is written by the build.
+# Debian's hooks write a boot partition of their own idea; ours is written by the build. One is called by its package's script.
+EMPTY_HOOK = "etc/kernel/postinst.d/z50-raspi-firmware"
 NO_HOOKS = tuple(f"/etc/{each}/z50-raspi-firmware" for each in ("kernel/postinst.d", "kernel/postrm.d", "initramfs/post-update.d"))  # fmt: skip
 
 
@@ -28,8 +29,11 @@ def users(layers: Sequence[Layer]) -> dict[str, int]:
 
 
 def hook(numbers: dict[str, int]) -> str:
-    """Return a script that gives users their numbers before a package's script asks for any."""
-    lines = ["set -eu"]
+    """Return a script that gives users their numbers before a package's script asks for any, and lays the empty hook."""
+    lines = [
+        "set -eu",
+        f'mkdir -p "$1/{Path(EMPTY_HOOK).parent}" && echo "#!/bin/sh" >"$1/{EMPTY_HOOK}" && chmod 755 "$1/{EMPTY_HOOK}"',
+    ]
     for name, number in numbers.items():
         lines += [
             f'echo {shlex.quote(f"{name}:x:{number}:")} >>"$1/etc/group"',
