@@ -20,6 +20,8 @@ _UNIT = """\
 Description=Agent of the board's model
 [Service]
 LoadCredential=board.agent
+# Where the board stands somebody tells the time.
+ExecStartPre=-/bin/sh -c 'mkdir -p /run/systemd/timesyncd.conf.d && printf "[Time]\\nNTP=\\nNTP=10.0.2.2\\n" >/run/systemd/timesyncd.conf.d/99-board.conf && systemctl try-restart systemd-timesyncd'
 ExecStart=/usr/bin/python3 -I %d/board.agent
 Restart=always
 OOMScoreAdjust=-900
@@ -62,7 +64,10 @@ def credentials(radios: int) -> dict[str, str]:
 
 def wanted(radios: int) -> str:
     """Return words of the kernel's command line that start these units."""
-    return "systemd.wants=a.service" + (" systemd.wants=r.service" if radios else "")
+    # An emulated board, on a machine that does other things too, finds its disk late.
+    return "systemd.default_device_timeout_sec=900 systemd.wants=a.service" + (
+        " systemd.wants=r.service" if radios else ""
+    )
 
 
 class Agent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import shlex
 import tempfile
 import threading
 import time
@@ -22,7 +23,7 @@ from tests.system.board.write_log import Kept
 # What the kernel says last, as the firmware finds it in the reset register of a real board.
 _TRYBOOT = "reboot: Restarting system with command '0 tryboot'"
 # How much longer than a board an emulated one takes; timers of the firmware are stretched by it.
-SLOWER = 6.0
+SLOWER = 3.0
 BOOT_S = 600.0
 
 
@@ -47,7 +48,7 @@ class Board:
     """A board with a card made from ``image``.
 
     ``faults`` maps a boot partition to words that are added to the kernel's command line there: how a test makes one slot panic
-    or hang. ``lost`` decides what a power cut takes of what was not flushed. Everything is kept in ``folder`` (default: a temporary
+    or hang; ``slower`` stretches the firmware's timers. ``lost`` decides what a power cut takes of what was not flushed. Everything is kept in ``folder`` (default: a temporary
     one, removed at the end).
     """
 
@@ -69,6 +70,7 @@ class Board:
         self.faults: dict[int, str] = {}
         self.boots: list[Boot] = []
         self.error: Exception | None = None
+        self.slower = SLOWER
         self._lost, self._say = lost or random.Random(0), say
         self._tryboot = False
         self._machine: Machine | None = None
@@ -162,6 +164,29 @@ class Board:
         if self._machine is not None:
             self._machine.order("set_link", name="uplink", up=up)
 
+    def phone(self, ssid: str, port: int, timeout_s: float = 180.0) -> None:
+        """Put a phone on the air inside, which passes on connections to ``port`` of the test's network card to the portal.
+
+        Needs two radios, ``hardware.share`` to be this project, and a forward to ``port``.
+        """
+        machine = self._machine
+        self.check(
+            "mkdir -p /run/share && { mountpoint -q /run/share || { modprobe 9pnet_virtio && mount -t 9p"
+            " -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 share /run/share; }; }"
+        )
+        code = "/run/share/tests/system/board/air.py"
+        self.check(
+            f"systemctl is-active -q board-air || systemd-run -q --unit=board-air -p Restart=no"
+            f" python3 -B {code} {shlex.quote(ssid)} {port}"
+        )
+        if machine is not None:
+            machine.order("set_link", name="test", up=True)
+        end_s = time.monotonic() + timeout_s
+        while "joined as" not in (log := self.run("journalctl -b -u board-air -o cat --no-pager").output):
+            if time.monotonic() > end_s or self.run("systemctl is-active -q board-air").status:
+                raise AssertionError(f"the phone did not join:\n{log[-2000:]}")
+            time.sleep(1)
+
     def _await(self, condition: Callable[[], bool], timeout_s: float) -> None:
         with self._changed:
             met = self._changed.wait_for(lambda: condition() or self.error is not None, timeout_s)
@@ -207,7 +232,7 @@ class Board:
             self.boots.append(boot)
             self._changed.notify_all()
         if plan.kernel_watchdog_s:
-            threading.Thread(target=_guard, args=(machine, plan.kernel_watchdog_s * SLOWER), daemon=True).start()
+            threading.Thread(target=_guard, args=(machine, plan.kernel_watchdog_s * self.slower), daemon=True).start()
         end = machine.wait()
         self._machine = None
         boot.kept = self.card.settle(self._lost if end == "cut" else None)

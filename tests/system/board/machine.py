@@ -65,6 +65,8 @@ class Machine:
             self._monitor = socket.socket(socket.AF_UNIX)
             self._monitor.connect(str(self._sockets / "monitor"))
             self.order("qmp_capabilities")
+            # Unplugged until a phone has it: nobody must take it for an uplink.
+            self.order("set_link", name="test", up=False)
         except Exception:
             self._process.kill()
             raise
