@@ -32,6 +32,7 @@ from mqtt_bridge.relay import Relay, edge_transport
 from mqtt_bridge.transport import Tls, Transport
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
     from flask import Flask
 
     from appliance.web.seeing import SeenListener
@@ -113,8 +114,25 @@ def console_app(settings: Settings) -> Flask:
     return create_app(cloud_database(settings), settings.device.data, fleet_log=fleet_log(settings))
 
 
+def setup_pending(settings: Settings) -> bool:
+    """Whether first boot or enrolment keep account of this device, and it is not set up yet."""
+    from appliance.services.setting_up import read_setup
+
+    setup = read_setup(settings.device.data)
+    return setup is not None and setup.pending
+
+
+def portal_or_setup(settings: Settings, again: Callable[[], Settings]) -> WSGIApplication:
+    """Return the setup page until the device is set up, then the portal, by the settings that ``again`` reads then."""
+    from appliance.setup import UntilSetUp, create_app
+
+    data, portal = settings.device.data, settings.portal
+    before = create_app(data, public_url=portal.public_url, behind_proxy=portal.behind_proxy)
+    return UntilSetUp(data, before, lambda: portal_app(again()))
+
+
 def serve(
-    load: Callable[[], Flask],
+    load: Callable[[], WSGIApplication],
     *,
     bind: str,
     workers: int,
@@ -202,6 +220,14 @@ def hotspot_address(settings: Settings) -> str:
         base = ""
     limit = station_limit(base, settings.hotspot.stations)
     return f"{url}{'&' if '?' in url else '?'}limit={limit}" if limit else url
+
+
+def run_setup_desk(settings: Settings, stop: threading.Event) -> None:
+    """Print what keeps this device from being one, until it is one or ``stop`` is set."""
+    from appliance.desk.setup_slip import SetupDesk, printer_at
+
+    address = settings.desk.printer
+    SetupDesk(settings.device.data, printer_at(address) if address else None).run(stop)
 
 
 def run_bridge(settings: Settings, stop: threading.Event) -> None:

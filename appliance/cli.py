@@ -19,6 +19,8 @@ from appliance.settings import Settings, SettingsError, as_markdown, read_settin
 from appliance.stopping import stop_event
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
     from appliance.catalogue import CatalogueErrors
 
 # A process that did not stop by itself this long after being told so is ended the hard way.
@@ -152,10 +154,18 @@ def _add_demo(command: argparse.ArgumentParser) -> None:
 def _portal(given: argparse.Namespace, settings: Settings) -> int:
     from appliance import bootstrap
 
-    # Here, because a worker that cannot load says so only in the log.
-    bootstrap.require_device(settings)
+    pending = bootstrap.setup_pending(settings)
+    if not pending:
+        # Here, because a worker that cannot load says so only in the log.
+        bootstrap.require_device(settings)
+
+    def load() -> WSGIApplication:
+        if pending:
+            return bootstrap.portal_or_setup(settings, lambda: read_settings(given.config))
+        return bootstrap.portal_app(settings)
+
     return bootstrap.serve(
-        lambda: bootstrap.portal_app(settings),
+        load,
         bind=settings.portal.staff_bind if given.staff else settings.portal.bind,
         workers=1 if given.staff else settings.portal.workers,
         threads=settings.portal.threads,
@@ -175,10 +185,18 @@ def _console(_given: argparse.Namespace, settings: Settings) -> int:
     )
 
 
-def _desk(_given: argparse.Namespace, settings: Settings) -> int:
+def _desk(given: argparse.Namespace, settings: Settings) -> int:
     from appliance import bootstrap
 
-    return _until_told(lambda stop: bootstrap.run_desk(settings, stop))
+    def work(stop: threading.Event) -> None:
+        found = settings
+        if bootstrap.setup_pending(found):
+            bootstrap.run_setup_desk(found, stop)
+            found = read_settings(given.config)
+        if not stop.is_set():
+            bootstrap.run_desk(found, stop)
+
+    return _until_told(work)
 
 
 def _bridge(_given: argparse.Namespace, settings: Settings) -> int:

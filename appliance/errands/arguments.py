@@ -113,6 +113,10 @@ def add_enrolment(add: Add) -> None:
     command.add_argument(
         "--ssh-keys", type=Path, metavar="FILE", help="write operators' keys of the file here, for sshd"
     )
+    command = add(
+        "setup-screen", "Say on the console's screen how far this device is, until it is set up.", _setup_screen
+    )
+    command.add_argument("--tty", type=Path, metavar="FILE", default=Path("/dev/tty1"), help="default: %(default)s")
     command = add("enrol", "Get this device its certificate from the cloud, waiting for a network.", _enrol)
     command.add_argument("--once", action="store_true", help="try once instead of again and again")
     command.add_argument(
@@ -185,6 +189,12 @@ def _first_boot(given: argparse.Namespace, settings: Settings) -> int:
     from appliance.errands import first_boot
 
     return first_boot.run(given, settings)
+
+
+def _setup_screen(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.errands import setup_screen
+
+    return setup_screen.run(given, settings)
 
 
 def _enrol(given: argparse.Namespace, settings: Settings) -> int:

@@ -11,13 +11,15 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from appliance.web import counters as _made_before_the_fork  # noqa: F401  workers share the memory they count in
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 GRACE_S = 2
 SILENT_WORKER_S = 30
@@ -59,7 +61,7 @@ class Server(BaseApplication):  # type: ignore[misc,unused-ignore]
 
     def __init__(
         self,
-        load: Callable[[], Flask],
+        load: Callable[[], WSGIApplication],
         *,
         bind: str,
         workers: int,

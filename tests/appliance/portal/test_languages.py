@@ -16,7 +16,7 @@ from appliance.web.texts import plural
 from tests.appliance.portal.conftest import Phone, forms
 from tests.support.box import ADULT, START_MS, TONIGHT
 
-ROOMS = ("domain", "web", "portal", "console")
+ROOMS = ("domain", "web", "portal", "console", "setup")
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "plural": (1, 2), "translatable": None}
 
