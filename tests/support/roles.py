@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-ROLES = Path(__file__).resolve().parent.parent.parent / "ansible" / "roles"
+ANSIBLE = Path(__file__).resolve().parent.parent.parent / "ansible"
+ROLES = ANSIBLE / "roles"
 
 
 def defaults(role: str) -> dict[str, Any]:
@@ -23,13 +25,31 @@ def render(role: str, template: str, **given: Any) -> str:
     known = defaults(role)
     if unknown := set(given) - set(known):
         raise KeyError(f"{role} has no {', '.join(sorted(unknown))}")
-    # Ansible's own way of setting up Jinja.
+    variables = {**known, **given}
+    env = _environment(ROLES / role / "templates")
+    # Defaults that are made of others, except those that only a host can answer.
+    for name, value in variables.items():
+        if isinstance(value, str) and "{{" in value and not any(word in value for word in _OF_A_HOST):
+            variables[name] = env.from_string(value).render(**variables)
+    return env.get_template(template).render(**variables) + "\n"
+
+
+_OF_A_HOST = ("lookup(", "ansible_facts", "playbook_dir", "inventory_")
+
+
+def _environment(templates: Path) -> Environment:
+    # Ansible's own way of setting up Jinja: the last line break of each file goes, and of the whole one comes back. What units share lies
+    # beside the books.
     env = Environment(
-        loader=FileSystemLoader(ROLES / role / "templates"),
+        loader=FileSystemLoader([templates, ANSIBLE / "templates"]),
         trim_blocks=True,
-        keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
     # Filters that Ansible adds.
-    env.filters |= {"to_json": json.dumps, "combine": lambda first, second: {**first, **second}}
-    return env.get_template(template).render(**{**known, **given})
+    env.filters |= {
+        "to_json": json.dumps,
+        "combine": lambda first, second: {**first, **second},
+        "basename": os.path.basename,
+        "dirname": os.path.dirname,
+    }
+    return env

@@ -1,0 +1,86 @@
+"""Every unit of ours: read by systemd's own judge, and in line with what all of them promise."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.roles import ROLES, render
+
+# systemd's measure times ten: from 0 (nothing is left open) to 100.
+MOST_EXPOSED = 20
+UNITS = sorted((path.parent.parent.name, path.name) for path in ROLES.glob("*/templates/marquee-*.service.j2"))
+PROCESSES = [
+    ("portal", "marquee-portal.service.j2"),
+    ("portal", "marquee-staff.service.j2"),
+    ("desk", "marquee-desk.service.j2"),
+    ("bridge", "marquee-bridge.service.j2"),
+]
+
+
+def written(folder: Path) -> dict[str, Path]:
+    """Write all units of ours; template -> file. A template of many is written as its first."""
+    files = {}
+    for role, template in UNITS:
+        path = folder / template.removesuffix(".j2").replace("@.", "@1.")
+        path.write_text(render(role, template), encoding="utf-8")
+        files[template] = path
+    return files
+
+
+def words(text: str, key: str) -> list[str]:
+    """Every value of a key, in order."""
+    return re.findall(rf"^{key}=(.*)$", text, flags=re.MULTILINE)
+
+
+@pytest.mark.system
+def test_systemd_finds_little_to_say_about_any_unit(tmp_path: Path) -> None:
+    files = written(tmp_path)
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--no-pager", "--offline=true", f"--threshold={MOST_EXPOSED}", *map(str, files.values())],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    exposed = dict(re.findall(r"Overall exposure level for (\S+): ([0-9.]+)", done.stdout))
+    assert exposed.keys() == {path.name for path in files.values()}, done.stderr
+    assert {name: level for name, level in exposed.items() if float(level) * 10 > MOST_EXPOSED} == {}
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("role", "template"), PROCESSES)
+def test_processes_come_back_are_bounded_and_wait_for_first_boot(role: str, template: str) -> None:
+    text = render(role, template)
+    assert words(text, "Restart") == ["always"]
+    assert words(text, "StartLimitBurst")
+    assert words(text, "MemoryMax")
+    assert words(text, "TasksMax")
+    assert "marquee-first-boot.service" in words(text, "After")[0].split()
+    assert words(text, "User") == ["marquee"]
+
+
+@pytest.mark.parametrize("template", [template for role, template in PROCESSES if role == "portal"])
+def test_pages_have_no_network_and_no_device(template: str) -> None:
+    text = render("portal", template)
+    assert words(text, "PrivateNetwork") == ["yes"]
+    assert words(text, "RestrictAddressFamilies") == ["AF_UNIX"]
+    assert words(text, "IPAddressDeny") == ["any"]
+    assert words(text, "PrivateDevices") == ["yes"]
+    assert words(text, "DeviceAllow") == []
+
+
+def test_the_desk_may_open_kinds_of_devices_and_nothing_else_in_dev() -> None:
+    text = render("desk", "marquee-desk.service.j2")
+    assert words(text, "DevicePolicy") == ["closed"]
+    assert all(each.startswith("char-") and each.endswith(" rw") for each in words(text, "DeviceAllow"))
+    assert set(words(text, "SupplementaryGroups")[0].split()) == {"lp", "plugdev", "dialout", "input", "video", "gpio"}
+
+
+@pytest.mark.parametrize(("role", "template"), PROCESSES)
+def test_what_the_clock_is_judged_by_may_be_read(role: str, template: str) -> None:
+    # glibc asks for adjtimex by another name on 64-bit ARM; @system-service has neither.
+    text = render(role, template)
+    assert {"adjtimex", "clock_adjtime"} <= set(words(text, "SystemCallFilter")[-1].split())
+    assert "yes" not in words(text, "ProtectClock")
+    assert words(text, "ProcSubset") == [], "the board's serial number and the boot's id are read below /proc"
