@@ -35,7 +35,7 @@ class Pip:
             site = Path(command[command.index("--target") + 1])
             own = "--find-links" in command
             (site / "bin").mkdir(parents=True)
-            (site / "bin" / "tool").write_text("#!/home/somebody/.venv/bin/python\n")
+            (site / "bin" / "tool").write_text("#!/elsewhere/bin/python\n")
             package = site / ("appliance" if own else "library")
             package.mkdir()
             (package / "__init__.py").write_text(f"NAME = {package.name!r}\n")
