@@ -1,0 +1,114 @@
+"""``python -m tests.system.board``: the image becomes a box office on the board; how long it takes, and how much memory."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.system.board.board import Board
+from tests.system.figures import tell
+from tests.system.image import image
+from tests.system.venue_board import READY_S, Venue, venue
+
+_START_S = time.monotonic()
+# What of a boot is compared: from the kernel's start until pages are served, and until Debian alone has all its units up.
+RATIO, MEMORY_MB = 1.6, 300
+_PSS = (
+    "for unit in $(systemctl list-units --type=service --state=running --plain --no-legend | cut -d' ' -f1); do"
+    " sum=0; for pid in $(cat /sys/fs/cgroup$(systemctl show -P ControlGroup $unit)/cgroup.procs); do"
+    " pss=$(sed -n 's/^Pss: *\\([0-9]*\\) kB/\\1/p' /proc/$pid/smaps_rollup); sum=$((sum + ${pss:-0})); done;"
+    " echo $unit $sum; done"
+)
+# Besides what is called marquee: Debian's programs that only run for us.
+_OURS = re.compile(r"^(marquee-|nginx|hostapd)")
+
+
+def say(line: str) -> None:
+    """Print a line with the seconds since the start."""
+    print(f"[{time.monotonic() - _START_S:6.1f}] {line}", flush=True)
+
+
+def main(_words: list[str]) -> int:
+    """Return 0 if the image becomes a box office within its figures."""
+    built = image()
+    size = built.packed.stat().st_size / 1e6
+    tell("board", "compressed image", f"{size:.0f} MB", "<= 400 MB")
+    bare_s = _bare()
+    with venue(built.raw, secrets.randbits(32), say) as at:
+        at.start()
+        _sells(at)
+        boot = len(at.board.boots)
+        # The first boot makes keys, grows the card and enrols; what is compared is every other one.
+        at.board.reboot(READY_S)
+        at.recovered(boot, 2)
+        time.sleep(30)
+        _units(at)
+        served_s = _reached(at.board, "marquee-ready.service", "ExecMainExitTimestampMonotonic")
+        print(
+            at.board.check(
+                "systemd-analyze critical-chain --no-pager marquee-ready.service; systemd-analyze blame --no-pager | head -20"
+            )
+        )
+        memory = _memory(at.board)
+    ratio = served_s / bare_s
+    tell(
+        "board",
+        "boot to a box office (Debian alone: all units up)",
+        f"{served_s:.0f} s ({bare_s:.0f} s): {ratio:.2f}",
+        f"<= {RATIO}",
+    )
+    tell("board", "memory of our processes, idle (PSS)", f"{memory:.0f} MB", f"<= {MEMORY_MB} MB")
+    assert size <= 400, f"the image has {size:.0f} MB"
+    assert memory <= MEMORY_MB, f"our processes take {memory:.0f} MB"
+    assert ratio <= RATIO, f"booting takes {ratio:.2f} times as long as Debian alone"
+    return 0
+
+
+def _bare() -> float:
+    """Boot Debian alone; return the seconds from the kernel's start until its units are up."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bare-") as name,
+        Board(image(bare=True).raw, folder=Path(name), say=say) as board,
+    ):
+        board.start()
+        board.wait_boot(0, READY_S)
+        board.check("until systemctl is-active -q multi-user.target; do sleep 0.5; done", READY_S)
+        return _reached(board, "multi-user.target", "ActiveEnterTimestampMonotonic")
+
+
+def _sells(at: Venue) -> None:
+    """Book over the air."""
+    at.join()
+    assert any(at.sell() for _ in range(10)), at.sales
+    at.check_kept()
+    say("a phone joined over the air and booked")
+
+
+def _units(at: Venue) -> None:
+    """No unit may have failed, and the gate's words are shown."""
+    print(at.board.check("journalctl -b -u marquee-ready -o cat --no-pager"))
+    failed = at.board.check("systemctl list-units --failed --plain --no-legend --no-pager").strip()
+    assert not failed, f"units failed:\n{failed}"
+
+
+def _reached(board: Board, unit: str, moment: str) -> float:
+    return int(board.check(f"systemctl show -P {moment} {unit}")) / 1e6
+
+
+def _memory(board: Board) -> float:
+    """Megabytes that our processes and the ones that only run for us take, each shared page counted once."""
+    total_kb = 0
+    for line in board.check(_PSS).splitlines():
+        unit, kb = line.split()
+        if _OURS.match(unit):
+            print(f"{int(kb) / 1024:7.1f} MB  {unit}")
+            total_kb += int(kb)
+    return total_kb / 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

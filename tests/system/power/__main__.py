@@ -1,0 +1,71 @@
+"""``python -m tests.system.power [--cuts N] [--seed S]``: the board loses its power N times under load."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import secrets
+import sys
+import time
+
+from tests.system.figures import tell
+from tests.system.image import image
+from tests.system.venue_board import Venue, venue
+
+_START_S = time.monotonic()
+
+
+def say(line: str) -> None:
+    """Print a line with the seconds since the start."""
+    print(f"[{time.monotonic() - _START_S:6.1f}] {line}", flush=True)
+
+
+def main(words: list[str]) -> int:
+    """Return 0 if every boot came back with every order."""
+    parser = argparse.ArgumentParser(prog="python -m tests.system.power")
+    parser.add_argument("--cuts", type=int, default=10, help="how often the power goes; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="moments, and what the card loses")
+    given = parser.parse_args(words)
+    say(f"seed {given.seed}: the same moments again with --seed {given.seed}")
+    chance = random.Random(given.seed)
+    with venue(image().raw, given.seed, say) as at:
+        at.start()
+        say(f"a box office after {at.board.check('cut -d. -f1 /proc/uptime').strip()} s")
+        lost, torn = 0, 0
+        for number in range(1, given.cuts + 1):
+            before = len(at.sales.confirmed)
+            _cut(at, chance)
+            kept = at.board.boots[-2].kept
+            lost, torn = lost + kept.lost, torn + kept.unflushed
+            fresh = len(at.sales.confirmed) - before
+            say(
+                f"cut {number}: {fresh} orders were confirmed, all {at.check_kept()} are there; of {kept.unflushed} unflushed writes {kept.lost} were lost"
+            )
+    tell(
+        "power",
+        "power cuts under booking load, each followed by a boot with every confirmed order",
+        f"{given.cuts} of {given.cuts}",
+        "all",
+    )
+    tell("power", "orders confirmed over the air meanwhile, lost", f"{len(at.sales.confirmed)}, 0", "0 lost")
+    tell("power", "writes that the card had not flushed, of them lost or torn", f"{torn}, {lost}")
+    return 0
+
+
+def _cut(at: Venue, chance: random.Random) -> None:
+    """Sell, take the power at a moment by chance, boot, and wait for the box office."""
+    at.join()
+    begun = len(at.sales.confirmed)
+    with at.selling():
+        end_s = time.monotonic() + 120
+        while len(at.sales.confirmed) == begun and time.monotonic() < end_s:
+            time.sleep(0.1)
+        time.sleep(chance.uniform(0, 12))
+        at.board.power_cut()
+    number = len(at.board.boots)
+    at.board.start()
+    at.recovered(number, at.board.boots[number - 1].partition)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,172 @@
+"""``python -m tests.system.updates [--seed S]``: one board, from its first update to its last way back."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import secrets
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.system.board import Unanswered
+from tests.system.cloud import SEEN_AS
+from tests.system.figures import tell
+from tests.system.image import image
+from tests.system.updates import bundles
+from tests.system.venue_board import READY_S, Venue, venue
+
+_START_S = time.monotonic()
+A, B = 2, 3
+INSTALL_S = 900.0
+# A gate that has given up by then, and the reboot behind it.
+UNHEALTHY_S = 1500.0
+
+
+def say(line: str) -> None:
+    """Print a line with the seconds since the start."""
+    print(f"[{time.monotonic() - _START_S:6.1f}] {line}", flush=True)
+
+
+class Walk:
+    """The steps, in order; each leaves a box office in a slot that it names."""
+
+    def __init__(self, at: Venue, url: str, chance: random.Random) -> None:
+        self.at, self.board, self.url, self.chance = at, at.board, url, chance
+
+    def refuse(self, names: dict[str, str]) -> None:
+        """Bundles that must not be installed: nothing is written, the slot that boots stays."""
+        before = self.at.slots()
+        for name, url in names.items():
+            done = self.board.run(f"rauc install {url}", 120)
+            assert done.status, f"a bundle with {name} was installed:\n{done.output}"
+            say(f"refused, {name}: {done.output.strip().splitlines()[-1]}")
+            assert self.at.slots()["next"] == before["next"]
+
+    def install(self) -> None:
+        """Install into the other slot while people book."""
+        self.at.join()
+        begun, begun_s = len(self.at.sales.confirmed), time.monotonic()
+        with self.at.selling(phones=2):
+            printed = self.board.check(f"rauc install {self.url}", INSTALL_S)
+        took_s = time.monotonic() - begun_s
+        sold = len(self.at.sales.confirmed) - begun
+        assert sold, "nothing was sold while it was installed"
+        say(f"installed in {took_s:.0f} s, {sold} orders confirmed meanwhile; {printed.strip().splitlines()[-1]}")
+        tell("updates", "bundle installed over HTTP while people book", f"{took_s:.0f} s, {sold} orders meanwhile")
+
+    def fail(self, what: str, fault: str, *, slower: float = 0.0) -> None:
+        """Try slot B with a fault in it; the board must be back in A by itself."""
+        self.board.check("rauc status mark-active other")
+        self.board.faults[B] = fault
+        ordinary, self.board.slower = self.board.slower, slower or self.board.slower
+        trial, begun_s = len(self.board.boots), time.monotonic()
+        self._reboot()
+        end = self.board.wait_end(trial, UNHEALTHY_S)
+        self.board.slower = ordinary
+        assert self.board.boots[trial].partition == B
+        assert self.board.boots[trial].tryboot
+        self.at.recovered(trial + 1, A)
+        assert self.at.slots()["default"] == "A"
+        self.board.faults.clear()
+        say(f"{what}: ended by {end}, back in slot A with every order after {time.monotonic() - begun_s:.0f} s")
+        tell("updates", f"way back from {what}", f"slot A after {time.monotonic() - begun_s:.0f} s", "by itself")
+
+    def cut_install(self) -> None:
+        """Take the power while the other slot is written."""
+        boot = len(self.board.boots)
+        thread = threading.Thread(target=self._lost, args=(f"rauc install {self.url}",), daemon=True)
+        thread.start()
+        time.sleep(self.chance.uniform(5, 25))
+        self.board.power_cut()
+        thread.join(60)
+        self.board.start()
+        self.at.recovered(boot, A)
+        say("power cut while a bundle was written: slot A with every order")
+        tell("updates", "power cut while a bundle is written", "slot A, every order kept", "a slot that works")
+
+    def try_good(self) -> None:
+        """Install, reboot, and find the new slot kept."""
+        self.install()
+        boot = len(self.board.boots)
+        self._reboot()
+        self.at.recovered(boot, B)
+        assert self.board.boots[boot].tryboot
+        found = self.at.slots()
+        assert (found["running"], found["default"], found["states"]["B"]) == ("B", "B", "good"), found
+        say("the new slot came up by tryboot and is the default now")
+        boot = len(self.board.boots)
+        self._reboot()
+        self.at.recovered(boot, B)
+        assert not self.board.boots[boot].tryboot
+        tell("updates", "trial, marked good, kept over the next reboot", "slot B", "the new slot")
+
+    def cut_mark_good(self) -> None:
+        """Take the power while a trial is marked good: one of both slots boots, whole."""
+        self.board.check("rauc status mark-active other")
+        boot = len(self.board.boots)
+        self._reboot()
+        self.board.wait_boot(boot, READY_S)
+        waits = "until systemctl is-active -q boot-complete.target; do sleep 0.2; done"
+        self.board.check(waits, READY_S)
+        time.sleep(self.chance.uniform(0, 6))
+        self.board.power_cut()
+        self.board.start()
+        boot += 1
+        found = self.board.wait_boot(boot, READY_S)
+        self.at.recovered(boot, found.partition)
+        assert self.at.slots()["running"] == self.at.slots()["default"]
+        say(f"power cut while a trial was marked good: partition {found.partition} with every order")
+        tell(
+            "updates",
+            "power cut while a slot is marked good",
+            f"slot {self.at.slots()['running']}, every order kept",
+            "a slot that works",
+        )
+
+    def _reboot(self) -> None:
+        self._lost("systemctl reboot")
+
+    def _lost(self, command: str) -> None:
+        """Run what may take the board away before it answers."""
+        try:
+            self.board.run(command, INSTALL_S)
+        except Unanswered:
+            pass
+
+
+def main(words: list[str]) -> int:
+    """Return 0 if every step ended in the slot that it must."""
+    parser = argparse.ArgumentParser(prog="python -m tests.system.updates")
+    parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="moments of power cuts")
+    given = parser.parse_args(words)
+    say(f"seed {given.seed}")
+    built = image()
+    with tempfile.TemporaryDirectory(prefix="bundles-") as name:
+        bad = bundles.refused(Path(name))
+        files = {f"bad-{number}": path for number, path in enumerate(bad.values())} | {"good": built.bundle}
+        with bundles.served(files) as port, venue(built.raw, given.seed, say) as at:
+            base = f"http://{SEEN_AS}:{port}"
+            at.start()
+            say(f"a box office; {at.slots()}")
+            walk = Walk(at, f"{base}/good", random.Random(given.seed))
+            steps: tuple[Callable[[], None], ...] = (
+                lambda: walk.refuse({name: f"{base}/bad-{number}" for number, name in enumerate(bad)}),
+                walk.install,
+                lambda: walk.fail("a portal that does not start", "systemd.mask=marquee-portal.service"),
+                lambda: walk.fail("a panic", "init=/usr/bin/false"),
+                lambda: walk.fail("a hang before the system", "init=/usr/bin/sleep -- infinity", slower=1.0),
+                walk.cut_install,
+                walk.try_good,
+                walk.cut_mark_good,
+            )
+            for step in steps:
+                step()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
