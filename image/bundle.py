@@ -26,7 +26,7 @@ format=verity
 filename=hook
 
 [image.rootfs]
-filename=root.erofs
+filename=root.img
 adaptive=block-hash-index
 
 [image.boot]
@@ -65,7 +65,8 @@ def make(work: Path, programs: Programs, tools_at: Path, parts_at: Path, system_
     """Leave ``work``/marquee.raucb; the private key is read where it lies and copied nowhere."""
     content = work / "content"
     content.mkdir()
-    os.link(system_at / system.ROOT, content / "root.erofs")
+    # RAUC knows by a file's name how to write it, and knows no name for this file system.
+    os.link(system_at / system.ROOT, content / "root.img")
     os.link(parts_at / "boot_a.fs", content / "boot.vfat")
     (content / "manifest.raucm").write_text(manifest(board, version, programs.epoch), encoding="ascii")
     (content / "hook").write_text(hook(layout), encoding="ascii")

@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import http.server
 import os
+import random
 import re
 import subprocess
 import threading
@@ -34,7 +35,7 @@ filename=boot.vfat
 def refused(folder: Path) -> dict[str, Path]:
     """Make a bundle of a stranger, one for another board, and one without a hash tree; each would overwrite a slot with nothing."""
     own = signing.given(None, None, None)
-    compatible = boards.load(BOARD).compatible
+    compatible = boards.board(BOARD).compatible
     stranger = _stranger(folder)
     made = {}
     for name, fits, form, (key, certificate) in (
@@ -44,7 +45,7 @@ def refused(folder: Path) -> dict[str, Path]:
     ):
         content = folder / name.replace(" ", "-").replace("'", "")
         content.mkdir()
-        (content / "boot.vfat").write_bytes(bytes(1 << 20))
+        (content / "boot.vfat").write_bytes(random.Random(0).randbytes(1 << 20))
         (content / "manifest.raucm").write_text(_MANIFEST.format(compatible=fits, format=form))
         made[name] = content.with_suffix(".raucb")
         order = ["rauc", f"--key={key}", f"--cert={certificate}", "bundle", str(content), str(made[name])]
