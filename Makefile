@@ -68,11 +68,11 @@ clean: ## remove the environment and every cache
 	rm -rf .venv .ops .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-setup:
+setup: ## the environment that `marquee` runs in, at .venv
 	@.ci/setup runtime
 
 setup-dev:
 	@.ci/setup dev
 
-setup-ops:
+setup-ops: ## the environment of Ansible, at .ops
 	@.ci/setup ops

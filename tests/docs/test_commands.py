@@ -30,8 +30,10 @@ def commands() -> dict[str, str]:
 
 def shown(page: Page) -> list[list[str]]:
     """Every ``make ...`` and ``marquee ...`` that a page sets as code, as words."""
-    pattern = r"(?:^|&& |\$ |; |sudo |bin/)((?:make|marquee) [a-z][^&;|>]*)"
+    # `marquee-cloud` and `marquee-device` are the same command with the settings and the account of a host.
+    pattern = r"(?:^|&& |\$ |; |sudo |bin/)((?:make|marquee(?:-cloud|-device)?) [a-z][^&;|>]*)"
     found = [command for code in page.code() for command in re.findall(pattern, code.strip())]
+    found = [re.sub(r"^marquee-\w+", "marquee", command) for command in found]
     return [re.sub(r"[\"'=]", " ", command).split() for command in found]
 
 

@@ -78,7 +78,7 @@ class SecureBroker:
     def start(self) -> SecureBroker:
         """Listen."""
         if os.getuid() == 0:
-            _give(self.folder)
+            give(self.folder)
         command = [self._path, "-c", str(self.folder / mosquitto.CONFIG)]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -94,7 +94,7 @@ class SecureBroker:
         """Let it read its access list and certificates again."""
         assert self._process is not None
         if os.getuid() == 0:
-            _give(self.folder)
+            give(self.folder)
         self._process.send_signal(signal.SIGHUP)
 
     def log(self) -> str:
@@ -121,7 +121,7 @@ class SecureBroker:
             process.wait(10)
 
 
-def _give(folder: Path) -> None:
+def give(folder: Path) -> None:
     """Mosquitto's own user reads and writes here, as a package's would below /etc and /var/lib."""
     user, group = pwd.getpwnam(USER).pw_uid, grp.getgrnam(USER).gr_gid
     for path in (folder, *folder.rglob("*")):
