@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.nativetypes import NativeEnvironment
 
 ANSIBLE = Path(__file__).resolve().parent.parent.parent / "ansible"
 ROLES = ANSIBLE / "roles"
@@ -30,10 +31,12 @@ def render(role: str, template: str, **given: Any) -> str:
     # Defaults that are made of others, except those that only a host can answer.
     for name, value in variables.items():
         if isinstance(value, str) and "{{" in value and not any(word in value for word in _OF_A_HOST):
-            variables[name] = env.from_string(value).render(**variables)
+            variables[name] = _native.from_string(value).render(**variables)
     return env.get_template(template).render(**variables) + "\n"
 
 
+# As Ansible does it: a value that is made of others keeps its kind.
+_native = NativeEnvironment()
 _OF_A_HOST = ("lookup(", "ansible_facts", "playbook_dir", "inventory_")
 
 
