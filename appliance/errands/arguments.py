@@ -113,6 +113,7 @@ def add_enrolment(add: Add) -> None:
     command.add_argument(
         "--ssh-keys", type=Path, metavar="FILE", help="write operators' keys of the file here, for sshd"
     )
+    command.add_argument("--call-host", action="store_true", help="give this host the name of its device")
     command = add(
         "setup-screen", "Say on the console's screen how far this device is, until it is set up.", _setup_screen
     )

@@ -34,7 +34,8 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     setup = files.read_setup(data)
     name = setup.device if setup is not None else settings.device.name
     if name:
-        _call_host(name)
+        if given.call_host:
+            _call_host(name)
         print(f"first-boot: this is {name}")
     _hand_out_keys(given.ssh_keys, data)
     return 1 if problems else 0
@@ -110,7 +111,7 @@ def _move_aside(data: Path, name: str) -> None:
 
 
 def _call_host(name: str) -> None:
-    """The host is called as its device; who may not say so is no host of ours, but somebody trying this out."""
+    """The host is called as its device, until the next boot."""
     host = name.replace("_", "-")
     try:
         if socket.gethostname() != host:

@@ -87,8 +87,7 @@ class Card:
 
 
 @pytest.fixture
-def card(tmp_path: Path, cloud: EnrolmentCloud, monkeypatch: pytest.MonkeyPatch) -> Card:
-    monkeypatch.setattr("socket.sethostname", lambda _name: None)
+def card(tmp_path: Path, cloud: EnrolmentCloud) -> Card:
     return Card(tmp_path, Now(cloud.now_ms, 0, "b", trusted=True))
 
 
@@ -221,6 +220,23 @@ def test_a_missing_or_wrong_file_is_told_and_a_corrected_one_taken(card: Card, c
     assert card.step() == "waiting"
     assert card.boot(good.replace(b"Town Hall", b"Hall")) == 0
     assert read_settings(card.config, {}).hotspot.ssid == "Hall"
+
+
+def test_host_and_operators_are_named_when_asked_for(
+    card: Card, cloud: EnrolmentCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the unit, which runs as root; what a host's name may not hold is replaced."""
+    called: list[str] = []
+    monkeypatch.setattr("socket.sethostname", called.append)
+    key, keys = "ssh-ed25519 " + "A" * 68 + " anna@office", tmp_path / "ops" / "authorized_keys"
+    file = cloud.provisioning(cloud.register("hall_1"), "hall_1", ssh_keys=(key,))
+    assert card.boot(file) == 0
+    assert called == []
+    words = ("first-boot", "--file", str(card.file), "--call-host", "--ssh-keys", str(keys))
+    assert cli.main(["--config", card.config, *words]) == 0
+    assert called == ["hall-1"]
+    assert keys.read_text("utf-8") == f"{key}\n"
+    assert keys.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_second_file_is_refused_unless_it_says_replace(card: Card, cloud: EnrolmentCloud, capsys) -> None:
