@@ -32,7 +32,7 @@ class Programs:
         """Run a program with mounts and processes of its own: nothing of it is left when it or the build is killed."""
         self._call((*_APART, *command), env or {}, cwd)
 
-    def within(self, root: Path, *command: str, binds: Mapping[Path, str] | None = None, env: Mapping[str, str] | None = None) -> None:  # fmt: skip
+    def within(self, root: Path, *command: str, binds: Mapping[str, Path] | None = None, env: Mapping[str, str] | None = None) -> None:  # fmt: skip
         """Run a program of another root, with the kernel's file systems and the given folders mounted there for as long."""
         lines = ["set -e", *mounts(root, binds or {}), f"exec chroot {shlex.quote(str(root))} {shlex.join(command)}"]
         self._call((*_APART, "sh", "-c", "\n".join(lines)), env or {}, None)
@@ -53,10 +53,22 @@ class Programs:
         return "\n".join(lines[-TOLD_LINES:])
 
 
-_APART = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
+# The first word: it ends with the build, also where that is killed.
+_APART = (
+    "setpriv",
+    "--pdeathsig=KILL",
+    "unshare",
+    "--mount",
+    "--propagation",
+    "private",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+)
 
 
-def mounts(root: Path, binds: Mapping[Path, str]) -> list[str]:
+def mounts(root: Path, binds: Mapping[str, Path]) -> list[str]:
     """Lines of a shell that mount what a program in another root needs."""
 
     def at(path: str) -> str:
@@ -70,7 +82,7 @@ def mounts(root: Path, binds: Mapping[Path, str]) -> list[str]:
         f"mkdir {at(_SHARED)} && mount -t tmpfs tmpfs {at(_SHARED)}",
         f"mount -t tmpfs tmpfs {at('/run')}",
     ]
-    return lines + [f"mount --bind {shlex.quote(str(host))} {at(inner)}" for host, inner in binds.items()]
+    return lines + [f"mount --bind {shlex.quote(str(host))} {at(inner)}" for inner, host in binds.items()]
 
 
 # Memory that programs share; not ours to write to.
@@ -85,4 +97,4 @@ def _kept() -> dict[str, str]:
 
 def _name(command: Sequence[str]) -> str:
     words = [word for word in command if not word.startswith("-")]
-    return words[0] if words[0] != "unshare" else shlex.join(command[len(_APART) :])[-200:]
+    return words[0] if words[0] != _APART[0] else shlex.join(command[len(_APART) :])[-200:]

@@ -16,8 +16,8 @@ from image.run import Programs
 ROOT = "root.erofs"
 PACKAGES, BILL = "packages.txt", "sbom.cdx.json"
 UUID = "6d617271-7565-4572-8f00-000000000005"
-# Files up to this size share compressed blocks: the smallest image that a Pi 4 still reads faster than its card gives.
-COMPRESSION = ("-zzstd,level=15", "-C131072", "-Efragments,ztailpacking,dedupe")
+# Without fragments and deduplication: these save little here and keep mkfs.erofs to one processor.
+COMPRESSION = ("-zzstd,level=9", "-C65536")
 SECRET = re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
 # Looked through for secrets: what roles and layers write.
 WRITTEN = ("etc", "usr/lib/marquee/etc", "usr/share/marquee", "usr/share/factory/var", "root", "home")
@@ -28,7 +28,8 @@ def make(
 ) -> None:
     """Leave ``work``/root.erofs, the list of packages and the bill of materials."""
     made = work / "tree"
-    programs.run("cp", "-a", "--reflink=auto", str(root / "tree"), str(made))
+    # Links instead of copies: what is changed below is written anew, never in place.
+    programs.run("cp", "-al", str(root / "tree"), str(made))
     components = inventory.found(made)
     (work / PACKAGES).write_text(inventory.listing(components))
     (work / BILL).write_text(inventory.bill(components, f"marquee-{board.name}", version, programs.epoch))
@@ -42,7 +43,6 @@ def make(
     to_factory(made)
     if wrong := mistakes(made, layers):
         raise BuildError("The image must not be shipped:\n" + "\n".join(f"- {each}" for each in wrong))
-    tree.set_times(made, programs.epoch)
     tools.use(tools_at, programs, work, "mkfs.erofs", "--quiet", *COMPRESSION, "-T", str(programs.epoch), "--all-time", "-U", UUID,
               "-L", "marquee", f"{tools.WORK}/{ROOT}", f"{tools.WORK}/tree")  # fmt: skip
     shutil.rmtree(made)
@@ -88,4 +88,5 @@ def mistakes(made: Path, layers: Sequence[Layer]) -> list[str]:
 
 def _release(path: Path, version: str) -> None:
     text = path.read_text(encoding="utf-8").rstrip("\n")
+    path.unlink()
     path.write_text(f'{text}\nIMAGE_ID="marquee"\nIMAGE_VERSION="{version}"\n', encoding="utf-8")

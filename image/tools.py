@@ -30,8 +30,8 @@ def make(work: Path, programs: Programs, sources: str) -> None:
 def use(tools: Path, programs: Programs, work: Path, *command: str, have: Mapping[str, Path] | None = None) -> None:
     """Run a tool; it sees the step's folder as /work and other steps' folders as /have/NAME."""
     root = tools / "root"
-    binds = {work: WORK}
+    binds = {WORK: work}
     for name, path in (have or {}).items():
         (root / HAVE.lstrip("/") / name).mkdir(exist_ok=True)
-        binds[path] = f"{HAVE}/{name}"
+        binds[f"{HAVE}/{name}"] = path
     programs.within(root, *command, binds=binds)

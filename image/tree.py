@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -73,14 +72,6 @@ def owned(tree: Path) -> dict[str, int]:
     """Return users and their numbers as the root's passwd has them."""
     lines = (tree / "etc/passwd").read_text(encoding="utf-8").splitlines()
     return {line.split(":")[0]: int(line.split(":")[2]) for line in lines if line}
-
-
-def set_times(tree: Path, epoch: int) -> None:
-    """Give everything the build's own time."""
-    for folder, folders, files in os.walk(tree):
-        for name in (*folders, *files):
-            os.utime(os.path.join(folder, name), (epoch, epoch), follow_symlinks=False)  # noqa: PTH118
-    os.utime(tree, (epoch, epoch))
 
 
 def _link(path: Path, target: str) -> None:
