@@ -100,7 +100,7 @@ def _steps(board: boards.Board, layout: table.Layout, found: list[layers.Layer],
         kernel.make(work, programs, have["base"], board, found)
 
     def make_root(work: Path, have: Mapping[str, Path], programs: Programs) -> None:
-        root.make(work, programs, have["base"], have.get("program"), found, signer.keyring)
+        root.make(work, programs, have["tools"], have["base"], have.get("program"), found, signer.keyring)
 
     def make_system(work: Path, have: Mapping[str, Path], programs: Programs) -> None:
         system.make(work, programs, have["tools"], have["root"], board, found, version)
@@ -123,7 +123,7 @@ def _steps(board: boards.Board, layout: table.Layout, found: list[layers.Layer],
              lambda work, _, programs: base.make(work, programs, listed, wanted, numbers)),
         Step("kernel", "kernel and initial RAM disk", ("base",), [about, initrd, kernel.modules(found), code("kernel")], make_kernel),
         *([] if order.bare else [program]),
-        Step("root", "settings and roles of a venue", ("base",) if order.bare else ("base", "program"),
+        Step("root", "settings and roles of a venue", ("tools", "base") if order.bare else ("tools", "base", "program"),
              [laid, keys.of_file(signer.keyring), {} if order.bare else keys.of_files([root.ANSIBLE], PROJECT), code("root", "tree")], make_root),
         Step("system", "root file system, packed", ("root", "tools"), [about, build, laid, system.COMPRESSION, code("system", "inventory", "tree")], make_system),
         Step("parts", "boot and data partitions", ("kernel", "tools"), [about, asdict(layout), build, code("boot", "card")],

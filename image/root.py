@@ -17,38 +17,71 @@ ANSIBLE = PROJECT / "ansible"
 PLAYBOOK = ANSIBLE / "image.yml"
 OPERATIONS = PROJECT / ".ops" / "bin" / "ansible-playbook"
 ARCHITECTURE = "arm64"
+# Where the tools are seen inside while the roles are applied.
+_LENT = "/run/lent"
+# The loader is called by name: the root has none for this processor, and no variable may reach what modules start.
+_PYTHON = f"""\
+#!/bin/sh
+here={_LENT}/tools/usr
+set -- "$here"/bin/python3 "$@"
+loader=$(echo "$here"/lib*/ld-linux-*.so.*)
+exec "$loader" --library-path "$(echo "$here"/lib/*-linux-gnu)" --argv0 "$here/bin/python3" "$@"
+"""
 KEYRING = "etc/rauc/keyring.pem"
 
 
 def make(
-    work: Path, programs: Programs, base_at: Path, archives: Path | None, layers: Sequence[Layer], keyring: Path
+    work: Path,
+    programs: Programs,
+    tools_at: Path,
+    base_at: Path,
+    archives: Path | None,
+    layers: Sequence[Layer],
+    keyring: Path,
 ) -> None:
     """Leave the root in ``work``/tree; ``archives`` is the folder with the program (None: neither program nor roles), ``keyring`` whose bundles the device believes."""
     made = work / "tree"
     base.unpacked(base_at, made, programs)
     tree.lay_in(made, layers)
     if archives is not None:
-        roles(work, programs, made, archives)
+        roles(work, programs, tools_at, made, archives)
     (made / KEYRING).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(keyring, made / KEYRING)
 
 
-def roles(work: Path, programs: Programs, made: Path, archives: Path) -> None:
-    """Apply image.yml by the chroot connection: nothing is started, what it mounts ends with it."""
+def roles(work: Path, programs: Programs, tools_at: Path, made: Path, archives: Path) -> None:
+    """Apply image.yml by the chroot connection: nothing is started, what it mounts ends with it.
+
+    Ansible's modules run in the Python of the tools root, which needs no emulator: ten times as fast as the root's own. What they
+    start (useradd, systemctl) is the root's.
+    """
     temporary = work / "ansible"
     temporary.mkdir()
+    (temporary / "python").write_text(_PYTHON, encoding="ascii")
+    (temporary / "python").chmod(0o755)
+    (temporary / "apt.conf").write_text(
+        f'APT::Architecture "{ARCHITECTURE}";\nAPT::Architectures {{"{ARCHITECTURE}";}};\n', encoding="ascii"
+    )
     order = [
-        str(OPERATIONS), "-i", f"{made},", "-c", "community.general.chroot", "-e", f"application_archives={archives}", str(PLAYBOOK),
+        str(OPERATIONS), "-i", f"{made},", "-c", "community.general.chroot", "-e", f"application_archives={archives}",
+        "-e", f"application_architecture={ARCHITECTURE}", "-e", f"ansible_python_interpreter={_LENT}/ansible/python", str(PLAYBOOK),
     ]  # fmt: skip
-    script = "\n".join(["set -e", *mounts(made, {}), f"exec {shlex.join(order)}"])
+    lent = [shlex.quote(f"{made}{_LENT}/{name}") for name in ("tools", "ansible")]
+    lines = [
+        *mounts(made, {}),
+        *(f"mkdir -p {each}" for each in lent),
+        f"mount --bind -o ro {shlex.quote(str(tools_at / 'root'))} {lent[0]}",
+        f"mount --bind {shlex.quote(str(temporary))} {lent[1]}",
+    ]
     programs.apart(
-        "sh", "-c", script, cwd=ANSIBLE,
+        "sh", "-c", "\n".join(["set -e", *lines, f"exec {shlex.join(order)}"]), cwd=ANSIBLE,
         env={
             "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"),
             "ANSIBLE_HOME": str(temporary),
             "ANSIBLE_REMOTE_TEMP": "/tmp",  # noqa: S108
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_NOCOLOR": "1",
+            "APT_CONFIG": f"{_LENT}/ansible/apt.conf",
             # Bytecode of modules that run once differs from build to build.
             "PYTHONDONTWRITEBYTECODE": "1",
         },

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from image.run import Programs
 
-PACKAGES = ("erofs-utils", "dosfstools", "mtools", "rauc", "squashfs-tools", "xz-utils", "e2fsprogs", "bmap-tools", "fdisk", "openssl", "zstd", "python3")  # fmt: skip
+PACKAGES = ("erofs-utils", "dosfstools", "mtools", "rauc", "squashfs-tools", "xz-utils", "e2fsprogs", "bmap-tools", "fdisk", "openssl", "zstd", "python3", "python3-apt")  # fmt: skip
 # Where the folder of a step, and those it builds on, are seen inside.
 WORK, HAVE = "/work", "/have"
 
