@@ -55,11 +55,12 @@ def to_factory(made: Path) -> None:
     if factory.exists():
         shutil.rmtree(factory)
     (made / "var").rename(factory)
-    for name in ("var", "data", "boot/marquee"):
+    for name in ("var/tmp", "data", "boot/marquee"):
         (made / name).mkdir(parents=True, exist_ok=True)
-    # A link of old: it must not leave the factory's copy empty-handed.
-    (factory / "tmp").mkdir(exist_ok=True)
-    (factory / "tmp").chmod(0o1777)
+    # Units that start before the data partition is there ask for it.
+    for place in (factory / "tmp", made / "var/tmp"):
+        place.mkdir(exist_ok=True)
+        place.chmod(0o1777)
 
 
 def mistakes(made: Path, layers: Sequence[Layer]) -> list[str]:
