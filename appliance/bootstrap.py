@@ -404,7 +404,14 @@ def _tls(settings: Settings) -> Tls | None:
     broker = settings.broker
     if not broker.url.startswith("mqtts://"):
         return None
-    return Tls(broker.ca, broker.certificate or None, broker.key or None)
+    files = broker.ca, broker.certificate or None, broker.key or None
+    if not settings.device.name:
+        return Tls(*files)
+    from appliance.services.certificates import earliest
+
+    # A board without a battery wakes up years ago: its link must not wait for a time server.
+    clock, data = system_clock(cast(Mode, settings.clock.mode)), settings.device.data
+    return Tls(*files, earliest_ms=lambda: earliest(data, clock()))
 
 
 def _login(settings: Settings) -> tuple[str | None, str | None]:

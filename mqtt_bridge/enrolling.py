@@ -27,12 +27,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from mqtt_bridge import durable
+from mqtt_bridge import durable, peers
 
 TIMEOUT_S = 15.0
 LARGEST_ANSWER = 65_536
-# openssl/x509_vfy.h; Python has no name for it.
-X509_V_FLAG_NO_CHECK_TIME = 0x200000
 _BROKER_URL = re.compile(r"mqtts?://[A-Za-z0-9.\[\]:-]{1,260}")
 
 
@@ -110,7 +108,7 @@ def ask(url: str, ca: bytes, csr: str, token: str, earliest_ms: int | None) -> E
     """
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cadata=ca.decode())
     if earliest_ms is not None:
-        context.verify_flags |= X509_V_FLAG_NO_CHECK_TIME
+        peers.without_clock(context)
     body = json.dumps({"csr": csr, "token": token} if token else {"csr": csr}).encode()
     status, answered = _call(url, "POST", "/v1/certificates", context, body, earliest_ms)
     try:
@@ -161,8 +159,8 @@ def _call(
     )
     try:
         connection.connect()
-        if earliest_ms is not None:
-            _not_over(connection.sock, earliest_ms)
+        if earliest_ms is not None and peers.is_over(connection.sock, earliest_ms):
+            raise WrongAuthority("the certificate of who answered has expired")
         connection.request(method, path, body or None, headers)
         answer = connection.getresponse()
         return answer.status, answer.read(LARGEST_ANSWER)
@@ -174,10 +172,3 @@ def _call(
         raise CloudUnreachable(f"{url} does not answer: {words}") from error
     finally:
         connection.close()
-
-
-def _not_over(sock: object, earliest_ms: int) -> None:
-    """A certificate that ended before this program was made, or before the last time that was known to be right, is over."""
-    der = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
-    if der is None or x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp() * 1000 <= earliest_ms:
-        raise WrongAuthority("the certificate of who answered has expired")

@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -23,6 +23,8 @@ import paho.mqtt.client as mqtt
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
+
+from mqtt_bridge import peers
 
 log = structlog.get_logger("marquee.transport")
 
@@ -62,11 +64,16 @@ class Will:
 
 @dataclass(frozen=True)
 class Tls:
-    """Files of the authority that signed the broker's certificate and, optionally, of our own certificate and key."""
+    """Files of the authority that signed the broker's certificate and, optionally, of our own certificate and key.
+
+    All are read at each connection. ``earliest_ms`` returns None where the clock is right, else the earliest that it can be now
+    (ms since the epoch): then a certificate is never too early, and over only if it ended before.
+    """
 
     ca: str
     certificate: str | None = None
     key: str | None = None
+    earliest_ms: Callable[[], int | None] = lambda: None
 
 
 class Transport:
@@ -212,12 +219,15 @@ class _Connection:
         self._lock = threading.Lock()
         self._first_subscription: int | None = None
         self._complaint = ""
+        self._earliest_ms: int | None = None
         self._client = self._make_client()
 
     def live(self) -> None:
         """Connect and stay until the connection ends; raises ``OSError`` if it does not come about."""
         owner, client = self._owner, self._client
         client.connect(owner._host, owner._port, keepalive=KEEPALIVE_S, clean_start=True)  # noqa: SLF001
+        if self._earliest_ms is not None and peers.is_over(client.socket(), self._earliest_ms):
+            self.close("the broker's certificate has expired")
         began = time.monotonic()
         client.loop_start()
         try:
@@ -285,7 +295,8 @@ class _Connection:
             client.will_set(will.topic, will.payload, qos=QOS, retain=True)
         if owner._secure:  # noqa: SLF001
             tls = owner._tls or Tls(ca="")  # noqa: SLF001
-            client.tls_set(tls.ca or None, tls.certificate, tls.key, tls_version=ssl.PROTOCOL_TLS_CLIENT)
+            self._earliest_ms = tls.earliest_ms()
+            client.tls_set_context(_context(tls, self._earliest_ms))
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
@@ -331,6 +342,19 @@ class _Connection:
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: ReasonCode, _properties: Any) -> None:
         self.close(f"disconnected: {self._complaint or code}")
+
+
+def _context(tls: Tls, earliest_ms: int | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if tls.ca:
+        context.load_verify_locations(tls.ca)
+    else:
+        context.load_default_certs()
+    if tls.certificate:
+        context.load_cert_chain(tls.certificate, tls.key)
+    if earliest_ms is not None:
+        peers.without_clock(context)
+    return context
 
 
 def _address(url: str) -> tuple[str, int, bool]:

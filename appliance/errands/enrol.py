@@ -13,13 +13,12 @@ from typing import cast
 
 from cryptography import x509
 
-from appliance.domain.certificates import earliest_ms
 from appliance.domain.clock import Now
 from appliance.domain.provisioning import Provisioning, ProvisioningError, read_provisioning
 from appliance.domain.setup import WORDS, Setup, refused, settings_of
 from appliance.services import certificates
 from appliance.services import setting_up as files
-from appliance.services.clock import BUILT_AT_MS, Mode, system_clock
+from appliance.services.clock import Mode, system_clock
 from appliance.settings import Settings
 from appliance.stopping import stop_event
 from mqtt_bridge import durable
@@ -90,7 +89,9 @@ class Enrolling:
         try:
             key = load_or_make_key(self.data / "tls" / "device.key")
             ca = fetch_authority(given.url, given.ca)
-            answer = ask(given.url, ca, request_for(key, given.name), given.token, _earliest(self.clock(), self.data))
+            answer = ask(
+                given.url, ca, request_for(key, given.name), given.token, certificates.earliest(self.data, self.clock())
+            )
             _keep(self.data, given, checked(answer, key, given.name))
         except Refused as error:
             self._tell(replace(told, step=refused(error.reason), problems=(str(error),)))
@@ -122,11 +123,6 @@ def _keep(data: Path, given: Provisioning, found: Enrolled) -> None:
     files.write(data / files.DEVICE, settings_of(given, str(data), broker).encode())
 
 
-def _earliest(now: Now, data: Path) -> int | None:
-    """Where the clock is not trusted: the earliest that it can be now."""
-    return None if now.trusted else earliest_ms(now, BUILT_AT_MS, certificates.last_trusted_ms(data), 0)
-
-
 def renew(settings: Settings, clock: Callable[[], Now]) -> int:
     """Get the next certificate for the same key, if the one there is in its last third."""
     broker, data, now = settings.broker, settings.device.data, clock()
@@ -144,13 +140,13 @@ def renew(settings: Settings, clock: Callable[[], Now]) -> int:
     begins, ends = before.not_valid_before_utc, before.not_valid_after_utc
     due = begins + (ends - begins) * LAST_THIRD
     # A clock that is not trusted may be late and is hardly early: its own word counts unless it is impossible.
-    at_ms = max(now.wall_ms, _earliest(now, data) or 0)
+    at_ms = max(now.wall_ms, certificates.earliest(data, now) or 0)
     if datetime.fromtimestamp(at_ms / 1000, UTC) < due:
         print(f"enrol: the certificate is good until {ends:%Y-%m-%d}; it is renewed from {due:%Y-%m-%d} on")
         return 0
     try:
         name, ca = settings.device.name, Path(broker.ca).read_bytes()
-        answer = ask(settings.authority.url, ca, request_for(key, name), "", _earliest(now, data))
+        answer = ask(settings.authority.url, ca, request_for(key, name), "", certificates.earliest(data, now))
         files.write(path, checked(answer, key, name).certificate)
     except (Refused, WrongAuthority, CloudUnreachable, OSError) as error:
         print(f"enrol: not renewed, the certificate ends {ends:%Y-%m-%d}: {error}", file=sys.stderr)

@@ -65,6 +65,11 @@ def last_trusted_ms(data: Path) -> int:
         return 0
 
 
+def earliest(data: Path, now: Now) -> int | None:
+    """Return the earliest that it can be now where the clock is not trusted, by what is past for certain; else None."""
+    return None if now.trusted else earliest_ms(now, BUILT_AT_MS, last_trusted_ms(data), 0)
+
+
 def remember(data: Path, now: Now) -> None:
     """Write the time down if it is trusted, once an hour at most: the card lasts longer."""
     if now.trusted and now.wall_ms - last_trusted_ms(data) >= HOUR_MS:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,19 @@ def test_a_device_without_a_certificate_stays_outside(broker: Mosquitto, authori
 def test_files_that_are_missing_are_a_reason_not_a_crash(broker: Mosquitto, authority: Authority) -> None:
     assert "No such file" in outcome(broker, Tls("/nonexistent/ca.pem"))
     assert "No such file" in outcome(broker, Tls(authority.file, "/nonexistent/device.pem"))
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+def test_without_a_clock_a_certificate_is_over_only_if_it_ended_before_what_is_past(authority: Authority) -> None:
+    """A board without a battery reaches the broker though it thinks that it is years ago, and no ended certificate passes."""
+    certificate, key = authority.issue("broker", ends_in=timedelta(hours=-1))
+    files = [f"cafile {authority.file}", f"certfile {certificate}", f"keyfile {key}"]
+    broker = Mosquitto(program("mosquitto"), *files, "require_certificate true", "user root")
+    broker.start()
+    now_ms, own = int(time.time() * 1000), authority.issue("venue-1")
+    try:
+        assert "has expired" in outcome(broker, Tls(authority.file, *own))
+        assert outcome(broker, Tls(authority.file, *own, earliest_ms=lambda: now_ms - 7_200_000)) == "up"
+        assert "has expired" in outcome(broker, Tls(authority.file, *own, earliest_ms=lambda: now_ms))
+    finally:
+        broker.stop()
