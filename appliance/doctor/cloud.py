@@ -24,7 +24,7 @@ def is_here(settings: Settings) -> bool:
 
 def database(settings: Settings) -> Iterator[Finding]:
     """The engine and the schema."""
-    with _open(settings) as found:
+    with opened(settings) as found:
         if found is None:
             yield fail("database", "the cloud's database does not exist", "Start marquee reconciler once; it makes it.")
             return
@@ -41,7 +41,7 @@ def database(settings: Settings) -> Iterator[Finding]:
 
 def catalogue(settings: Settings) -> Iterator[Finding]:
     """What is on sale everywhere."""
-    with _open(settings) as found:
+    with opened(settings) as found:
         if found is None:
             return
         with found.read() as db:
@@ -56,7 +56,7 @@ def catalogue(settings: Settings) -> Iterator[Finding]:
 
 def alarms(settings: Settings) -> Iterator[Finding]:
     """What a person has to look at."""
-    with _open(settings) as found:
+    with opened(settings) as found:
         if found is None:
             return
         with found.read() as db:
@@ -69,7 +69,7 @@ def alarms(settings: Settings) -> Iterator[Finding]:
 
 def fleet(settings: Settings) -> Iterator[Finding]:
     """The list of devices outside the database, and whether a restored cloud still waits for some of them."""
-    with _open(settings) as found:
+    with opened(settings) as found:
         if found is None:
             return
         missing = losses.still_missing(found)
@@ -96,7 +96,8 @@ def _default(settings: Settings) -> Path:
 
 
 @contextmanager
-def _open(settings: Settings) -> Iterator[Database | None]:
+def opened(settings: Settings) -> Iterator[Database | None]:
+    """Give the cloud's database, None where there is none yet."""
     where = settings.cloud.database or str(_default(settings))
     if "://" not in where and not Path(where).exists():
         yield None

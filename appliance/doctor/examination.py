@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from appliance.doctor import cloud, device, surroundings
+from appliance.doctor import cloud, device, enrolment, surroundings
 from appliance.doctor import slot as slots
 from appliance.doctor.findings import Finding, fail, ok
+from appliance.services.setting_up import read_setup
 from appliance.settings import Settings
 
 Check = Callable[[Settings], Iterable[Finding]]
@@ -21,6 +22,7 @@ EVERYWHERE: tuple[tuple[str, Check], ...] = (
     ("slot", slots.slot),
 )
 OF_A_DEVICE: tuple[tuple[str, Check], ...] = (
+    ("enrolment", enrolment.device),
     ("database", device.database),
     ("catalogue", device.catalogue),
     ("link", device.link),
@@ -32,6 +34,8 @@ OF_THE_CLOUD: tuple[tuple[str, Check], ...] = (
     ("catalogue", cloud.catalogue),
     ("alarms", cloud.alarms),
     ("fleet", cloud.fleet),
+    ("authority", enrolment.authority),
+    ("verifier", enrolment.verifier),
 )
 
 
@@ -45,6 +49,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
         )
     elif is_cloud:
         yield ok("settings", f"the cloud of {settings.device.org}, {settings.device.data}")
+    elif read_setup(settings.device.data) is not None:
+        yield from guarded("enrolment", partial(enrolment.device, settings))
+        return
     else:
         yield fail(
             "settings",

@@ -23,6 +23,8 @@ LITTLE_BYTES, TOO_LITTLE_BYTES = 1_000_000_000, 100_000_000
 CONNECT_S = 5.0
 COUNTERS_S = 0.5
 EXPIRES_SOON = timedelta(days=30)
+# An enrolled device renews its own 30 days before the end.
+RENEWED_BY = timedelta(days=20)
 _SECRETS = ("device.pem", "cloud.pem", "web.key", "marquee.db", "cloud.db")
 
 
@@ -126,7 +128,7 @@ def certificate(settings: Settings) -> Iterator[Finding]:
         return
     for key, name in (("broker.ca", settings.broker.ca), ("broker.certificate", settings.broker.certificate)):
         if name:
-            yield _certificate(key, Path(name))
+            yield _certificate(key, Path(name), RENEWED_BY if settings.authority.url else EXPIRES_SOON)
 
 
 def _portal_certificate(settings: Settings) -> Finding:
@@ -142,7 +144,7 @@ def _portal_certificate(settings: Settings) -> Finding:
     return ok("certificate", words)
 
 
-def _certificate(key: str, path: Path) -> Finding:
+def _certificate(key: str, path: Path, soon: timedelta) -> Finding:
     try:
         found = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError):
@@ -157,4 +159,4 @@ def _certificate(key: str, path: Path) -> Finding:
     words = f"{key} is valid until {ends:%Y-%m-%d}"
     if ends <= now:
         return fail("certificate", words, "It has expired; get a new one.")
-    return warn("certificate", words, "Get a new one soon.") if ends - now < EXPIRES_SOON else ok("certificate", words)
+    return warn("certificate", words, "Get a new one soon.") if ends - now < soon else ok("certificate", words)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from flask import Flask, redirect
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -272,6 +273,19 @@ def test_who_is_not_the_pinned_authority_gets_no_token(card: Card, cloud: Enrolm
     impostor.database.close()
     with cloud.database.read() as db:
         assert db.exec_driver_sql("SELECT count(*) FROM enrolment WHERE used_at_ms IS NOT NULL").scalar() == 0
+
+
+def test_no_answer_leads_elsewhere(cloud: EnrolmentCloud) -> None:
+    """A redirect is not followed, whoever sends it: the token goes to one address only."""
+    elsewhere = Flask("elsewhere")
+    elsewhere.add_url_rule("/<path:_>", "all", lambda _: redirect(f"{cloud.url}/ca.pem"), methods=["GET", "POST"])
+    pin, home = fingerprint(cloud.folder), cloud.url
+    with cloud.serving(elsewhere):
+        assert cloud.url != home
+        with pytest.raises(WrongAuthority):
+            fetch_authority(cloud.url, pin)
+        with pytest.raises(CloudUnreachable, match="302"):
+            ask(cloud.url, cloud.authority.pem, "", "t", None)
 
 
 def test_without_a_network_it_waits_longer_each_time_and_then_enrols(card: Card, cloud: EnrolmentCloud) -> None:

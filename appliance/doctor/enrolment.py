@@ -1,0 +1,114 @@
+"""Whether this device is set up and keeps its certificate, and whether the cloud's authority and verifier do their work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from appliance.bootstrap import authority_folder, wall_ms
+from appliance.doctor.cloud import opened
+from appliance.doctor.findings import Finding, fail, ok, warn
+from appliance.domain.setup import WORDS
+from appliance.services import setting_up as files
+from appliance.settings import Settings
+from mqtt_bridge.cloud.authority import LIST_AGE, last_third
+from mqtt_bridge.cloud.verification_view import alive_ms, number_pending
+
+# The timer looks every few hours: what it did not do in a week it does not do by itself.
+OVERDUE = timedelta(days=7)
+SILENT_MS = 60_000
+
+
+def device(settings: Settings) -> Iterator[Finding]:
+    """How far first boot and enrolment are; nothing where a device was set up by hand."""
+    data = settings.device.data
+    setup = files.read_setup(data)
+    if setup is not None and setup.pending:
+        what, todo = WORDS[setup.step]
+        yield fail("enrolment", " ".join((what, *setup.problems)), todo)
+        return
+    if setup is not None and (data / files.COPY).exists():
+        yield warn(
+            "enrolment", f"{data / files.COPY} still holds the token", "Restart marquee-enrol.service: it removes it."
+        )
+    elif setup is not None:
+        yield ok("enrolment", f"enrolled as {settings.device.name}")
+    if settings.authority.url and settings.broker.certificate:
+        yield from _renewal(Path(settings.broker.certificate))
+
+
+def _renewal(path: Path) -> Iterator[Finding]:
+    found = _certificate(path)
+    if found is None:
+        yield fail(
+            "enrolment", f"{path} is no readable certificate", "Run marquee enrol --renew and read what it says."
+        )
+        return
+    if datetime.now(UTC) > last_third(found) + OVERDUE:
+        yield warn(
+            "enrolment",
+            f"the certificate should have been renewed by now and ends {found.not_valid_after_utc:%Y-%m-%d}",
+            "Run marquee enrol --renew and read what it says.",
+        )
+
+
+def authority(settings: Settings) -> Iterator[Finding]:
+    """The authority's own certificates and its revocation list; nothing on a machine that has none."""
+    folder = authority_folder(settings)
+    if not (folder / "ca.pem").exists():
+        return
+    now = datetime.now(UTC)
+    fine = True
+    for name in ("ca.pem", "server.pem", "broker/broker.pem", "client/reconciler.pem"):
+        found = _certificate(folder / name)
+        if found is None or found.not_valid_after_utc <= now:
+            fine = False
+            yield fail(
+                "authority", f"{folder / name} is missing or has ended", "Run marquee authority init, as its owner."
+            )
+    try:
+        revoked = x509.load_pem_x509_crl((folder / "broker" / "revoked.pem").read_bytes())
+    except (OSError, ValueError):
+        yield fail(
+            "authority", "there is no revocation list that can be read", "Start marquee authority: it writes one."
+        )
+        return
+    ends = revoked.next_update_utc or now
+    if ends <= now:
+        yield fail(
+            "authority", "the revocation list has run out: the broker refuses everybody", "Start marquee authority."
+        )
+    elif now - revoked.last_update_utc > 2 * LIST_AGE:
+        yield warn(
+            "authority",
+            f"the revocation list is from {revoked.last_update_utc:%Y-%m-%d} and runs out {ends:%Y-%m-%d}",
+            "Start marquee authority: it writes one every day.",
+        )
+    elif fine:
+        yield ok("authority", f"{len(list(revoked))} certificates revoked; the list is good until {ends:%Y-%m-%d}")
+
+
+def verifier(settings: Settings) -> Iterator[Finding]:
+    """Whether somebody verifies pre-enrolments where some wait."""
+    with opened(settings) as found:
+        if found is None:
+            return
+        with found.read() as db:
+            waiting, heard_ms = number_pending(db), alive_ms(db)
+    silent = heard_ms is None or wall_ms() - heard_ms > SILENT_MS
+    if waiting and silent:
+        yield fail("verifier", f"{waiting} orders wait to be verified and nobody does it", "Start marquee verifier.")
+    elif silent:
+        yield ok("verifier", "none runs, and no order waits for one")
+    else:
+        yield ok("verifier", f"runs; {waiting} orders wait to be verified")
+
+
+def _certificate(path: Path) -> x509.Certificate | None:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError):
+        return None
