@@ -45,10 +45,12 @@ def apply_role(tree: Path) -> None:
 
 def _inputs() -> bytes:
     roles = PROJECT / "ansible" / "roles"
+    guard = ("defaults/main.yml", "templates/host.nft.j2", "templates/nftables.conf.j2")
     files = (
         Path(__file__),
         PLAYBOOK,
-        *sorted(each for role in ("hotspot", "hardening") for each in (roles / role).rglob("*") if each.is_file()),
+        *sorted(each for each in (roles / "hotspot").rglob("*") if each.is_file()),
+        *(roles / "hardening" / each for each in guard),
     )
     return b"\0".join(each.read_bytes() for each in files)
 

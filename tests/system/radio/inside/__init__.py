@@ -1,0 +1,1 @@
+"""The suite that runs in the guest with simulated radios."""
