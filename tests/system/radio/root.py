@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
 from tests.system.guest.root import PROJECT, Recipe
 
 PLAYBOOK = Path(__file__).with_name("guest.yml")
+FLEET = Path(__file__).with_name("fleet.toml")
 DEBIAN = (
     "systemd-sysv", "systemd-resolved", "udev", "kmod", "dbus", "linux-image-amd64", "initramfs-tools",
     "python3", "python3-apt", "hostapd", "wpasupplicant", "iw", "wireless-regdb", "dnsmasq-base", "nftables",
     "iproute2", "iputils-ping", "nginx-light", "procps",
 )  # fmt: skip
+PHONES = 21
+# As on a board, the radios are there when the kernel is: the access point's, the second Wi-Fi's, somebody else's, and the phones'.
+RADIOS = f"options mac80211_hwsim radios={PHONES + 3}\n"
 # The application lies where the host shares it; a unit that starts before it is there fails, and is started again.
 MARQUEE = """\
 #!/bin/sh
@@ -34,6 +39,10 @@ def apply_role(tree: Path) -> None:
     script = tree / "usr/bin/marquee"
     script.write_text(MARQUEE)
     script.chmod(0o755)
+    (tree / "etc/modprobe.d/radios.conf").write_text(RADIOS)
+    (tree / "etc/modules-load.d/radios.conf").write_text("mac80211_hwsim\n")
+    (tree / "etc/marquee").mkdir()
+    shutil.copy(FLEET, tree / "etc/marquee/marquee.toml")
     for command in (["groupadd", "--system", "marquee"], ["useradd", "--system", "--gid", "marquee", "marquee"]):
         subprocess.run(["chroot", str(tree), *command], check=True)
     (tree / "etc/systemd/system/multi-user.target.wants/nginx.service").unlink(missing_ok=True)
@@ -49,6 +58,7 @@ def _inputs() -> bytes:
     files = (
         Path(__file__),
         PLAYBOOK,
+        FLEET,
         *sorted(each for each in (roles / "hotspot").rglob("*") if each.is_file()),
         *(roles / "hardening" / each for each in guard),
     )

@@ -78,6 +78,9 @@ class RadioPhone(Phone):
         self._supplicant: subprocess.Popen[bytes] | None = None
         run("iw", "phy", radio.phy, "set", "netns", "name", namespace.name)
         namespace.ip("link", "set", radio.interface, "name", INTERFACE)
+        # Our DHCP client is a plain socket: before it has an address, a filter of return paths takes every answer for a forgery.
+        for each in ("all", INTERFACE):
+            namespace.run("sysctl", "-q", "-w", f"net.ipv4.conf.{each}.rp_filter=0")
         namespace.ip("link", "set", INTERFACE, "up")
 
     @property

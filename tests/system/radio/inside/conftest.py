@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.system.radio.inside.device import Device, on_air
 from tests.system.radio.inside.upstream import Upstream, upstream
+from tests.system.radio.root import PHONES
 from tests.system.radio.scenario import RadioPhone, phones, radios
 
-PHONES = 21
 _figures: list[str] = []
 
 
@@ -20,7 +19,6 @@ def device() -> Iterator[Device]:
     """The device as it boots before anybody set it up."""
     made = Device()
     made.prepare()
-    subprocess.run(["modprobe", "mac80211_hwsim", f"radios={PHONES + 3}"], check=True)
     on_air()
     made.start()
     yield made

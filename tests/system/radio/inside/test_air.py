@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.radio.inside.device import AS_MARQUEE, OTHER, SECURE, Device, hotspot_row, on_air
+from tests.system.radio.inside.device import AS_MARQUEE, OTHER, SECURE, Device, ask, hotspot_row, on_air
 from tests.system.radio.inside.upstream import GATEWAY, NAME, PASSPHRASE, Upstream
 from tests.system.radio.scenario import (
     ADDRESS,
@@ -42,7 +42,7 @@ def test_the_units_of_the_role_run_before_the_device_is_set_up(device: Device) -
     for unit in ("hostapd", "marquee-dnsmasq", "nftables", "systemd-networkd"):
         assert run("systemctl", "is-active", f"{unit}.service").strip() == "active"
     assert "marquee_hotspot" in run("nft", "list", "tables") and "marquee_host" in run("nft", "list", "tables")
-    status = run("hostapd_cli", "-p", "/run/hostapd", "status")
+    status = ask("STATUS")
     assert "ssid[0]=Marquee setup " in status and "channel=6" in status
     assert f"inet {ADDRESS}/22" in run("ip", "address", "show", "dev", "wlan0")
     # Neither as root nor readable by anybody else.
@@ -102,8 +102,8 @@ def test_it_is_the_access_point_that_keeps_phones_apart(guests: list[RadioPhone]
     first, second = guests[:2]
     file = Path("/run/marquee-hotspot/hostapd.conf")
     assert "ap_isolate=1" in file.read_text()
-    run("hostapd_cli", "-p", "/run/hostapd", "set", "ap_isolate", "0")
-    run("hostapd_cli", "-p", "/run/hostapd", "reload")
+    assert ask("SET ap_isolate 0") == "OK"
+    assert ask("RELOAD") == "OK"
     on_air()
     come_in([first, second], SSID)
     assert hears(first, second)
