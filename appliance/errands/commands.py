@@ -42,6 +42,8 @@ from mqtt_bridge.protocol.badges import SERIAL_BYTES
 
 WHO = "operator"
 LONGEST_OVERLAP_DAYS = 366
+_SHUT_OUT = "the authority puts those it has on the revocation list within seconds"
+_MAY_RETURN = "the one it has lets it come back to tell what it sold; marquee authority revoke ends that"
 REFUSALS = (
     BadgeRefused,
     SealRefused,
@@ -87,7 +89,7 @@ def seal(given: argparse.Namespace, settings: Settings) -> int:
         return 1
     log = fleet_log(settings)
     losses.seal_device(database, given.device, WHO, given.reason, now_ms, stolen=given.stolen, log=log)
-    print(f"{given.device} is sealed; shut it out of the broker too if its certificate may be in other hands")
+    print(f"{given.device} is sealed and gets no other certificate; " + (_SHUT_OUT if given.stolen else _MAY_RETURN))
     return 0
 
 
