@@ -30,7 +30,6 @@ def serve(settings: Settings) -> int:
     folder = bootstrap.authority_folder(settings)
     try:
         authority.Authority(folder)
-        authority.create(folder, settings.device.org, _now())
     except authority.AuthorityError as error:
         return _complain(str(error))
     # Its own certificate may have ended while this was not running.

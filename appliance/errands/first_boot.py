@@ -50,9 +50,7 @@ def _take(file: Path, data: Path) -> list[str]:
     taken = files.read_taken(data)
     digest = hashlib.sha256(raw).hexdigest()
     if known and taken is not None and taken.digest == digest:
-        if files.is_enrolled(data):
-            durable.shred(file)
-        return []
+        return _remove(file) if files.is_enrolled(data) else []
     try:
         wanted = read_provisioning(raw)
     except ProvisioningError as error:
@@ -64,6 +62,16 @@ def _take(file: Path, data: Path) -> list[str]:
         words = f"this is {name} already, so the provisioning file for {wanted.name} is refused; "
         return [words + "write replace = true below [device] if this card is to become that device"]
     _take_over(raw, digest, wanted, taken, data)
+    return []
+
+
+def _remove(file: Path) -> list[str]:
+    try:
+        durable.shred(file)
+    except OSError as error:
+        return [
+            f"{file} cannot be removed ({error.strerror}); its token was used, but its passphrases can be read there"
+        ]
     return []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import shutil
 import socket
@@ -221,6 +222,23 @@ def test_a_missing_or_wrong_file_is_told_and_a_corrected_one_taken(card: Card, c
     assert card.step() == "waiting"
     assert card.boot(good.replace(b"Town Hall", b"Hall")) == 0
     assert read_settings(card.config, {}).hotspot.ssid == "Hall"
+
+
+def test_a_file_that_cannot_be_removed_is_told_and_the_device_goes_on(
+    card: Card, cloud: EnrolmentCloud, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """A card's partition may be write-protected."""
+    card.boot(cloud.provisioning(cloud.register()))
+    card.enrolling.attempt()
+    assert card.enrolling.done()
+
+    def refuse(_path: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(durable, "shred", refuse)
+    assert card.boot() == 1
+    assert "cannot be removed (Read-only file system)" in capsys.readouterr().err
+    assert card.step() == "done"
 
 
 def test_host_and_operators_are_named_when_asked_for(
