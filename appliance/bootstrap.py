@@ -146,6 +146,9 @@ def serve(
     """
     from appliance.web.server import Server
 
+    # What is imported by now is memory that master and workers share, as long as no look for garbage writes into it.
+    gc.collect()
+    gc.freeze()
     Server(load, bind=bind, workers=workers, threads=threads, scheme_from=scheme_from, tls=tls).run()
     return 0
 
