@@ -62,9 +62,14 @@ def roles(work: Path, programs: Programs, tools_at: Path, made: Path, archives: 
     (temporary / "apt.conf").write_text(
         f'APT::Architecture "{ARCHITECTURE}";\nAPT::Architectures {{"{ARCHITECTURE}";}};\n', encoding="ascii"
     )
+    # Of this host alone: what a role does on the build's own machine runs in that one's Python.
+    interpreter = f"ansible_python_interpreter={_LENT}/ansible/python"
+    (temporary / "hosts").write_text(
+        f"{made} ansible_connection=community.general.chroot {interpreter}\n", encoding="utf-8"
+    )
     order = [
-        str(OPERATIONS), "-i", f"{made},", "-c", "community.general.chroot", "-e", f"application_archives={archives}",
-        "-e", f"application_architecture={ARCHITECTURE}", "-e", f"ansible_python_interpreter={_LENT}/ansible/python", str(PLAYBOOK),
+        str(OPERATIONS), "-i", str(temporary / "hosts"), "-e", f"application_archives={archives}",
+        "-e", f"application_architecture={ARCHITECTURE}", str(PLAYBOOK),
     ]  # fmt: skip
     lent = [shlex.quote(f"{made}{_LENT}/{name}") for name in ("tools", "ansible")]
     lines = [
