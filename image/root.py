@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,8 @@ set -- "$here"/bin/python3 "$@"
 loader=$(echo "$here"/lib*/ld-linux-*.so.*)
 exec "$loader" --library-path "$(echo "$here"/lib/*-linux-gnu)" --argv0 "$here/bin/python3" "$@"
 """
+# The time of all that is written here, whenever that is: the day of Debian 13.
+WRITTEN_S = 1754697600
 KEYRING = "etc/rauc/keyring.pem"
 
 
@@ -40,6 +43,7 @@ def make(
     keyring: Path,
 ) -> None:
     """Leave the root in ``work``/tree; ``archives`` is the folder with the program (None: neither program nor roles), ``keyring`` whose bundles the device believes."""
+    began_s = time.time()
     made = work / "tree"
     base.unpacked(base_at, made, programs)
     tree.lay_in(made, layers)
@@ -47,6 +51,7 @@ def make(
         roles(work, programs, tools_at, made, archives)
     (made / KEYRING).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(keyring, made / KEYRING)
+    tree.date(made, began_s, WRITTEN_S)
 
 
 def roles(work: Path, programs: Programs, tools_at: Path, made: Path, archives: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def make(
     work: Path, programs: Programs, tools_at: Path, root: Path, board: Board, layers: Sequence[Layer], version: str
 ) -> None:
     """Leave ``work``/root.erofs, the list of packages and the bill of materials."""
+    began_s = time.time()
     made = work / "tree"
     # Links instead of copies: what is changed below is written anew, never in place.
     programs.run("cp", "-al", str(root / "tree"), str(made))
@@ -43,8 +45,12 @@ def make(
     to_factory(made)
     if wrong := mistakes(made, layers):
         raise BuildError("The image must not be shipped:\n" + "\n".join(f"- {each}" for each in wrong))
-    tools.use(tools_at, programs, work, "mkfs.erofs", "--quiet", *COMPRESSION, "-T", str(programs.epoch), "--all-time", "-U", UUID,
-              "-L", "marquee", f"{tools.WORK}/{ROOT}", f"{tools.WORK}/tree")  # fmt: skip
+    # No clock can be before this file's time: systemd sets one that is, before anything else runs.
+    (made / "usr/lib/clock-epoch").unlink(missing_ok=True)
+    (made / "usr/lib/clock-epoch").touch()
+    tree.date(made, began_s, programs.epoch)
+    tools.use(tools_at, programs, work, "mkfs.erofs", "--quiet", *COMPRESSION, "-T", str(programs.epoch), "--mkfs-time", "--preserve-mtime",
+              "-U", UUID, "-L", "marquee", f"{tools.WORK}/{ROOT}", f"{tools.WORK}/tree")  # fmt: skip
     shutil.rmtree(made)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,14 @@ def test_patterns_take_out_files_folders_and_links_below_the_root_alone(root, tm
     assert outside.is_dir()
     with pytest.raises(BuildError, match="below the root"):
         tree.remove(root, ["../outside"])
+
+
+def test_what_a_build_writes_has_a_fixed_time_and_debians_files_keep_theirs(root):
+    old, new = root / "etc/passwd", root / "etc/shadow"
+    os.utime(old, (1000, 1000))
+    os.utime(new, (5000, 5000))
+    (root / "etc/dangling").symlink_to("nowhere")
+    tree.date(root, 2000, 3000)
+    assert (old.stat().st_mtime, new.stat().st_mtime) == (1000, 3000)
+    assert (root / "etc/dangling").lstat().st_mtime == 3000
+    assert root.stat().st_mtime == 3000
