@@ -164,7 +164,7 @@ class Board:
         if self._machine is not None:
             self._machine.order("set_link", name="uplink", up=up)
 
-    def phone(self, ssid: str, port: int, timeout_s: float = 180.0) -> None:
+    def phone(self, ssid: str, port: int, timeout_s: float = 600.0) -> None:
         """Put a phone on the air inside, which passes on connections to ``port`` of the test's network card to the portal.
 
         Needs two radios, ``hardware.share`` to be this project, and a forward to ``port``.
