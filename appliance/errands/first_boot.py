@@ -1,4 +1,4 @@
-"""``marquee first-boot``: takes the provisioning file over. It runs as root at each boot, before everything else of ours.
+"""``marquee first-boot``: takes the provisioning file over. It runs as root, before everything else of ours, where there is a file.
 
 Idempotent: what it did is written down last, so a power cut in between makes it do the same once more. The file stays where
 it is until the device has enrolled; the next look overwrites and removes it then.
@@ -99,6 +99,7 @@ def _take_over(raw: bytes, digest: str, wanted: Provisioning, taken: files.Taken
         else:
             path.unlink(missing_ok=True)
     files.write(data / files.COPY, raw)
+    files.write(data / files.HOST, f"{host_of(wanted.name)}\n".encode())
     files.write(data / files.DEVICE, settings_of(wanted, str(data)).encode())
     files.write_setup(data, Setup("waiting", (), wanted.name, wanted.venue, wanted.pin))
     files.write(data / files.TAKEN, msgspec.json.encode(now))
@@ -118,9 +119,14 @@ def _move_aside(data: Path, name: str) -> None:
     durable.sync_folder(data)
 
 
+def host_of(device: str) -> str:
+    """Return what the host of a device is called: RFC 1123 knows no underscore."""
+    return device.replace("_", "-")
+
+
 def _call_host(name: str) -> None:
     """The host is called as its device, until the next boot."""
-    host = name.replace("_", "-")
+    host = host_of(name)
     try:
         if socket.gethostname() != host:
             socket.sethostname(host)

@@ -4,6 +4,7 @@
     provisioning.toml   the provisioning file, until the device has enrolled
     provisioned.json    which file was taken over last
     device.toml         the settings that came of it
+    hostname            what the host is called
     tls/                ca.pem device.pem device.key
 
 First boot runs as root and the rest as a user of its own: what is written belongs to whom the folder belongs to.
@@ -21,6 +22,7 @@ from appliance.domain.setup import Setup
 from mqtt_bridge import durable
 
 SETUP, COPY, TAKEN, DEVICE = "setup.json", "provisioning.toml", "provisioned.json", "device.toml"
+HOST = "hostname"
 
 
 class Taken(msgspec.Struct, frozen=True):
