@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from appliance.doctor import cloud, device, enrolment, surroundings
+from appliance.doctor import cloud, device, enrolment, filesystem, surroundings
 from appliance.doctor import slot as slots
 from appliance.doctor.findings import Finding, fail, ok
 from appliance.services.setting_up import read_setup
@@ -23,6 +23,7 @@ EVERYWHERE: tuple[tuple[str, Check], ...] = (
 )
 OF_A_DEVICE: tuple[tuple[str, Check], ...] = (
     ("enrolment", enrolment.device),
+    ("file system", filesystem.filesystem),
     ("database", device.database),
     ("catalogue", device.catalogue),
     ("link", device.link),
