@@ -170,6 +170,8 @@ class _Clock:
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        # Another cloud on this machine may tell the time as well.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._socket.bind(("127.0.0.1", 123))
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
