@@ -14,8 +14,9 @@ Until enough is sold to know any demand, a device's cover is its even part, and 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+
+import msgspec
 
 from mqtt_bridge.protocol.stock import Totals
 
@@ -32,8 +33,7 @@ UNKNOWN_LOW_WATER = 0.25
 FLOOR = 0.5
 
 
-@dataclass(frozen=True)
-class QuotaFacts:
+class QuotaFacts(msgspec.Struct, frozen=True, gc=False):
     """Figures of a quota in tickets; ``target`` is a lower limit still to be reached, ``frozen`` stops everything.
 
     ``hours_left`` is the time until its sale ends, None if that is not known. ``asked`` tickets are wanted back by orders on
@@ -49,8 +49,7 @@ class QuotaFacts:
     asked: int = 0
 
 
-@dataclass(frozen=True)
-class DeviceFacts:
+class DeviceFacts(msgspec.Struct, frozen=True, gc=False):
     """A registered device at its current epoch.
 
     ``live``: it said hello and its link is up. ``started``: it has had its first grant of this epoch. ``wanted``: what it
@@ -59,7 +58,7 @@ class DeviceFacts:
     """
 
     name: str
-    totals: Totals = field(default_factory=Totals)
+    totals: Totals = Totals()
     held: int = 0
     live: bool = True
     started: bool = False
@@ -68,15 +67,16 @@ class DeviceFacts:
     rate: float | None = None
     outage_h: float = 0.0
 
-    @cached_property
+    @property
     def free(self) -> int:
         """Tickets it could sell now and was not asked to give back."""
-        return self.totals.available(self.held) - self.returning
+        available = self.totals.available(self.held)
+        return available - min(self.recalled, available) if self.recalled else available
 
-    @cached_property
+    @property
     def returning(self) -> int:
         """What of the recalled stock it can still return."""
-        return min(self.recalled, self.totals.available(self.held))
+        return min(self.recalled, self.totals.available(self.held)) if self.recalled else 0
 
 
 @dataclass(frozen=True)
@@ -109,18 +109,20 @@ def stepped_limit(target: int, committed: int, extra: int) -> int:
 def covers(quota: QuotaFacts, devices: list[DeviceFacts]) -> dict[str, int]:
     """Return what each live device should have free, in tickets; together never more than can be reached."""
     live = sorted((each for each in devices if each.live), key=lambda each: each.name)
-    full = [_full_cover(quota, each, len(devices)) for each in live]
-    reach = max(0, quota.pool) + sum(each.free for each in live)
+    return _covers(quota, live, max(0, quota.pool) + sum(each.free for each in live), len(devices))
+
+
+def _covers(quota: QuotaFacts, live: list[DeviceFacts], reach: int, devices: int) -> dict[str, int]:
+    unknown = float(fair_share(quota, devices))
+    full = [unknown if each.rate is None else _full_cover(quota, each.rate, each.outage_h) for each in live]
     needed = max(math.fsum(full), float(reach), 1.0)
     return {each.name: int(cover * reach / needed) for each, cover in zip(live, full, strict=True)}
 
 
-def _full_cover(quota: QuotaFacts, device: DeviceFacts, devices: int) -> float:
-    if device.rate is None:
-        return float(fair_share(quota, devices))
-    hours = COVER * device.outage_h
+def _full_cover(quota: QuotaFacts, rate: float, outage_h: float) -> float:
+    hours = COVER * outage_h
     # A sale that should be over and still sells has no known end.
-    return device.rate * (min(hours, quota.hours_left) if quota.hours_left and quota.hours_left > 0 else hours)
+    return rate * (min(hours, quota.hours_left) if quota.hours_left and quota.hours_left > 0 else hours)
 
 
 def plan(quota: QuotaFacts, devices: list[DeviceFacts]) -> list[Grant | Recall]:
@@ -147,9 +149,10 @@ class _Planning:
         self.asked = quota.asked
         self.share = fair_share(quota, len(devices))
         self.live = [each for each in devices if each.live]
-        self.cover = covers(quota, devices)
+        self.free = {each.name: each.free for each in self.live}
         self.given: dict[str, int] = {}
-        reach = quota.pool + sum(each.free for each in self.live)
+        reach = quota.pool + sum(self.free.values())
+        self.cover = _covers(quota, self.live, reach, len(devices))
         self.floor = int(FLOOR * reach / max(1, len(devices)))
 
     def _give(self, device: DeviceFacts, asked: int) -> None:
@@ -164,7 +167,7 @@ class _Planning:
     def _lacks(self, device: DeviceFacts) -> int:
         """Tickets a device is short of its cover, 0 above its low-water mark; what it asked for it will sell at once."""
         cover = self.cover[device.name]
-        has = device.free + self.given.get(device.name, 0) - device.wanted
+        has = self.free[device.name] + self.given.get(device.name, 0) - device.wanted
         low = UNKNOWN_LOW_WATER if device.rate is None else LOW_WATER
         return cover - max(0, has) if has < low * cover else 0
 
@@ -176,26 +179,32 @@ class _Planning:
 
     def requests(self) -> None:
         """Small requests first: the most clients are served when stock is short."""
-        for each in sorted(self.live, key=lambda device: (device.wanted, device.name)):
+        asking = [each for each in self.live if each.wanted]
+        for each in sorted(asking, key=lambda device: (device.wanted, device.name)):
             self._give(each, self._unmet(each))
 
     def refills(self) -> None:
         """Those below the low-water mark are filled up to their cover, all to the same part if the pool does not suffice."""
-        lacking = [(each, self._lacks(each)) for each in self.live if each.started]
+        lacking = [(each, lack) for each in self.live if each.started and (lack := self._lacks(each))]
         needed, pool = sum(lack for _, lack in lacking), self.left
         for each, lack in lacking:
             self._give(each, lack if needed <= pool else -(-lack * pool // needed))
 
     def recalls(self) -> list[Grant | Recall]:
         """Take back what requests and covers still miss, less what is on its way."""
-        coming = sum(each.returning for each in self.live)
-        donors = [each for each in self.live if not each.wanted]
-        unmet = self.asked + sum(self._unmet(each) for each in self.live)
+        coming = sum(each.returning for each in self.live if each.recalled)
+        unmet = self.asked + sum(self._unmet(each) for each in self.live if each.wanted)
         lacking = sum(self._lacks(each) for each in self.live if each.rate is not None and each.started)
-        rich = [each for each in donors if each.rate is not None and each.free > HIGH_WATER * self.cover[each.name]]
-        above = {each.name: each.free - max(self.floor, self.cover[each.name]) for each in rich}
+        if max(unmet, lacking) <= coming:
+            return []
+        donors = [each for each in self.live if not each.wanted]
+        free, cover = self.free, self.cover
+        rich = [
+            each.name for each in donors if each.rate is not None and free[each.name] > HIGH_WATER * cover[each.name]
+        ]
+        above = {name: free[name] - max(self.floor, cover[name]) for name in rich}
         taken = _take(above, max(unmet, lacking) - coming, halves=False)
-        rest = {each.name: each.free - taken.get(each.name, 0) for each in donors}
+        rest = {each.name: free[each.name] - taken.get(each.name, 0) for each in donors}
         more = _take(rest, unmet - coming - sum(taken.values()), halves=True)
         return _recalls({name: taken.get(name, 0) + more.get(name, 0) for name in taken | more}, donors)
 
@@ -203,6 +212,8 @@ class _Planning:
 def _take(above: dict[str, int], needed: int, *, halves: bool) -> dict[str, int]:
     """Take from those that have most; with ``halves`` about half of it, so that the next request needs no recall."""
     taken: dict[str, int] = {}
+    if needed <= 0:
+        return taken
     for name in sorted(above, key=lambda each: (-above[each], each)):
         if needed <= 0 or above[name] <= 0:
             break

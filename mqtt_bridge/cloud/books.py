@@ -6,7 +6,9 @@ What devices themselves count is merged elsewhere (``counts``), without that loc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from mqtt_bridge.cloud.alarms import LONGEST_SUBJECT, raise_alarm
 from mqtt_bridge.cloud.allocation import DeviceFacts, Grant, QuotaFacts, Recall, plan, stepped_limit

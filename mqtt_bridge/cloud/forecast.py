@@ -20,10 +20,13 @@ class Guess(NamedTuple):
 def forecast(devices: Iterable[Device], lines: Mapping[tuple[str, int], Line], wall_ms: int) -> dict[str, Guess]:
     """Return the guess of each device from the allocations of one quota by (device, epoch)."""
     here = list(devices)
-    demands = {each.name: _demand(each, lines.get((each.name, each.epoch)), wall_ms) for each in here}
-    usual = usual_rate(demands.values())
-    usual_h = usual_outage_h((each.outage_memory for each in here), wall_ms)
-    return {each.name: Guess(demands[each.name].rate(usual), each.outage_memory.expected_h(usual_h)) for each in here}
+    demands = [_demand(each, lines.get((each.name, each.epoch)), wall_ms) for each in here]
+    outages = [each.outage_memory for each in here]
+    usual, usual_h = usual_rate(demands), usual_outage_h(outages, wall_ms)
+    return {
+        each.name: Guess(demand.rate(usual), outage.expected_h(usual_h))
+        for each, demand, outage in zip(here, demands, outages, strict=True)
+    }
 
 
 def _demand(device: Device, line: Line | None, wall_ms: int) -> Demand:

@@ -7,7 +7,9 @@ has free, else from the pool, else from what others have free and nobody in line
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from mqtt_bridge.cloud.allocation import DeviceFacts, Grant, Recall
 from mqtt_bridge.protocol.waitlist import Served, Waiting, serve

@@ -92,11 +92,15 @@ class SqlRows:
         return [kind(*row) for row in self._driver.rows(_select(kind, columns, lock), columns_of(values))]
 
     def all(self, kind: type[R]) -> list[R]:
-        return [kind(*row) for row in self._db.execute(_select_all(kind)).all()]
+        if self._driver is None:
+            return [kind(*row) for row in self._db.execute(_select_all_on_sqlite(kind)).all()]
+        return [kind(*row) for row in self._driver.rows(_select_all(kind), ())]
 
     def after(self, kind: type[R], key: tuple[Any, ...], limit: int) -> list[R]:
-        values = {f"k{place}": each for place, each in enumerate(key)}
-        return [kind(*row) for row in self._db.execute(_select_after(kind), {**values, "most": limit})]
+        if self._driver is None:
+            values = {f"k{place}": each for place, each in enumerate(key)}
+            return [kind(*row) for row in self._db.execute(_select_after_on_sqlite(kind), {**values, "most": limit})]
+        return [kind(*row) for row in self._driver.rows(_select_after(kind), [*key, limit])]
 
     def together(self) -> AbstractContextManager[None]:
         return nullcontext() if self._driver is None else self._driver.together()
@@ -239,15 +243,26 @@ def _select_on_sqlite(kind: type[Record], columns: tuple[str, ...]) -> sa.TextCl
 
 
 @cache
-def _select_all(kind: type[Record]) -> sa.TextClause:
-    return _typed(kind, f'SELECT {_columns(kind)} FROM "{kind.TABLE}" AS r ORDER BY {_order(kind)}')
+def _select_all(kind: type[Record]) -> str:
+    return f'SELECT {_columns(kind)} FROM "{kind.TABLE}" AS r ORDER BY {_order(kind)}'
 
 
 @cache
-def _select_after(kind: type[Record]) -> sa.TextClause:
-    key = ", ".join(f":k{place}" for place in range(len(kind.KEY)))
-    where = f"({_order(kind)}) > ({key}) ORDER BY {_order(kind)} LIMIT :most"
-    return _typed(kind, f'SELECT {_columns(kind)} FROM "{kind.TABLE}" AS r WHERE {where}')
+def _select_all_on_sqlite(kind: type[Record]) -> sa.TextClause:
+    return _typed(kind, _select_all(kind))
+
+
+@cache
+def _select_after(kind: type[Record]) -> str:
+    key = ", ".join(["%s"] * len(kind.KEY))
+    where = f"({_order(kind)}) > ({key}) ORDER BY {_order(kind)} LIMIT %s"
+    return f'SELECT {_columns(kind)} FROM "{kind.TABLE}" AS r WHERE {where}'
+
+
+@cache
+def _select_after_on_sqlite(kind: type[Record]) -> sa.TextClause:
+    names = [*(f":k{place}" for place in range(len(kind.KEY))), ":most"]
+    return _typed(kind, _select_after(kind) % tuple(names))
 
 
 def _into(kind: type[Record], names: Sequence[str]) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mqtt_bridge.cloud.allocation import DeviceFacts, Grant, QuotaFacts, Recall, covers, fair_share, plan, stepped_limit
 from mqtt_bridge.protocol.stock import Totals, pool
