@@ -85,6 +85,21 @@ class Book:
         """Who waits for it."""
         return line_of(self._work, self.id, self.lines.values(), devices, wall_ms)
 
+    def to_ask(
+        self, recalls: Iterable[tuple[Recall, Line]], devices: Mapping[str, Device], wall_ms: int
+    ) -> list[tuple[Recall, Line]]:
+        """Return the recalls that need a letter: those for more than before, and those that a device has heard and can hear again.
+
+        What it has not acknowledged yet, its outbox repeats.
+        """
+        asked = list(recalls)
+        again = {line.device for step, line in asked if step.returned <= line.recall_to}
+        present = {name for name in again if devices[name].live(wall_ms)}
+        owing = self._work.rows.outboxes.owing(present, ReturnAllocation.__name__)
+        return [
+            (step, line) for step, line in asked if step.returned > line.recall_to or line.device in present - owing
+        ]
+
     def freeze(self, reason: str, wall_ms: int) -> None:
         """Grant nothing more until a person has looked."""
         freeze(self._work, self.quota, reason, wall_ms)
@@ -191,6 +206,7 @@ def _step_down(book: Book, target: int) -> None:
 def _carry_out(
     book: Book, steps: Iterable[Grant | Recall], devices: Mapping[str, Device], wall_ms: int, settled: Settled
 ) -> None:
+    recalls: list[tuple[Recall, Line]] = []
     for step in steps:
         device = devices[step.device]
         line = book.line(device.name, device.epoch) or Line(book.id, device.name, device.epoch)
@@ -200,10 +216,12 @@ def _carry_out(
                 book.change_line(device.name, device.epoch, **demand_columns(demand))
             book.change_line(device.name, device.epoch, granted=line.granted + step.quantity)
             settled.granted[device.name] = device.epoch
-        elif _must_ask(line, step, device, wall_ms):
-            to = max(line.recall_to, step.returned)
-            book.change_line(device.name, device.epoch, recall_to=to, recalled_at_ms=wall_ms)
-            settled.letters.append((step.device, ReturnAllocation(book.id, device.epoch, to)))
+        else:
+            recalls.append((step, line))
+    for step, line in book.to_ask(recalls, devices, wall_ms):
+        to = max(line.recall_to, step.returned)
+        book.change_line(line.device, line.epoch, recall_to=to, recalled_at_ms=wall_ms)
+        settled.letters.append((line.device, ReturnAllocation(book.id, line.epoch, to)))
 
 
 def _facts(book: Book, devices: list[Device], wall_ms: int) -> list[DeviceFacts]:
@@ -228,8 +246,3 @@ def _device_facts(book: Book, device: Device, guess: Guess, wall_ms: int) -> Dev
         rate=guess.rate,
         outage_h=guess.outage_h,
     )
-
-
-def _must_ask(line: Line, step: Recall, device: Device, wall_ms: int) -> bool:
-    """A recall already under way to an absent device waits in its outbox; a present one may be asked again."""
-    return step.returned > line.recall_to or device.live(wall_ms)

@@ -17,6 +17,7 @@ from mqtt_bridge.mailbox.memory import MemoryMail
 from mqtt_bridge.mailbox.rows import Mail, Outgoing
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import encode
+from mqtt_bridge.protocol.messages import Ack
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -260,6 +261,18 @@ class _Outboxes:
         return [
             (each.peer, row) for each in wants for row in self._mail.unacked(each.peer, each.inc, each.after, each.room)
         ]
+
+    def acknowledge(self, acks: Sequence[tuple[str, Ack]], wall_ms: int) -> None:
+        for peer, ack in acks:
+            self._mail.acknowledge(peer, ack, wall_ms)
+
+    def owing(self, peers: Collection[str], kind: str) -> set[str]:
+        return {
+            peer
+            for peer in peers
+            for inc, acked in self._mail.streams(peer).items()
+            if any(each.kind == kind for each in self._mail.unacked(peer, inc, acked))
+        }
 
     def last_seqs(self, peers: Collection[str], inc: str) -> dict[str, int]:
         return {each: self._mail.last_seq(each, inc) for each in peers}

@@ -14,6 +14,9 @@ from mqtt_bridge.cloud.rows import Head, Want
 from mqtt_bridge.mailbox import tables as mailbox
 from mqtt_bridge.mailbox.rows import Outgoing
 from mqtt_bridge.mailbox.sql import SqlMail
+from mqtt_bridge.protocol.messages import Ack
+
+LARGEST_SEQ = 2**31 - 1
 
 
 class SqlOutboxes:
@@ -36,6 +39,23 @@ class SqlOutboxes:
                 (each.peer, row) for each in wants for row in mail.unacked(each.peer, each.inc, each.after, each.room)
             ]
         return [(peer, Outgoing(*row)) for peer, *row in self._driver.rows(_UNACKED, columns_of(wants))]
+
+    def acknowledge(self, acks: Sequence[tuple[str, Ack]], wall_ms: int) -> None:
+        if not acks:
+            return
+        rows = [(peer, ack.inc, min(ack.upto, LARGEST_SEQ), wall_ms) for peer, ack in acks]
+        if self._driver is not None:
+            self._driver.run(_ACKNOWLEDGE, columns_of(rows))
+            return
+        mail = SqlMail(self._db)
+        for peer, inc, upto, at_ms in rows:
+            mail.acknowledge(peer, Ack(inc, upto), at_ms)
+
+    def owing(self, peers: Collection[str], kind: str) -> set[str]:
+        if not peers:
+            return set()
+        waits = _OUT.c.acked_at_ms.is_(None), _OUT.c.kind == kind
+        return set(self._db.execute(sa.select(_OUT.c.peer).where(*waits, _OUT.c.peer.in_(peers))).scalars())
 
     def last_seqs(self, peers: Collection[str], inc: str) -> dict[str, int]:
         if not peers:
@@ -91,6 +111,12 @@ CROSS JOIN LATERAL (
     WHERE peer = w.peer AND inc = w.inc AND seq > w.after AND acked_at_ms IS NULL ORDER BY seq LIMIT w.room
 ) AS o
 ORDER BY w.place, o.seq
+"""
+_ACKNOWLEDGE = """
+UPDATE outbox AS o SET acked_at_ms = a.at_ms
+FROM unnest(CAST(%s AS text[]), CAST(%s AS text[]), CAST(%s AS integer[]), CAST(%s AS bigint[]))
+    AS a(peer, inc, upto, at_ms)
+WHERE o.peer = a.peer AND o.inc = a.inc AND o.seq <= a.upto AND o.acked_at_ms IS NULL
 """
 _LAST = """
 SELECT w.peer, o.seq FROM unnest(CAST(%s AS text[]), CAST(%s AS text[])) AS w(peer, inc)

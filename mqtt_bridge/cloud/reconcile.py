@@ -391,8 +391,8 @@ class Batch:
         self._acked[device.name, ack.inc] = max(ack.upto, self._acked.get((device.name, ack.inc), 0))
 
     def _acknowledge(self) -> None:
-        for (name, inc), upto in sorted(self._acked.items()):
-            self.mail.acknowledge(name, Ack(inc, min(upto, self.mail.last_seq(name, inc))), self.wall_ms)
+        acks = [(name, Ack(inc, upto)) for (name, inc), upto in sorted(self._acked.items())]
+        self.work.rows.outboxes.acknowledge(acks, self.wall_ms)
 
     def _freeze_everything(self) -> None:
         """Whoever plans a quota now ends before this commits, and whoever plans later sees it."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from mqtt_bridge.cloud.records import Record
 from mqtt_bridge.mailbox.rows import Mail, Outgoing
+from mqtt_bridge.protocol.messages import Ack
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -65,6 +66,14 @@ class Outboxes(Protocol):
 
     def unacked(self, wants: Sequence[Want]) -> list[tuple[str, Outgoing]]:
         """Return (peer, message) for all of these, in their order."""
+        ...
+
+    def acknowledge(self, acks: Sequence[tuple[str, Ack]], wall_ms: int) -> None:
+        """Mark all messages up to these numbers as committed at their receivers; a number beyond the last one means all."""
+        ...
+
+    def owing(self, peers: Collection[str], kind: str) -> set[str]:
+        """Return those of these peers that have not acknowledged a message of this kind."""
         ...
 
     def last_seqs(self, peers: Collection[str], inc: str) -> dict[str, int]:

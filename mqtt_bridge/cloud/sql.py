@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from msgspec.structs import astuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
@@ -118,7 +119,8 @@ class SqlRows:
         kind = type(pairs[0][0])
         same: dict[tuple[str, ...], list[R]] = {}
         for before, after in pairs:
-            names = tuple(n for n in kind.__struct_fields__ if getattr(before, n) != getattr(after, n))
+            both = zip(kind.__struct_fields__, astuple(before), astuple(after), strict=True)
+            names = tuple([name for name, old, new in both if old != new])
             same.setdefault(names, []).append(after)
         for names, records in same.items():
             values = list(map(_values((*kind.KEY, *names)), records))

@@ -85,6 +85,22 @@ def test_only_what_is_unacknowledged_after_a_number_and_has_room_is_given_in_the
     assert look(store, lambda rows: rows.outboxes.unacked([])) == []
 
 
+def test_acks_count_for_their_own_streams_and_a_number_beyond_the_last_means_all(store: Store) -> None:
+    post(store, *[("hall", row("a", seq)) for seq in (1, 2, 3)], *[("loft", row("a", seq)) for seq in (1, 2)])
+    acks = [("hall", Ack("a", 2)), ("loft", Ack("a", 2**62)), ("loft", Ack("b", 1)), ("yard", Ack("a", 1))]
+    store.run(lambda rows: rows.outboxes.acknowledge(acks, 900))
+    assert look(store, lambda rows: rows.outboxes.heads()) == [Head("hall", "a", 3, 0)]
+    assert look(store, lambda rows: rows.mail.backlog("loft")) == (0, 0)
+    store.run(lambda rows: rows.outboxes.acknowledge([], 900))
+
+
+def test_who_owes_an_ack_of_a_kind_of_message_is_known(store: Store) -> None:
+    post(store, ("hall", row("a", 1)), ("hall", row("a", 2)), ("loft", row("a", 1)), ("yard", row("a", 1)))
+    store.run(lambda rows: rows.outboxes.acknowledge([("loft", Ack("a", 1))], 900))
+    assert look(store, lambda rows: rows.outboxes.owing(["hall", "loft"], "TestMessage")) == {"hall"}
+    assert look(store, lambda rows: rows.outboxes.owing(["hall", "yard"], "Other")) == set()
+
+
 def test_numbers_go_on_after_the_last_one_also_where_all_of_it_is_acknowledged(store: Store) -> None:
     post(store, ("hall", row("a", 1)), ("hall", row("a", 2)), ("loft", row("b", 9)))
     store.run(lambda rows: rows.mail.acknowledge("hall", Ack("a", 2), 900))

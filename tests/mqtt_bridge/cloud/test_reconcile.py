@@ -495,6 +495,25 @@ def test_a_need_beyond_the_pool_recalls_from_the_other_and_is_granted_when_it_co
     assert world.pool() >= 0
 
 
+def test_a_recall_is_asked_for_again_only_after_its_device_has_heard_it(world: World) -> None:
+    """What was not acknowledged is repeated by the outbox: another letter would say the same once more."""
+    import_into(world, limit=10)
+    hall = world.add("hall-1", "hall")
+    import_into(world, limit=2)
+
+    def asked_after(ms: int) -> int:
+        for _ in range(ms // 1000):
+            hall.status(world)
+            world.tick()
+        return sum(isinstance(each, ReturnAllocation) for each in world.bodies("hall-1"))
+
+    assert asked_after(3_000) == 1
+    assert asked_after(20_000) == 1
+    world.say("hall-1", "ack", encode(Ack(world.inc, 1)))
+    assert asked_after(2_000) == 2
+    assert asked_after(20_000) == 2
+
+
 def test_a_need_nobody_can_meet_gets_an_answer_too(world: World) -> None:
     hall = world.add("hall-1", "hall")
     world.tell(hall, hall.sell("o1", hall.totals.granted))
