@@ -1,0 +1,88 @@
+"""A device says hello: who it is, which life it lives, how far each side has heard the other."""
+
+from __future__ import annotations
+
+import structlog
+
+from mqtt_bridge.cloud.catching_up import expect
+from mqtt_bridge.cloud.hearing import Hearing
+from mqtt_bridge.cloud.introductions import begin_life, introduce_earlier, keys_of, lives, pin_key
+from mqtt_bridge.cloud.records import Device, Line
+from mqtt_bridge.cloud.restoring import hear_again, lost_epoch, named_by_status
+from mqtt_bridge.cloud.retelling import retell
+from mqtt_bridge.protocol.codec import decode
+from mqtt_bridge.protocol.messages import Ack, Hello
+
+log = structlog.get_logger("marquee.reconciler")
+
+ONE_TOO_MANY = "if two cards are in use, seal this name and provision both under new ones"
+
+
+def take_hello(at: Hearing, device: Device, payload: bytes) -> None:
+    """Begin a device's life, go on with it, or list why not."""
+    hello = decode(payload, Hello)
+    if (hello.device, hello.venue) != (device.name, device.venue):
+        at.alarm("wrong-identity", device.name, f"says it is {hello.device} at {hello.venue}"[:200], payload)
+        return
+    if not _known_key(at, device, hello):
+        detail = "said hello with a key that was never pinned; forget its keys if its card was replaced"
+        at.alarm("strange-key", device.name, detail, payload)
+        return
+    status = "sealed" if device.status == "sealed" else "live"
+    device = at.seen(device, status=status, status_sent_ms=hello.sent_at_ms)
+    at.outcome.answered.add(device.name)
+    if status == "sealed":
+        detail = "a sealed device is back: it is told to stop, and what it says is read as evidence"
+        at.alarm("sealed", device.name, detail, None)
+    known = lives(at.work, device.name)
+    introduced = hello.inc in known
+    if introduced and hello.inc != device.inc:
+        if not named_by_status(at.work, device) or known[hello.inc] != device.epoch:
+            detail = f"a copy in the earlier incarnation {hello.inc} is running; {ONE_TOO_MANY}"
+            at.alarm("old-life", device.name, detail, None)
+            return
+        device = at.work.of(Device).change(device, inc=hello.inc)
+    if not introduced:
+        if hello.began == "went_back":
+            detail = f"remembered less of {device.inc} than arrived here: an old copy of its card, now {hello.inc}"
+            at.alarm("went-back", f"{device.name} {device.inc}", detail, None)
+        followed = device.inc is not None
+        device = begin_life(at.work, device, hello.inc, at.cloud, at.wall_ms, epoch=lost_epoch(at.cloud, hello))
+        if followed and status == "live":
+            retell(at.work, at.catalogue, device.name)
+            at.outcome.addressees.add(device.name)
+        log.info("device.life", device=device.name, inc=hello.inc, epoch=device.epoch)
+    _welcome(at, device, hello, new_life=not introduced)
+
+
+def _welcome(at: Hearing, device: Device, hello: Hello, *, new_life: bool) -> None:
+    """Say how far this life got, merge what it counts and begin its downlink at the first message it does not have.
+
+    A hello that remembers less than arrived may have been overtaken; a device whose database went back in time sees it in
+    the state it gets, and begins another life.
+    """
+    applied = at.mail.received(device.name, hello.inc)
+    if not device.stopped:
+        at.outcome.acks[device.name, hello.inc] = Ack(hello.inc, applied)
+    introduce_earlier(at.work, device, hello.earlier, at.wall_ms)
+    before, device = device.generation, hear_again(at.work, device, hello)
+    first = at.cloud.restoring and device.generation != before
+    if new_life or hello.generation == at.cloud.generation:  # an older hello may have been overtaken
+        expect(at.work, device, hello, new_life=new_life, first=first)
+    for count in hello.stock:
+        at.counts.report(device.name, count, now=count.epoch == device.epoch)
+    started = {each.quota for each in at.work.of(Line).where("device", device.name) if each.epoch == device.epoch}
+    at.outcome.waiting |= at.catalogue.quota.keys() - started
+    at.outcome.moved |= started
+    inc = at.cloud.inc
+    got = Ack(inc, max(0, hello.downlink.upto) if hello.downlink.inc == inc else 0)
+    at.mail.rewind(device.name, got)
+    at.acknowledged(device, got)
+    at.outcome.restarted.add(device.name)
+
+
+def _known_key(at: Hearing, device: Device, hello: Hello) -> bool:
+    """The first key a registered device shows is its own from then on."""
+    if not keys_of(at.work, device.name) and pin_key(at.work, device.name, hello.kid, hello.public, at.wall_ms):
+        at.outcome.keys_changed = True
+    return keys_of(at.work, device.name).get(hello.kid) == hello.public.lower()
