@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from unittest import mock
 
 from appliance.domain.inventory import Shelf
-from mqtt_bridge.cloud import introductions, reconcile
+from mqtt_bridge.cloud import greetings, introductions, reconcile
 from mqtt_bridge.cloud.records import Device as DeviceRow
 from mqtt_bridge.cloud.rows import Rows
 from mqtt_bridge.cloud.service import Reconciler
@@ -137,7 +137,7 @@ class NoEpoch(Guards):
             begun = real(work, device, *rest)
             return work.of(DeviceRow).change(begun, epoch=device.epoch) if device.epoch else begun
 
-        return [mock.patch.object(reconcile, "begin_life", same_epoch)]
+        return [mock.patch.object(greetings, "begin_life", same_epoch)]
 
 
 class NoHoldSubtraction(Guards):
