@@ -31,7 +31,7 @@ from tests.support.http import Answer, request
 from tests.support.mosquitto import USER, give
 from tests.support.ports import free_port
 from tests.support.programs import program
-from tests.support.steps import Step, chapter, steps
+from tests.support.steps import Step, chapter, commands_below, steps
 from tests.support.town import CATALOGUE
 
 # Typed by the system tests of roles and image, or by nobody: a clone's own set-up runs this very test.
@@ -57,6 +57,37 @@ def test_every_command_of_the_steps_is_typed_here_or_elsewhere_by_name() -> None
         for words in step.commands:
             first = " ".join(words[:2]) if words[0] == "sudo" else words[0]
             assert first in ELSEWHERE | {"marquee", "sudo marquee-cloud", "sudo marquee-device"}, words
+
+
+OTHER_DEVICES = [
+    words[2:]
+    for words in commands_below("A Pi that runs already, another one in its place, a stolen one")
+    if words[:2] == ("sudo", "marquee-cloud")
+]
+TOLD = ("makes a card hall-2 of hall", "makes a card hall-1 of hall", "sealed")
+
+
+@pytest.mark.slow
+def test_what_is_typed_to_replace_or_to_seal_a_device_does_that(tmp_path: Path) -> None:
+    """Each on a cloud that knows the device, with the operator's yes."""
+    config = tmp_path / "cloud.toml"
+    url = "https://127.0.0.1:8443"
+    settings: dict[str, dict[str, object]] = {
+        "device": {"org": "town", "data": str(tmp_path)},
+        "authority": {"url": url, "folder": str(tmp_path / "authority"), "broker_url": "mqtts://127.0.0.1:8883"},
+    }
+    write_settings(config, settings)
+    (tmp_path / "town.yaml").write_text(_catalogue())
+    [registers] = next(step for step in steps() if step.number == 4).commands[:1]
+    for words in (("authority", "init"), ("import", "town.yaml"), registers[2:]):
+        typed(config, *words, cwd=tmp_path)
+    assert len(OTHER_DEVICES) == len(TOLD)
+    for number, (words, told) in enumerate(zip(OTHER_DEVICES, TOLD, strict=True)):
+        place = tmp_path / str(number)
+        shutil.copytree(tmp_path, place, ignore=lambda _folder, names: [each for each in names if each.isdigit()])
+        settings["device"]["data"] = str(place)
+        write_settings(place / "cloud.toml", settings)
+        assert told in typed(place / "cloud.toml", *words, cwd=place)
 
 
 class Machines:
@@ -95,7 +126,7 @@ class Machines:
         self.start("cloud", "reconciler", self.config)
         for each in (broker, authority):
             wait_for(partial(_listens, each), f"the server on port {each}", 60)
-        self._catalogue()
+        (self.cloud / "town.yaml").write_text(_catalogue())
         image = make_image(self.laptop)
         built = self.laptop / "build/image/pi4-pi5"
         built.mkdir(parents=True)
@@ -114,12 +145,6 @@ class Machines:
             give(out)
         running = self.stack.enter_context(subprocess.Popen([program("mosquitto"), "-c", out / "mosquitto.conf"]))
         self.stack.callback(running.terminate)
-
-    def _catalogue(self) -> None:
-        now = datetime.now(UTC)
-        times = {"starts": now + timedelta(minutes=30), "ends": now + timedelta(hours=3)}
-        stamps = {name: f"{at:%Y-%m-%dT%H:%M:%S}+00:00" for name, at in times.items()}
-        (self.cloud / "town.yaml").write_text(CATALOGUE.format(seats=20, **stamps))
 
     def start(self, place: str, name: str, config: Path | str) -> None:
         process = MarqueeProcess(place, name, Path(config), ENVIRONMENT, self.folder / "logs")
@@ -148,19 +173,9 @@ class Machines:
         return said
 
     def at_the_laptop(self, *words: str) -> str:
-        """At a terminal, answering the question for the card's name; ``/dev/sdb`` is a file here."""
+        """``/dev/sdb`` is a file here, with that name."""
         here = [str(self.card) if word == "/dev/sdb" else word for word in words]
-        main, other = pty.openpty()
-        command = [sys.executable, "-m", "appliance.cli", *here]
-        running = subprocess.Popen(
-            command, cwd=self.laptop, env=_environment(), stdin=other, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        os.close(other)
-        os.write(main, b"sdb\n")
-        said, _ = running.communicate(timeout=60)
-        os.close(main)
-        assert running.returncode == 0, said.decode()
-        return said.decode()
+        return typed(None, *here, cwd=self.laptop, answer="sdb")
 
     @property
     def device(self) -> str:
@@ -195,6 +210,30 @@ class Machines:
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         return request(method, f"http://127.0.0.1:{self.port}{path}", body, headers=sent)
+
+
+def _catalogue() -> str:
+    """Something that begins in half an hour."""
+    now = datetime.now(UTC)
+    times = {"starts": now + timedelta(minutes=30), "ends": now + timedelta(hours=3)}
+    return CATALOGUE.format(seats=20, **{name: f"{at:%Y-%m-%dT%H:%M:%S}+00:00" for name, at in times.items()})
+
+
+def typed(config: Path | None, *words: str, cwd: Path, answer: str = "yes") -> str:
+    """Run a command at a terminal, where its question gets an answer; return what it said."""
+    main, other = pty.openpty()
+    named = ["--config", str(config)] if config else []
+    running = subprocess.Popen(
+        [sys.executable, "-m", "appliance.cli", *named, *words],
+        cwd=cwd, env=_environment(), stdin=other, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    os.close(other)
+    os.write(main, f"{answer}\n".encode())
+    with running:
+        said, _ = running.communicate(timeout=120)
+    os.close(main)
+    assert running.returncode == 0, f"{words}: {said.decode()}"
+    return said.decode()
 
 
 def _listens(port: int) -> bool:

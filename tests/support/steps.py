@@ -39,3 +39,8 @@ def _commands(text: str) -> tuple[tuple[str, ...], ...]:
     fences = re.findall(r"^ *```sh\n(.*?)^ *```", text, flags=re.MULTILINE | re.DOTALL)
     lines = [line.strip() for fence in fences for line in fence.splitlines()]
     return tuple(tuple(shlex.split(line, comments=True)) for line in lines if line)
+
+
+def commands_below(heading: str) -> tuple[tuple[str, ...], ...]:
+    """The commands in the part of the chapter below a heading of its own."""
+    return _commands(chapter().partition(f"\n### {heading}\n")[2].partition("\n### ")[0])

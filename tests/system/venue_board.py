@@ -7,6 +7,8 @@ import http.client
 import json
 import random
 import secrets
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +26,8 @@ DEVICE, SSID = "hall-1", "Town Hall"
 INSIDE_PORT = 8000
 CARD_BYTES = 4 << 30
 NAME = "tickets.home.arpa"
+# What another life left on a card: a block in every so many bytes, of the tables of the file systems too.
+OLD, OLD_EVERY = b"\xa5" * 4096, 64 << 10
 # A boot of the emulated board, on a machine that also does other things, from power to box office.
 READY_S = 900.0
 _ORDERS = (
@@ -49,12 +53,41 @@ class Venue:
         self.board, self.cloud, self.port = board, cloud, port
         self.sales = Sales()
 
-    def start(self) -> None:
-        """Put the provisioning file on the card, plug it in, wait until it is a box office."""
-        self.board.card.write(1, "provisioning.toml", self.cloud.provisioning(DEVICE))
+    def start(self, flashed_from: Path | None = None) -> None:
+        """Put the provisioning file on the card, plug it in, wait until it is a box office.
+
+        With ``flashed_from``, the packed image, an operator's way: ``marquee flash`` writes both, onto a card that held something else.
+        """
+        content = self.cloud.provisioning(DEVICE)
+        if flashed_from is None:
+            self.board.card.write(1, "provisioning.toml", content)
+        else:
+            self._flash(flashed_from, content)
         self.board.start()
         self.board.wait_boot(0, READY_S)
         self.wait_ready()
+
+    def _flash(self, packed: Path, content: bytes) -> None:
+        card = self.board.card.path
+        with card.open("r+b") as old:
+            for offset in range(0, card.stat().st_size, OLD_EVERY):
+                old.seek(offset)
+                old.write(OLD)
+        file = card.with_name("provisioning.toml")
+        file.write_bytes(content)
+        command = [
+            sys.executable,
+            "-m",
+            "appliance.cli",
+            "flash",
+            str(packed),
+            str(card),
+            "--provisioning",
+            str(file),
+            "--yes",
+        ]
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def wait_ready(self, timeout_s: float = READY_S) -> None:
         """Wait until this boot is complete and its slot marked. Raises ``AssertionError`` with what the gate says."""

@@ -39,7 +39,7 @@ def main(_words: list[str]) -> int:
     tell("board", "compressed image", f"{size:.0f} MB", "<= 400 MB")
     bare_s = _bare()
     with venue(built.raw, secrets.randbits(32), say) as at:
-        at.start()
+        at.start(flashed_from=built.packed)
         _sells(at)
         boot = len(at.board.boots)
         # The first boot makes keys, grows the card and enrols; what is compared is every other one.
