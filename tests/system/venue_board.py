@@ -180,10 +180,12 @@ class Venue:
 
 
 @contextlib.contextmanager
-def venue(image: Path, seed: int, say: Callable[[str], None], folder: Path | None = None) -> Iterator[Venue]:
+def venue(
+    image: Path, seed: int, say: Callable[[str], None], folder: Path | None = None, *, radios: int = 2
+) -> Iterator[Venue]:
     """A venue with a card of its own, from a cloud of its own; both are gone afterwards."""
     port = free_port()
-    hardware = Hardware(radios=2, forwards=((port, INSIDE_PORT),), share=PROJECT)
+    hardware = Hardware(radios=radios, forwards=((port, INSIDE_PORT),), share=PROJECT)
     board = Board(image, hardware=hardware, card_bytes=CARD_BYTES, folder=folder, lost=random.Random(seed), say=say)
     with Cloud() as cloud, board:
         yield Venue(board, cloud, port)
