@@ -19,7 +19,7 @@ IMAGE = "marquee.img"
 DATA_UUID = "6d617271-7565-4461-8f00-000000000007"
 CHUNK = 1 << 20
 # Equal whatever the number of processors: blocks of one size, always packed as if by several.
-XZ = ("--threads=+2", "--block-size=33554432", "-2", "--check=crc64", "--force", "--keep")
+XZ = ("--threads=+2", "--block-size=33554432", "-0", "--check=crc64", "--force", "--keep")
 
 
 def parts(work: Path, programs: Programs, tools_at: Path, kernel: Path, board: Board, layout: Layout) -> None:
