@@ -14,7 +14,7 @@ import pytest
 from image import inventory
 
 PURL = re.compile(
-    r"pkg:(deb/debian/[a-z0-9.%+-]+@[\w.%~+-]+\?arch=(arm64|all)&distro=trixie|pypi/[a-z0-9-]+@[\w.!+-]+)"
+    r"pkg:(deb/debian/(?:[a-z0-9.-]|%[0-9A-F]{2})+@[\w.%~+-]+\?arch=(arm64|all)&distro=trixie|pypi/[a-z0-9-]+@[\w.!+-]+)"
 )
 
 
