@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from flask import Response, request
-from icalendar import Calendar
-from icalendar import Event as Entry
-from icalendar.enums import STATUS
 
 from appliance.domain.errors import NotFound
 from appliance.portal import order_words
@@ -26,6 +24,9 @@ from appliance.web.site import site
 from appliance.web.texts import _, language
 from mqtt_bridge.protocol.catalogue import Event, EventSession, Venue
 from mqtt_bridge.protocol.ids import shown
+
+if TYPE_CHECKING:
+    from icalendar import Event as Entry
 
 MEDIA_TYPE = "text/calendar; charset=utf-8"
 
@@ -100,6 +101,9 @@ def _dates_of(order: OrderView) -> Iterable[Dated]:
 
 def _file(name: str, dated: Iterable[Dated], stamp: Stamp) -> Response:
     """Return the file; it carries no reminder and asks nobody to answer."""
+    # Some megabytes in each pool of pages, for what few ask for.
+    from icalendar import Calendar
+
     entries = [_entry(each, stamp) for each in dated]
     made = Calendar.new(prodid="-//Marquee//EN", method="PUBLISH", language=language().code, subcomponents=entries)
     answer = Response(made.to_ical(), content_type=MEDIA_TYPE)
@@ -108,6 +112,9 @@ def _file(name: str, dated: Iterable[Dated], stamp: Stamp) -> Response:
 
 
 def _entry(dated: Dated, stamp: Stamp) -> Entry:
+    from icalendar import Event as Entry
+    from icalendar.enums import STATUS
+
     at, venue, base = dated.at, dated.venue, site().settings.public_url.rstrip("/")
     place = ", ".join(each for each in (venue.name, venue.address) if each)
     return Entry.new(
