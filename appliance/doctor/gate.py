@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 from urllib.parse import urlsplit
 
+from appliance.bootstrap import setup_pending
 from appliance.desk.finder import AUTO, NEEDED
 from appliance.doctor import device
 from appliance.doctor.findings import Finding, fail, ok, report
@@ -32,10 +33,12 @@ _SERVING = {"ready", "degraded"}
 def gate(settings: Settings, page: str, setup_page: str = "") -> Iterator[Finding]:
     """Look at everything once. ``page`` is the address that must answer, as phones reach it; empty: the portal's own socket.
 
-    A device that is not provisioned has only ``setup_page`` to show, where one is named.
+    A device that is not set up has only ``setup_page`` to show, where one is named; its portal shows one in the place of all others.
     """
-    if not settings.device.name:
-        yield ok("device", "not provisioned yet: it need not sell, only say so")
+    pending = setup_pending(settings)
+    if pending or not settings.device.name:
+        yield ok("device", "not set up yet: it need not sell, only say so")
+        setup_page = setup_page or (_own(settings.portal.bind) if pending else "")
         yield answers(setup_page, "setup page") if setup_page else ok("setup page", "not asked for")
         return
     now = system_clock(cast(Mode, settings.clock.mode))()

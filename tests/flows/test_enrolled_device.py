@@ -57,7 +57,7 @@ class Chain:
 
     def command(self, config: str, *words: str) -> str:
         """Run a command to its end."""
-        done = subprocess.run(self._words(config, words), capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(self._words(config, words), capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -93,7 +93,7 @@ class Chain:
         for each in reversed(self._running):
             each.terminate()
         for each in self._running:
-            each.wait(10)
+            each.wait(60)
 
     def _words(self, config: str, words: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "appliance.cli", "--config", config, *words]
@@ -117,7 +117,7 @@ def chain() -> Iterator[Chain]:
         shutil.rmtree(folder)
 
 
-def until(what: str, true: Callable[[], bool], seconds: float = 60) -> None:
+def until(what: str, true: Callable[[], bool], seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, what
@@ -156,6 +156,6 @@ def test_a_card_becomes_a_venue_that_sells_and_a_stolen_one_is_shut_out(chain: C
     until("the revocation list", lambda: revoked.read_bytes() != before)
     broker.send_signal(signal.SIGHUP)
     bridge.terminate()
-    bridge.wait(10)
+    bridge.wait(60)
     chain.start(chain.venue, "bridge")
     until("the broker's refusal", lambda: "revoked" in chain.log("bridge"))

@@ -15,9 +15,11 @@ from appliance.doctor import gate
 from appliance.doctor.findings import Finding, fail, ok
 from appliance.doctor.slot import slot
 from appliance.domain.clock import Now
+from appliance.domain.setup import Setup
 from appliance.domain.slots import autoboot
 from appliance.services import hardware
 from appliance.services.box import Box
+from appliance.services.setting_up import write_setup
 from appliance.settings import Settings, read_settings
 from appliance.slots import Keeper, Paths
 from appliance.store import records
@@ -109,6 +111,16 @@ def test_a_device_that_is_not_provisioned_only_has_to_say_so(tmp_path: Path, pag
     settings = read(tmp_path, MARQUEE_DEVICE_NAME="")
     assert states(gate.gate(settings, "", page)) == {"device": "ok", "setup page": "ok"}
     assert states(gate.gate(settings, "", "http://127.0.0.1:9/"))["setup page"] == "fail"
+
+
+def test_a_device_that_has_not_enrolled_yet_is_no_bad_boot(tmp_path: Path, page: str) -> None:
+    """It has a name and no database; an uplink may be days away, and an image must not lose its slot for that."""
+    write_setup(tmp_path, Setup("unreachable", (), "hall-1", "hall"))
+    bind = page.removeprefix("http://").partition("/")[0]
+    settings = read(tmp_path, MARQUEE_DEVICE_DATA=str(tmp_path), MARQUEE_PORTAL_BIND=bind)
+    assert states(gate.gate(settings, "")) == {"device": "ok", "setup page": "ok"}
+    write_setup(tmp_path, Setup("done", (), "hall-1", "hall"))
+    assert "database" in states(gate.gate(settings, page))
 
 
 @pytest.mark.parametrize(
