@@ -96,7 +96,7 @@ class Device:
             "portal_user": "root",
             "portal_workers": 1,
             "portal_run": str(own),
-            "portal_access_log": "off",
+            "portal_access_log": "/dev/null",
             "portal_error_log": "stderr",
         }
         (own / "nginx.conf").write_text(render("portal", "nginx.conf.j2", **given))
