@@ -1,7 +1,7 @@
 # What a person types. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-system lint-roles simulate storm soak check bench image lock screenshots fmt clean setup setup-dev setup-ops
+.PHONY: help demo test test-slow test-system test-fleet lint-roles simulate storm soak check bench image lock screenshots fmt clean setup setup-dev setup-ops
 
 PYTHON ?=
 export PYTHON
@@ -28,6 +28,10 @@ test-system: setup-dev ## image, board, radios, fleet and real devices, booted (
 	@.ci/setup-system guest
 	@.ci/setup ops
 	$(VENV)/python -m tests.system $(ARGS)
+
+test-fleet: setup-dev setup-ops ## a cloud and three venues, booted and set up by the roles, sell through link cuts (root, systemd-nspawn)
+	@.ci/setup-system fleet
+	$(VENV)/python -m tests.system fleet -- $(ARGS)
 
 simulate: setup-dev ## storms of faults from seeds, in simulated time; ARGS="--seed 7" tells one, ARGS="--seeds 10000 --jobs 2" runs many
 	PYTHONHASHSEED=0 $(VENV)/python -m tests.simulation $(ARGS)
