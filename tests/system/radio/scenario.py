@@ -97,8 +97,12 @@ class RadioPhone(Phone):
         end_s, said = time.monotonic() + limit_s, ""
         while time.monotonic() < end_s:
             words = self.namespace.command("iw", "dev", INTERFACE, "connect", "-w", ssid, str(FREQUENCY_MHZ))
-            done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-            said = f"{done.stdout}{done.stderr}"
+            try:
+                done = subprocess.run(words, capture_output=True, text=True, timeout=limit_s, check=False)
+                said = f"{done.stdout}{done.stderr}"
+            except subprocess.TimeoutExpired:
+                # iw waits without end for an access point that is full and does not answer.
+                said = "no answer"
             if self.associated:
                 return
             time.sleep(0.5)
