@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance import bootstrap
+from appliance import bootstrap, machine
 from appliance.services.wake import Waiter, notify
 from appliance.settings import SettingsError, read_settings
 
@@ -24,11 +24,11 @@ def test_a_device_keeps_its_files_to_itself(tmp_path: Path) -> None:
 def test_a_board_and_its_card_make_the_fingerprint_and_a_machine_without_them_its_id() -> None:
     """Either one being another changes it."""
     pi = {"/proc/device-tree/serial-number": "100000001", "/sys/block/mmcblk0/device/cid": "aa", "/etc/machine-id": "m"}
-    first = bootstrap.bound_to(lambda path: pi.get(path, ""))
-    assert first == bootstrap.bound_to(lambda path: (pi | {"/etc/machine-id": "other"}).get(path, ""))
-    assert first != bootstrap.bound_to(lambda path: (pi | {"/sys/block/mmcblk0/device/cid": "bb"}).get(path, ""))
-    laptop = bootstrap.bound_to(lambda path: "m" if path == "/etc/machine-id" else "")
-    assert laptop != bootstrap.bound_to(lambda path: "n" if path == "/etc/machine-id" else "")
+    first = machine.bound_to(lambda path: pi.get(path, ""))
+    assert first == machine.bound_to(lambda path: (pi | {"/etc/machine-id": "other"}).get(path, ""))
+    assert first != machine.bound_to(lambda path: (pi | {"/sys/block/mmcblk0/device/cid": "bb"}).get(path, ""))
+    laptop = machine.bound_to(lambda path: "m" if path == "/etc/machine-id" else "")
+    assert laptop != machine.bound_to(lambda path: "n" if path == "/etc/machine-id" else "")
 
 
 def test_a_long_data_folder_still_has_working_sockets(tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ def test_boots_that_never_judged_themselves_count_too() -> None:
 @given(st.lists(st.sampled_from(["good", "hangs", "unhealthy"]), max_size=30))
 def test_a_device_with_one_slot_that_works_ends_there_and_stays(fates: list[str]) -> None:
     """Slot B is committed and then breaks in any manner; A works. Whatever happens, the device comes to rest in A."""
-    ledger, default = Ledger(states=BOTH_GOOD), "B"
+    ledger = Ledger(states=BOTH_GOOD)
+    default: slots.Slot = "B"
     for number in range(2 * slots.ATTEMPTS + 2):
         booted = Booted(slots.PARTITIONS[default], tryboot=False)
         ledger = slots.attempted(ledger, default, booted)

@@ -149,8 +149,9 @@ def test_whatever_happens_the_default_was_good_once(steps: list[str], tmp_path_f
 
 
 def _follow(machine: Machine, steps: list[str]) -> None:
-    keeper, running, trial = machine.keeper, "A", False
-    proven = {"A"}
+    keeper, trial = machine.keeper, False
+    running: Slot = "A"
+    proven: set[Slot] = {"A"}
     for step in steps:
         default = machine.default
         again = False
