@@ -117,7 +117,9 @@ def add_enrolment(add: Add) -> None:
     command = add(
         "setup-screen", "Say on the console's screen how far this device is, until it is set up.", _setup_screen
     )
-    command.add_argument("--tty", type=Path, metavar="FILE", default=Path("/dev/tty1"), help="default: %(default)s")
+    command.add_argument(
+        "--tty", type=Path, metavar="FILE", default=Path("/dev/tty1"), help="- is standard output; default: %(default)s"
+    )
     command = add("enrol", "Get this device its certificate from the cloud, waiting for a network.", _enrol)
     command.add_argument("--once", action="store_true", help="try once instead of again and again")
     command.add_argument(

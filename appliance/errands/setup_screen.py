@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from appliance.domain.setup import WORDS, Setup
 from appliance.services.setting_up import read_setup
@@ -23,7 +25,7 @@ _CLEAR = "\x1b[H\x1b[2J"
 def run(given: argparse.Namespace, settings: Settings) -> int:
     """Write what changed until the device is set up; exit status 0."""
     try:
-        with given.tty.open("w", encoding="utf-8", errors="replace") as screen:
+        with opened(given.tty) as screen:
 
             def show(text: str) -> None:
                 screen.write(_CLEAR + text.replace("\n", "\r\n"))
@@ -34,6 +36,16 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         print(f"setup-screen: {given.tty} cannot be written ({error.strerror})", file=sys.stderr)
         return 1
     return 0
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[TextIO]:
+    """Yield what is written to: ``-`` is what systemd opened as root, which a service without rights could not."""
+    if str(path) == "-":
+        yield sys.stdout
+        return
+    with path.open("w", encoding="utf-8", errors="replace") as screen:
+        yield screen
 
 
 def follow(data: Path, page: str, show: Callable[[str], None], stop: threading.Event) -> None:

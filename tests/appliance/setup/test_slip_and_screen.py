@@ -9,7 +9,7 @@ import pytest
 
 from appliance.desk.setup_slip import SetupDesk, printer_at
 from appliance.domain.setup import WORDS, Setup
-from appliance.errands.setup_screen import COLUMNS, follow, screen_of
+from appliance.errands.setup_screen import COLUMNS, follow, opened, screen_of
 from appliance.services.setting_up import write_setup
 from drivers.printer.sim import SimPrinter
 from drivers.printer.simulator import Fault, SimulatedPrinter
@@ -104,3 +104,12 @@ def test_every_line_fits_the_screen_and_is_plain(step) -> None:
     text = screen_of(Setup(step, ("a word " * 40,), "hall-1", "hall"), "http://tickets.home.arpa")
     assert text.isascii()
     assert max(len(line) for line in text.splitlines()) <= COLUMNS
+
+
+def test_the_screen_may_be_what_the_service_was_given(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A dash is standard output, which stays open; anything else is a file of its own."""
+    for path in (Path("-"), tmp_path / "tty"):
+        with opened(path) as screen:
+            screen.write("Not set up yet")
+    assert capsys.readouterr().out == (tmp_path / "tty").read_text() == "Not set up yet"
+    print("still open")
