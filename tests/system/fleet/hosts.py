@@ -105,6 +105,8 @@ class Host:
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
             "SYSTEMD_SECCOMP": "0",
+            # Its network is its own, so it may set how that behaves.
+            "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
         }
         with (self._work / f"{self.name}.console").open("wb") as console:
             self._process = subprocess.Popen(
