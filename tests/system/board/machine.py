@@ -100,7 +100,9 @@ class Machine:
     def reset(self) -> None:
         """Do what a watchdog outside the processor does."""
         self._seen.add("WATCHDOG")
-        self.order("system_reset")
+        # It may have ended by itself meanwhile.
+        with contextlib.suppress(OSError):
+            self.order("system_reset")
 
     def _watch(self) -> None:
         with contextlib.suppress(OSError, ValueError), self._monitor.makefile("rb") as lines:
