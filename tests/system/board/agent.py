@@ -64,8 +64,8 @@ def credentials(radios: int) -> dict[str, str]:
 
 def wanted(radios: int) -> str:
     """Return words of the kernel's command line that start these units."""
-    # An emulated board, on a machine that does other things too, finds its disk late.
-    return "systemd.default_device_timeout_sec=900 systemd.wants=a.service" + (
+    # An emulated board, on a machine that does other things too, finds its disk late, and its systemd may be kept waiting for longer than a board's watchdog allows.
+    return "systemd.default_device_timeout_sec=900 systemd.watchdog_sec=300 systemd.wants=a.service" + (
         " systemd.wants=r.service" if radios else ""
     )
 
@@ -80,14 +80,14 @@ class Agent:
         self._news = threading.Condition()
         self._answers: dict[int, Mapping[str, Any]] = {}
         self.boot_id = ""
-        self._gone = False
+        self.gone = False
         threading.Thread(target=self._listen, daemon=True).start()
 
     def ready(self, timeout_s: float) -> bool:
         """Wait until the agent has said hello."""
         with self._news:
-            self._news.wait_for(lambda: self.boot_id or self._gone, timeout_s)
-            return bool(self.boot_id) and not self._gone
+            self._news.wait_for(lambda: self.boot_id or self.gone, timeout_s)
+            return bool(self.boot_id) and not self.gone
 
     def run(self, command: str, timeout_s: float) -> Done:
         """Run a command of the shell in the guest. Raises ``Unanswered``."""
@@ -99,10 +99,10 @@ class Agent:
             raise Unanswered(f"{command!r}: the board is off") from error
         with self._news:
             # The guest ends the command itself; only a guest that hangs is not heard by then.
-            self._news.wait_for(lambda: number in self._answers or self._gone, timeout_s + 30)
+            self._news.wait_for(lambda: number in self._answers or self.gone, timeout_s + 30)
             answer = self._answers.pop(number, None)
         if answer is None:
-            raise Unanswered(f"{command!r}: {'the board went off' if self._gone else f'no answer in {timeout_s} s'}")
+            raise Unanswered(f"{command!r}: {'the board went off' if self.gone else f'no answer in {timeout_s} s'}")
         if answer["status"] is None:
             raise Unanswered(f"{command!r} took longer than {timeout_s} s; it printed:\n{answer['output'][-2000:]}")
         return Done(answer["status"], answer["output"])
@@ -118,7 +118,7 @@ class Agent:
             for line in lines:
                 self._heard(json.loads(line))
         with self._news:
-            self._gone = True
+            self.gone = True
             self._news.notify_all()
 
     def _heard(self, answer: Mapping[str, Any]) -> None:

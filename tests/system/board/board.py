@@ -251,7 +251,7 @@ class Board:
 
 def _guard(machine: Machine, timeout_s: float) -> None:
     """The firmware's watchdog: resets unless the system has taken over by then, which the agent's hello stands for."""
-    if not machine.agent.ready(timeout_s):
+    if not machine.agent.ready(timeout_s) and not machine.agent.gone:
         machine.reset()
 
 
