@@ -7,7 +7,17 @@ from collections.abc import Callable
 
 from appliance.settings import Settings
 
-SLOT_ACTIONS = ("status", "get-primary", "set-primary", "get-state", "set-state", "get-current", "attempt", "unhealthy")
+SLOT_ACTIONS = (
+    "status",
+    "get-primary",
+    "set-primary",
+    "get-state",
+    "set-state",
+    "get-current",
+    "attempt",
+    "good",
+    "unhealthy",
+)
 
 
 def add_boot(add: Callable[..., argparse.ArgumentParser]) -> None:

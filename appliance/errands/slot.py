@@ -44,6 +44,8 @@ def _do(keeper: Keeper, action: str, slot: Slot, state: State, *, as_json: bool)
             keeper.set_state(slot, state)
         case "attempt":
             return _reboot("it was not found healthy too often; the other slot boots now") if keeper.attempt() else 0
+        case "good":
+            keeper.set_good()
         case "unhealthy":
             if keeper.unhealthy():
                 return _reboot("this boot is not healthy")

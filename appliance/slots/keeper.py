@@ -82,6 +82,14 @@ class Keeper:
             default, ledger, booted = self._look()
             self._do(slots.marked(ledger, default, booted, slot, state))
 
+    def set_good(self) -> None:
+        """Mark the slot that runs, where the firmware says which that is."""
+        with self._locked():
+            default, ledger, booted = self._look()
+            if booted is None or (slot := slots.slot_of(booted.partition)) is None:
+                raise NoSlots("the firmware does not say which slot runs: none is marked")
+            self._do(slots.marked(ledger, default, booted, slot, "good"))
+
     def attempt(self) -> bool:
         """A boot has begun. True: this slot was given up, and the machine must reboot."""
         with self._locked():

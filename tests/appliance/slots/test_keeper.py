@@ -58,6 +58,23 @@ def test_an_update_is_tried_once_and_kept_when_it_is_good(machine: Machine) -> N
     assert (machine.default, keeper.state("B"), keeper.primary()) == ("B", "good", "B")
 
 
+def test_a_good_boot_marks_the_slot_that_runs_and_no_other(machine: Machine) -> None:
+    machine.keeper.set_state("B", "bad")
+    machine.keeper.set_good()
+    assert (machine.default, machine.keeper.state("A"), machine.keeper.state("B")) == ("A", "good", "bad")
+    machine.boot(3, tryboot=True)
+    machine.keeper.set_good()
+    assert (machine.default, machine.keeper.state("B")) == ("B", "good")
+
+
+def test_nothing_is_marked_good_where_the_firmware_is_silent(machine: Machine) -> None:
+    machine.keeper.set_state("B", "bad")
+    (machine.paths.firmware / "partition").unlink()
+    with pytest.raises(NoSlots, match="firmware"):
+        machine.keeper.set_good()
+    assert (machine.default, machine.keeper.state("B")) == ("A", "bad")
+
+
 def test_a_trial_that_resets_is_back_in_the_old_slot_with_nothing_to_undo(machine: Machine) -> None:
     machine.keeper.set_primary("B")
     machine.boot(3, tryboot=True)
@@ -186,6 +203,7 @@ def test_the_command_speaks_as_rauc_expects(machine: Machine, capsys: pytest.Cap
     assert say("set-primary", "B") == (0, "")
     assert say("get-primary") == (0, "B\n")
     assert say("get-current") == (0, "A\n")
+    assert say("good") == (0, "")
     assert say()[1].startswith("slot A runs; slot A boots by default, slot B at the next reboot\n")
     assert json.loads(say("status", "--json")[1])["next"] == "B"
     assert say("set-primary", "C")[0] == say("set-state", "A", "fine")[0] == say("get-state")[0] == 2
