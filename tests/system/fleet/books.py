@@ -100,18 +100,20 @@ class Books:
             "LC_ALL": "C.UTF-8",
         }
         order = ("ansible-playbook", "-i", str(self.inventory), "site.yml", *words)
-        done = subprocess.run(
-            order,
-            cwd=ANSIBLE,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
-        text = done.stdout + done.stderr
-        (self._work / f"play-{int(begun_s)}.log").write_text(text)
+        log = self._work / f"play-{int(begun_s)}.log"
+        # Into a file at once, so that one may watch.
+        with log.open("wb") as said:
+            done = subprocess.run(
+                order,
+                cwd=ANSIBLE,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                timeout=LIMIT_S,
+                check=False,
+            )
+        text = log.read_text("utf-8")
         assert done.returncode == 0, f"site.yml {' '.join(words)}: {done.returncode}\n{text[-12000:]}"
         counts = {host: int(changed) for host, _ok, changed, _away, _failed in _RECAP.findall(text)}
         return Played(counts, text, time.monotonic() - begun_s)

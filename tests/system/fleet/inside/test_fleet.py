@@ -100,7 +100,8 @@ def test_a_second_run_changes_nothing_and_check_mode_works(fleet: Fleet):
         "changed=0",
     )
     assert len(again.changed) == 4 and sum(again.changed.values()) == 0, again.changes
-    checked = fleet.books.play("--check", "--diff")
+    # Venues are alike, so one of them tells whether the roles can be asked without doing anything.
+    checked = fleet.books.play("--check", "--diff", "--limit", f"cloud,{next(iter(VENUES))}")
     assert sum(checked.changed.values()) == 0, checked.changes
 
 
