@@ -29,7 +29,7 @@ NAME = "tickets.home.arpa"
 # What another life left on a card: a block in every so many bytes, of the tables of the file systems too.
 OLD, OLD_EVERY = b"\xa5" * 4096, 64 << 10
 # A boot of the emulated board, on a machine that also does other things, from power to box office.
-READY_S = 900.0
+READY_S = 1500.0
 _ORDERS = (
     "import sqlite3; db = sqlite3.connect('file:/var/lib/marquee/marquee.db?mode=ro', uri=True);"
     " print(db.execute('PRAGMA quick_check(1)').fetchone()[0]);"
