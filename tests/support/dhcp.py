@@ -28,10 +28,11 @@ class DhcpAnswer:
     captive_portal: str | None
 
 
-def ask(interface: str, hardware: str) -> DhcpAnswer:
-    """Get an address for ``interface``, which has none, in the network this thread is in."""
+def ask(interface: str, hardware: str, patience_s: float = _PATIENCE_S) -> DhcpAnswer:
+    """Get an address for ``interface``, which has none, in the network this thread is in; ``patience_s`` is for each of its words."""
     number = secrets.randbits(32)
     with _socket(interface) as sock:
+        sock.settimeout(patience_s)
         offer, address = _talk(sock, number, hardware, _DISCOVER, _OFFER, b"")
         chosen = bytes([50, 4]) + socket.inet_aton(address) + bytes([54, 4]) + offer[54]
         given, address = _talk(sock, number, hardware, _REQUEST, _ACK, chosen)

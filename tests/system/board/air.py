@@ -51,7 +51,7 @@ def inside(ssid, port):
     while "Connected" not in said("iw", "dev", RADIO, "link"):
         said("iw", "dev", RADIO, "connect", ssid)
         time.sleep(1)
-    lease = dhcp.ask(RADIO, hardware)
+    lease = dhcp.ask(RADIO, hardware, patience_s=8)
     ip("address", "add", f"{lease.address}/{lease.prefix}", "dev", RADIO)
     print(f"joined as {lease.address} at {lease.router}", flush=True)
     with socket.create_server((HERE.split("/", maxsplit=1)[0], port), backlog=64) as door:
