@@ -7,6 +7,7 @@ import http.client
 import json
 import random
 import secrets
+import shlex
 import subprocess
 import sys
 import threading
@@ -161,7 +162,7 @@ class Venue:
 
     def check_kept(self) -> int:
         """Every order that was confirmed to us is in the database, and that is whole; return how many it has."""
-        whole, *orders = self.board.check(f'python3 -c "{_ORDERS}"').split()
+        whole, *orders = self.board.check(f"python3 -c {shlex.quote(_ORDERS)}").split()
         assert whole == "ok", whole
         lost = self.sales.confirmed - set(orders)
         assert not lost, f"{len(lost)} confirmed orders are lost: {sorted(lost)[:5]}"
