@@ -106,7 +106,7 @@ def _story(arguments: list[str], given: dict[str, str]) -> int:
     environment = {**os.environ, **given, "MARQUEE_GUEST": "1", "MARQUEE_NO_SKIPS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     suite = (
         sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(PROJECT), "--import-mode", "importlib",
-        "--color", "no", "-x", "-v", "-s", "-rfE", "--timeout", "900", "--durations", "12", "tests/system/fleet/inside", *arguments,
+        "--color", "no", "-x", "-v", "-s", "-rfE", "--timeout", "1500", "--durations", "12", "tests/system/fleet/inside", *arguments,
     )  # fmt: skip
     running = subprocess.Popen(
         (*ALONE, "sh", "-c", ENTER, "sh", *suite), cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL

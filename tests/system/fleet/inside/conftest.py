@@ -8,7 +8,7 @@ import shutil
 import ssl
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ def _console_certificate(work: Path, cloud: Host) -> Authority:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the hosts have to say when a chapter failed."""
     report = yield
     fleet = item.funcargs.get("fleet") if hasattr(item, "funcargs") else None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from tests.system import figures
-from tests.system.fleet.hosts import eventually
+from tests.system.fleet.guests import Guest
+from tests.system.fleet.hosts import Host, eventually
 from tests.system.fleet.inside.conftest import VENUES, Fleet
 
 SEATS = 60
@@ -39,12 +41,20 @@ VENUE = ("marquee-portal", "marquee-staff", "marquee-desk", "marquee-bridge", "m
 WORST = 2.0
 
 
+def _says(host: Host, script: str, word: str) -> bool:
+    return host.try_to(script).strip() == word
+
+
+def _sells(guest: Guest, ticket_type: str) -> bool:
+    return guest.book(ticket_type) == ""
+
+
 def _active(fleet: Fleet) -> None:
     for host in fleet.hosts:
         wanted = CLOUD if host is fleet.cloud else VENUE
         for unit in wanted:
             eventually(
-                lambda unit=unit, host=host: host.try_to(f"systemctl is-active {unit}").strip() == "active",
+                partial(_says, host, f"systemctl is-active {unit}", "active"),
                 f"{unit} on {host.name} is active",
                 90,
             )
@@ -83,7 +93,7 @@ def test_venues_are_set_up_with_the_files_that_the_cloud_wrote(fleet: Fleet):
     figures.tell("fleet", "three bare hosts become venues", f"{played.took_s:.0f} s")
     for host in fleet.venues.values():
         eventually(
-            lambda host=host: host.try_to("test -s /var/lib/marquee/tls/device.pem && echo yes").strip() == "yes",
+            partial(_says, host, "test -s /var/lib/marquee/tls/device.pem && echo yes", "yes"),
             f"{host.name} has enrolled",
             90,
         )
@@ -130,7 +140,8 @@ def test_guests_at_three_venues_book_from_one_quota(fleet: Fleet):
     for name, guest in fleet.guests.items():
         lease = guest.phone.join()
         assert lease.router == "192.168.4.1"
-        kind = eventually(lambda guest=guest: guest.type_on_sale(), f"{name} shows what is on", 60)
+        kind = eventually(guest.type_on_sale, f"{name} shows what is on", 60)
+        assert kind is not None
         fleet.ticket_type = kind["id"]
     eventually(
         lambda: all(each["granted"] > 0 for each in fleet.stock()["devices"]) and len(fleet.stock()["devices"]) == 3,
@@ -138,7 +149,7 @@ def test_guests_at_three_venues_book_from_one_quota(fleet: Fleet):
         60,
     )
     for name, guest in fleet.guests.items():
-        assert eventually(lambda guest=guest: guest.book(fleet.ticket_type) == "", f"{name} sells", 30)
+        assert eventually(partial(_sells, guest, fleet.ticket_type), f"{name} sells", 30)
     _synced(fleet)
 
 
