@@ -122,6 +122,8 @@ class Machines:
         )  # fmt: skip
         self.marquee(self.config, "authority", "init", *(["--broker-group", USER] if os.getuid() == 0 else []))
         self._broker(files / "broker", broker)
+        # The first command that uses the database begins the cloud; without one the authority does not start.
+        self.marquee(self.config, "operator-token")
         self.start("cloud", "authority", self.config)
         self.start("cloud", "reconciler", self.config)
         for each in (broker, authority):
