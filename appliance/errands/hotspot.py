@@ -8,7 +8,6 @@ user alone. Exit status of
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from appliance.domain import airwaves, hotspot
 from appliance.domain.airwaves import Span
 from appliance.machine import bound_to, secret
 from appliance.settings import Settings, SettingsError
+from mqtt_bridge import durable
 
 NOT_WANTED, WRONG = 1, 255
 
@@ -31,8 +31,8 @@ def hotspot_config(given: argparse.Namespace, settings: Settings) -> int:
     if found:
         return _complain(found)
     name = hotspot.setup_name(bound_to())
-    _write(given.out, hotspot.hostapd(base, wifi, name))
-    _write(given.out.with_name("country"), f"COUNTRY={wifi.country or airwaves.WORLD}\n")
+    durable.write(given.out, hotspot.hostapd(base, wifi, name).encode())
+    durable.write(given.out.with_name("country"), f"COUNTRY={wifi.country or airwaves.WORLD}\n".encode())
     print(
         f"{given.out}: {wifi.ssid or name}, {'WPA2' if wifi.passphrase else 'open'}, {wifi.country or 'no country yet'}"
     )
@@ -54,7 +54,8 @@ def uplink_config(given: argparse.Namespace, settings: Settings) -> int:
         print(f"no {given.way} leads from this device to the internet")
         return NOT_WANTED
     try:
-        _write(given.out, _wifi_uplink(settings) if given.way == "wifi" else f"APN={wanted}\n")
+        told = _wifi_uplink(settings) if given.way == "wifi" else f"APN={wanted}\n"
+        durable.write(given.out, told.encode())
     except SettingsError as error:
         _complain(error.problems)
         return WRONG
@@ -78,14 +79,6 @@ def _countries(file: Path) -> dict[str, tuple[Span, ...]]:
     except (OSError, airwaves.NoList) as error:
         print(f"hotspot-config: country and channel are not checked: {error}", file=sys.stderr)
         return {}
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
 
 
 def _complain(problems: list[str]) -> int:

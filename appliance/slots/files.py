@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from appliance.domain.slots import SLOTS, Booted, Ledger, Slot, autoboot, default_of
+from mqtt_bridge import durable
 
 # `reboot_partition tryboot`: what the firmware of the board understands as one boot of [tryboot].
 TRYBOOT = "0 tryboot"
@@ -88,19 +89,6 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
 
 
 def replace(path: Path, content: bytes, *, mode: int) -> None:
-    """Write a file whole or not at all; it survives a power cut once this returned."""
+    """Write a file whole or not at all, in a folder made if need be; it survives a power cut once this returned."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        os.write(number, content)
-        os.fchmod(number, mode)
-        os.fsync(number)
-    finally:
-        os.close(number)
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable.write(path, content, mode)
