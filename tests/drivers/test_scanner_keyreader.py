@@ -24,6 +24,7 @@ class Device:
     def __init__(self) -> None:
         self.fd, self._end = os.pipe()
         self._waiting: list[Event] = []
+        self._reads = 0
         self.closed = self.gone = False
 
     def send(self, events: list[Event]) -> None:
@@ -32,12 +33,19 @@ class Device:
         self._waiting = events
         os.write(self._end, b"x")
 
+    def settle(self) -> None:
+        """Return when all that was sent is filed: the reader asks again only after that."""
+        before = self._reads
+        self.send([])
+        assert eventually(lambda: self._reads > before)
+
     def unplug(self) -> None:
         self.gone = True
         os.write(self._end, b"x")
 
     def read(self) -> Iterator[SimpleNamespace]:
         os.read(self.fd, 1)
+        self._reads += 1
         if self.gone:
             raise OSError("no such device")
         events, self._waiting = self._waiting, []
@@ -70,7 +78,7 @@ def test_nothing_is_lost_while_nobody_asks() -> None:
     codes = [f"MQ1:{number}" + "6BF+70790T9WJWG" * 10 for number in range(20)]
     for code in codes:
         _send(device, code)
-    assert eventually(lambda: not device._waiting)
+    device.settle()
     assert _codes(reader) == codes
     reader.close()
     assert device.closed
@@ -82,20 +90,17 @@ def test_what_nobody_ever_takes_is_given_up_and_said(monkeypatch: pytest.MonkeyP
     reader = KeyReader(device, time.monotonic)
     for _ in range(10):
         _send(device, "CODE-1")
-    assert eventually(lambda: not device._waiting)
     _send(device, "SPOILT")
+    device.settle()
     decoder = KeyDecoder()
     codes = _codes(reader, decoder)
     assert 0 < len(codes) < 10
     _send(device, "SPOILT TOO")
+    device.settle()
+    codes += _codes(reader, decoder)
     _send(device, "NEXT")
-
-    # What the reader has read it hands over a moment later.
-    def arrived() -> bool:
-        codes.extend(_codes(reader, decoder))
-        return codes[-1] == "NEXT"
-
-    assert eventually(arrived)
+    device.settle()
+    assert _codes(reader, decoder) == ["NEXT"]
     reader.close()
 
 
