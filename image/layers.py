@@ -12,7 +12,20 @@ from image.errors import BuildError
 
 HERE = Path(__file__).parent
 KEYS = frozenset(
-    {"about", "boards", "inputs", "packages", "users", "remove", "enable", "mask", "initrd", "files", "links"}
+    {
+        "about",
+        "boards",
+        "inputs",
+        "packages",
+        "patched",
+        "users",
+        "remove",
+        "enable",
+        "mask",
+        "initrd",
+        "files",
+        "links",
+    }
 )
 _INPUT = re.compile(r"@(\w+)@")
 _MODE = re.compile(r"0[0-7]{3}")
@@ -31,13 +44,15 @@ class File:
 class Layer:
     """One concern.
 
-    ``packages`` are Debian's names, ``name/release`` takes one from another release; ``users`` are name -> number of user
+    ``packages`` are Debian's names, ``name/release`` takes one from another release; ``patched`` are source packages -> patches
+    with which they are built anew; ``users`` are name -> number of user
     and group; ``remove`` are patterns below the root; ``initrd`` are kernel modules that find and mount the root.
     """
 
     name: str
     about: str
     packages: tuple[str, ...] = ()
+    patched: dict[str, tuple[str, ...]] = field(default_factory=dict)
     users: dict[str, int] = field(default_factory=dict)
     remove: tuple[str, ...] = ()
     enable: tuple[str, ...] = ()
@@ -82,6 +97,7 @@ def _read(path: Path, board: str, given: dict[str, Any]) -> Layer | None:
         name=path.stem,
         about=table["about"],
         packages=tuple(table.get("packages", ())),
+        patched={name: tuple(patches) for name, patches in table.get("patched", {}).items()},
         users=dict(table.get("users", {})),
         remove=tuple(table.get("remove", ())),
         enable=tuple(table.get("enable", ())),

@@ -8,7 +8,22 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from image import base, boards, bundle, card, kernel, keys, layers, root, signing, sources, system, table, tools
+from image import (
+    base,
+    boards,
+    bundle,
+    card,
+    kernel,
+    keys,
+    layers,
+    patched,
+    root,
+    signing,
+    sources,
+    system,
+    table,
+    tools,
+)
 from image.errors import BuildError
 from image.run import Programs
 from image.steps import Step, code
@@ -92,6 +107,7 @@ def _git(*words: str) -> str:
 def _steps(board: boards.Board, layout: table.Layout, found: list[layers.Layer], order: Order, listed: str, version: str, epoch: int) -> list[Step]:  # fmt: skip
     signer = order.signer
     wanted, numbers = base.packages(found, board.packages), base.users(found)
+    ours = patched.named(found)
     about = asdict(board)
     laid = [asdict(layer) for layer in found]
     initrd = [asdict(file) for file in kernel.files(found)]
@@ -100,7 +116,9 @@ def _steps(board: boards.Board, layout: table.Layout, found: list[layers.Layer],
         kernel.make(work, programs, have["base"], board, found)
 
     def make_root(work: Path, have: Mapping[str, Path], programs: Programs) -> None:
-        root.make(work, programs, have["tools"], have["base"], have.get("program"), found, signer.keyring)
+        root.make(
+            work, programs, have["tools"], have["base"], have["patched"], have.get("program"), found, signer.keyring
+        )
 
     def make_system(work: Path, have: Mapping[str, Path], programs: Programs) -> None:
         system.make(work, programs, have["tools"], have["root"], board, found, version)
@@ -121,9 +139,11 @@ def _steps(board: boards.Board, layout: table.Layout, found: list[layers.Layer],
              lambda work, _, programs: tools.make(work, programs, listed)),
         Step("base", f"Debian for the board, {len(wanted)} packages and what they need", (), [wanted, numbers, base.LEFT_OUT, base.LEFT_IN, sources.RELEASE],
              lambda work, _, programs: base.make(work, programs, listed, wanted, numbers)),
+        Step("patched", f"packages of Debian with a patch of ours: {', '.join(ours)}", (), [ours, patched.digests(ours), sources.RELEASE, code("patched")],
+             lambda work, _, programs: patched.make(work, programs, sources.of_host(), ours)),
         Step("kernel", "kernel and initial RAM disk", ("base",), [about, initrd, kernel.modules(found), code("kernel")], make_kernel),
         *([] if order.bare else [program]),
-        Step("root", "settings and roles of a venue", ("tools", "base") if order.bare else ("tools", "base", "program"),
+        Step("root", "settings and roles of a venue", ("tools", "base", "patched") if order.bare else ("tools", "base", "patched", "program"),
              [laid, keys.of_file(signer.keyring), {} if order.bare else keys.of_files([root.ANSIBLE], PROJECT), code("root", "tree")], make_root),
         Step("system", "root file system, packed", ("root", "tools"), [about, build, laid, system.COMPRESSION, code("system", "inventory", "tree")], make_system),
         Step("parts", "boot and data partitions", ("kernel", "tools"), [about, asdict(layout), build, code("boot", "card")],

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from image import base, tree
+from image import base, patched, tree
 from image.layers import Layer
 from image.run import Programs, mounts
 
@@ -38,6 +38,7 @@ def make(
     programs: Programs,
     tools_at: Path,
     base_at: Path,
+    patched_at: Path,
     archives: Path | None,
     layers: Sequence[Layer],
     keyring: Path,
@@ -46,6 +47,7 @@ def make(
     began_s = time.time()
     made = work / "tree"
     base.unpacked(base_at, made, programs)
+    patched.install(made, patched_at, programs)
     tree.lay_in(made, layers)
     if archives is not None:
         roles(work, programs, tools_at, made, archives)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from image import base, boards, kernel, layers
+from image import base, boards, kernel, layers, patched
 from image.errors import BuildError
 from image.plan import VALUES
 
@@ -108,3 +108,40 @@ def test_users_get_their_numbers_before_any_package(tmp_path):
     assert (tmp_path / "etc/group").read_text().splitlines()[1] == "marquee:x:901:"
     # Locked, not without a password.
     assert (tmp_path / "etc/shadow").read_text().splitlines()[1].startswith("marquee:!*:")
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_every_patch_is_there_says_why_and_changes_a_package_that_is_installed(board):
+    ours = patched.named(ALL[board])
+    assert set(ours) <= set(base.packages(ALL[board], ()))
+    for name in (name for names in ours.values() for name in names):
+        why, _, change = (patched.PATCHES / name).read_text().partition("\n\n")
+        assert len(why) > 40
+        assert change.startswith("--- a/")
+
+
+@pytest.mark.parametrize(("architecture", "told"), [("amd64", "-aarm64 -Pcross,"), ("arm64", " -uc -us  -Pnocheck,")])
+def test_a_patched_package_is_cross_built_unless_the_host_is_of_the_boards_kind(architecture, told):
+    text = patched.script("rauc", ("one.patch", "two.patch"), architecture, 2)
+    done = subprocess.run(["sh", "-n"], input=text, text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert told in text
+    assert "+marquee1) trixie" in text
+
+
+def test_a_patched_package_takes_the_place_of_an_installed_one_and_of_no_other(tmp_path):
+    tree, packages, ran = tmp_path / "tree", tmp_path / "packages", []
+    for folder in (tree / "var/lib/dpkg/info", tree / "tmp", packages):
+        folder.mkdir(parents=True)
+    (tree / "var/lib/dpkg/info/rauc.list").touch()
+    for name in ("rauc_1+marquee1_arm64.deb", "rauc-extras_1+marquee1_all.deb"):
+        (packages / name).touch()
+
+    class Recorded:
+        def within(self, root: Path, *command: str) -> None:
+            ran.append((root, command, sorted(path.name for path in (tree / "tmp/patched").iterdir())))
+
+    patched.install(tree, packages, Recorded())
+    [(root, command, seen)] = ran
+    assert (root, command[-1], seen) == (tree, f"/tmp/patched/{seen[0]}", ["rauc_1+marquee1_arm64.deb"])
+    assert not list((tree / "tmp").iterdir())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from appliance.domain import slots
-from image import boards, boot, bundle, command, needs, signing, sources
+from image import boards, boot, bundle, command, needs, patched, signing, sources
 from image import plan as plans
 from image.errors import BuildError
 from image.steps import keyed
@@ -42,6 +42,15 @@ def test_another_signer_changes_root_and_bundle_and_not_the_base(order, tmp_path
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "other"))
     after = keyed(plans.plan(order()).steps)
     assert {name for name in before if before[name] != after[name]} == {"root", "system", "card", "bundle"}
+
+
+def test_another_patch_builds_its_package_and_the_root_anew_and_not_the_base(order, tmp_path, monkeypatch):
+    before = keyed(plans.plan(order()).steps)
+    for path in patched.PATCHES.iterdir():
+        (tmp_path / path.name).write_text(path.read_text() + "# more\n")
+    monkeypatch.setattr(patched, "PATCHES", tmp_path)
+    after = keyed(plans.plan(order()).steps)
+    assert {name for name in before if before[name] != after[name]} == {"patched", "root", "system", "card", "bundle"}
 
 
 def test_the_second_archive_is_an_input_and_must_be_named(order):
