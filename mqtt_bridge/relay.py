@@ -131,6 +131,7 @@ class Relay(Generic[U]):
         self._told_link: bool | None = None
         self._link_due_ms = 0
         self._acks: dict[str, Ack] = {}
+        self._heard: dict[str, int] = {}
         self._generation = 0
         self._retries: dict[str, _Retry] = {}
         self._applied: Ack | None = None
@@ -214,6 +215,7 @@ class Relay(Generic[U]):
         self._last_need = None
         self._reported = None
         self._pump.restart()
+        self._heard.clear()
         if event.up:
             self._publish("link", _link_payload(up=True), retain=True)
             self._guard("assets", self._ask_for_assets)
@@ -290,6 +292,7 @@ class Relay(Generic[U]):
         return content, envelope.private
 
     def _note_ack(self, ack: Ack) -> None:
+        self._heard[ack.inc] = ack.upto
         ack = self._pump.believed(ack)
         known = self._acks.get(ack.inc, ack)
         if (ack.generation, ack.upto) >= (known.generation, known.upto):
@@ -377,9 +380,24 @@ class Relay(Generic[U]):
                 self._pump.sent(parcel, now_ms)
 
         self._guard("outbox", send)
-        if self._pump.repeats >= STALLED_REPEATS:
+        if self._pump.repeats >= STALLED_REPEATS and self._guard("outbox", self._send_lost_again):
             self._pump.restart()
             self._transport.drop("the cloud acknowledged nothing for more than a minute")
+
+    def _send_lost_again(self) -> None:
+        """Send again what a cloud had acknowledged that now answers with less: its database was swapped without a word.
+
+        What it has after all it knows by its number.
+        """
+        heard = dict(self._heard)
+
+        def use_case(unit: U) -> None:
+            for inc, acked in unit.mail.streams(CLOUD).items():
+                if heard.get(inc, acked) < acked:
+                    count = unit.mail.rewind(CLOUD, Ack(inc, heard[inc]))
+                    log.warning("relay.sent-again", inc=inc, after=heard[inc], count=count)
+
+        self._run(use_case)
 
     def _send_needs(self) -> None:
         now_ms = self._ticks_ms()

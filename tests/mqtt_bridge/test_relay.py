@@ -9,9 +9,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import delete, update
 
-from mqtt_bridge import transport
+from mqtt_bridge import relay, transport
 from mqtt_bridge.keys import KeyFile
+from mqtt_bridge.mailbox import tables
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import decode, encode, seal_envelope
@@ -27,7 +29,7 @@ from mqtt_bridge.protocol.messages import (
 from mqtt_bridge.protocol.stock import Totals
 from mqtt_bridge.transport import Message, Transport
 from tests.mqtt_bridge.brokers import Broker
-from tests.mqtt_bridge.peers import DEVICE, GENERATION, INC, ORG, Cloud, Device, fact, names_applied, until
+from tests.mqtt_bridge.peers import DEVICE, GENERATION, INC, ORG, Cloud, Device, applied, fact, names_applied, until
 from tests.mqtt_bridge.wire import Wire
 from tests.support.ports import free_port
 
@@ -97,6 +99,25 @@ def test_only_the_clouds_own_ack_empties_the_outbox(pair: Pair) -> None:
     cloud.acknowledging = True
     until(lambda: device.waiting() == 0)
     assert names_applied(cloud.database) == ["fact 1"]
+
+
+@pytest.mark.fault(15)
+@any_broker
+def test_a_cloud_whose_database_was_swapped_is_sent_what_it_lost(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody says so: its acks stay behind what it had acknowledged, and the next message cannot follow."""
+    monkeypatch.setattr(relay, "STALLED_REPEATS", 1)
+    device, cloud = pair
+    device.start()
+    device.emit(*numbered(1, 5))
+    until(lambda: device.waiting() == 0)
+    with cloud.database.write() as db:
+        db.execute(delete(applied).where(applied.c.place > 2))
+        db.execute(update(tables.inbox).values(upto=2))
+    device.emit(*numbered(6, 7))
+    until(lambda: device.waiting() == 0)
+    assert names_applied(cloud.database) == numbered(1, 7)
 
 
 @any_broker
