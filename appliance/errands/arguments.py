@@ -144,10 +144,10 @@ def _add_provision(command: argparse.ArgumentParser) -> None:
     )
     text = (
         ("ssid", "name of its hotspot; default: the venue"),
-        ("passphrase", "the hotspot's passphrase; default: open"),
-        ("staff-pin", "PIN that opens the setup page's particulars; only its hash is written"),
+        ("passphrase", "the hotspot's passphrase, - asks for it; default: open"),
+        ("staff-pin", "PIN that opens the setup page's particulars, - asks for it; only its hash is written"),
         ("uplink-ssid", "a Wi-Fi that leads to the internet"),
-        ("uplink-passphrase", "its passphrase"),
+        ("uplink-passphrase", "its passphrase, - asks for it"),
         ("apn", "access point name of a modem's SIM card"),
     )
     for name, words in text:

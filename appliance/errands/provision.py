@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import secrets
 import sys
 from dataclasses import replace as changed
@@ -18,6 +19,8 @@ from mqtt_bridge.cloud.authority import AuthorityError, fingerprint
 from mqtt_bridge.cloud.enrolments import make_token
 from mqtt_bridge.cloud.store import DirectoryRefused, register_device
 
+# Given instead of a secret: ask for it, so that neither the list of processes nor the shell's history has it.
+ASK = "-"
 # Stands in the place of the token while the rest is checked.
 _NO_TOKEN = "0" * 43
 
@@ -57,11 +60,13 @@ def _draft(given: argparse.Namespace, settings: Settings) -> Provisioning:
         raise ValueError(f"{out.absolute().parent} is no folder")
     if not settings.authority.url:
         raise ValueError("authority.url is not set; set it to where devices reach `marquee authority`")
-    pin = ""
-    if given.staff_pin:
-        if not (given.staff_pin.isascii() and given.staff_pin.isdigit() and 4 <= len(given.staff_pin) <= 12):
+    passphrase = _secret(given.passphrase, "passphrase of the hotspot")
+    pin = _secret(given.staff_pin, "PIN of the setup page")
+    if pin:
+        if not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 12):
             raise ValueError("--staff-pin is not 4 to 12 digits")
-        pin = hash_pin(given.staff_pin, secrets.token_bytes(SALT_BYTES))
+        pin = hash_pin(pin, secrets.token_bytes(SALT_BYTES))
+    uplink = Uplink(given.uplink_ssid, _secret(given.uplink_passphrase, "passphrase of the uplink"), given.apn)
     drafted = Provisioning(
         org=settings.device.org,
         name=given.device,
@@ -69,13 +74,22 @@ def _draft(given: argparse.Namespace, settings: Settings) -> Provisioning:
         url=settings.authority.url,
         ca=fingerprint(bootstrap.authority_folder(settings)),
         token=_NO_TOKEN,
-        wifi=Wifi(given.country, given.ssid or given.venue, given.passphrase, given.channel),
+        wifi=Wifi(given.country, given.ssid or given.venue, passphrase, given.channel),
         pin=pin,
-        uplink=Uplink(given.uplink_ssid, given.uplink_passphrase, given.apn),
+        uplink=uplink,
         ssh_keys=tuple(file.read_text("utf-8").strip() for file in given.ssh_key),
         replace=given.replace,
     )
     return read_provisioning(as_toml(drafted).encode())
+
+
+def _secret(given: str, what: str) -> str:
+    """Return what was given; for ``ASK`` what is typed without being shown, or the next line of what is piped in."""
+    if given != ASK:
+        return given
+    if sys.stdin.isatty():
+        return getpass.getpass(f"{what}: ")
+    return sys.stdin.readline().rstrip("\n")
 
 
 def _write(out: Path, written: Provisioning, days: int) -> int:

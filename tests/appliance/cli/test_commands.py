@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -224,6 +225,14 @@ def test_provision_writes_a_file_once_and_names_what_is_wrong_before_it_register
     written = read_provisioning(out.read_bytes())
     assert (written.name, written.wifi.ssid, written.uplink.apn) == ("hall-1", "hall", "internet")
     assert verify_pin("4711", written.pin)
+    asked = [*good[:5], "--out", str(out), "--country", "DE", "--renew-token", "--passphrase", "-", "--staff-pin", "-"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("lantern light\n123456\n"))
+    assert cli.main(asked) == 0
+    asked_for = read_provisioning(out.read_bytes())
+    assert asked_for.wifi.passphrase == "lantern light"
+    assert verify_pin("123456", asked_for.pin)
+    assert cli.main([*good, "--renew-token"]) == 0
+    written = read_provisioning(out.read_bytes())
     assert written.token not in capsys.readouterr().out
     assert cli.main(good) == 1
     assert cli.main([*good[:5], "--out", str(tmp_path / "again.toml"), "--country", "DE"]) == 1
