@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shlex
 import shutil
@@ -96,7 +97,11 @@ class Host:
 
     def boot(self) -> None:
         """Switch it on."""
+        # A group of its own: nspawn calls the one of what it boots "payload", and two hosts would remove each other's groups there.
+        group = Path(f"/sys/fs/cgroup/fleet-{os.environ['MARQUEE_FLEET_NAME']}/{self.name}")
+        group.mkdir()
         words = (
+            "sh", "-ec", f'echo $$ >{group}/cgroup.procs; exec "$@"', "sh",
             "systemd-nspawn", "--directory", str(self.tree), "--boot", "--machine", self.name, "--register=no", "--keep-unit", "--console=pipe",
             f"--network-namespace-path=/run/netns/{self.namespace.name}", "--capability=CAP_NET_ADMIN",
             "--resolv-conf=off", "--timezone=off", "--link-journal=no",
