@@ -1,19 +1,21 @@
 """Block maps (bmap 2.0): which blocks of an image must be written to a card, with a checksum of each stretch.
 
-What is not in the map keeps what the card held before. So a stretch that must be zero is in the map although it is empty:
-the journal of the data partition above all, where an earlier life's transactions would be taken for this one's.
+What is not in the map keeps what the card held before. So a stretch that is read is in the map also where it is zero:
+blocks of files, and the journal of the data partition, where an earlier life's transactions would be taken for this one's.
 """
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 BLOCK = 4096
-_ZERO = b"\0" * BLOCK
+# Of a FAT32's first sector: bytes of a sector, sectors of a cluster, reserved ones, number of tables, sectors of each.
+_FAT32 = struct.Struct("<11xHBHB19xI")
+# Of 32 bits of an entry four belong to nobody. The first cluster is number 2.
+_FAT_ENTRY = 0x0FFFFFFF
 # A checksum a stretch: not longer, so that a bad one is told before the whole card is written.
 STRETCH = 4096
 _HEAD = """\
@@ -30,24 +32,22 @@ _HEAD = """\
 _TAIL = "    </BlockMap>\n</bmap>\n"
 
 
-def used(file: BinaryIO, begin: int, size: int) -> Iterator[int]:
-    """Numbers of the blocks in a stretch of a file that hold anything but zeros."""
-    file.seek(begin)
-    for number in range(begin // BLOCK, (begin + size + BLOCK - 1) // BLOCK):
-        if file.read(BLOCK) not in {_ZERO, b""}:
-            yield number
-
-
 def whole(begin: int, size: int) -> range:
     """Numbers of all blocks in a stretch."""
     return range(begin // BLOCK, (begin + size + BLOCK - 1) // BLOCK)
 
 
-def fat_head(boot_sector: bytes) -> int:
-    """Bytes at the begin of a FAT32 file system that count even where they are zero: reserved sectors, both tables, the root's first cluster."""
-    sector, cluster, reserved, tables = struct.unpack_from("<HBHB", boot_sector, 11)
-    (length,) = struct.unpack_from("<I", boot_sector, 36)
-    return int((reserved + tables * length + cluster) * sector)
+def fat_size(file: BinaryIO, begin: int) -> int:
+    """Bytes from the begin of a FAT32 file system to the end of its last cluster that belongs to a file or a folder.
+
+    All of them count, also where they are zero: a kernel has whole blocks of zeros, and reads them.
+    """
+    file.seek(begin)
+    sector_bytes, cluster, reserved, tables, length = _FAT32.unpack(file.read(_FAT32.size))
+    file.seek(begin + reserved * sector_bytes)
+    table = memoryview(file.read(length * sector_bytes)).cast("I")
+    last = max(number for number, entry in enumerate(table) if entry & _FAT_ENTRY)
+    return int((reserved + tables * length + (last - 1) * cluster) * sector_bytes)
 
 
 def stretches(blocks: set[int]) -> list[tuple[int, int]]:

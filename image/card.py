@@ -73,7 +73,9 @@ def make(work: Path, programs: Programs, tools_at: Path, parts_at: Path, system_
             file.write(sector)
     for name, path in contents.items():
         _put(image, path, layout, name)
-    blocks = {begin // blockmap.BLOCK for begin, _ in layout.sectors()} | set(_needed(image, layout))
+    blocks = {begin // blockmap.BLOCK for begin, _ in layout.sectors()} | set(
+        _needed(image, layout, contents["root_a"].stat().st_size)
+    )
     (work / f"{IMAGE}.bmap").write_text(blockmap.document(image, blocks), encoding="ascii")
     tools.use(tools_at, programs, work, "xz", *XZ, f"{tools.WORK}/{IMAGE}")
     lines = [f"{_sum(work / name)}  {name}\n" for name in (f"{IMAGE}.xz", f"{IMAGE}.bmap")]
@@ -95,17 +97,15 @@ def _put(image: Path, path: Path, layout: Layout, name: str) -> None:
             at += len(chunk)
 
 
-def _needed(image: Path, layout: Layout) -> Iterator[int]:
+def _needed(image: Path, layout: Layout, root_bytes: int) -> Iterator[int]:
     """Blocks that a card needs, also where they are zero."""
     with image.open("rb") as file:
         for name in ("start", "data"):
             yield from blockmap.whole(layout[name].begin, layout[name].size)
         for name in ("boot_a", "boot_b"):
-            part = layout[name]
-            file.seek(part.begin)
-            yield from blockmap.whole(part.begin, blockmap.fat_head(file.read(512)))
-            yield from blockmap.used(file, part.begin, part.size)
-        yield from blockmap.used(file, layout["root_a"].begin, layout["root_a"].size)
+            begin = layout[name].begin
+            yield from blockmap.whole(begin, blockmap.fat_size(file, begin))
+    yield from blockmap.whole(layout["root_a"].begin, root_bytes)
 
 
 def _sum(path: Path) -> str:
