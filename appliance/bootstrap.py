@@ -114,14 +114,6 @@ def console_app(settings: Settings) -> Flask:
     return create_app(cloud_database(settings), settings.device.data, fleet_log=fleet_log(settings))
 
 
-def setup_pending(settings: Settings) -> bool:
-    """Whether first boot or enrolment keep account of this device, and it is not set up yet."""
-    from appliance.services.setting_up import read_setup
-
-    setup = read_setup(settings.device.data)
-    return setup is not None and setup.pending
-
-
 def portal_or_setup(settings: Settings, again: Callable[[], Settings]) -> WSGIApplication:
     """Return the setup page until the device is set up, then the portal, by the settings that ``again`` reads then."""
     from appliance.setup import UntilSetUp, create_app

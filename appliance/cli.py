@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance import logs
 from appliance.errands.arguments import add_commands, add_enrolment
 from appliance.errands.boot_arguments import add_boot
 from appliance.flash.arguments import add_flash
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
 # A process that did not stop by itself this long after being told so is ended the hard way.
 STOP_S = 2.5
+# Commands of a boot that print what they do, and log nothing: the library for that would double the time they take.
+_PRINTING = frozenset({"certificate", "enrol", "first-boot", "hotspot-config", "setup-screen", "slot", "uplink-config"})
 Command = Callable[[argparse.Namespace, Settings], int]
 
 
@@ -36,7 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         settings = read_settings(given.config)
-        logs.configure(settings.log.level, settings.log.format, given.command, device=settings.device.name)
+        if given.command not in _PRINTING:
+            from appliance import logs
+
+            logs.configure(settings.log.level, settings.log.format, given.command, device=settings.device.name)
         command: Command = given.run
         return command(given, settings)
     except SettingsError as error:
@@ -155,8 +159,9 @@ def _portal(given: argparse.Namespace, settings: Settings) -> int:
     # Pages are imported before the workers are forked: a tenth less memory for master and worker together.
     import appliance.portal as _before_the_fork  # noqa: F401
     from appliance import bootstrap
+    from appliance.services.setting_up import setup_pending
 
-    pending = bootstrap.setup_pending(settings)
+    pending = setup_pending(settings.device.data)
     if not pending:
         # Here, because a worker that cannot load says so only in the log.
         bootstrap.require_device(settings)
@@ -189,10 +194,11 @@ def _console(_given: argparse.Namespace, settings: Settings) -> int:
 
 def _desk(given: argparse.Namespace, settings: Settings) -> int:
     from appliance import bootstrap
+    from appliance.services.setting_up import setup_pending
 
     def work(stop: threading.Event) -> None:
         found = settings
-        if bootstrap.setup_pending(found):
+        if setup_pending(found.device.data):
             bootstrap.run_setup_desk(found, stop)
             found = read_settings(given.config)
         if not stop.is_set():
@@ -361,7 +367,9 @@ def _rotate_key(_given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _doctor(given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.doctor import examine, examine_devices, report
+    from appliance.doctor.devices import examine_devices
+    from appliance.doctor.examination import examine
+    from appliance.doctor.findings import report
 
     return report(examine_devices(settings) if given.devices else examine(settings), as_json=given.json)
 

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import structlog
 
+from appliance.desk.names import AUTO, NEEDED
 from appliance.desk.plugged import Plugged, plugged
 from appliance.domain.bindings import bind
 from appliance.domain.hardware import family
 from drivers.url import parse
 
-AUTO = "auto"
-NEEDED = frozenset({"printer", "scanner"})
 # All places ask at each attempt to open; one look serves them all.
 LOOK_EVERY_S = 1.0
 _LONGEST_BYTES = 10_000

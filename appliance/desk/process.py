@@ -17,7 +17,7 @@ import structlog
 from appliance.desk.buttons import Buttons
 from appliance.desk.camera import CameraKeeper
 from appliance.desk.camera_scanner import CameraScanner
-from appliance.desk.finder import AUTO, Finder
+from appliance.desk.finder import Finder
 from appliance.desk.found import FoundPrinter, FoundScanner
 from appliance.desk.hardware import HardwareRows
 from appliance.desk.hints import told_our_codes
@@ -25,6 +25,7 @@ from appliance.desk.hotspot import HotspotWatch
 from appliance.desk.lamp import LampKeeper
 from appliance.desk.loops import DeviceLoop, Supervised
 from appliance.desk.messages import MessagePump
+from appliance.desk.names import AUTO
 from appliance.desk.photos import Photographer
 from appliance.desk.scanning import Lane
 from appliance.desk.spool import PrintPump

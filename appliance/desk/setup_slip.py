@@ -15,8 +15,9 @@ from pathlib import Path
 
 import structlog
 
-from appliance.desk.finder import AUTO, Finder
+from appliance.desk.finder import Finder
 from appliance.desk.found import FoundPrinter
+from appliance.desk.names import AUTO
 from appliance.domain.setup import WORDS, Setup
 from appliance.services.setting_up import read_setup, write
 from drivers import printer_for

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from appliance.desk.finder import AUTO, NEEDED
+from appliance.desk.names import AUTO, NEEDED, addresses
 from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.domain.hardware import CAMERA_SCANNER, family, is_silent, remedy
 from appliance.settings import Settings
@@ -122,23 +122,6 @@ def link(settings: Settings) -> Iterator[Finding]:
         yield warn("link", words, "Selling goes on from this device's allocation.")
     else:
         yield ok("link", words)
-
-
-def addresses(settings: Settings) -> dict[str, str]:
-    """Every device's address by its name; empty where none is set up."""
-    desk = settings.desk
-    return {
-        "printer": desk.printer,
-        "printer_2": desk.printer_2,
-        "scanner": desk.scanner,
-        "scanner_2": desk.scanner_2,
-        "scanner_3": desk.scanner_3,
-        "camera": desk.camera,
-        "lamp": desk.lamp,
-        "lamp_2": desk.lamp_2,
-        "modem": desk.modem,
-        "hotspot": desk.hotspot,
-    }
 
 
 def _build(name: str, url: str, camera: str) -> None:

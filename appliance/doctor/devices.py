@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from appliance.desk.finder import AUTO
+from appliance.desk.names import AUTO, addresses
 from appliance.doctor import attached, device
 from appliance.doctor.attached import Attached, NotSeen
 from appliance.doctor.findings import Finding, ok, warn
@@ -28,7 +28,7 @@ LISTS: tuple[tuple[str, Look, str], ...] = (
 
 def examine_devices(settings: Settings, root: Path = Path("/")) -> Iterator[Finding]:
     """Everything that is plugged in, then everything that the settings name."""
-    used = {url: f"desk.{name}" for name, url in device.addresses(settings).items() if url not in {"", AUTO}}
+    used = {url: f"desk.{name}" for name, url in addresses(settings).items() if url not in {"", AUTO}}
     for kind, look, what in LISTS:
         found = False
         try:

@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 from urllib.parse import urlsplit
 
-from appliance.bootstrap import setup_pending
-from appliance.desk.finder import AUTO, NEEDED
-from appliance.doctor import device
+from appliance.desk.names import AUTO, NEEDED, addresses
 from appliance.doctor.findings import Finding, fail, ok, report
 from appliance.domain.clock import Now
 from appliance.services.clock import BUILT_AT_MS, Mode, system_clock
 from appliance.services.readiness import OK, readiness
+from appliance.services.setting_up import setup_pending
 from appliance.settings import Settings
 from appliance.store import records
 from mqtt_bridge.database import Database
@@ -35,7 +34,7 @@ def gate(settings: Settings, page: str, setup_page: str = "") -> Iterator[Findin
 
     A device that is not set up has only ``setup_page`` to show, where one is named; its portal shows one in the place of all others.
     """
-    pending = setup_pending(settings)
+    pending = setup_pending(settings.device.data)
     if pending or not settings.device.name:
         yield ok("device", "not set up yet: it need not sell, only say so")
         setup_page = setup_page or (_own(settings.portal.bind) if pending else "")
@@ -103,7 +102,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
 def _devices(settings: Settings, now: Now) -> Iterator[Finding]:
     """What the settings name must have been looked at by the desk in this boot, and the guests' Wi-Fi must be on the air."""
     # The desk says nothing of devices that it would find by itself and nobody misses.
-    named = device.addresses(settings).items()
+    named = addresses(settings).items()
     wanted = [name for name, url in named if url and (url != AUTO or name in NEEDED)]
     path = settings.device.data / "marquee.db"
     seen = {}

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryptography import x509
-
 from appliance.domain.certificates import Certificate, earliest_ms, objection
 from appliance.domain.clock import HOUR_MS, Now
 from appliance.services.clock import BUILT_AT_MS
@@ -43,6 +41,9 @@ def judge(path: Path | None, url: str, now: Now, data: Path) -> Verdict:
 
 def read(path: Path) -> Certificate:
     """Return the first certificate of a PEM file; raises ``OSError`` or ``ValueError``."""
+    # A device without a certificate asks every few minutes, and should not load half a library for it.
+    from cryptography import x509
+
     found = x509.load_pem_x509_certificate(path.read_bytes())
     try:
         named = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

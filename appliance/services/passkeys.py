@@ -13,16 +13,6 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import webauthn
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
-
 from appliance.domain import people
 from appliance.domain.clock import MINUTE_MS
 from appliance.domain.errors import Invalid, LimitReached, NotFound, Unauthorised
@@ -55,6 +45,9 @@ class Party:
 
 def begin_registration(unit: Unit, badge: str, party: Party) -> str:
     """Return the options (JSON) with which a browser makes a passkey for the member of staff who is signed in."""
+    import webauthn
+    from webauthn.helpers import base64url_to_bytes, structs
+
     member = _member(unit, badge)
     if member is None:
         _refuse()
@@ -70,16 +63,21 @@ def begin_registration(unit: Unit, badge: str, party: Party) -> str:
         user_display_name=member.name,
         challenge=_ask(unit, badge),
         timeout=CHALLENGE_LIFE_MS,
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.REQUIRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED,
         ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=base64url_to_bytes(each.id)) for each in known],
+        exclude_credentials=[structs.PublicKeyCredentialDescriptor(id=base64url_to_bytes(each.id)) for each in known],
     )
     return webauthn.options_to_json(options)
 
 
 def register(box: Box, badge: str, answer: str, label: str, party: Party) -> None:
     """Keep the passkey that a browser made; raises ``Invalid`` if it is no answer to what was asked of this person."""
+    import webauthn
+    from webauthn.helpers import bytes_to_base64url
+    from webauthn.helpers.exceptions import WebAuthnException
+
     label = people.clean(label, "label")[:LONGEST_LABEL]
     credential, challenge = _read(answer)
     box.run(lambda unit: _answered(unit, challenge, badge))
@@ -108,6 +106,9 @@ def register(box: Box, badge: str, answer: str, label: str, party: Party) -> Non
 
 def begin_sign_in(unit: Unit, address: str, party: Party) -> str:
     """Return the options (JSON) with which a browser asks its owner for a passkey; whose, it tells by its answer."""
+    import webauthn
+    from webauthn.helpers.structs import UserVerificationRequirement
+
     _require_clock(unit)
     rates.take(unit, "passkey_asked", address, ASKED_PER_ADDRESS, WINDOW_MS, _TOO_MANY)
     options = webauthn.generate_authentication_options(
@@ -124,6 +125,9 @@ def sign_in(box: Box, answer: str, address: str, party: Party) -> StaffToken:
 
     The attempt is charged and the question used up before anything is verified, and the charge given back after success.
     """
+    import webauthn
+    from webauthn.helpers.exceptions import WebAuthnException
+
     box.run(lambda unit: _charge(unit, address))
     try:
         credential, challenge = _read(answer)
@@ -219,6 +223,8 @@ def _let_in(unit: Unit, credential: str, sign_count: int, address: str) -> Staff
 
 def _read(answer: str) -> tuple[dict[str, Any], bytes]:
     """Return a browser's answer and the question it says it answers; raises ``Invalid``."""
+    from webauthn.helpers import base64url_to_bytes
+
     try:
         if len(answer) > LONGEST_ANSWER:
             raise ValueError

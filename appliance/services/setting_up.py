@@ -42,6 +42,12 @@ def read_setup(data: Path) -> Setup | None:
         return None
 
 
+def setup_pending(data: Path) -> bool:
+    """Whether first boot or enrolment keep account of this device, and it is not set up yet."""
+    setup = read_setup(data)
+    return setup is not None and setup.pending
+
+
 def write_setup(data: Path, setup: Setup) -> None:
     """Say how far it is, unless that is what was said before."""
     if read_setup(data) != setup:

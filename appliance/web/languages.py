@@ -1,18 +1,17 @@
 """The languages of the screens: which one a reader gets, and its catalogue of texts.
 
 Texts in code and templates are the English ones (gettext style). ``translations/<code>.po`` holds the others; it is
-compiled in memory when the process starts, so no build step can be forgotten.
+compiled in memory when somebody first reads it, so no build step can be forgotten and no start waits for it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
 from babel import Locale
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from werkzeug.datastructures import LanguageAccept
 
@@ -25,8 +24,13 @@ class Language:
 
     code: str
     name: str
-    texts: NullTranslations
     locale: Locale
+    file: Path | None
+
+    @cached_property
+    def texts(self) -> NullTranslations:
+        """Its texts; of English the ones in the code."""
+        return NullTranslations() if self.file is None else load(self.file)
 
     @property
     def direction(self) -> str:
@@ -36,6 +40,9 @@ class Language:
 
 def load(path: Path) -> Translations:
     """Return the texts of a ``.po`` file."""
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
     compiled = BytesIO()
     with path.open("rb") as source:
         write_mo(compiled, read_po(source))
@@ -43,16 +50,16 @@ def load(path: Path) -> Translations:
     return Translations(compiled)
 
 
-def _language(code: str, locale: str, texts: NullTranslations) -> Language:
+def _language(code: str, locale: str, file: Path | None = None) -> Language:
     name = Locale.parse(code).get_display_name() or code
-    return Language(code, name[0].upper() + name[1:], texts, Locale.parse(locale))
+    return Language(code, name[0].upper() + name[1:], Locale.parse(locale), file)
 
 
 # en_GB, not en: dates with the day first and a 24-hour clock are read alike by every English-speaking guest.
-ENGLISH = _language("en", "en_GB", NullTranslations())
+ENGLISH = _language("en", "en_GB")
 LANGUAGES: dict[str, Language] = {
     "en": ENGLISH,
-    **{path.stem: _language(path.stem, path.stem, load(path)) for path in sorted(TRANSLATIONS.glob("*.po"))},
+    **{path.stem: _language(path.stem, path.stem, path) for path in sorted(TRANSLATIONS.glob("*.po"))},
 }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.doctor import examine
+from appliance.doctor.examination import examine
 from appliance.settings import read_settings
 from tests.mqtt_bridge.wire import Wire
 from tests.support.demo import wait_for

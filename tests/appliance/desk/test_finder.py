@@ -10,8 +10,9 @@ import pytest
 
 from appliance.desk import process
 from appliance.desk.camera import CameraKeeper
-from appliance.desk.finder import AUTO, Finder
+from appliance.desk.finder import Finder
 from appliance.desk.found import FoundPrinter
+from appliance.desk.names import AUTO
 from appliance.desk.plugged import Plugged
 from appliance.desk.process import Addresses, Desk, LaneAddress
 from appliance.services import hardware

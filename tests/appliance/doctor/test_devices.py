@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from appliance.cli import main
-from appliance.doctor import Finding, attached, examine_devices
+from appliance.doctor import attached
+from appliance.doctor.devices import examine_devices
+from appliance.doctor.findings import Finding
 from appliance.settings import Settings, read_settings
 from drivers import printer_for, scanner_for
 

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from appliance import bootstrap
-from appliance.doctor import Finding, examine, report
+from appliance.doctor.examination import examine
+from appliance.doctor.findings import Finding, report
 from appliance.services import hardware, printing, sync
 from appliance.services.box import Box
 from appliance.settings import Settings, read_settings

@@ -1,0 +1,47 @@
+"""What a command loads before it does anything: on a board that starts, every process wants the same processors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from appliance.cli import _PRINTING
+
+BOOT = {
+    "certificate": ("certificate",),
+    "enrol": ("enrol", "--once"),
+    "first-boot": ("first-boot", "--file", "/nonexistent"),
+    "hotspot-config": ("hotspot-config", "--out", "/nonexistent/out"),
+    "setup-screen": ("setup-screen", "--tty", "-"),
+    "slot": ("slot", "status"),
+    "uplink-config": ("uplink-config", "wifi", "--out", "/nonexistent/out"),
+}
+# Libraries that take a board seconds and that these commands can do without.
+HEAVY = ("structlog", "asyncio", "sqlalchemy", "flask", "jinja2", "PIL", "webauthn")
+
+
+def loaded_by(script: str, data: str) -> set[str]:
+    """Top-level names of the modules that a fresh Python has loaded at the end of a script."""
+    ends = f"import sys\n{script}\nprint()\nprint(*{{each.partition('.')[0] for each in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", ends], capture_output=True, text=True, check=True, env={"MARQUEE_DEVICE_DATA": data}
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("command", sorted(_PRINTING))
+def test_a_command_of_a_boot_loads_nothing_heavy(command: str, tmp_path) -> None:
+    found = loaded_by(f"from appliance import cli\ncli.main({list(BOOT[command])})", str(tmp_path))
+    assert not found & set(HEAVY)
+
+
+def test_the_portal_does_not_wait_for_what_few_people_use(tmp_path) -> None:
+    """Passkeys of staff and the compiler of translations are loaded by who needs them."""
+    assert not loaded_by("import appliance.portal", str(tmp_path)) & {"webauthn"}
+    assert "babel.messages" not in loaded_by("import appliance.portal", str(tmp_path))
+
+
+def test_the_gate_loads_no_box_office(tmp_path) -> None:
+    assert not loaded_by("import appliance.doctor.gate", str(tmp_path)) & {"flask", "paho", "PIL", "structlog"}
