@@ -200,6 +200,15 @@ def captured_and_booked(phone: RadioPhone, slug: str, *, apple: bool = False) ->
     return tickets.url
 
 
+def booked_again(phone: RadioPhone, slug: str) -> None:
+    """A phone that came in earlier this evening is not asked a second time; its browser books."""
+    assert Android(phone).check() == OPEN
+    browser = phone.view()
+    browser.open(PORTAL)
+    tickets = browser.book(slug)
+    assert tickets.status == 200, tickets
+
+
 def reaches_nothing_else(phone: RadioPhone, beyond: Sequence[tuple[str, int]]) -> None:
     """Neither another service of the device nor what lies behind it; a listener is there each time."""
     for address, port in beyond:

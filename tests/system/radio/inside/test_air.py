@@ -21,6 +21,7 @@ from tests.system.radio.scenario import (
     RadioPhone,
     Refused,
     at_once,
+    booked_again,
     captured_and_booked,
     come_in,
     hears,
@@ -139,7 +140,7 @@ def test_with_a_passphrase_only_who_knows_it_comes_in(device: Device, guests: li
     key.chmod(0o600)
     device.provision(*OPEN, f'passphrase_file = "{key}"')
     come_in(guests[:2], SSID, KEY)
-    captured_and_booked(guests[1], "bench")
+    booked_again(guests[1], "bench")
     with pytest.raises(Refused):
         guests[2].associate(SSID, "another one", limit_s=20)
     for each in guests[:2]:
@@ -164,7 +165,7 @@ def test_a_second_wifi_is_an_uplink_that_may_come_and_go(
     reaches_nothing_else(guests[0], [(GATEWAY, 53)])
     outside.down()
     until(lambda: "wlan1" not in route(), "the uplink is lost", 120)
-    captured_and_booked(guests[0], "bench")
+    booked_again(guests[0], "bench")
     began_s = time.monotonic()
     outside.namespace.ip("link", "set", outside.radio.interface, "up")
     outside.up()
