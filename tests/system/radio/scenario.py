@@ -125,7 +125,8 @@ class RadioPhone(Phone):
     def join(self) -> dhcp.DhcpAnswer:
         """Ask for an address as this radio."""
         self.namespace.ip("address", "flush", "dev", INTERFACE)
-        self.lease = self.namespace.inside(dhcp.ask, INTERFACE, self.hardware)
+        # As patient as a phone: the device hears a dozen questions in a row and no more from one.
+        self.lease = self.namespace.inside(dhcp.ask, INTERFACE, self.hardware, 2.0)
         self.configure(self.lease.address, self.lease.prefix, self.lease.router)
         self.dns = self.lease.dns
         return self.lease
