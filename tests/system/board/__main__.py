@@ -23,6 +23,18 @@ _PSS = (
     " pss=$(sed -n 's/^Pss: *\\([0-9]*\\) kB/\\1/p' /proc/$pid/smaps_rollup); sum=$((sum + ${pss:-0})); done;"
     " echo $unit $sum; done"
 )
+# Asks for a page, as nginx passes it on, until it is answered; prints the seconds since the kernel's start.
+_ANSWERED = (
+    "python3 -c 'import http.client, time\n"
+    "while True:\n"
+    "    try:\n"
+    '        line = http.client.HTTPConnection("127.0.0.1", 8082, timeout=10)\n'
+    '        line.request("GET", "/healthz")\n'
+    "        if line.getresponse().status == 200: break\n"
+    "    except OSError: pass\n"
+    "    time.sleep(0.5)\n"
+    "print(time.clock_gettime(time.CLOCK_BOOTTIME))'"
+)
 # Besides what is called marquee: Debian's programs that only run for us.
 _OURS = re.compile(r"^(marquee-|nginx|hostapd)")
 
@@ -44,10 +56,11 @@ def main(_words: list[str]) -> int:
         boot = len(at.board.boots)
         # The first boot makes keys, grows the card and enrols; what is compared is every other one.
         at.board.reboot(READY_S)
+        served_s = float(at.board.check(_ANSWERED, READY_S))
         at.recovered(boot, 2)
         time.sleep(30)
         _units(at)
-        served_s = _reached(at.board, "marquee-ready.service", "ExecMainExitTimestampMonotonic")
+        gate_s = _reached(at.board, "marquee-ready.service", "ExecMainExitTimestampMonotonic")
         print(
             at.board.check(
                 "systemd-analyze critical-chain --no-pager marquee-ready.service; systemd-analyze blame --no-pager | head -20"
@@ -57,10 +70,11 @@ def main(_words: list[str]) -> int:
     ratio = served_s / bare_s
     tell(
         "board",
-        "boot to a box office (Debian alone: all units up)",
+        "boot to the portal answering (Debian alone: all units up)",
         f"{served_s:.0f} s ({bare_s:.0f} s): {ratio:.2f}",
         f"<= {RATIO}",
     )
+    tell("board", "boot to all of a box office, as its gate finds it", f"{gate_s:.0f} s")
     tell("board", "memory of our processes, idle (PSS)", f"{memory:.0f} MB", f"<= {MEMORY_MB} MB")
     assert size <= 400, f"the image has {size:.0f} MB"
     assert memory <= MEMORY_MB, f"our processes take {memory:.0f} MB"
