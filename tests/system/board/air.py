@@ -45,6 +45,9 @@ def inside(ssid, port):
     wire = next(name for _, name in socket.if_nameindex() if name not in {"lo", RADIO})
     ip("address", "add", HERE, "dev", wire)
     ip("link", "set", wire, "up")
+    # A phone's own client of DHCP hears what comes from an address that it has no way to yet; this namespace began with the device's rules.
+    for name in ("all", RADIO):
+        Path(f"/proc/sys/net/ipv4/conf/{name}/rp_filter").write_text("0")
     hardware = "02:" + ":".join(f"{each:02x}" for each in secrets.token_bytes(5))
     ip("link", "set", RADIO, "address", hardware)
     ip("link", "set", RADIO, "up")
