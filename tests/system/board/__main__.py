@@ -36,6 +36,7 @@ _ANSWERED = (
     "print(time.clock_gettime(time.CLOCK_BOOTTIME))'"
 )
 # Besides what is called marquee: Debian's programs that only run for us.
+_UNIT_KB = re.compile(r"^(\S+\.service) (\d+)$", re.MULTILINE)
 _OURS = re.compile(r"^(marquee-|nginx|hostapd)")
 
 
@@ -116,8 +117,7 @@ def _reached(board: Board, unit: str, moment: str) -> float:
 def _memory(board: Board) -> float:
     """Megabytes that our processes and the ones that only run for us take, each shared page counted once."""
     total_kb = 0
-    for line in board.check(_PSS).splitlines():
-        unit, kb = line.split()
+    for unit, kb in _UNIT_KB.findall(board.check(_PSS)):
         if _OURS.match(unit):
             print(f"{int(kb) / 1024:7.1f} MB  {unit}")
             total_kb += int(kb)
