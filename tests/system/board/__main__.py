@@ -35,8 +35,8 @@ _ANSWERED = (
     "    time.sleep(0.5)\n"
     "print(time.clock_gettime(time.CLOCK_BOOTTIME))'"
 )
-# Besides what is called marquee: Debian's programs that only run for us.
 _UNIT_KB = re.compile(r"^(\S+\.service) (\d+)$", re.MULTILINE)
+# Besides what is called marquee: Debian's programs that only run for us.
 _OURS = re.compile(r"^(marquee-|nginx|hostapd)")
 
 
