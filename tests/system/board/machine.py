@@ -60,7 +60,8 @@ class Machine:
         self._sockets = Path(tempfile.mkdtemp(prefix="board-"))
         self._cut = False
         self._seen: set[str] = set()
-        command = self._command(folder, loaded, card)
+        # It ends with whoever waits for it, also where that one is killed.
+        command = ["setpriv", "--pdeathsig", "KILL", *self._command(folder, loaded, card)]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=(folder / "qemu.log").open("wb"))
         try:
             self.agent: Agent = connected(self._sockets / "agent", 30)
