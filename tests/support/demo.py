@@ -120,7 +120,7 @@ def running(*, data: Path | None = None, catalogue: Path | None = None, venues: 
         demo.stop()
 
 
-def wait_for(condition: Callable[[], object], what: str, limit_s: float = 20) -> object:
+def wait_for(condition: Callable[[], object], what: str, limit_s: float = 60) -> object:
     """Return the first truthy value of ``condition``, which may find nobody listening yet; raise after ``limit_s`` seconds."""
     end = time.monotonic() + limit_s
     value: object = None
