@@ -8,6 +8,7 @@ from pathlib import Path
 
 from image.layers import Layer
 from image.run import Programs
+from image.sources import ARCHITECTURE, RELEASE
 
 ARCHIVE = "base.tar"
 # Manuals, translations and documentation stay out; what a package's licence says stays in.
@@ -50,12 +51,12 @@ def make(work: Path, programs: Programs, sources: str, wanted: Sequence[str], nu
     listed.write_text(sources)
     script.write_text(hook(numbers))
     programs.apart(
-        "mmdebstrap", "--mode=root", "--architectures=arm64", "--variant=minbase", f"--include={','.join(wanted)}",
+        "mmdebstrap", "--mode=root", f"--architectures={ARCHITECTURE}", "--variant=minbase", f"--include={','.join(wanted)}",
         '--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io",
         *(f"--dpkgopt=path-exclude={each}" for each in (*LEFT_OUT, *NO_HOOKS)),
         *(f"--dpkgopt=path-include={each}" for each in LEFT_IN),
         f'--essential-hook=sh {shlex.quote(str(script))} "$1"',
-        "trixie", str(work / ARCHIVE), str(listed),
+        RELEASE, str(work / ARCHIVE), str(listed),
         # The initial RAM disk is made once, later, of what the layers list.
         env={"TMPDIR": str(work), "INITRD": "No"},
     )  # fmt: skip

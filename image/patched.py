@@ -12,10 +12,9 @@ from pathlib import Path
 from image import keys
 from image.layers import Layer
 from image.run import Programs
-from image.sources import RELEASE
+from image.sources import ARCHITECTURE, RELEASE
 
 PATCHES = Path(__file__).parent / "patches"
-ARCHITECTURE = "arm64"
 # Behind the version of Debian's package, so that the next one of Debian is newer.
 SUFFIX = "+marquee1"
 _PACKAGES = ("build-essential", "debhelper", "dpkg-dev", "patch")
@@ -101,5 +100,7 @@ def install(tree: Path, packages: Path, programs: Programs) -> None:
     place.mkdir()
     for each in found:
         shutil.copyfile(each, place / each.name)
-    programs.within(tree, "dpkg", "--force-unsafe-io", "--install", *(f"/tmp/patched/{each.name}" for each in found))  # noqa: S108
+    programs.within(
+        tree, "dpkg", "--force-unsafe-io", "--install", *(f"/{place.relative_to(tree)}/{each.name}" for each in found)
+    )
     shutil.rmtree(place)

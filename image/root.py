@@ -12,12 +12,12 @@ from pathlib import Path
 from image import base, patched, tree
 from image.layers import Layer
 from image.run import Programs, mounts
+from image.sources import ARCHITECTURE
 
 PROJECT = Path(__file__).parent.parent
 ANSIBLE = PROJECT / "ansible"
 PLAYBOOK = ANSIBLE / "image.yml"
 OPERATIONS = PROJECT / ".ops" / "bin" / "ansible-playbook"
-ARCHITECTURE = "arm64"
 # Where the tools are seen inside while the roles are applied.
 _LENT = "/run/lent"
 # The loader is called by name: the root has none for this processor, and no variable may reach what modules start.

@@ -8,6 +8,8 @@ from pathlib import Path
 from image.errors import BuildError
 
 RELEASE = "trixie"
+# Of every board.
+ARCHITECTURE = "arm64"
 COMPONENTS = "main non-free-firmware"
 APT = Path("/etc/apt")
 

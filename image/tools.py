@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from image.run import Programs
+from image.sources import RELEASE
 
 PACKAGES = ("erofs-utils", "dosfstools", "mtools", "rauc", "squashfs-tools", "xz-utils", "e2fsprogs", "bmap-tools", "fdisk", "openssl", "zstd", "python3", "python3-apt")  # fmt: skip
 # Where the folder of a step, and those it builds on, are seen inside.
@@ -20,7 +21,7 @@ def make(work: Path, programs: Programs, sources: str) -> None:
     programs.apart(
         "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}", "--format=directory",
         '--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io", "--skip=cleanup/reproducible",
-        "trixie", str(root), str(listed),
+        RELEASE, str(root), str(listed),
         env={"TMPDIR": str(work)},
     )  # fmt: skip
     for name in (WORK, HAVE):

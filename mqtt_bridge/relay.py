@@ -380,24 +380,19 @@ class Relay(Generic[U]):
                 self._pump.sent(parcel, now_ms)
 
         self._guard("outbox", send)
-        if self._pump.repeats >= STALLED_REPEATS and self._guard("outbox", self._send_lost_again):
+        if self._pump.repeats >= STALLED_REPEATS and self._guard("outbox", lambda: self._run(self._send_lost_again)):
             self._pump.restart()
             self._transport.drop("the cloud acknowledged nothing for more than a minute")
 
-    def _send_lost_again(self) -> None:
+    def _send_lost_again(self, unit: U) -> None:
         """Send again what a cloud had acknowledged that now answers with less: its database was swapped without a word.
 
         What it has after all it knows by its number.
         """
-        heard = dict(self._heard)
-
-        def use_case(unit: U) -> None:
-            for inc, acked in unit.mail.streams(CLOUD).items():
-                if heard.get(inc, acked) < acked:
-                    count = unit.mail.rewind(CLOUD, Ack(inc, heard[inc]))
-                    log.warning("relay.sent-again", inc=inc, after=heard[inc], count=count)
-
-        self._run(use_case)
+        for inc, acked in unit.mail.streams(CLOUD).items():
+            if (heard := self._heard.get(inc, acked)) < acked:
+                count = unit.mail.rewind(CLOUD, Ack(inc, heard))
+                log.warning("relay.sent-again", inc=inc, after=heard, count=count)
 
     def _send_needs(self) -> None:
         now_ms = self._ticks_ms()
