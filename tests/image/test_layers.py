@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from image import base, boards, kernel, layers, patched
 from image.errors import BuildError
 from image.plan import VALUES
+from image.run import Programs
 
 BOARDS = boards.names()
 ALL = {board: layers.load(board, VALUES) for board in BOARDS}
@@ -137,8 +139,11 @@ def test_a_patched_package_takes_the_place_of_an_installed_one_and_of_no_other(t
     for name in ("rauc_1+marquee1_arm64.deb", "rauc-extras_1+marquee1_all.deb"):
         (packages / name).touch()
 
-    class Recorded:
-        def within(self, root: Path, *command: str) -> None:
+    class Recorded(Programs):
+        def __init__(self) -> None:
+            pass
+
+        def within(self, root: Path, *command: str, **_given: Any) -> None:
             ran.append((root, command, sorted(path.name for path in (tree / "tmp/patched").iterdir())))
 
     patched.install(tree, packages, Recorded())
