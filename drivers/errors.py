@@ -54,6 +54,12 @@ class PrinterJammed(PrinterNotReady):
     remedy = "Switch it off, open the cover, take out paper that is stuck, close it and switch it on."
 
 
+class PrinterBehind(PrinterNotReady):
+    """The printer has not said yet what became of something it was sent."""
+
+    remedy = "Wait; the next job follows in ten seconds at most."
+
+
 class BadDeviceUrl(DeviceError, ValueError):
     """A device address in the settings cannot be used as it stands."""
 

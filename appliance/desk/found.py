@@ -114,6 +114,11 @@ class FoundPrinter(Found[Printer]):
         """See `Printer.status`."""
         return self._driver.status() if self._driver else UNKNOWN_STATUS
 
+    def raise_if_behind(self) -> None:
+        """See `Printer.raise_if_behind`."""
+        if self._driver is not None:
+            self._driver.raise_if_behind()
+
     def _made(self) -> None:
         if self._driver is not None and self._broke_off:
             self._driver.broke_off(self._broke_off)

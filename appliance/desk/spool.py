@@ -108,6 +108,7 @@ class PrintPump:
         try:
             self._printer.open()
             self._printer.status().raise_if_not_ready()
+            self._printer.raise_if_behind()
         except DeviceError as error:
             self._leave_to_the_other(error)
             return self._backoff.next_s()

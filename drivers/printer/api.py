@@ -122,5 +122,12 @@ class Printer(Protocol):
     def status(self) -> PrinterStatus:
         """Ask the printer now; what it does not answer in time is unknown, never fine. Never raises."""
 
+    def raise_if_behind(self) -> None:
+        """Raise `PrinterBehind` while a printer that can tell owes word on an earlier job; ask for its `status` before.
+
+        A job sent now could be taken for printed by that word. A well printer is behind for at most ten seconds, after
+        which its word counts as lost, unless more is written meanwhile.
+        """
+
     def health(self) -> Health:
         """The latest known state."""

@@ -3,7 +3,9 @@
 A printer that was busy answers late, and its answers carry no number. So questions whose wait has ended stay on a list,
 and a new one counts as answered only after the answers to those have come. A printer that was switched off owes
 nothing any more, and nobody tells; debts therefore lapse: real-time ones soon, since a printer answers those at once or
-never, and those that wait for their turn once it has said for a while that it is well.
+never, and those that wait for their turn once it has said for a while that it is well. An answer that got lost is never
+made up for while new questions go out, since each answer then counts for the question before: so whoever owns the printer
+asks nothing more, and sends no job, while it is `behind`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ class Questions:
         # When each question was asked whose answer has not come yet, oldest first.
         self._open: dict[Kind, deque[float]] = {kind: deque(maxlen=1000) for kind in (Kind.REAL_TIME, Kind.IN_ORDER)}
         self._well_since: float | None = None
+        self._speaks_in_order = False
         self.speaks_real_time = False
 
     def restart(self) -> None:
@@ -68,6 +71,14 @@ class Questions:
         """How many answers have not come yet."""
         return len(self._open[kind])
 
+    @property
+    def behind(self) -> bool:
+        """Whether a printer that answers in order, and does not say that anything is wrong, owes such an answer.
+
+        It stays so for at most `IN_ORDER_GRACE_S` of a well printer's time when nothing more is asked.
+        """
+        return self._speaks_in_order and self._may_work() and self.owed(Kind.IN_ORDER) > 0
+
     def drain(self) -> None:
         """Take in what came since the last question, so that it answers no new one; let old debts lapse."""
         for _ in range(_MOST_READS):
@@ -76,6 +87,9 @@ class Questions:
                 break
             self._settle(self._reader.feed(received))
         self._lapse(Kind.REAL_TIME, self._clock() - self._grace_s)
+        if not self.speaks_real_time:
+            # It has no other way to say that it is well.
+            self._lapse(Kind.IN_ORDER, self._clock() - IN_ORDER_GRACE_S)
 
     def judge(self, *, well: bool) -> None:
         """Take note of how the printer says it is: one that is well works off what it was sent."""
@@ -90,16 +104,25 @@ class Questions:
 
     def _settle(self, answers: list[Answer]) -> None:
         for answer in answers:
-            # Whether in time or not, and to whatever question: this printer knows the real-time ones.
+            # Whether in time or not, and to whatever question: this printer knows that kind.
             self.speaks_real_time |= answer.kind is Kind.REAL_TIME
+            self._speaks_in_order |= answer.kind is Kind.IN_ORDER
             asked = self._open.get(answer.kind)
             if asked:
                 asked.popleft()
 
     def _lapse(self, kind: Kind, before: float) -> None:
         asked = self._open[kind]
+        if not asked:
+            return
         while asked and asked[0] < before:
             asked.popleft()
+        if kind is Kind.IN_ORDER and not asked:
+            # Nobody waits a second time for one that has stopped answering.
+            self._speaks_in_order = False
+
+    def _may_work(self) -> bool:
+        return self._well_since is not None or not self.speaks_real_time
 
     def _is_broken(self, answers: list[Answer], kind: Kind) -> bool:
         """Whether the conversation makes no sense any more; then old debts mean nothing either."""

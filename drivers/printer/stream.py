@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from drivers.errors import DeviceError, DeviceTimeout, DeviceUnavailable
+from drivers.errors import DeviceError, DeviceTimeout, DeviceUnavailable, PrinterBehind
 from drivers.health import Clock, Health, HealthRecord, State
 from drivers.printer import status as words
 from drivers.printer.answers import Kind
@@ -127,6 +127,13 @@ class StreamPrinter:
         self._health.set(state, reason, paper=status.paper.value, cover=status.cover.value)
         return status
 
+    def raise_if_behind(self) -> None:
+        """See `Printer.raise_if_behind`."""
+        if self._open and self._questions.behind:
+            error = PrinterBehind("The printer has not said yet whether an earlier job came out.")
+            self._health.set(State.DEGRADED, str(error))
+            raise error
+
     def health(self) -> Health:
         """See `Printer.health`."""
         return self._health()
@@ -165,6 +172,8 @@ class StreamPrinter:
         return self._questions.ask(question, Kind.REAL_TIME, self._clock() + self._timeout_s)
 
     def _ask_in_order(self) -> PrinterStatus:
+        if self._questions.behind:
+            return UNKNOWN_STATUS
         answer = self._questions.ask(words.ASK_IN_ORDER, Kind.IN_ORDER, self._clock() + self._timeout_s)
         self._in_order = answer is not None
         return UNKNOWN_STATUS if answer is None else words.parse_in_order(answer)

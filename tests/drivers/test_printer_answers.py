@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.errors import PrinterJammed
+from drivers.errors import PrinterBehind, PrinterJammed
 from drivers.printer.answers import Answer, AnswerReader, Kind
 from drivers.printer.api import UNKNOWN_STATUS, Cover, Paper, PrinterStatus, Trouble
 from drivers.printer.questions import IN_ORDER_GRACE_S, Questions
@@ -224,3 +224,69 @@ def test_all_is_well_costs_three_questions() -> None:
     link = BrandLink(ALL_WELL)
     assert set(status_of(link)) == {PrinterStatus(Paper.OK, Cover.CLOSED, online=True)}
     assert link.sent == 12
+
+
+class LosesAnswers(ScriptedLink):
+    """A printer that does everything it is told; as many answers to jobs get lost as `to_lose` says."""
+
+    def __init__(self, *, real_time: bool) -> None:
+        super().__init__()
+        self.to_lose = 0
+        self._answers = ALL_WELL if real_time else {}
+
+    def send(self, data: bytes, until: float) -> None:
+        super().send(data, until)
+        if data in self._answers:
+            self.coming.append((self.now + 0.01, self._answers[data]))
+        elif data.endswith(b"\x1dr\x01"):
+            if self.to_lose:
+                self.to_lose -= 1
+            else:
+                self.coming.append((self.now + 0.01, PAPER_OK))
+
+
+def wait_until_not_behind(link: LosesAnswers, printer: StreamPrinter) -> float:
+    """Ask as the desk does, every second; return how long it took in seconds."""
+    began = link.now
+    while True:
+        printer.status()
+        try:
+            printer.raise_if_behind()
+        except PrinterBehind:
+            link.now += 1
+        else:
+            return link.now - began
+
+
+@pytest.mark.parametrize("real_time", [True, False])
+@pytest.mark.parametrize("lost", [1, 3])
+def test_lost_answers_cost_one_pause_and_not_every_later_job_its_confirmation(lost: int, *, real_time: bool) -> None:
+    """Each later answer would otherwise count for the job before, for the rest of the evening."""
+    link = LosesAnswers(real_time=real_time)
+    printer = StreamPrinter(link, "TM-T20II", 1.0, clock=link.clock)
+    printer.open()
+
+    def job() -> bool:
+        printer.write(b"a stub", 5.0)
+        return printer.confirm(5.0)
+
+    assert wait_until_not_behind(link, printer) < 3
+    assert job()
+    link.to_lose = lost
+    assert [job() for _ in range(lost)] == [False] * lost
+    assert wait_until_not_behind(link, printer) <= IN_ORDER_GRACE_S + 3
+    for _ in range(5):
+        assert wait_until_not_behind(link, printer) < 3
+        assert job()
+
+
+def test_a_printer_that_never_answers_in_order_is_never_waited_for() -> None:
+    """It cannot tell; pauses would not change that."""
+    link = LosesAnswers(real_time=True)
+    link.to_lose = 100
+    printer = StreamPrinter(link, "TM-T20II", 1.0, clock=link.clock)
+    printer.open()
+    for _ in range(3):
+        assert wait_until_not_behind(link, printer) < 1
+        printer.write(b"a stub", 5.0)
+        assert not printer.confirm(5.0)

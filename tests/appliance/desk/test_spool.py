@@ -171,6 +171,8 @@ class TakesNothing:
     def status(self) -> PrinterStatus:
         return PrinterStatus()
 
+    def raise_if_behind(self) -> None: ...
+
     def write(self, data: bytes, deadline_s: float) -> int:
         raise DeviceError("Gone.", bytes_taken=0)
 
@@ -187,6 +189,27 @@ def test_a_job_of_which_no_byte_was_taken_failed_and_is_sent_again_by_itself(box
     while well.step() == 0:
         pass
     assert [(job.state, job.attempts) for job in jobs(box)] == [("printed", 2), ("printed", 1)]
+
+
+def test_a_printer_that_owes_word_on_a_job_is_sent_no_other_and_the_second_takes_over(box: TestBox) -> None:
+    """Its late word would be taken for the next job's."""
+    first, second = SimulatedPrinter(), SimulatedPrinter()
+    driver = SimPrinter(first, timeout_s=0.1)
+    one = PrintPump(box, driver, pass_on=lambda: None, write_s=0.3, confirm_s=0.1)
+    two = PrintPump(box, SimPrinter(second, timeout_s=0.1), name=printing.SECOND)
+    sell(box)
+    while one.step() == 0:
+        pass
+    sell(box)
+    first.set_fault(Fault.GARBAGE)
+    one.step()
+    first.set_fault(None)
+    one.step()
+    while two.step() == 0:
+        pass
+    assert states(box) == ["printed", "printed", "sent", "printed"]
+    assert [len(first.receipts()), len(second.receipts())] == [3, 1]
+    assert "not said yet" in driver.health().reason
 
 
 def test_what_the_first_printer_took_no_byte_of_falls_over_to_the_second(box: TestBox) -> None:
