@@ -5,15 +5,20 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import shlex
+import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from appliance.web import seeing
+from tests.support.ports import free_port
 from tests.support.proxy import NAME, Asked, Proxy, datagrams, running, shared
 from tests.support.roles import render
 
@@ -300,3 +305,64 @@ def test_tls_has_forward_secrecy_and_authenticated_ciphers_alone() -> None:
     older = [each for each in context.get_ciphers() if each["protocol"] != "TLSv1.3"]
     assert len(older) == 6
     assert all(each["name"].startswith("ECDHE-") and each["aead"] for each in older)
+
+
+def own_certificate(path: Path) -> dict[str, list[list[str]]]:
+    """What the unit runs to make the device's certificate at ``path``: key -> commands."""
+    text = render("portal", "marquee-own-certificate.service.j2", portal_own_certificate=str(path))
+    keys = ("ExecCondition", "ExecStart")
+    return {key: [shlex.split(line) for line in re.findall(rf"^{key}=(.*)$", text, re.MULTILINE)] for key in keys}
+
+
+def wanted(commands: dict[str, list[list[str]]]) -> bool:
+    """Whether systemd would go on to make one."""
+    return all(
+        not subprocess.run(each, capture_output=True, check=False).returncode for each in commands["ExecCondition"]
+    )
+
+
+def made(commands: dict[str, list[list[str]]]) -> None:
+    for each in commands["ExecStart"]:
+        subprocess.run(each, capture_output=True, check=True)
+
+
+def over_https(port: int, pem: Path, method: str, path: str) -> tuple[int, str | None]:
+    """Ask as a phone that was told to trust this very certificate and nothing else; status and location."""
+    context = ssl.create_default_context(cafile=str(pem))
+    with (
+        socket.create_connection(("127.0.0.1", port), 10) as wire,
+        context.wrap_socket(wire, server_hostname=NAME) as line,
+    ):
+        client = http.client.HTTPConnection(NAME)
+        client.sock = line
+        client.request(method, path, b"", {"Host": NAME})
+        answer = client.getresponse()
+        answer.read()
+        return answer.status, answer.getheader("Location")
+
+
+def test_staff_come_in_over_https_alone_under_a_certificate_that_the_device_made(tmp_path: Path) -> None:
+    """It is made while nginx runs, kept until its last month, and followed without a restart; guests do without."""
+    pem, port = tmp_path / "kept" / "own.pem", free_port()
+    pem.parent.mkdir()
+    commands = own_certificate(pem)
+    given = {"portal_staff": "own", "portal_own_certificate": str(pem), "portal_https_port": port}
+    with running(tmp_path, **given) as proxy:
+        assert wanted(commands)
+        with pytest.raises(OSError):
+            over_https(port, Path(ssl.get_default_verify_paths().openssl_cafile), "GET", "/staff/sign-in")
+        assert proxy("GET", "/").status == 200
+        for _ in range(2):
+            made(commands)
+            assert not wanted(commands), "it is good for more than a month"
+            assert pem.stat().st_mode & 0o777 == 0o640
+            assert [each.name for each in pem.parent.iterdir()] == [pem.name]
+            assert over_https(port, pem, "POST", "/staff/sign-in") == (200, None)
+        [asked, _] = proxy.staff.asked
+        assert (asked.headers["x-forwarded-proto"], asked.headers["host"]) == ("https", NAME)
+        moved = proxy("GET", "/staff/orders?code=x")
+        assert (moved.status, moved.headers["location"]) == (302, f"https://{NAME}:{port}/staff/orders?code=x")
+        assert proxy("POST", "/staff/sign-in", b"pin=1").status == 404
+        assert proxy("POST", "/api/v1/check-ins", b"{}").status == 404
+        assert proxy("POST", "/api/v1/staff/tokens", b"{}").status == 404
+        assert len(proxy.staff.asked) == 2, "over HTTP nothing reaches them"

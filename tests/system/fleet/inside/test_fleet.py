@@ -6,9 +6,10 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from tests.system import figures
-from tests.system.fleet.guests import Guest
+from tests.system.fleet.guests import PORTAL, Guest
 from tests.system.fleet.hosts import Host, eventually
 from tests.system.fleet.inside.conftest import VENUES, Fleet
 
@@ -151,6 +152,18 @@ def test_guests_at_three_venues_book_from_one_quota(fleet: Fleet):
     for name, guest in fleet.guests.items():
         assert eventually(partial(_sells, guest, fleet.ticket_type), f"{name} sells", 30)
     _synced(fleet)
+
+
+def test_staff_sign_in_under_the_certificate_that_their_device_made(fleet: Fleet, tmp_path: Path):
+    for name, guest in fleet.guests.items():
+        pem = tmp_path / f"{name}.pem"
+        pem.write_text(fleet.venues[name].run("openssl x509 -in /var/lib/marquee-portal/own.pem"))
+        page = f"https://{PORTAL.removeprefix('http://')}/staff/sign-in"
+        assert guest.ask("GET", "/staff/sign-in").headers["location"] == page
+        form = {"Content-Type": "application/x-www-form-urlencoded", "Origin": page.removesuffix("/staff/sign-in")}
+        entered = guest.phone.request("POST", page, b"badge=A7&pin=2468", headers=form, trust=str(pem))
+        assert entered.status == 303, entered.text
+        assert entered.headers["set-cookie"].startswith("__Host-staff=")
 
 
 def test_two_venues_cut_off_sell_what_they_have_and_no_more(fleet: Fleet):
