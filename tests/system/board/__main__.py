@@ -35,6 +35,15 @@ _ANSWERED = (
     "    time.sleep(0.5)\n"
     "print(time.clock_gettime(time.CLOCK_BOOTTIME))'"
 )
+# Asks for the page on which staff sign in, under the certificate that the device made; prints the first line of the answer.
+_STAFF = (
+    "python3 -c 'import socket, ssl\n"
+    'trusted = ssl.create_default_context(cafile="/var/lib/marquee-portal/own.pem")\n'
+    'plain = socket.create_connection(("192.168.4.1", 443), 60)\n'
+    'line = trusted.wrap_socket(plain, server_hostname="tickets.home.arpa")\n'
+    'line.sendall(b"GET /staff/sign-in HTTP/1.0\\r\\nHost: tickets.home.arpa\\r\\n\\r\\n")\n'
+    "print(line.makefile().readline())'"
+)
 _UNIT_KB = re.compile(r"^(\S+\.service) (\d+)$", re.MULTILINE)
 # Besides what is called marquee: Debian's programs that only run for us.
 _OURS = re.compile(r"^(marquee-|nginx|hostapd)")
@@ -100,7 +109,9 @@ def _sells(at: Venue) -> None:
     at.join()
     assert any(at.sell() for _ in range(10)), at.sales
     at.check_kept()
-    say("a phone joined over the air and booked")
+    answer = at.board.check(_STAFF, READY_S)
+    assert " 200 " in answer, answer
+    say("a phone joined over the air and booked; staff are asked to sign in over HTTPS")
 
 
 def _units(at: Venue) -> None:
