@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 # A process that did not stop by itself this long after being told so is ended the hard way.
 STOP_S = 2.5
-# Commands of a boot that print what they do, and log nothing: the library for that would double the time they take.
-_PRINTING = frozenset({"certificate", "enrol", "first-boot", "hotspot-config", "setup-screen", "slot", "uplink-config"})
 Command = Callable[[argparse.Namespace, Settings], int]
 
 
@@ -37,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         settings = read_settings(given.config)
-        if given.command not in _PRINTING:
+        if given.logs:
             from appliance import logs
 
             logs.configure(settings.log.level, settings.log.format, given.command, device=settings.device.name)
@@ -59,11 +57,12 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name: str, help: str, run: Command | None = None) -> argparse.ArgumentParser:
+    def add(name: str, help: str, run: Command | None = None, *, logs: bool = True) -> argparse.ArgumentParser:
+        """Commands of a boot print what they do and have ``logs=False``: the library for logs would double their time."""
         command = commands.add_parser(name, help=help, description=help)
         # After the command as well, where people look for it; there it must not undo one given before.
         command.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, logs=logs)
         return command
 
     portal = add("portal", "Serve attendees, staff and the API of this venue.", _portal)

@@ -61,7 +61,7 @@ def add_commands(add: Add) -> None:
     command.add_argument(
         "what", metavar="WHAT", help="the token, its serial, or a ticket's code for all of that ticket's"
     )
-    command = add("certificate", "Say whether phones will believe the portal's certificate.", _certificate)
+    command = add("certificate", "Say whether phones will believe the portal's certificate.", _certificate, logs=False)
     command.add_argument(
         "--options", metavar="FILE", type=Path, help="write DHCP option 114 for dnsmasq, or none, here"
     )
@@ -76,6 +76,7 @@ def _add_radio(add: Add) -> None:
         "hotspot-config",
         "Write what hostapd is told at this device: the fleet's file and its own part.",
         _radio("hotspot_config"),
+        logs=False,
     )
     _add_out(command)
     command.add_argument(
@@ -89,6 +90,7 @@ def _add_radio(add: Add) -> None:
         "uplink-config",
         "Write what leads this device to the internet beside a cable, if it is to use that.",
         _radio("uplink_config"),
+        logs=False,
     )
     command.add_argument("way", choices=("wifi", "modem"))
     _add_out(command)
@@ -102,7 +104,7 @@ def add_enrolment(add: Add) -> None:
     """Add the commands by which a card becomes a device that the cloud knows."""
     _add_provision(add("provision", "Register a device of a venue with the cloud.", _provision))
     _add_authority(add("authority", "Give devices their certificates.", _authority))
-    command = add("first-boot", "Take over the provisioning file of this card.", _first_boot)
+    command = add("first-boot", "Take over the provisioning file of this card.", _first_boot, logs=False)
     command.add_argument(
         "--file",
         type=Path,
@@ -115,12 +117,15 @@ def add_enrolment(add: Add) -> None:
     )
     command.add_argument("--call-host", action="store_true", help="give this host the name of its device")
     command = add(
-        "setup-screen", "Say on the console's screen how far this device is, until it is set up.", _setup_screen
+        "setup-screen",
+        "Say on the console's screen how far this device is, until it is set up.",
+        _setup_screen,
+        logs=False,
     )
     command.add_argument(
         "--tty", type=Path, metavar="FILE", default=Path("/dev/tty1"), help="- is standard output; default: %(default)s"
     )
-    command = add("enrol", "Get this device its certificate from the cloud, waiting for a network.", _enrol)
+    command = add("enrol", "Get this device its certificate from the cloud, waiting for a network.", _enrol, logs=False)
     command.add_argument("--once", action="store_true", help="try once instead of again and again")
     command.add_argument(
         "--renew", action="store_true", help="get the next certificate if this one is in its last third"
