@@ -174,10 +174,19 @@ class Venue:
 
     def recovered(self, number: int, partition: int) -> None:
         """Wait for boot ``number``; it must run from ``partition``, become a box office and know every order."""
-        boot = self.board.wait_boot(number, READY_S)
-        assert boot.partition == partition, f"boot {number} came from partition {boot.partition}, not {partition}"
+        self._booted(number, partition)
         self.wait_ready()
         self.check_kept()
+
+    def sells_again(self, number: int, partition: int) -> None:
+        """As ``recovered``, but only until a phone on the air finds something to book."""
+        self._booted(number, partition)
+        self.join()
+        self.check_kept()
+
+    def _booted(self, number: int, partition: int) -> None:
+        boot = self.board.wait_boot(number, READY_S)
+        assert boot.partition == partition, f"boot {number} came from partition {boot.partition}, not {partition}"
 
 
 @contextlib.contextmanager

@@ -1,18 +1,26 @@
-"""``python -m tests.system.power [--cuts N] [--seed S]``: the board loses its power N times under load."""
+"""``python -m tests.system.power [--cuts N] [--seed S]``: the board loses its power N times while phones book, every third time while it
+also writes an update into its other slot."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import secrets
 import sys
+import threading
 import time
 
+from tests.system.board import Unanswered
+from tests.system.cloud import SEEN_AS
 from tests.system.figures import tell
 from tests.system.image import image
+from tests.system.updates import bundles
 from tests.system.venue_board import Venue, venue
 
 _START_S = time.monotonic()
+# Of so many cuts one falls into an update, and so long after the first order one may come: an install takes minutes.
+UPDATE_EVERY, SELLING_S, WRITING_S = 3, 12.0, 40.0
 
 
 def say(line: str) -> None:
@@ -28,19 +36,23 @@ def main(words: list[str]) -> int:
     given = parser.parse_args(words)
     say(f"seed {given.seed}: the same moments again with --seed {given.seed}")
     chance = random.Random(given.seed)
-    with venue(image().raw, given.seed, say) as at:
+    built = image()
+    with bundles.served({"good": built.bundle}) as port, venue(built.raw, given.seed, say) as at:
         at.start()
         say(f"a box office after {at.board.check('cut -d. -f1 /proc/uptime').strip()} s")
         lost, torn = 0, 0
         for number in range(1, given.cuts + 1):
             before = len(at.sales.confirmed)
-            _cut(at, chance)
+            _cut(at, chance, f"http://{SEEN_AS}:{port}/good" if number % UPDATE_EVERY == 0 else "")
             kept = at.board.boots[-2].kept
             lost, torn = lost + kept.lost, torn + kept.unflushed
             fresh = len(at.sales.confirmed) - before
             say(
                 f"cut {number}: {fresh} orders were confirmed, all {at.check_kept()} are there; of {kept.unflushed} unflushed writes {kept.lost} were lost"
             )
+        # After the last cut, that this is a whole box office: the boots before were cut off again as soon as phones could book.
+        at.wait_ready()
+        at.check_kept()
     tell(
         "power",
         "power cuts under booking load, each followed by a boot with every confirmed order",
@@ -52,19 +64,26 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def _cut(at: Venue, chance: random.Random) -> None:
-    """Sell, take the power at a moment by chance, boot, and wait for the box office."""
+def _cut(at: Venue, chance: random.Random, bundle: str) -> None:
+    """Sell, take the power at a moment by chance, boot, and wait until a phone can book; ``bundle``: install that meanwhile."""
     at.join()
     begun = len(at.sales.confirmed)
     with at.selling():
         end_s = time.monotonic() + 120
         while len(at.sales.confirmed) == begun and time.monotonic() < end_s:
             time.sleep(0.1)
-        time.sleep(chance.uniform(0, 12))
+        if bundle:
+            threading.Thread(target=_install, args=(at, bundle), daemon=True).start()
+        time.sleep(chance.uniform(0, WRITING_S if bundle else SELLING_S))
         at.board.power_cut()
     number = len(at.board.boots)
     at.board.start()
-    at.recovered(number, at.board.boots[number - 1].partition)
+    at.sells_again(number, at.board.boots[number - 1].partition)
+
+
+def _install(at: Venue, bundle: str) -> None:
+    with contextlib.suppress(Unanswered):
+        at.board.run(f"rauc install {bundle}", 600)
 
 
 if __name__ == "__main__":
