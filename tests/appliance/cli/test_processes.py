@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -58,6 +59,20 @@ def test_web_processes_answer_and_stop(tmp_path: Path, command: str) -> None:
         wait_for(lambda: request("GET", f"http://127.0.0.1:{port}/healthz", timeout_s=2).status == 200, command, 30)
     finally:
         stop(process, tmp_path)
+
+
+def test_the_portal_tells_systemd_when_it_listens(tmp_path: Path) -> None:
+    """Its unit is of type notify, and others start behind it."""
+    port, told = free_port(), tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+        wire.bind(str(told))
+        wire.settimeout(30)
+        process = start(tmp_path, "portal", MARQUEE_PORTAL_BIND=f"127.0.0.1:{port}", NOTIFY_SOCKET=str(told))
+        try:
+            assert b"READY=1" in wire.recv(4096).splitlines()
+            assert request("GET", f"http://127.0.0.1:{port}/healthz", timeout_s=30).status == 200
+        finally:
+            stop(process, tmp_path)
 
 
 @pytest.mark.parametrize(
