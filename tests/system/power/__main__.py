@@ -4,7 +4,6 @@ also writes an update into its other slot."""
 from __future__ import annotations
 
 import argparse
-import contextlib
 import random
 import secrets
 import sys
@@ -72,18 +71,35 @@ def _cut(at: Venue, chance: random.Random, bundle: str) -> None:
         end_s = time.monotonic() + 120
         while len(at.sales.confirmed) == begun and time.monotonic() < end_s:
             time.sleep(0.1)
-        if bundle:
-            threading.Thread(target=_install, args=(at, bundle), daemon=True).start()
+        writing = _Install(at, bundle) if bundle else None
         time.sleep(chance.uniform(0, WRITING_S if bundle else SELLING_S))
         at.board.power_cut()
+        if writing is not None:
+            writing.check_cut_off()
     number = len(at.board.boots)
     at.board.start()
     at.sells_again(number, at.board.boots[number - 1].partition)
 
 
-def _install(at: Venue, bundle: str) -> None:
-    with contextlib.suppress(Unanswered):
-        at.board.run(f"rauc install {bundle}", 600)
+class _Install:
+    """An update that is under way until the power goes."""
+
+    def __init__(self, at: Venue, bundle: str) -> None:
+        self._at, self._ended = at, ""
+        self._thread = threading.Thread(target=self._run, args=(f"rauc install {bundle}",), daemon=True)
+        self._thread.start()
+
+    def _run(self, command: str) -> None:
+        try:
+            done = self._at.board.run(command, 600)
+            self._ended = f"it ended by itself with {done.status}:\n{done.output}"
+        except Unanswered:
+            self._ended = "cut off"
+
+    def check_cut_off(self) -> None:
+        """Raises ``AssertionError`` where nothing was being written when the power went."""
+        self._thread.join(60)
+        assert self._ended == "cut off", self._ended
 
 
 if __name__ == "__main__":
