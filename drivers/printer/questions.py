@@ -5,7 +5,8 @@ and a new one counts as answered only after the answers to those have come. A pr
 nothing any more, and nobody tells; debts therefore lapse: real-time ones soon, since a printer answers those at once or
 never, and those that wait for their turn once it has said for a while that it is well. An answer that got lost is never
 made up for while new questions go out, since each answer then counts for the question before: so whoever owns the printer
-asks nothing more, and sends no job, while it is `behind`.
+asks nothing more, and sends no job, while it is `behind`. A printer that knows no real-time questions cannot say that it is
+well; what it owes stays owed on this connection, because a roll that is changed late looks the same as an answer that got lost.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class Questions:
         # When each question was asked whose answer has not come yet, oldest first.
         self._open: dict[Kind, deque[float]] = {kind: deque(maxlen=1000) for kind in (Kind.REAL_TIME, Kind.IN_ORDER)}
         self._well_since: float | None = None
+        self._well_at = 0.0
+        self._silent_since: float | None = None
         self._speaks_in_order = False
         self.speaks_real_time = False
 
@@ -39,6 +42,7 @@ class Questions:
         """A new connection: half a block is lost, and with it all debts where the link carries no old answers."""
         self._reader.forget()
         self._well_since = None
+        self._silent_since = None
         if self._link.fresh_on_connect:
             for asked in self._open.values():
                 asked.clear()
@@ -65,6 +69,8 @@ class Questions:
                 return None if self._more_comes(kind) else mine[-1]
             if self._clock() >= until:
                 break
+        if kind is Kind.IN_ORDER and self._silent_since is None:
+            self._silent_since = self._clock()
         return None
 
     def owed(self, kind: Kind) -> int:
@@ -73,11 +79,16 @@ class Questions:
 
     @property
     def behind(self) -> bool:
-        """Whether a printer that answers in order, and does not say that anything is wrong, owes such an answer.
+        """Whether a printer that answers in order owes such an answer, and may still give it.
 
-        It stays so for at most `IN_ORDER_GRACE_S` of a well printer's time when nothing more is asked.
+        When nothing more is asked meanwhile it stays so for at most `IN_ORDER_GRACE_S` in which the printer is well, or, of one that
+        cannot say, after the first wait in vain.
         """
-        return self._speaks_in_order and self._may_work() and self.owed(Kind.IN_ORDER) > 0
+        if not self._speaks_in_order or not self.owed(Kind.IN_ORDER):
+            return False
+        if self.speaks_real_time:
+            return self._well_since is not None
+        return self._silent_since is not None and self._clock() - self._silent_since <= IN_ORDER_GRACE_S
 
     def drain(self) -> None:
         """Take in what came since the last question, so that it answers no new one; let old debts lapse."""
@@ -87,16 +98,15 @@ class Questions:
                 break
             self._settle(self._reader.feed(received))
         self._lapse(Kind.REAL_TIME, self._clock() - self._grace_s)
-        if not self.speaks_real_time:
-            # It has no other way to say that it is well.
-            self._lapse(Kind.IN_ORDER, self._clock() - IN_ORDER_GRACE_S)
 
-    def judge(self, *, well: bool) -> None:
-        """Take note of how the printer says it is: one that is well works off what it was sent."""
+    def judge(self, *, well: bool | None) -> None:
+        """Take note of how the printer says it is: one that is well works off what it was sent. None: it did not say just now."""
         now = self._clock()
-        if not well:
+        if well is False or (well is None and now - self._well_at > IN_ORDER_GRACE_S):
             self._well_since = None
+        if not well:
             return
+        self._well_at = now
         if self._well_since is None:
             self._well_since = now
         if now - self._well_since > IN_ORDER_GRACE_S:
@@ -110,6 +120,8 @@ class Questions:
             asked = self._open.get(answer.kind)
             if asked:
                 asked.popleft()
+        if not self._open[Kind.IN_ORDER]:
+            self._silent_since = None
 
     def _lapse(self, kind: Kind, before: float) -> None:
         asked = self._open[kind]
@@ -120,9 +132,6 @@ class Questions:
         if kind is Kind.IN_ORDER and not asked:
             # Nobody waits a second time for one that has stopped answering.
             self._speaks_in_order = False
-
-    def _may_work(self) -> bool:
-        return self._well_since is not None or not self.speaks_real_time
 
     def _is_broken(self, answers: list[Answer], kind: Kind) -> bool:
         """Whether the conversation makes no sense any more; then old debts mean nothing either."""

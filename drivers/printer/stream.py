@@ -123,7 +123,7 @@ class StreamPrinter:
             return UNKNOWN_STATUS
         status = words.with_port_status(status, port)
         state, reason = _state_of(status)
-        self._questions.judge(well=status.online is True and state is not State.FAULT)
+        self._questions.judge(well=None if status.online is None else status.online and state is not State.FAULT)
         self._health.set(state, reason, paper=status.paper.value, cover=status.cover.value)
         return status
 

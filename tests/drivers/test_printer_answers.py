@@ -226,12 +226,20 @@ def test_all_is_well_costs_three_questions() -> None:
     assert link.sent == 12
 
 
+JOB_S = 1.5
+
+
 class LosesAnswers(ScriptedLink):
-    """A printer that does everything it is told; as many answers to jobs get lost as `to_lose` says."""
+    """A printer that does everything it is told, each job in `JOB_S`; as many answers to jobs get lost as `to_lose` says.
+
+    Before `freed` it works nothing off that waits for its turn. `done` is when the last job is on paper.
+    """
 
     def __init__(self, *, real_time: bool) -> None:
         super().__init__()
         self.to_lose = 0
+        self.freed = self.done = 0.0
+        self._idle_at = 0.0
         self._answers = ALL_WELL if real_time else {}
 
     def send(self, data: bytes, until: float) -> None:
@@ -239,10 +247,13 @@ class LosesAnswers(ScriptedLink):
         if data in self._answers:
             self.coming.append((self.now + 0.01, self._answers[data]))
         elif data.endswith(b"\x1dr\x01"):
+            job = len(data) > 3
+            self._idle_at = max(self._idle_at, self.now, self.freed) + (JOB_S if job else 0.01)
+            self.done = self._idle_at if job else self.done
             if self.to_lose:
                 self.to_lose -= 1
             else:
-                self.coming.append((self.now + 0.01, PAPER_OK))
+                self.coming.append((self._idle_at, PAPER_OK))
 
 
 def wait_until_not_behind(link: LosesAnswers, printer: StreamPrinter) -> float:
@@ -258,26 +269,60 @@ def wait_until_not_behind(link: LosesAnswers, printer: StreamPrinter) -> float:
             return link.now - began
 
 
-@pytest.mark.parametrize("real_time", [True, False])
+def print_job(printer: StreamPrinter) -> bool:
+    """Whether a job that is sent now is said to have come out."""
+    printer.write(b"a stub", 5.0)
+    return printer.confirm(5.0)
+
+
 @pytest.mark.parametrize("lost", [1, 3])
-def test_lost_answers_cost_one_pause_and_not_every_later_job_its_confirmation(lost: int, *, real_time: bool) -> None:
+def test_lost_answers_cost_one_pause_and_not_every_later_job_its_confirmation(lost: int) -> None:
     """Each later answer would otherwise count for the job before, for the rest of the evening."""
-    link = LosesAnswers(real_time=real_time)
+    link = LosesAnswers(real_time=True)
     printer = StreamPrinter(link, "TM-T20II", 1.0, clock=link.clock)
     printer.open()
-
-    def job() -> bool:
-        printer.write(b"a stub", 5.0)
-        return printer.confirm(5.0)
-
     assert wait_until_not_behind(link, printer) < 3
-    assert job()
+    assert print_job(printer)
     link.to_lose = lost
-    assert [job() for _ in range(lost)] == [False] * lost
+    assert [print_job(printer) for _ in range(lost)] == [False] * lost
     assert wait_until_not_behind(link, printer) <= IN_ORDER_GRACE_S + 3
     for _ in range(5):
         assert wait_until_not_behind(link, printer) < 3
-        assert job()
+        assert print_job(printer)
+
+
+@pytest.mark.parametrize("freed_after_s", [2.0, 8.0, 12.0, 14.0, 18.0, 24.0, 60.0])
+def test_a_printer_that_cannot_say_that_it_is_well_never_confirms_a_job_by_word_on_an_earlier_one(
+    freed_after_s: float,
+) -> None:
+    """Its roll ends in a job and is changed some time later; it waits its pause and prints on, out of step."""
+    link = LosesAnswers(real_time=False)
+    printer = StreamPrinter(link, "TM-T20II", 1.0, clock=link.clock)
+    printer.open()
+    wait_until_not_behind(link, printer)
+    assert print_job(printer)
+    link.freed = link.now + freed_after_s
+    for _ in range(4):
+        assert wait_until_not_behind(link, printer) <= IN_ORDER_GRACE_S + 3
+        assert not print_job(printer) or link.now >= link.done
+
+
+def test_one_reading_without_an_answer_lets_no_job_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line that loses word on jobs loses other answers too."""
+    link = LosesAnswers(real_time=True)
+    printer = StreamPrinter(link, "TM-T20II", 1.0, clock=link.clock)
+    printer.open()
+    assert wait_until_not_behind(link, printer) < 3
+    assert print_job(printer)
+    link.to_lose = 1
+    assert not print_job(printer)
+    for silent in (False, True, False):
+        with monkeypatch.context() as line:
+            if silent:
+                line.setattr(link, "_answers", {})
+            printer.status()
+        with pytest.raises(PrinterBehind):
+            printer.raise_if_behind()
 
 
 def test_a_printer_that_never_answers_in_order_is_never_waited_for() -> None:

@@ -307,9 +307,9 @@ def test_tls_has_forward_secrecy_and_authenticated_ciphers_alone() -> None:
     assert all(each["name"].startswith("ECDHE-") and each["aead"] for each in older)
 
 
-def own_certificate(path: Path) -> dict[str, list[list[str]]]:
+def own_certificate(path: Path, name: str = NAME) -> dict[str, list[list[str]]]:
     """What the unit runs to make the device's certificate at ``path``: key -> commands."""
-    text = render("portal", "marquee-own-certificate.service.j2", portal_own_certificate=str(path))
+    text = render("portal", "marquee-own-certificate.service.j2", portal_own_certificate=str(path), portal_name=name)
     keys = ("ExecCondition", "ExecStart")
     return {key: [shlex.split(line) for line in re.findall(rf"^{key}=(.*)$", text, re.MULTILINE)] for key in keys}
 
@@ -355,6 +355,7 @@ def test_staff_come_in_over_https_alone_under_a_certificate_that_the_device_made
         for _ in range(2):
             made(commands)
             assert not wanted(commands), "it is good for more than a month"
+            assert wanted(own_certificate(pem, "elsewhere.home.arpa")), "it is for another name"
             assert pem.stat().st_mode & 0o777 == 0o640
             assert [each.name for each in pem.parent.iterdir()] == [pem.name]
             assert over_https(port, pem, "POST", "/staff/sign-in") == (200, None)
@@ -366,3 +367,13 @@ def test_staff_come_in_over_https_alone_under_a_certificate_that_the_device_made
         assert proxy("POST", "/api/v1/check-ins", b"{}").status == 404
         assert proxy("POST", "/api/v1/staff/tokens", b"{}").status == 404
         assert len(proxy.staff.asked) == 2, "over HTTP nothing reaches them"
+
+
+def test_where_phones_know_a_certificate_staff_come_in_under_that_one() -> None:
+    """Passkeys and cameras work there alone; nobody is led away from it, nor in a circle."""
+    for name in (NAME, "hall.example.org"):
+        given = {"portal_secure_name": name, "portal_certificate": "/c", "portal_certificate_key": "/k"}
+        text = render("portal", "nginx.conf.j2", portal_staff="own", **given)
+        assert re.findall(r"^ +ssl_certificate(?:_key)? (\S+);", text, re.MULTILINE) == ["/c", "/k"]
+        assert re.findall(r"return 302 (https:\S+)\$request_uri;", text) == [f"https://{name}"]
+        assert text.count("location = /staff/live/events") == 1
