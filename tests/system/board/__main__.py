@@ -59,7 +59,8 @@ def main(_words: list[str]) -> int:
     built = image()
     size = built.packed.stat().st_size / 1e6
     tell("board", "compressed image", f"{size:.0f} MB", "<= 400 MB")
-    bare_s = _bare()
+    # The faster of two, so that a slow moment of this machine makes nothing look better.
+    bare_s = min(_bare(), _bare())
     with venue(built.raw, secrets.randbits(32), say) as at:
         at.start(flashed_from=built.packed)
         _sells(at)
