@@ -87,18 +87,16 @@ def choice(*allowed: str) -> Kind:
 
 def switch(raw: object) -> bool:
     """On or off."""
-    words = {"true": True, "false": False}
-    value = words.get(raw.lower()) if isinstance(raw, str) else raw
-    if not isinstance(value, bool):
-        raise ValueError("is neither true nor false")  # noqa: TRY004  a wrong value, not a bug
+    value = {"true": True, "false": False}.get(str(raw).lower())
+    if value is None:
+        raise ValueError("is neither true nor false")
     return value
 
 
 def addresses(raw: object) -> tuple[str, ...]:
     """IP addresses joined by commas, or a list of them."""
-    given = raw.split(",") if isinstance(raw, str) else raw
     try:
-        return tuple(str(ip_address(text(each).strip())) for each in cast(Iterable[object], given) if each)
+        return tuple(str(ip_address(each)) for each in _listed(raw))
     except (ValueError, TypeError):
         raise ValueError("is not a list of addresses; write 127.0.0.1,10.0.0.5") from None
 
@@ -132,18 +130,20 @@ def broker(raw: object) -> str:
 
 def web_or_empty(raw: object) -> str:
     """``http://host`` or ``https://host``, or nothing."""
-    value = text(raw)
-    if value and not _url(value, {"http", "https"}):
-        raise ValueError("is not a web address; write https://host or http://host:port")
-    return value.rstrip("/")
+    return _or_empty(
+        text(raw),
+        lambda value: _url(value, {"http", "https"}),
+        "is not a web address; write https://host or http://host:port",
+    ).rstrip("/")
 
 
 def https_or_empty(raw: object) -> str:
     """``https://host:port``, or nothing."""
-    value = text(raw)
-    if value and not _url(value, {"https"}):
-        raise ValueError("is not an address over HTTPS; write https://host:8443")
-    return value.rstrip("/")
+    return _or_empty(
+        text(raw),
+        lambda value: _url(value, {"https"}),
+        "is not an address over HTTPS; write https://host:8443",
+    ).rstrip("/")
 
 
 def broker_or_empty(raw: object) -> str:
@@ -153,22 +153,22 @@ def broker_or_empty(raw: object) -> str:
 
 def hosts(raw: object) -> tuple[str, ...]:
     """Host names or addresses joined by commas, or a list of them."""
-    given = raw.split(",") if isinstance(raw, str) else raw
     try:
-        hosts = tuple(text(each).strip() for each in cast(Iterable[object], given) if each)
+        found = tuple(_listed(raw))
     except (ValueError, TypeError):
-        hosts = ("?",)
-    if not all(re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", each) for each in hosts):
+        found = ("?",)
+    if not all(re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", each) for each in found):
         raise ValueError("is not a list of hosts; write cloud.example.org,10.0.0.5")
-    return hosts
+    return found
 
 
 def device_or_empty(raw: object) -> str:
     """The address of a driver such as ``sim://printer``, or nothing; the driver itself checks the rest."""
-    value = text(raw)
-    if value and not re.match(r"^[a-z0-9+.-]+://", value):
-        raise ValueError("is not a device address; write scheme://..., such as sim://printer or serial:///dev/ttyACM0")
-    return value
+    return _or_empty(
+        text(raw),
+        re.compile(r"^[a-z0-9+.-]+://").match,
+        "is not a device address; write scheme://..., such as sim://printer or serial:///dev/ttyACM0",
+    )
 
 
 def found_or_device(raw: object) -> str:
@@ -178,58 +178,74 @@ def found_or_device(raw: object) -> str:
 
 def mail_server_or_empty(raw: object) -> str:
     """The address of a mail server, or nothing."""
-    value = text(raw)
-    try:
-        parts = urlsplit(value)
-        fits = parts.scheme in {"smtp", "smtps", "smtp+plain"} and bool(parts.hostname) and parts.password is None
-        fits = fits and parts.port != 0
-    except ValueError:
-        fits = False
-    if value and not fits:
-        raise ValueError(
-            "is not a mail server; write smtp://user@host:587, smtps://user@host:465 or smtp+plain://host:25"
-        )
-    return value
+    return _or_empty(
+        text(raw),
+        _mail_server,
+        "is not a mail server; write smtp://user@host:587, smtps://user@host:465 or smtp+plain://host:25",
+    )
 
 
 def mail_or_empty(raw: object) -> str:
     """An e-mail address, or nothing."""
-    value = text(raw)
-    if value and mail_of(value) is None:
-        raise ValueError("is not an e-mail address; write box-office@example.org")
-    return value
+    return _or_empty(text(raw), mail_of, "is not an e-mail address; write box-office@example.org")
 
 
 def public_key_or_empty(raw: object) -> str:
     """A raw Ed25519 public key in hex, or nothing."""
-    value = text(raw)
-    if value and not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ValueError("is not a public key; write the 64 hex digits that `marquee provision` printed")
-    return value
+    return _or_empty(
+        text(raw),
+        re.compile(r"[0-9a-f]{64}").fullmatch,
+        "is not a public key; write the 64 hex digits that `marquee provision` printed",
+    )
 
 
 def country_or_empty(raw: object) -> str:
     """A country as its two letters (ISO 3166-1), or nothing."""
-    value = text(raw).strip().upper()
-    if value and not re.fullmatch(r"[A-Z]{2}", value):
-        raise ValueError("is not a country; write its two letters, such as DE or US")
-    return value
+    return _or_empty(
+        text(raw).strip().upper(),
+        re.compile(r"[A-Z]{2}").fullmatch,
+        "is not a country; write its two letters, such as DE or US",
+    )
 
 
 def wifi_name_or_empty(raw: object) -> str:
     """The name of a Wi-Fi (SSID): 1 to 32 bytes, or nothing."""
-    value = text(raw)
-    if len(value.encode("utf-8", "surrogatepass")) > WIFI_NAME_BYTES:
-        raise ValueError(f"is too long for the name of a Wi-Fi; write at most {WIFI_NAME_BYTES} bytes")
-    return value
+    return _or_empty(
+        text(raw),
+        lambda value: len(value.encode("utf-8", "surrogatepass")) <= WIFI_NAME_BYTES,
+        f"is too long for the name of a Wi-Fi; write at most {WIFI_NAME_BYTES} bytes",
+    )
 
 
 def apn_or_empty(raw: object) -> str:
     """The access point name of a mobile network (3GPP TS 23.003), or nothing."""
-    value = text(raw)
-    if not re.fullmatch(r"[A-Za-z0-9.-]{0,100}", value):
-        raise ValueError("is not an APN; write what the operator of the SIM card says, such as internet")
+    return _or_empty(
+        text(raw),
+        re.compile(r"[A-Za-z0-9.-]{1,100}").fullmatch,
+        "is not an APN; write what the operator of the SIM card says, such as internet",
+    )
+
+
+def _listed(raw: object) -> list[str]:
+    """Return the words of a list, or of text joined by commas; raise ``ValueError`` or ``TypeError`` for what is neither."""
+    given = raw.split(",") if isinstance(raw, str) else raw
+    return [text(each).strip() for each in cast(Iterable[object], given) if each]
+
+
+def _or_empty(value: str, fits: Callable[[str], object], otherwise: str) -> str:
+    """Return a value that is empty or fits; raise ``ValueError`` with these words for another."""
+    if value and not fits(value):
+        raise ValueError(otherwise)
     return value
+
+
+def _mail_server(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        named = parts.scheme in {"smtp", "smtps", "smtp+plain"} and bool(parts.hostname)
+        return named and parts.password is None and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _url(value: str, schemes: set[str]) -> bool:
