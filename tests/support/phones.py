@@ -114,7 +114,7 @@ class Phone:
         host = parts.hostname or ""
         to = address or (host if host.replace(".", "").isdigit() else "") or self.resolve(host).addresses[0]
         sent = {"User-Agent": agent, **(headers or {})}
-        return self.namespace.inside(_request, method, url, to, body, sent, trust)
+        return self.namespace.inside(request_at, method, url, to, body, sent, trust)
 
     def view(self, agent: str = "", trust: str = "") -> View:
         """Open a window: one of the phone's browsers."""
@@ -189,7 +189,8 @@ def _accepts(address: str, port: int, patience_s: float) -> bool:
     return True
 
 
-def _request(method: str, url: str, to: str, body: bytes | None, headers: dict[str, str], trust: str) -> Answer:
+def request_at(method: str, url: str, to: str, body: bytes | None, headers: dict[str, str], trust: str) -> Answer:
+    """Send one request to the address ``to``, whatever the name in ``url`` leads to; the rest as `Phone.request`."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     sock = socket.create_connection((to, port), PATIENCE_S)

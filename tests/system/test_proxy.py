@@ -6,7 +6,6 @@ import http.client
 import json
 import re
 import shlex
-import socket
 import ssl
 import subprocess
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from appliance.web import seeing
+from tests.support.phones import request_at
 from tests.support.ports import free_port
 from tests.support.proxy import NAME, Asked, Proxy, datagrams, running, shared
 from tests.support.roles import render
@@ -326,19 +326,10 @@ def made(commands: dict[str, list[list[str]]]) -> None:
         subprocess.run(each, capture_output=True, check=True)
 
 
-def over_https(port: int, pem: Path, method: str, path: str) -> tuple[int, str | None]:
-    """Ask as a phone that was told to trust this very certificate and nothing else; status and location."""
-    context = ssl.create_default_context(cafile=str(pem))
-    with (
-        socket.create_connection(("127.0.0.1", port), 10) as wire,
-        context.wrap_socket(wire, server_hostname=NAME) as line,
-    ):
-        client = http.client.HTTPConnection(NAME)
-        client.sock = line
-        client.request(method, path, b"", {"Host": NAME})
-        answer = client.getresponse()
-        answer.read()
-        return answer.status, answer.getheader("Location")
+def over_https(port: int, trust: str, method: str, path: str) -> tuple[int, str | None]:
+    """Ask as a phone that trusts the certificate in this file and nothing else; status and location."""
+    answer = request_at(method, f"https://{NAME}:{port}{path}", "127.0.0.1", b"", {}, trust)
+    return answer.status, answer.headers.get("location")
 
 
 def test_staff_come_in_over_https_alone_under_a_certificate_that_the_device_made(tmp_path: Path) -> None:
@@ -350,7 +341,7 @@ def test_staff_come_in_over_https_alone_under_a_certificate_that_the_device_made
     with running(tmp_path, **given) as proxy:
         assert wanted(commands)
         with pytest.raises(OSError):
-            over_https(port, Path(ssl.get_default_verify_paths().openssl_cafile), "GET", "/staff/sign-in")
+            over_https(port, "", "GET", "/staff/sign-in")
         assert proxy("GET", "/").status == 200
         for _ in range(2):
             made(commands)
@@ -358,7 +349,7 @@ def test_staff_come_in_over_https_alone_under_a_certificate_that_the_device_made
             assert wanted(own_certificate(pem, "elsewhere.home.arpa")), "it is for another name"
             assert pem.stat().st_mode & 0o777 == 0o640
             assert [each.name for each in pem.parent.iterdir()] == [pem.name]
-            assert over_https(port, pem, "POST", "/staff/sign-in") == (200, None)
+            assert over_https(port, str(pem), "POST", "/staff/sign-in") == (200, None)
         [asked, _] = proxy.staff.asked
         assert (asked.headers["x-forwarded-proto"], asked.headers["host"]) == ("https", NAME)
         moved = proxy("GET", "/staff/orders?code=x")

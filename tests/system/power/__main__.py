@@ -39,12 +39,12 @@ def main(words: list[str]) -> int:
     with bundles.served({"good": built.bundle}) as port, venue(built.raw, given.seed, say) as at:
         at.start()
         say(f"a box office after {at.board.check('cut -d. -f1 /proc/uptime').strip()} s")
-        lost, torn = 0, 0
+        unflushed, lost = 0, 0
         for number in range(1, given.cuts + 1):
             before = len(at.sales.confirmed)
             _cut(at, chance, f"http://{SEEN_AS}:{port}/good" if number % UPDATE_EVERY == 0 else "")
             kept = at.board.boots[-2].kept
-            lost, torn = lost + kept.lost, torn + kept.unflushed
+            unflushed, lost = unflushed + kept.unflushed, lost + kept.lost
             fresh = len(at.sales.confirmed) - before
             say(
                 f"cut {number}: {fresh} orders were confirmed, all {at.check_kept()} are there; of {kept.unflushed} unflushed writes {kept.lost} were lost"
@@ -59,7 +59,7 @@ def main(words: list[str]) -> int:
         "all",
     )
     tell("power", "orders confirmed over the air meanwhile, lost", f"{len(at.sales.confirmed)}, 0", "0 lost")
-    tell("power", "writes that the card had not flushed, of them lost or torn", f"{torn}, {lost}")
+    tell("power", "writes that the card had not flushed, of them lost or torn", f"{unflushed}, {lost}")
     return 0
 
 
