@@ -39,10 +39,15 @@ def expect(work: Work, device: Device, hello: Hello, *, new_life: bool, first: b
 
 
 def caught_up(work: Work, devices: Iterable[str]) -> frozenset[str]:
-    """Return those devices of which all has arrived that they had to tell after a restore."""
+    """Return those devices of which all has arrived that they had to tell after a restore; nobody waits for a sealed one."""
     names = sorted(set(devices))
+    work.of(Device).fetch("name", names)
     work.of(Life).fetch("device", names)
-    due = {name: [each for each in work.of(Life).where("device", name) if each.due_upto] for name in names}
+    sealed = {name for name in names if (device := work.of(Device).get(name)) is not None and device.status == "sealed"}
+    due = {
+        name: [each for each in work.of(Life).where("device", name) if each.due_upto and name not in sealed]
+        for name in names
+    }
     work.of(Stream).fetch_keys((name, each.inc) for name, lives in due.items() for each in lives)
     mail = WorkMail(work)
     return frozenset(

@@ -20,6 +20,7 @@ from mqtt_bridge.protocol.generations import incarnation
 from mqtt_bridge.protocol.messages import Ack, DeviceState, Hello
 
 REASON = "The cloud was restored from a backup and waits until every device has been heard or sealed."
+FORGOT = "remembers less than the lost cloud had received from it: an old copy of its card"
 
 
 class RestoreRefused(Exception):
@@ -114,14 +115,18 @@ def hear_again(work: Work, device: Device, hello: Hello) -> Device:
     return work.of(Device).change(device, generation=cloud.generation)
 
 
-def remember(work: Work, state: DeviceState) -> None:
+def remember(work: Work, state: DeviceState) -> bool:
     """Take over what the lost cloud last granted to a device, as the broker retained it, until the device itself is heard.
 
     Not all that it was granted or its requests were answered need have reached it. Grants are told again; requests are answered
-    again, so what is known of them in this way alone is noted apart.
+    again, so what is known of them in this way alone is noted apart. Returns whether the device was heard already and had written
+    less by then than the lost cloud had received: its card went back in time.
     """
-    cloud, device = work.of(Cloud).get(1), work.of(Device).get(state.device)
-    heard = device is not None and cloud is not None and device.generation >= cloud.generation
+    heard = not unheard(work, work.of(Device).get(state.device))
+    life = work.of(Life).get(state.device, state.inc)
+    forgot = heard and life is not None and life.due_upto < state.upto
+    if life is not None and not heard and life.due_upto < state.upto:
+        work.of(Life).change(life, due_upto=state.upto)
     for each in state.grants:
         if heard:
             believe(work, state.device, each.quota, each.epoch, granted=each.granted)
@@ -132,6 +137,16 @@ def remember(work: Work, state: DeviceState) -> None:
         if line is not None:
             more = line.confirmed - (0 if before is None else before.confirmed)
             work.of(Line).change(line, remembered=line.remembered + more)
+    return forgot
+
+
+def went_back(work: Work, device: Device, hello: Hello) -> bool:
+    """Whether a device that names this generation for the first time has written less than the lost cloud had received of it.
+
+    Its card is an old copy, and what the lost cloud granted to it since may have been sold already.
+    """
+    life = work.of(Life).get(device.name, hello.inc)
+    return life is not None and hello.last_seq < life.due_upto
 
 
 def lost_epoch(cloud: Cloud, hello: Hello) -> int:
@@ -149,19 +164,20 @@ def forgotten_life(work: Work, device: Device, inc: str) -> Device:
     Until then the life is not introduced, and that state grants nothing. A device that was heard since says hello by itself when
     it begins another life, until it is answered: a state that named it earlier would pass for the answer.
     """
-    if not _unheard(work, device) or work.of(Life).get(device.name, inc) is not None:
+    if not unheard(work, device) or work.of(Life).get(device.name, inc) is not None:
         return device
     return work.of(Device).change(device, inc=inc, told_to_stop=None)
 
 
 def named_by_status(work: Work, device: Device) -> bool:
     """Whether the life that these rows take for the present one never said hello (``forgotten_life``)."""
-    return _unheard(work, device) and device.inc is not None and work.of(Life).get(device.name, device.inc) is None
+    return unheard(work, device) and device.inc is not None and work.of(Life).get(device.name, device.inc) is None
 
 
-def _unheard(work: Work, device: Device) -> bool:
+def unheard(work: Work, device: Device | None) -> bool:
+    """Whether a restored cloud still waits for a device: until then its rows are not what it should sell by."""
     cloud = work.of(Cloud).get(1)
-    return cloud is not None and cloud.restoring and device.generation < cloud.generation
+    return cloud is not None and cloud.restoring and (device is None or device.generation < cloud.generation)
 
 
 def waiting(work: Work) -> list[Device]:

@@ -12,7 +12,8 @@ import msgspec
 from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.letterbox import WorkMail
 from mqtt_bridge.cloud.lineup import cut, told_line
-from mqtt_bridge.cloud.records import Cloud, Device, Entry, Letter, Life, Line, Quota, Stream
+from mqtt_bridge.cloud.records import Cloud, Device, Entry, Letter, Line, Quota, Stream
+from mqtt_bridge.cloud.restoring import unheard
 from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.mailbox.rows import Outgoing
@@ -95,7 +96,8 @@ def _states(work: Work, org: str, devices: list[Device], asked: set[str], wall_m
     mail = WorkMail(work)
     for device in devices:
         state = _state(device, stock, mail.received(device.name, device.inc or ""), generation, wall_ms)
-        if cloud is not None and cloud.restoring and work.of(Life).get(device.name, device.inc) is None:
+        if unheard(work, device):
+            # What the lost cloud granted may be sold, by a card that was put back since: first it says what it knows.
             state = msgspec.structs.replace(state, grants=())
         urgent, digest = _digests(state)
         if device.name in asked or _due(device, urgent, digest, wall_ms):

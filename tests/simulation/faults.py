@@ -138,8 +138,7 @@ class Faults:
             world = self.world
             self.happened(kind, who.label, f"runs from its card as it was {age_ms / 1000:.1f} s ago")
             who.power_off()
-            world.truth.copy_made(who, image, may_sell=True)
-            world.truth.card_lost(who, image)
+            world.truth.card_replaced(who, image)
             # An earlier image that was put back and replaced before it spoke can have been noticed by nobody.
             world.truth.amnesia = [each for each in world.truth.amnesia if each is not who]
             if world.centre.received(who.name, inc) > image.mail.last_seq("cloud", inc):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import Hello
+from tests.simulation import till
 from tests.simulation.device import Device
+from tests.simulation.guests import LIMITS
+from tests.simulation.unit import CLOUD, Unit
 from tests.simulation.world import World
 
 LOSSY_MS = 16_000  # longer than a state waits to be told again
@@ -40,3 +43,65 @@ def test_a_hello_that_was_lost_is_said_again_until_the_restored_cloud_has_heard_
     assert lost
     world.centre.confirm_restored(())
     assert not world.centre.restoring
+
+
+def sell(who: Device, number: int) -> None:
+    """Have ``who`` sell so many single tickets of quota a, which it tells at once."""
+
+    def one(unit: Unit) -> None:
+        till.confirm(unit, till.place_hold(unit, [("a", 1)], LIMITS))
+
+    for _ in range(number):
+        who.run(one)
+        who.world.pass_time(300)
+
+
+def cloud_and_card_both_put_back(*, broker_forgets: bool) -> tuple[World, Device, str, int]:
+    """A town whose cloud, and then one device's card, go back to before sales that the lost cloud had heard of.
+
+    With the device come the life it lived and how many tickets the image could sell.
+    """
+    world = World(4)
+    world.start()
+    world.pass_time(5_000)
+    who = world.devices[0]
+    backup, image, inc = world.centre.backup(), who.card.copy(), who.card.row.inc
+    unsold = image.unsold("a")
+    sell(who, unsold + 2)  # more than it had: it is granted some in between
+    world.pass_time(3_000)
+    assert world.centre.received(who.name, inc) > image.mail.last_seq(CLOUD, inc)
+    who.power_off()
+    if broker_forgets:
+        world.network.restart(forgets=True, down_ms=100)
+    world.truth.card_replaced(who, image)
+    who.card = image
+    world.centre.restore(backup)
+    world.pass_time(3_000)
+    who.boot()
+    world.pass_time(20_000)
+    world.centre.confirm_restored(())
+    assert not world.centre.restoring
+    world.pass_time(5_000)
+    return world, who, inc, unsold
+
+
+def test_a_card_put_back_is_noticed_by_what_the_broker_kept_though_the_cloud_forgot_too() -> None:
+    """It would else be granted again what the lost card had sold already."""
+    world, who, inc, unsold = cloud_and_card_both_put_back(broker_forgets=False)
+    assert who.card.row.inc != inc
+    assert [each.kind for each in world.centre.alarms("went-back")] == ["went-back"]
+    old, new = sorted(
+        ((epoch, each) for (quota, epoch), each in who.card.shelves.rows.items() if quota == "a"),
+        key=lambda pair: pair[0],
+    )
+    assert not old[1].current
+    assert new[1].current
+    assert world.truth.excess["a"] == unsold, "what the image itself could sell, and nothing more"
+
+
+def test_where_nobody_remembers_it_what_may_be_sold_twice_is_stated() -> None:
+    """The cloud, the broker and the card all lost it: only the receipts in guests' hands know."""
+    world, who, inc, unsold = cloud_and_card_both_put_back(broker_forgets=True)
+    assert who.card.row.inc == inc
+    assert world.centre.alarms("went-back") == []
+    assert unsold < world.truth.excess["a"] <= 2 * unsold + 2, "besides that, what was sold of grants made since"

@@ -13,6 +13,8 @@ from mqtt_bridge.cloud.records import Quota as CloudQuota
 from mqtt_bridge.cloud.records import Request as CloudRequest
 from mqtt_bridge.cloud.records import Ticket as CloudTicket
 from mqtt_bridge.protocol.stock import Totals, pool
+from tests.simulation.put_back import PutBack
+from tests.simulation.unit import CLOUD
 from tests.simulation.violation import Violation
 from tests.simulation.waits import Waits
 
@@ -57,6 +59,7 @@ class Truth:
         self.life_of_epoch: dict[tuple[str, int], str] = {}
         self.short: dict[str, int] = {}
         self.unheard: set[str] = set()
+        self.put_back = PutBack(world, self.excess)
 
     # --- what happens
 
@@ -114,6 +117,12 @@ class Truth:
             for quota in self.most:
                 self.excess[quota] += max(0, card.unsold(quota))
 
+    def card_replaced(self, device: Device, image: Card) -> None:
+        """An earlier image replaces the card: besides what it could sell, what was granted and sold since and nobody can notice."""
+        self.copy_made(device, image, may_sell=True)
+        self.put_back.note(device, image)
+        self.card_lost(device, image)
+
     def card_lost(self, device: Device, card: Card | None) -> None:
         """A card is gone, or replaced by an older one: what only it knew is outside the promise."""
         kept = card.orders.rows if card is not None else {}
@@ -127,7 +136,24 @@ class Truth:
         """Valid tickets <= limit + extra + what copies could sell."""
         most = self.most[quota] + self.excess[quota]
         if self.valid[quota] > most:
+            self._hear_of_voided(quota)
+        if self.valid[quota] > most:
             raise Violation(f"oversold: {self.valid[quota]} valid tickets of {quota}, at most {most} may be")
+
+    def _hear_of_voided(self, quota: str) -> None:
+        """A sealed device counts nothing any more: the cloud cancels for it what the door no longer lets in.
+
+        Rare and slow to look up, so it is left until the count seems too high.
+        """
+        tickets = self.world.centre.vault.rows.all(CloudTicket)
+        for each in (known for known in tickets if known.quota == quota and known.state == "cancelled"):
+            sale = self.sales.get(each.order_id)
+            if each.id in self.void or sale is None or sale.device not in self.world.sealed:
+                continue
+            at_door = self.world.door_of(each.event_session).card.tickets.get(each.id)
+            if at_door is not None and at_door.voided:
+                self.void.add(each.id)
+                self.valid[quota] -= 1
 
     def check_books(self, centre: Centre) -> None:
         """pool + sum(granted - returned + confirmed) = limit + extra, pool >= 0; no card knows of more than was granted."""
@@ -155,15 +181,17 @@ class Truth:
         self.amnesia = [
             each
             for each in self.amnesia
-            if centre.received(each.name, each.card.row.inc) > each.card.mail.last_seq("cloud", each.card.row.inc)
+            if centre.received(each.name, each.card.row.inc) > each.card.mail.last_seq(CLOUD, each.card.row.inc)
         ]
+        self.put_back.cloud_lost()
 
     def restore_confirmed(self, centre: Centre) -> None:
         """A restored cloud may not yet have heard again what came back: its pools may be short, and only fill up from here.
 
         Of two machines with one name it hears one; what it lacks of the other's stock it grants again, and that is stated: all
         of it, or what was sold of it before that machine was taken away. So it is with a device that was sealed unheard: the
-        price of the seal said that what it was granted after the backup is not known.
+        price of the seal said that what it was granted after the backup is not known. And so it is where a card forgot a grant
+        together with the cloud: what it had sold of it only the guests' receipts know.
         """
         lines = centre.lines()
         for quota in centre.quotas():
@@ -177,6 +205,7 @@ class Truth:
                     sold = shelf.totals.sold - shelf.totals.cancelled
                     self.excess[quota_id] += min(unknown, sold) if device.dead else unknown
                     self.unheard.add(device.label)
+        self.put_back.restore_confirmed(granted)
 
     # --- what must hold when all is well again
 
@@ -228,7 +257,7 @@ class Truth:
         for device in self.world.devices:
             if device.dead or device.name in self.world.sealed:
                 continue
-            waiting, _ = device.card.mail.backlog("cloud")
+            waiting, _ = device.card.mail.backlog(CLOUD)
             if waiting:
                 raise Violation(f"{device.label} still has {waiting} messages to deliver")
             left, _ = centre.vault.rows.mail.backlog(device.name)

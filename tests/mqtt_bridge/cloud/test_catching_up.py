@@ -13,11 +13,13 @@ import pytest
 
 from mqtt_bridge.cloud import losses
 from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
+from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.codec import decode, encode
 from mqtt_bridge.protocol.messages import Ack, Content, OrderConfirmed, OrderRequested, Private, TicketFact
+from mqtt_bridge.transport import Message
 from tests.mqtt_bridge.cloud.restored import Restored, heard
 from tests.mqtt_bridge.cloud.town import two_dates
-from tests.mqtt_bridge.cloud.world import START_MS, FakeDevice, World
+from tests.mqtt_bridge.cloud.world import ORG, START_MS, FakeDevice, World
 from tests.support import postgresql
 
 ANNA = Private("salt", "Anna", "anna@example.org")
@@ -169,6 +171,62 @@ def test_what_a_card_forgot_that_went_back_is_not_waited_for(
     world.run()
     world.tick()
     assert (state(world, "o1"), confirmed(world, yard)) == ("confirmed", 2)
+
+
+def grant_after_two_messages(world: World, yard: FakeDevice) -> None:
+    """Grants are told with how much has arrived by then."""
+    world.tell(yard, yard.sell("o1"), yard.sell("o2"))
+    yard.need(world, 12)
+    world.tick()
+    state = world.state("yard-1")
+    assert state.upto == 2
+    assert state.grants[0].granted > yard.totals.granted
+
+
+def put_back_after_two_messages(world: World, yard: FakeDevice, folder: Path, *, last_seq: int) -> None:
+    """The lost cloud had received two messages of yard's; after the restore the device says that it wrote ``last_seq``."""
+    saved = Restored(world, folder)
+    grant_after_two_messages(world, yard)
+    saved.restore()
+    assert (world.state("yard-1").upto, world.state("yard-1").grants) == (0, ())
+    yard.generation = 2
+    yard.hello(world, last_seq=last_seq)
+    world.run()
+
+
+def test_a_device_that_wrote_less_than_the_lost_cloud_had_begins_a_new_life(
+    world: World, hall: FakeDevice, yard: FakeDevice, tmp_path: Path
+) -> None:
+    """Its card was put back too. The broker's memory of the lost cloud is all that can tell."""
+    put_back_after_two_messages(world, yard, tmp_path, last_seq=1)
+    assert world.state("yard-1").stop
+    assert world.scalar("SELECT count(*) FROM alarm WHERE kind = 'went-back'") == 1
+
+
+@pytest.mark.parametrize("last_seq", [2, 3])
+def test_a_device_that_remembers_all_that_the_lost_cloud_had_goes_on(
+    world: World, hall: FakeDevice, yard: FakeDevice, tmp_path: Path, last_seq: int
+) -> None:
+    put_back_after_two_messages(world, yard, tmp_path, last_seq=last_seq)
+    state = world.state("yard-1")
+    assert not state.stop
+    assert state.grants[0].granted > yard.totals.granted, "what the lost cloud had granted last may not have reached it"
+
+
+def test_a_state_of_the_lost_cloud_that_arrives_late_shows_it_too(
+    world: World, hall: FakeDevice, yard: FakeDevice, tmp_path: Path
+) -> None:
+    saved = Restored(world, tmp_path)
+    grant_after_two_messages(world, yard)
+    late = world.wire.retained.pop(next(each for each in world.wire.retained if each.endswith("yard-1/dn/state")))
+    saved.restore()
+    yard.generation = 2
+    yard.hello(world, last_seq=1)
+    world.run()
+    assert not world.state("yard-1").stop
+    world.wire.incoming.append(Message(topics.down(ORG, "yard-1", "state"), late, True))
+    world.run()
+    assert world.state("yard-1").stop
 
 
 def test_a_new_life_tells_what_the_last_one_had_not(

@@ -445,3 +445,16 @@ def test_words_that_have_to_wait_hold_up_nobody_elses(centre: Centre, monkeypatc
     centre.work()
     assert [each.order for each in centre.mails] == ["h0"]
     assert centre.world.scalar("SELECT count(*) FROM verification_word") == 3
+
+
+def test_nobody_waits_for_what_a_sealed_device_had_still_to_tell(centre: Centre) -> None:
+    """It may never come, and the cloud speaks for it from now on."""
+    _, yard = both(centre)
+    with centre.world.database.write() as db:
+        db.exec_driver_sql("UPDATE incarnation SET due_upto = 99 WHERE device = 'yard-1'")
+    centre.world.tell(yard, sold(yard, "o1"))
+    centre.work()
+    assert centre.mails == []
+    losses.seal_device(centre.world.database, "yard-1", "op", "lost", centre.world.now_ms, log=None)
+    centre.work()
+    assert [each.order for each in centre.mails] == ["o1"]
