@@ -11,6 +11,8 @@ const MOST_KEPT = 30;
 const LONGEST_LIFE_MS = 24 * 3600 * 1000;
 const changed = new EventTarget();
 let timer;
+let sending = false;
+let again = false;
 
 export const onChange = (tell) => changed.addEventListener("change", tell);
 const tell = () => changed.dispatchEvent(new Event("change"));
@@ -120,10 +122,26 @@ const flushAll = async (eager) => {
   if (left.length) timer = setTimeout(flush, Math.max(500, Math.min(...left.map((each) => each.next)) - Date.now()));
 };
 
-// Send what waits; `eager` does not wait for the back-off, since something changed. One tab at a time.
+// Send what waits; `eager` does not wait for the back-off, since something changed. One tab at a time. What changes while a
+// request is still on its way to nobody is not forgotten: all is tried once more right after it.
 export const flush = async (eager = false) => {
-  const work = () => flushAll(eager).catch(() => {});
-  await (navigator.locks ? navigator.locks.request("marquee-outbox", { ifAvailable: true }, (lock) => lock && work()) : work());
+  if (sending) {
+    again ||= eager;
+    return;
+  }
+  sending = true;
+  const work = async () => {
+    do {
+      const now = eager || again;
+      again = false;
+      await flushAll(now).catch(() => {});
+    } while (again);
+  };
+  try {
+    await (navigator.locks ? navigator.locks.request("marquee-outbox", { ifAvailable: true }, (lock) => lock && work()) : work());
+  } finally {
+    sending = false;
+  }
 };
 
 export const add = async (entry) => {
