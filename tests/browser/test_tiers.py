@@ -104,6 +104,26 @@ def test_a_network_that_comes_back_during_a_request_is_not_overheard(page: Page,
     assert secure.rows("orders") == 1
 
 
+def test_a_page_left_while_it_sends_leaves_it_to_the_next_one(phone: BrowserContext, page: Page, secure: Venue):
+    """One page sends at a time; the one that waits for its turn takes over where the other is closed."""
+    page.goto(MOONS)
+    page.route("**/api/v1/holds", silent)
+    page.get_by_role("button", name="Hold tickets").click()
+    page.get_by_role("button", name="Book as soon as possible").click()
+    expect(page.locator("#waiting")).to_have_text("1")
+    page.unroute("**/api/v1/holds")
+    under_way: list[Route] = []
+    page.route("**/api/v1/holds", lambda route: under_way.append(route))
+    with page.expect_request("**/api/v1/holds"):
+        come_online(page)
+    other = phone.new_page()
+    other.goto("/phone")
+    expect(other.locator(".entry-waiting")).to_contain_text("1 × Adult")
+    page.close()
+    expect(other.locator(".entry-sent")).to_contain_text("Paper Moons")
+    assert secure.rows("orders") == 1
+
+
 @pytest.mark.slow
 def test_what_is_refused_says_why_and_nothing_is_promised(page: Page, secure: Venue):
     page.goto(MOONS)

@@ -3,6 +3,8 @@ import { all, copy, note, tickets } from "./kept.js";
 
 // Loaded where something may be sent from, or where something waits.
 let outbox;
+let loading;
+const load = async () => { outbox = await (loading ??= import("./outbox.js")); };
 
 const part = (id) => document.getElementById(id);
 const bit = (name, from = "bits") => part(from).content.querySelector(name).cloneNode(true);
@@ -24,12 +26,15 @@ const inLanguage = (path) => {
   return language ? `${path}?lang=${language}` : path;
 };
 
-// One at a time, and the form says that something is going on.
+// One at a time, and the form says that something is going on. Who taps before all is loaded waits for it; what cannot be loaded
+// is not needed.
 const once = (form, work) => form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (form.ariaBusy === "true") return;
   form.ariaBusy = "true";
-  try { await work(); } finally { form.ariaBusy = "false"; }
+  try {
+    if (await load().then(() => true, () => false)) await work(); else form.submit();
+  } finally { form.ariaBusy = "false"; }
 });
 
 const said = (after, words) => {
@@ -109,6 +114,8 @@ const count = async () => {
 const start = async () => {
   const [choice, event, hold, order] = ["choice", "event", "hold", "order"].map(part);
   const confirm = hold && document.querySelector("form[action*='/confirm']");
+  if (choice && event) watchChoice(choice, event);
+  if (confirm) watchConfirm(confirm, hold);
   if (!document.documentElement.hasAttribute("data-kept")) {
     if (order) watchTicket(order).catch(() => {});
     if (event) import("./taste.js").then((taste) => taste.saw(event));
@@ -121,9 +128,7 @@ const start = async () => {
   if (again) setInterval(() => { if (!document.hidden && ![...document.querySelectorAll("main input")].some((each) => each.value || each === document.activeElement)) location.replace(again.href); }, 1000 * again.dataset.again);
   const waiting = count().catch(() => 0);
   if (!choice && !confirm && !part("phone") && !(await waiting)) return;
-  outbox = await import("./outbox.js");
-  if (choice && event) watchChoice(choice, event);
-  if (confirm) watchConfirm(confirm, hold);
+  await load();
   outbox.onChange(() => count().catch(() => {}));
   outbox.watch();
 };

@@ -122,8 +122,9 @@ const flushAll = async (eager) => {
   if (left.length) timer = setTimeout(flush, Math.max(500, Math.min(...left.map((each) => each.next)) - Date.now()));
 };
 
-// Send what waits; `eager` does not wait for the back-off, since something changed. One tab at a time. What changes while a
-// request is still on its way to nobody is not forgotten: all is tried once more right after it.
+// Send what waits; `eager` does not wait for the back-off, since something changed. One tab at a time; the next one looks what
+// is left, for the one before may have been closed over it. What changes while a request is still on its way to nobody is not
+// forgotten: all is tried once more right after it.
 export const flush = async (eager = false) => {
   if (sending) {
     again ||= eager;
@@ -138,7 +139,7 @@ export const flush = async (eager = false) => {
     } while (again);
   };
   try {
-    await (navigator.locks ? navigator.locks.request("marquee-outbox", { ifAvailable: true }, (lock) => lock && work()) : work());
+    await (navigator.locks ? navigator.locks.request("marquee-outbox", work) : work());
   } finally {
     sending = false;
   }

@@ -45,12 +45,16 @@ const everything = async () => {
 
 export const show = async (bit) => {
   part("keeps-nothing").hidden = true;
+  // Of two looks under way the later one counts, whichever is back first.
+  let look = 0;
   const outgoing = async () => {
+    const mine = ++look;
     const found = await outbox.entries();
+    if (mine !== look) return;
     part("outgoing").replaceChildren(...found.map((entry) => rowOf(bit, entry)));
     part("outbox").hidden = !found.length;
   };
-  const mine = async () => {
+  const kept = async () => {
     part("tickets").replaceChildren(...(await tickets()).map((each) => ticketOf(bit, each)));
     none();
   };
@@ -60,16 +64,17 @@ export const show = async (bit) => {
     part("seen").textContent = seen.map((each) => each.title).join(", ");
     part("seen-line").hidden = !seen.length;
   };
+  // Before the first look: what is sent meanwhile is not missed.
+  outbox.onChange(() => { outgoing().catch(() => {}); kept().catch(() => {}); });
   try {
     await outgoing();
-    await mine();
+    await kept();
   } catch {
     part("keeps-nothing").hidden = false;
     return;
   }
   liked();
   part("keeps").hidden = false;
-  outbox.onChange(() => { outgoing(); mine(); });
   part("taste-on").addEventListener("change", (event) => { taste.turn(event.target.checked); liked(); });
   part("forget-seen").addEventListener("click", () => { taste.clear(); liked(); });
   part("forget").addEventListener("click", async () => {
