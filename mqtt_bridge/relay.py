@@ -331,7 +331,7 @@ class Relay(Generic[U]):
         hello = self._look(self._handlers.hello)
         if self._hello is None or (hello.inc, hello.generation) != (self._hello.inc, self._hello.generation):
             self._answered, self._hello_due_ms, self._hellos = False, 0, 0
-        elif live and state.inc == hello.inc and not state.stop and state.upto <= hello.last_seq:
+        elif live and state.inc == hello.inc and not state.stop and state.written <= hello.last_seq:
             # A state that was under way when we said hello answers nothing: a restored cloud would wait for us for ever.
             self._answered = self._answered or state.heard is None or state.heard >= hello.generation
 

@@ -67,8 +67,9 @@ def give_again(work: Work, device: str, got: Ack) -> None:
             work.of(Letter).add(Letter(device, CLOUD, encode(told.body), private, 0))
 
 
-def forget_rumours(work: Work, device: str) -> None:
-    """Drop what was known of a device's confirmed requests from the broker alone: the device has now said what it got."""
+def settle_rumours(work: Work, device: str, *, forget: bool) -> None:
+    """The device has said which of its requests were confirmed: ``forget`` what was known of that from the broker alone, or keep it."""
     for line in work.of(Line).where("device", device):
         if line.remembered:
-            work.of(Line).change(line, confirmed=line.confirmed - line.remembered, remembered=0)
+            dropped = line.remembered if forget else 0
+            work.of(Line).change(line, confirmed=line.confirmed - dropped, remembered=0)

@@ -8,7 +8,7 @@ from mqtt_bridge.cloud.catching_up import expect
 from mqtt_bridge.cloud.hearing import Hearing
 from mqtt_bridge.cloud.introductions import begin_life, introduce_earlier, keys_of, lives, pin_key
 from mqtt_bridge.cloud.records import Device, Line
-from mqtt_bridge.cloud.restoring import FORGOT, hear_again, lost_epoch, named_by_status, went_back
+from mqtt_bridge.cloud.restoring import hear_again, lost_epoch, named_by_status
 from mqtt_bridge.cloud.retelling import retell
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import Ack, Hello
@@ -62,13 +62,11 @@ def _welcome(at: Hearing, device: Device, hello: Hello, *, new_life: bool) -> No
     the state it gets, and begins another life.
     """
     applied = at.mail.received(device.name, hello.inc)
+    if not device.stopped:
+        at.outcome.acks[device.name, hello.inc] = Ack(hello.inc, applied)
     introduce_earlier(at.work, device, hello.earlier, at.wall_ms)
     before, device = device.generation, hear_again(at.work, device, hello)
     first = at.cloud.restoring and device.generation != before
-    if first and not new_life and not device.stopped and went_back(at.work, device, hello):
-        device = at.stop(device, FORGOT)
-    if not device.stopped:
-        at.outcome.acks[device.name, hello.inc] = Ack(hello.inc, applied)
     if new_life or hello.generation == at.cloud.generation:  # an older hello may have been overtaken
         expect(at.work, device, hello, new_life=new_life, first=first)
     for count in hello.stock:

@@ -10,7 +10,7 @@ import json
 from mqtt_bridge.cloud.catching_up import give_again
 from mqtt_bridge.cloud.hearing import Hearing
 from mqtt_bridge.cloud.records import Cloud, Device, Line, outage_columns
-from mqtt_bridge.cloud.restoring import FORGOT, forgotten_life, remember
+from mqtt_bridge.cloud.restoring import forgotten_life, remember
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import Ack, DeviceState, HardwareReport, Need, Status
 
@@ -87,8 +87,8 @@ def take_state(at: Hearing, device: Device, payload: bytes) -> None:
     """A state that this cloud published: if it says more than our rows, the rows are an old copy."""
     state = decode(payload, DeviceState)
     if at.cloud.restoring and state.generation < at.cloud.generation:
-        if remember(at.work, state) and state.inc == device.inc and not device.stopped:
-            at.stop(device, FORGOT)
+        remember(at.work, state)
+        at.outcome.answered.add(device.name)
         return
     ahead = state.revision > device.state_revision
     for grant in state.grants:

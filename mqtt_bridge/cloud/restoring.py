@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mqtt_bridge.cloud.books import NOT_ALL_TOLD
-from mqtt_bridge.cloud.catching_up import forget_rumours, give_again
+from mqtt_bridge.cloud.catching_up import give_again, settle_rumours
 from mqtt_bridge.cloud.closed_epochs import close_lines
 from mqtt_bridge.cloud.fleet import Entry
 from mqtt_bridge.cloud.records import Cloud, Device, Life, Line, Quota
@@ -20,7 +20,6 @@ from mqtt_bridge.protocol.generations import incarnation
 from mqtt_bridge.protocol.messages import Ack, DeviceState, Hello
 
 REASON = "The cloud was restored from a backup and waits until every device has been heard or sealed."
-FORGOT = "remembers less than the lost cloud had received from it: an old copy of its card"
 
 
 class RestoreRefused(Exception):
@@ -108,25 +107,28 @@ def hear_again(work: Work, device: Device, hello: Hello) -> Device:
     if cloud is None or hello.generation != cloud.generation or device.generation == cloud.generation:
         return device
     if cloud.restoring:
-        forget_rumours(work, device.name)
+        # A card that went back says nothing of the answers it forgot: guests may have tickets by them, so they stay counted.
+        went_back = hello.began == "went_back" and hello.inc != device.lost_inc
+        settle_rumours(work, device.name, forget=not went_back)
         for count in hello.stock:
             granted = {"granted": count.totals.granted, "confirmed": count.totals.confirmed}
             believe(work, device.name, count.quota, count.epoch, **granted)
     return work.of(Device).change(device, generation=cloud.generation)
 
 
-def remember(work: Work, state: DeviceState) -> bool:
+def remember(work: Work, state: DeviceState) -> None:
     """Take over what the lost cloud last granted to a device, as the broker retained it, until the device itself is heard.
 
     Not all that it was granted or its requests were answered need have reached it. Grants are told again; requests are answered
-    again, so what is known of them in this way alone is noted apart. Returns whether the device was heard already and had written
-    less by then than the lost cloud had received: its card went back in time.
+    again, so what is known of them in this way alone is noted apart. How much of the device's life the lost cloud had received is
+    told with them: a card that was put back meanwhile would else sell once more what it sold of those grants.
     """
-    heard = not unheard(work, work.of(Device).get(state.device))
-    life = work.of(Life).get(state.device, state.inc)
-    forgot = heard and life is not None and life.due_upto < state.upto
-    if life is not None and not heard and life.due_upto < state.upto:
-        work.of(Life).change(life, due_upto=state.upto)
+    cloud, device = work.of(Cloud).get(1), work.of(Device).get(state.device)
+    heard = device is not None and cloud is not None and device.generation >= cloud.generation
+    if device is not None and (state.inc != device.lost_inc or state.written > device.lost_upto):
+        device = work.of(Device).change(device, lost_inc=state.inc, lost_upto=state.written)
+    if device is not None and not heard and device.inc not in {None, state.inc}:
+        _superseded(work, device, state.inc)
     for each in state.grants:
         if heard:
             believe(work, state.device, each.quota, each.epoch, granted=each.granted)
@@ -137,16 +139,12 @@ def remember(work: Work, state: DeviceState) -> bool:
         if line is not None:
             more = line.confirmed - (0 if before is None else before.confirmed)
             work.of(Line).change(line, remembered=line.remembered + more)
-    return forgot
 
 
-def went_back(work: Work, device: Device, hello: Hello) -> bool:
-    """Whether a device that names this generation for the first time has written less than the lost cloud had received of it.
-
-    Its card is an old copy, and what the lost cloud granted to it since may have been sold already.
-    """
-    life = work.of(Life).get(device.name, hello.inc)
-    return life is not None and hello.last_seq < life.due_upto
+def _superseded(work: Work, device: Device, inc: str) -> None:
+    """The lost cloud knew a later life: whoever still lives the earlier one has a card of before, and begins another."""
+    if work.of(Life).get(device.name, inc) is None:
+        work.of(Device).change(device, told_to_stop=device.inc)
 
 
 def lost_epoch(cloud: Cloud, hello: Hello) -> int:
@@ -164,20 +162,19 @@ def forgotten_life(work: Work, device: Device, inc: str) -> Device:
     Until then the life is not introduced, and that state grants nothing. A device that was heard since says hello by itself when
     it begins another life, until it is answered: a state that named it earlier would pass for the answer.
     """
-    if not unheard(work, device) or work.of(Life).get(device.name, inc) is not None:
+    if not _unheard(work, device) or work.of(Life).get(device.name, inc) is not None:
         return device
     return work.of(Device).change(device, inc=inc, told_to_stop=None)
 
 
 def named_by_status(work: Work, device: Device) -> bool:
     """Whether the life that these rows take for the present one never said hello (``forgotten_life``)."""
-    return unheard(work, device) and device.inc is not None and work.of(Life).get(device.name, device.inc) is None
+    return _unheard(work, device) and device.inc is not None and work.of(Life).get(device.name, device.inc) is None
 
 
-def unheard(work: Work, device: Device | None) -> bool:
-    """Whether a restored cloud still waits for a device: until then its rows are not what it should sell by."""
+def _unheard(work: Work, device: Device) -> bool:
     cloud = work.of(Cloud).get(1)
-    return cloud is not None and cloud.restoring and (device is None or device.generation < cloud.generation)
+    return cloud is not None and cloud.restoring and device.generation < cloud.generation
 
 
 def waiting(work: Work) -> list[Device]:

@@ -12,8 +12,7 @@ import msgspec
 from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.letterbox import WorkMail
 from mqtt_bridge.cloud.lineup import cut, told_line
-from mqtt_bridge.cloud.records import Cloud, Device, Entry, Letter, Line, Quota, Stream
-from mqtt_bridge.cloud.restoring import unheard
+from mqtt_bridge.cloud.records import Cloud, Device, Entry, Letter, Life, Line, Quota, Stream
 from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.mailbox.rows import Outgoing
@@ -96,8 +95,7 @@ def _states(work: Work, org: str, devices: list[Device], asked: set[str], wall_m
     mail = WorkMail(work)
     for device in devices:
         state = _state(device, stock, mail.received(device.name, device.inc or ""), generation, wall_ms)
-        if unheard(work, device):
-            # What the lost cloud granted may be sold, by a card that was put back since: first it says what it knows.
+        if cloud is not None and cloud.restoring and work.of(Life).get(device.name, device.inc) is None:
             state = msgspec.structs.replace(state, grants=())
         urgent, digest = _digests(state)
         if device.name in asked or _due(device, urgent, digest, wall_ms):
@@ -165,6 +163,7 @@ def _state(device: Device, stock: _Stock, upto: int, generation: int, wall_ms: i
         sealed=device.status == "sealed",
         generation=generation,
         heard=device.generation,
+        known=device.lost_upto if device.lost_inc == device.inc and device.lost_upto > upto else 0,
     )
 
 
@@ -183,7 +182,7 @@ def _due(device: Device, urgent: str, digest: str, wall_ms: int) -> bool:
 def _digests(state: DeviceState) -> tuple[str, str]:
     """Return (what the device acts on, everything but the time and revision) as short hashes."""
     acts_on = [(each.quota, each.epoch, each.granted, each.confirmed, each.limit) for each in state.grants]
-    urgent = _short((state.inc, state.stop, state.door, state.sealed, state.generation, acts_on))
+    urgent = _short((state.inc, state.stop, state.door, state.sealed, state.generation, state.known, acts_on))
     return urgent, _short((urgent, [(each.elsewhere, each.line, each.longer) for each in state.grants]))
 
 

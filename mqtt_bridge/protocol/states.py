@@ -132,13 +132,14 @@ class Granted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
     longer: int = 0
 
 
-class DeviceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+class DeviceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Retained per device: cumulative grants and acknowledgement; replaying an old one is a no-op.
 
     ``revision`` grows with each publication. ``stop`` tells a device whose database went back in time to start a new
     incarnation before it sells again; ``inc`` is the incarnation the grants are for. ``sealed`` tells it that the operator
     closed it for good. A state of an older ``generation`` is that of a cloud which was replaced by its backup; ``heard`` is
-    the latest generation that a hello of this device named: until it is the present one, the device says hello again.
+    the latest generation that a hello of this device named: until it is the present one, the device says hello again. ``known``
+    is how many messages of ``inc`` a cloud that was lost since had received, where that is more than the ``upto`` of this one.
     """
 
     device: str
@@ -152,6 +153,12 @@ class DeviceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fa
     sealed: bool = False
     generation: int = 0
     heard: int | None = None
+    known: int = 0
+
+    @property
+    def written(self) -> int:
+        """How many messages of ``inc`` its device must have written: one that remembers less went back in time."""
+        return max(self.upto, self.known)
 
 
 class DeviceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -11,7 +11,7 @@ from mqtt_bridge.cloud import restoring
 from mqtt_bridge.cloud.doubt import ReleaseRefused
 from mqtt_bridge.cloud.memory import MemoryRows, MemoryStore
 from mqtt_bridge.cloud.records import Alarm as AlarmRow
-from mqtt_bridge.cloud.records import CatalogueVersion, Cloud, Line, Quota, Stream
+from mqtt_bridge.cloud.records import CatalogueVersion, Cloud, Life, Line, Quota, Stream
 from mqtt_bridge.cloud.records import Device as DeviceRow
 from mqtt_bridge.cloud.rows import Rows
 from mqtt_bridge.cloud.sealing import release, seal
@@ -195,6 +195,10 @@ class Centre:
         """The incarnation of a device that the cloud takes for its present one."""
         (found,) = self.vault.rows.find(DeviceRow, ("name",), [(device,)])
         return found.inc
+
+    def lives(self, device: str) -> set[str]:
+        """Every incarnation of a device that the cloud was introduced to."""
+        return {each.inc for each in self.vault.rows.find(Life, ("device",), [(device,)])}
 
     def received(self, device: str, inc: str) -> int:
         """How many messages of a life have arrived."""

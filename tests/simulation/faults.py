@@ -321,12 +321,17 @@ class Faults:
                 each.dead = True
 
     def _take_copies_away(self) -> None:
-        """Of two machines with one name the one whose life the cloud knows as present stays."""
+        """Of two machines with one name the one whose life the cloud knows as present stays, or one that begins another.
+
+        The cloud hears none that goes on in an earlier life.
+        """
         world = self.world
         for copy in [each for each in world.devices if each.label.endswith(" copy")]:
             original = next(each for each in world.devices if each.label == copy.name)
-            present = world.centre.present_life(copy.name)
-            leaving = original if copy.card.row.inc == present else copy
+            present, past = world.centre.present_life(copy.name), world.centre.lives(copy.name)
+            lives = [each.card.row.inc for each in (original, copy)]
+            new = [inc for inc in lives if inc not in past]
+            leaving = original if lives[1] in ([present] if present in lives else new) else copy
             world.tell("operator", f"takes {leaving.label} away")
             world.truth.card_lost(leaving, None)
             staying = copy if leaving is original else original

@@ -35,6 +35,17 @@ class _Forgotten:
         self.upto = image.mail.last_seq(CLOUD, self.inc)
         self.lost, self.kept = _totals(device.card), _totals(image)
         self.stated: Counter[Key] = Counter()
+        self.known: int | None = None  # of a cloud that was lost since: how many messages of this life it had received
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the device still lives the life that its card forgot some of."""
+        return self.device.card.row.inc == self.inc
+
+    @property
+    def shows(self) -> bool:
+        """Whether it has written less than is known of it. One that wrote as much since looks like any other."""
+        return self.device.card.mail.last_seq(CLOUD, self.inc) < (self.known or 0)
 
     def sold_since(self) -> dict[Key, int]:
         """Tickets that only the lost card knew as sold and that can be of grants which only it had."""
@@ -43,14 +54,14 @@ class _Forgotten:
             key: min(lost.granted - kept[key].granted, lost.sold - kept[key].sold) for key, lost in self.lost.items()
         }
 
-    def sold_unknown(self, granted: dict[tuple[str, str, int], int]) -> dict[Key, int]:
-        """Tickets sold of what the cloud does not know any more to have granted; ``granted`` by quota, device and epoch."""
-        return {
-            (quota, epoch): min(
-                lost.granted - granted.get((quota, self.device.name, epoch), 0), lost.sold - lost.cancelled
-            )
-            for (quota, epoch), lost in self.lost.items()
-        }
+    def sold_unknown(self, lines: dict[tuple[str, str, int], Totals]) -> dict[Key, int]:
+        """Tickets sold of what the cloud does not know any more to have granted, or confirmed and forgot."""
+        found = {}
+        for (quota, epoch), lost in self.lost.items():
+            known = lines.get((quota, self.device.name, epoch), Totals())
+            sold = min(lost.granted - known.granted, lost.sold - lost.cancelled)
+            found[quota, epoch] = max(0, sold) + max(0, lost.confirmed - known.confirmed)
+        return found
 
 
 class PutBack:
@@ -72,14 +83,19 @@ class PutBack:
         """The cloud went back in time too; of a life that goes on it may know no more than the image, but for the broker."""
         for each in self.cards:
             name = each.device.name
-            known = max(self.world.centre.received(name, each.inc), self._retained_upto(name, each.inc))
-            if known <= each.upto and each.device.card.row.inc == each.inc:
+            each.known = max(self.world.centre.received(name, each.inc), self.retained_written(name, each.inc))
+            self.wrote(each.device)
+
+    def wrote(self, device: Device) -> None:
+        """Look whether a card that was put back before the cloud was has written too much to be noticed any more."""
+        for each in self.cards:
+            if each.device is device and each.known is not None and each.goes_on and not each.shows:
                 self._may_sell_twice(each, each.sold_since())
 
-    def restore_confirmed(self, granted: dict[tuple[str, str, int], int]) -> None:
-        """From here on the restored cloud grants again; ``granted`` is what it knows of, by quota, device and epoch."""
+    def restore_confirmed(self, lines: dict[tuple[str, str, int], Totals]) -> None:
+        """From here on the restored cloud grants again; ``lines`` is what it knows of, by quota, device and epoch."""
         for each in self.cards:
-            self._may_sell_twice(each, each.sold_unknown(granted))
+            self._may_sell_twice(each, each.sold_unknown(lines))
 
     def _may_sell_twice(self, forgotten: _Forgotten, numbers: dict[Key, int]) -> None:
         for key, number in numbers.items():
@@ -88,13 +104,13 @@ class PutBack:
                 forgotten.stated[key] = number
                 self.excess[key[0]] += more
 
-    def _retained_upto(self, device: str, inc: str) -> int:
-        """How many messages of a life the last state that the broker retained says had arrived."""
+    def retained_written(self, device: str, inc: str) -> int:
+        """How many messages of a life have been written by the last state that the broker retained."""
         retained = self.world.network.retained.get(topics.down(ORG, device, "state"))
         if retained is None:
             return 0
         state = decode(retained, DeviceState)
-        return state.upto if state.inc == inc else 0
+        return state.written if state.inc == inc else 0
 
 
 def _totals(card: Card) -> dict[Key, Totals]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import Hello
 from tests.simulation import till
@@ -85,6 +87,7 @@ def cloud_and_card_both_put_back(*, broker_forgets: bool) -> tuple[World, Device
     return world, who, inc, unsold
 
 
+@pytest.mark.fault(18)
 def test_a_card_put_back_is_noticed_by_what_the_broker_kept_though_the_cloud_forgot_too() -> None:
     """It would else be granted again what the lost card had sold already."""
     world, who, inc, unsold = cloud_and_card_both_put_back(broker_forgets=False)
@@ -99,6 +102,7 @@ def test_a_card_put_back_is_noticed_by_what_the_broker_kept_though_the_cloud_for
     assert world.truth.excess["a"] == unsold, "what the image itself could sell, and nothing more"
 
 
+@pytest.mark.fault(18)
 def test_where_nobody_remembers_it_what_may_be_sold_twice_is_stated() -> None:
     """The cloud, the broker and the card all lost it: only the receipts in guests' hands know."""
     world, who, inc, unsold = cloud_and_card_both_put_back(broker_forgets=True)

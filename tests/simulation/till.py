@@ -387,7 +387,7 @@ def needs(unit: Unit) -> tuple[QuotaNeed, ...]:
 
 def forgot(unit: Unit, state: DeviceState) -> bool:
     """Whether the cloud has more messages of this life than were ever written here."""
-    return state.upto > unit.mail.last_seq(CLOUD, unit.card.row.inc)
+    return state.written > unit.mail.last_seq(CLOUD, unit.card.row.inc)
 
 
 def apply_state(unit: Unit, state: DeviceState) -> None:

@@ -68,6 +68,8 @@ class Truth:
         if unit.issued:
             self._issue(device, unit)
         self.waits.note(device, unit)
+        if unit.emitted:
+            self.put_back.wrote(device)
         for ticket in unit.counted:
             if ticket in self.quota_of and ticket not in self.void:
                 self.void.add(ticket)
@@ -177,12 +179,13 @@ class Truth:
                     )
 
     def cloud_lost(self, centre: Centre) -> None:
-        """Who went back in time no further than the cloud did has told these rows nothing that it forgot."""
-        self.amnesia = [
-            each
-            for each in self.amnesia
-            if centre.received(each.name, each.card.row.inc) > each.card.mail.last_seq(CLOUD, each.card.row.inc)
-        ]
+        """Who went back in time no further than the cloud did has told these rows nothing that it forgot, nor the broker."""
+
+        def known(name: str, inc: str) -> int:
+            return max(centre.received(name, inc), self.put_back.retained_written(name, inc))
+
+        lives = [(each, each.card.row.inc) for each in self.amnesia]
+        self.amnesia = [each for each, inc in lives if known(each.name, inc) > each.card.mail.last_seq(CLOUD, inc)]
         self.put_back.cloud_lost()
 
     def restore_confirmed(self, centre: Centre) -> None:
@@ -196,16 +199,16 @@ class Truth:
         lines = centre.lines()
         for quota in centre.quotas():
             self.short[quota.id] = min(0, _left(quota, lines))
-        granted = {(each.quota, each.device, each.epoch): each.granted for each in lines}
+        known = {(each.quota, each.device, each.epoch): each.totals for each in lines}
         for device in self.world.devices:
             stated = device.name in self.copied or device.name in centre.sealed_unheard
             for (quota_id, epoch), shelf in device.card.shelves.rows.items() if stated else ():
-                unknown = shelf.totals.granted - granted.get((quota_id, device.name, epoch), 0)
+                unknown = shelf.totals.granted - known.get((quota_id, device.name, epoch), Totals()).granted
                 if unknown > 0:
                     sold = shelf.totals.sold - shelf.totals.cancelled
                     self.excess[quota_id] += min(unknown, sold) if device.dead else unknown
                     self.unheard.add(device.label)
-        self.put_back.restore_confirmed(granted)
+        self.put_back.restore_confirmed(known)
 
     # --- what must hold when all is well again
 

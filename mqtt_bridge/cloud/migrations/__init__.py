@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.database import Database
 
-HEAD = "0020"
+HEAD = "0021"
 
 
 def version(db: Connection) -> str | None:

@@ -22,6 +22,7 @@ cloud = Table(
 
 # ``told_to_stop`` is the incarnation whose database went back in time. ``status_sent_ms`` is the device's own clock.
 # ``outages``, ``outage_hours`` and ``down_since_ms`` are what ``estimates.Outages`` remembers.
+# ``lost_*``: so many messages of that life a cloud which was lost since had received, as the broker still knew.
 # ``state_*`` describe the DeviceState published last; ``down_upto`` is what the device's current life has acknowledged.
 device = Table(
     "device",
@@ -45,6 +46,8 @@ device = Table(
     Column("state_urgent", String, nullable=False, default=""),
     Column("state_digest", String, nullable=False, default=""),
     Column("state_at_ms", BigInteger, nullable=False, default=0),  # 0: to be told at the next look
+    Column("lost_inc", String, nullable=False, default=""),
+    Column("lost_upto", BigInteger, nullable=False, default=0),
     Column("outages", Float, nullable=False, default=0.0),
     Column("outage_hours", Float, nullable=False, default=0.0),
     Column("down_since_ms", BigInteger, nullable=False, default=0),
