@@ -125,6 +125,38 @@ def test_a_page_left_while_it_sends_leaves_it_to_the_next_one(phone: BrowserCont
 
 
 @pytest.mark.slow
+def test_who_taps_while_scripts_do_not_arrive_books_without_them(page: Page, secure: Venue):
+    """The network takes the request and never answers."""
+    page.route("**/outbox*.js*", lambda _route: None)
+    page.goto(MOONS)
+    page.get_by_role("button", name="Hold tickets").click()
+    page.wait_for_url("**/holds/*")
+    assert secure.rows("hold") == 1
+
+
+@pytest.mark.slow
+def test_of_many_pages_one_tries_when_the_network_is_back(phone: BrowserContext, page: Page, secure: Venue):
+    page.goto(MOONS)
+    page.route("**/api/v1/holds", silent)
+    page.get_by_role("button", name="Hold tickets").click()
+    page.get_by_role("button", name="Book as soon as possible").click()
+    expect(page.locator("#waiting")).to_have_text("1")
+    pages = [page, *(phone.new_page() for _ in range(3))]
+    for each in pages[1:]:
+        each.route("**/api/v1/holds", silent)
+        each.goto("/phone")
+        expect(each.locator(".entry-waiting")).to_contain_text("1 × Adult")
+    page.wait_for_timeout(NUDGE_MS)
+    asked: list[str] = []
+    phone.on("request", lambda request: asked.append(request.url) if request.url.endswith("/holds") else None)
+    at_ms = page.evaluate("() => Date.now() + 1500")
+    for each in pages:
+        each.evaluate("at => void setTimeout(() => dispatchEvent(new Event('online')), at - Date.now())", at_ms)
+    page.wait_for_timeout(3_000)
+    assert 1 <= len(asked) <= 2, "the next would wait for its back-off"
+
+
+@pytest.mark.slow
 def test_what_is_refused_says_why_and_nothing_is_promised(page: Page, secure: Venue):
     page.goto(MOONS)
     page.route("**/api/v1/holds", silent)

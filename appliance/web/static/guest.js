@@ -4,7 +4,9 @@ import { all, copy, note, tickets } from "./kept.js";
 // Loaded where something may be sent from, or where something waits.
 let outbox;
 let loading;
+const LOAD_MS = 3000;
 const load = async () => { outbox = await (loading ??= import("./outbox.js")); };
+const loaded = () => Promise.race([load().then(() => true, () => false), new Promise((done) => setTimeout(done, LOAD_MS, false))]);
 
 const part = (id) => document.getElementById(id);
 const bit = (name, from = "bits") => part(from).content.querySelector(name).cloneNode(true);
@@ -26,14 +28,14 @@ const inLanguage = (path) => {
   return language ? `${path}?lang=${language}` : path;
 };
 
-// One at a time, and the form says that something is going on. Who taps before all is loaded waits for it; what cannot be loaded
-// is not needed.
+// One at a time, and the form says that something is going on. Who taps before all is loaded waits for it; what is not
+// loaded soon is not needed.
 const once = (form, work) => form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (form.ariaBusy === "true") return;
   form.ariaBusy = "true";
   try {
-    if (await load().then(() => true, () => false)) await work(); else form.submit();
+    if (await loaded()) await work(); else form.submit();
   } finally { form.ariaBusy = "false"; }
 });
 

@@ -12,7 +12,8 @@ const LONGEST_LIFE_MS = 24 * 3600 * 1000;
 const changed = new EventTarget();
 let timer;
 let sending = false;
-let again = false;
+let wanted = false;
+let changed_ms = 0;
 
 export const onChange = (tell) => changed.addEventListener("change", tell);
 const tell = () => changed.dispatchEvent(new Event("change"));
@@ -97,7 +98,8 @@ const send = async (entry, now) => {
   if (came.later) {
     if (!(await get("outbox", entry.id))) return undefined;
     const back_off = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** entry.tries) * (.75 + Math.random() / 2);
-    return put("outbox", { ...entry, tries: entry.tries + 1, next: now + Math.max(came.wait_ms, back_off) });
+    const times = { tried: now, busy_until: now + came.wait_ms, next: now + Math.max(came.wait_ms, back_off) };
+    return put("outbox", { ...entry, ...times, tries: entry.tries + 1 });
   }
   // Names and numbers are no longer needed.
   await put("outbox", { ...entry, ...came, fields: undefined, ended: now });
@@ -105,12 +107,14 @@ const send = async (entry, now) => {
   return undefined;
 };
 
-const flushAll = async (eager) => {
-  const now = Date.now();
+const due = (entry, changed_ms, now) => entry.next <= now || ((entry.tried || 0) < changed_ms && (entry.busy_until || 0) <= now);
+
+const flushAll = async (changed_ms) => {
   const found = await all("outbox");
   const waiting = found.filter((each) => each.state === "waiting");
   for (const each of waiting) {
-    if (eager || each.next <= now) {
+    const now = Date.now();
+    if (due(each, changed_ms, now)) {
       await send(each, now);
       tell();
     }
@@ -122,34 +126,27 @@ const flushAll = async (eager) => {
   if (left.length) timer = setTimeout(flush, Math.max(500, Math.min(...left.map((each) => each.next)) - Date.now()));
 };
 
-// Send what waits; `eager` does not wait for the back-off, since something changed. One tab at a time; the next one looks what
-// is left, for the one before may have been closed over it. What changes while a request is still on its way to nobody is not
-// forgotten: all is tried once more right after it.
+// Send what waits; `eager` does not wait for the back-off, since something changed, but for what was tried since then. One tab at a
+// time; the next one looks what is left, for the one before may have been closed over it. What is asked for while a request is
+// still on its way, perhaps to nobody, is done right after it.
 export const flush = async (eager = false) => {
-  if (sending) {
-    again ||= eager;
-    return;
-  }
+  wanted = true;
+  if (eager) changed_ms = Date.now();
+  if (sending) return;
   sending = true;
-  const work = async () => {
-    do {
-      const now = eager || again;
-      again = false;
-      await flushAll(now).catch(() => {});
-    } while (again);
-  };
-  try {
-    await (navigator.locks ? navigator.locks.request("marquee-outbox", work) : work());
-  } finally {
-    sending = false;
+  while (wanted) {
+    wanted = false;
+    const work = () => flushAll(changed_ms);
+    await (navigator.locks ? navigator.locks.request("marquee-outbox", work) : work()).catch(() => {});
   }
+  sending = false;
 };
 
 export const add = async (entry) => {
   const waiting = (await all("outbox")).filter((each) => each.state === "waiting");
   if (waiting.length >= MOST_WAITING) return false;
   const now = Date.now();
-  await put("outbox", { state: "waiting", made: now, tries: 0, next: now + FIRST_WAIT_MS, ...entry });
+  await put("outbox", { state: "waiting", made: now, tries: 0, tried: now, next: now + FIRST_WAIT_MS, ...entry });
   tell();
   flush();
   return true;

@@ -43,21 +43,26 @@ const everything = async () => {
   for (const each of await navigator.serviceWorker.getRegistrations()) await each.unregister();
 };
 
+// Of two looks under way the later one is drawn, whichever is back first.
+const latest = (look, draw) => {
+  let last = 0;
+  return async () => {
+    const mine = ++last;
+    const found = await look();
+    if (mine === last) draw(found);
+  };
+};
+
 export const show = async (bit) => {
   part("keeps-nothing").hidden = true;
-  // Of two looks under way the later one counts, whichever is back first.
-  let look = 0;
-  const outgoing = async () => {
-    const mine = ++look;
-    const found = await outbox.entries();
-    if (mine !== look) return;
+  const outgoing = latest(outbox.entries, (found) => {
     part("outgoing").replaceChildren(...found.map((entry) => rowOf(bit, entry)));
     part("outbox").hidden = !found.length;
-  };
-  const kept = async () => {
-    part("tickets").replaceChildren(...(await tickets()).map((each) => ticketOf(bit, each)));
+  });
+  const kept = latest(tickets, (found) => {
+    part("tickets").replaceChildren(...found.map((each) => ticketOf(bit, each)));
     none();
-  };
+  });
   const liked = () => {
     const { off, seen } = taste.known();
     part("taste-on").checked = !off;
