@@ -119,6 +119,9 @@ class RadioPhone(Phone):
             self._supplicant.terminate()
             self._supplicant.wait(10)
             self._supplicant = None
+            # What it told the radio about keys does not outlast it on a phone either.
+            self.namespace.ip("link", "set", INTERFACE, "down")
+            self.namespace.ip("link", "set", INTERFACE, "up")
         subprocess.run(self.namespace.command("iw", "dev", INTERFACE, "disconnect"), capture_output=True, check=False)
         self.namespace.ip("address", "flush", "dev", INTERFACE)
 

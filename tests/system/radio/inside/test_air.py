@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.radio.inside.device import AS_MARQUEE, OTHER, SECURE, Device, ask, hotspot_row, on_air
-from tests.system.radio.inside.upstream import GATEWAY, NAME, PASSPHRASE, Upstream
+from tests.system.radio.inside.upstream import GATEWAY, NAME, PASSPHRASE, SERVICE, Upstream
 from tests.system.radio.scenario import (
     ADDRESS,
     CATCH,
@@ -161,8 +162,9 @@ def test_a_second_wifi_is_an_uplink_that_may_come_and_go(
         return run("ip", "route", "show", "default")
 
     until(lambda: f"default via {GATEWAY} dev wlan1" in route() and "metric 300" in route(), "an uplink", 180)
-    come_in(guests[:1], SSID)
-    reaches_nothing_else(guests[0], [(GATEWAY, 53)])
+    with socket.create_connection((GATEWAY, SERVICE), 10):
+        come_in(guests[:1], SSID)
+    reaches_nothing_else(guests[0], [(GATEWAY, SERVICE)])
     outside.down()
     until(lambda: "wlan1" not in route(), "the uplink is lost", 120)
     booked_again(guests[0], "bench")

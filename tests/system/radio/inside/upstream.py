@@ -12,7 +12,8 @@ from tests.support.namespaces import Namespace, namespaces
 from tests.system.radio.scenario import Radio, run
 
 NAME, PASSPHRASE = "Haus am Platz", "of the neighbours"
-GATEWAY = "10.9.9.1"
+# Something answers at its gateway. Not a port of names or pages: such questions of guests come to the device, whomever they ask.
+GATEWAY, SERVICE = "10.9.9.1", 8091
 _HOSTAPD = f"""\
 interface={{interface}}
 driver=nl80211
@@ -61,10 +62,15 @@ def upstream(radio: Radio) -> Iterator[Upstream]:
             "--pid-file=",
         ]  # fmt: skip
         dhcp = subprocess.Popen(namespace.command(*words))
+        served = namespace.command(
+            "python3", "-m", "http.server", str(SERVICE), "--bind", GATEWAY, "--directory", "/run/netns"
+        )
+        service = subprocess.Popen(served, stderr=subprocess.DEVNULL)
         made = Upstream(namespace, radio)
         try:
             yield made
         finally:
             made.down()
-            dhcp.terminate()
-            dhcp.wait(10)
+            for each in (dhcp, service):
+                each.terminate()
+                each.wait(10)
