@@ -126,7 +126,8 @@ class Printer(Protocol):
         """Raise `PrinterBehind` while a printer that can tell owes word on an earlier job; ask for its `status` before.
 
         A job sent now could be taken for printed by that word. A well printer is behind for at most ten seconds, after
-        which its word counts as lost, unless more is written meanwhile.
+        which its word counts as lost, unless more is written meanwhile. Raises `DeviceUnavailable` where the printer is not
+        open any more, because it hung up when it was asked.
         """
 
     def health(self) -> Health:

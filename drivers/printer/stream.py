@@ -129,7 +129,8 @@ class StreamPrinter:
 
     def raise_if_behind(self) -> None:
         """See `Printer.raise_if_behind`."""
-        if self._open and self._questions.behind:
+        self._require_open()
+        if self._questions.behind:
             error = PrinterBehind("The printer has not said yet whether an earlier job came out.")
             self._health.set(State.DEGRADED, str(error))
             raise error

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.errors import PrinterBehind, PrinterJammed
+from drivers.errors import DeviceUnavailable, PrinterBehind, PrinterJammed
 from drivers.printer.answers import Answer, AnswerReader, Kind
 from drivers.printer.api import UNKNOWN_STATUS, Cover, Paper, PrinterStatus, Trouble
 from drivers.printer.questions import IN_ORDER_GRACE_S, Questions
@@ -254,6 +254,23 @@ class LosesAnswers(ScriptedLink):
                 self.to_lose -= 1
             else:
                 self.coming.append((self._idle_at, PAPER_OK))
+
+
+class HangsUp(ScriptedLink):
+    """A printer whose plug is pulled when it is asked how it is."""
+
+    def send(self, data: bytes, until: float) -> None:
+        raise DeviceUnavailable("The other end hung up.")
+
+
+def test_a_printer_that_hangs_up_when_it_is_asked_is_sent_nothing() -> None:
+    """That it does not know how it is stops nobody, since many printers never say; that it is gone does."""
+    link = HangsUp()
+    printer = StreamPrinter(link, "default", 0.5, link.clock)
+    printer.open()
+    assert printer.status() == UNKNOWN_STATUS
+    with pytest.raises(DeviceUnavailable, match="not open"):
+        printer.raise_if_behind()
 
 
 def wait_until_not_behind(link: LosesAnswers, printer: StreamPrinter) -> float:
