@@ -35,7 +35,8 @@ class _Forgotten:
         self.upto = image.mail.last_seq(CLOUD, self.inc)
         self.lost, self.kept = _totals(device.card), _totals(image)
         self.stated: Counter[Key] = Counter()
-        self.known: int | None = None  # of a cloud that was lost since: how many messages of this life it had received
+        self.received = 0  # messages of this life that a cloud has which was put back since
+        self.known: int | None = None  # and how many the one that was lost had, as far as anybody knows
 
     @property
     def goes_on(self) -> bool:
@@ -71,6 +72,7 @@ class PutBack:
         self.world = world
         self.excess = excess
         self.cards: list[_Forgotten] = []
+        self.unnoticed: set[Device] = set()
 
     def note(self, device: Device, image: Card) -> None:
         """``image`` is about to replace the device's card."""
@@ -83,7 +85,8 @@ class PutBack:
         """The cloud went back in time too; of a life that goes on it may know no more than the image, but for the broker."""
         for each in self.cards:
             name = each.device.name
-            each.known = max(self.world.centre.received(name, each.inc), self.retained_written(name, each.inc))
+            each.received = self.world.centre.received(name, each.inc)
+            each.known = max(each.received, self.retained_written(name, each.inc))
             self.wrote(each.device)
 
     def wrote(self, device: Device) -> None:
@@ -91,6 +94,8 @@ class PutBack:
         for each in self.cards:
             if each.device is device and each.known is not None and each.goes_on and not each.shows:
                 self._may_sell_twice(each, each.sold_since())
+                if each.received <= each.upto:  # else the rows have another message under one of its numbers
+                    self.unnoticed.add(device)
 
     def restore_confirmed(self, lines: dict[tuple[str, str, int], Totals]) -> None:
         """From here on the restored cloud grants again; ``lines`` is what it knows of, by quota, device and epoch."""
