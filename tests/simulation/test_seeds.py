@@ -13,7 +13,23 @@ from tests.simulation.run import Result, run
 
 FEW, MANY = range(1, 17), range(1_001, 1_301)
 CONTROL_SEEDS = range(1, 40)
-FOUND_SOMETHING_ONCE = (99, 2053, 2264, 2275, 30089, 49084, 50132, 54147, 60019, 60418, 406322, 409863, 421052, 424876, 1230)
+FOUND_SOMETHING_ONCE = (
+    99,
+    2053,
+    2264,
+    2275,
+    30089,
+    49084,
+    50132,
+    54147,
+    60019,
+    60418,
+    406322,
+    409863,
+    421052,
+    424876,
+    1230,
+)
 
 
 def checked(seed: int) -> Result:
