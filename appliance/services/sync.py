@@ -133,8 +133,9 @@ def apply_state(unit: Unit, state: DeviceState) -> None:
     """Take the cloud's totals: merged by max, so an old or repeated state changes nothing.
 
     A state for another life or device, or older than what is known, is ignored; that of a later generation is newer whatever
-    its number. Where the cloud has, or one that was lost since had, more messages of this life than were ever written here, this database went back in time: a new,
-    frozen incarnation begins, as on ``stop``. Only the device can tell: the cloud may compare with a hello that was overtaken.
+    its number. Where the cloud has more messages of this life than were ever written here, or one that was lost since had, this
+    database went back in time: a new, frozen incarnation begins, as on ``stop``. Only the device can tell: the cloud may compare
+    with a hello that was overtaken.
     ``sealed`` ends it all.
     """
     known = unit.device

@@ -55,6 +55,14 @@ def come_online(page: Page) -> None:
     page.evaluate("() => dispatchEvent(new Event('online'))")
 
 
+def book_while_nobody_answers(page: Page) -> None:
+    """Leave a booking on the phone; holds go on being asked in vain until ``unroute``."""
+    page.goto(MOONS)
+    page.route("**/api/v1/holds", silent)
+    page.get_by_role("button", name="Hold tickets").click()
+    page.get_by_role("button", name="Book as soon as possible").click()
+
+
 def test_a_booking_waits_on_the_phone_while_nobody_answers_and_is_then_made_once(page: Page, secure: Venue):
     page.goto(MOONS)
     page.route("**/api/v1/holds", silent)
@@ -85,10 +93,7 @@ def test_a_booking_waits_on_the_phone_while_nobody_answers_and_is_then_made_once
 
 def test_a_network_that_comes_back_during_a_request_is_not_overheard(page: Page, secure: Venue):
     """The request in flight ends in nothing; without another word the next would go out only after the back-off."""
-    page.goto(MOONS)
-    page.route("**/api/v1/holds", silent)
-    page.get_by_role("button", name="Hold tickets").click()
-    page.get_by_role("button", name="Book as soon as possible").click()
+    book_while_nobody_answers(page)
     for _ in range(TRIES_TO_A_LONG_WAIT):
         with page.expect_request("**/api/v1/holds"):
             come_online(page)
@@ -106,10 +111,7 @@ def test_a_network_that_comes_back_during_a_request_is_not_overheard(page: Page,
 
 def test_a_page_left_while_it_sends_leaves_it_to_the_next_one(phone: BrowserContext, page: Page, secure: Venue):
     """One page sends at a time; the one that waits for its turn takes over where the other is closed."""
-    page.goto(MOONS)
-    page.route("**/api/v1/holds", silent)
-    page.get_by_role("button", name="Hold tickets").click()
-    page.get_by_role("button", name="Book as soon as possible").click()
+    book_while_nobody_answers(page)
     expect(page.locator("#waiting")).to_have_text("1")
     page.unroute("**/api/v1/holds")
     under_way: list[Route] = []
@@ -136,10 +138,7 @@ def test_who_taps_while_scripts_do_not_arrive_books_without_them(page: Page, sec
 
 @pytest.mark.slow
 def test_of_many_pages_one_tries_when_the_network_is_back(phone: BrowserContext, page: Page, secure: Venue):
-    page.goto(MOONS)
-    page.route("**/api/v1/holds", silent)
-    page.get_by_role("button", name="Hold tickets").click()
-    page.get_by_role("button", name="Book as soon as possible").click()
+    book_while_nobody_answers(page)
     expect(page.locator("#waiting")).to_have_text("1")
     pages = [page, *(phone.new_page() for _ in range(3))]
     for each in pages[1:]:
@@ -158,10 +157,7 @@ def test_of_many_pages_one_tries_when_the_network_is_back(phone: BrowserContext,
 
 @pytest.mark.slow
 def test_what_is_refused_says_why_and_nothing_is_promised(page: Page, secure: Venue):
-    page.goto(MOONS)
-    page.route("**/api/v1/holds", silent)
-    page.get_by_role("button", name="Hold tickets").click()
-    page.get_by_role("button", name="Book as soon as possible").click()
+    book_while_nobody_answers(page)
     secure.box.grant(dict.fromkeys(secure.catalogue.quota, 0), epoch=2, elsewhere=5)
     page.goto("/phone?lang=de")
     page.unroute("**/api/v1/holds")
@@ -312,6 +308,7 @@ def test_the_listing_puts_first_what_fits_and_tells_nobody(page: Page, secure: V
     page.goto("/")
     expect(page.locator(".card h2").first).to_have_text("Open Rehearsal")
     arranged = cards(page)
+    assert arranged[0] == "Open Rehearsal"
     assert arranged[1] == "Nine Bells Brass"
     assert sorted(arranged) == sorted(usual)
     assert arranged[2:] == [each for each in usual if each in arranged[2:]]
