@@ -8,6 +8,8 @@ from io import BytesIO
 
 import pytest
 import segno
+import zxingcpp
+from PIL import Image
 
 from appliance.web import qr, static_files
 from appliance.web.countdown import SHOWN_MOST_S, countdown
@@ -41,9 +43,25 @@ def test_a_qr_code_keeps_its_quiet_zone_and_a_receipt_fits_version_11():
     assert 'aria-label="a &lt;ticket&gt;"' in drawn
     code = segno.make_qr(text, error="m", boost_error=False)
     assert int(str(code.version)) <= 11
-    size = code.symbol_size(border=4)[0]
+    size = int(code.symbol_size(border=4)[0])
     assert f'viewBox="0 0 {size} {size}"' in drawn
     assert "style=" not in drawn
+    assert read(drawn, size) == text
+
+
+def read(drawn: str, side: int) -> str:
+    """What a scanner reads in strokes of one module's height."""
+    scale, pixels = 4, bytearray(b"\xff" * side * side)
+    x = y = 0
+    for word, first, second, length in re.findall(
+        r"([Mm])(\d+) (\d+)(?:\.5)?h(\d+)", drawn.partition('stroke="#000"')[2]
+    ):
+        x, y = (int(first), int(second)) if word == "M" else (x + int(first), y)
+        pixels[y * side + x : y * side + x + int(length)] = bytes(int(length))
+        x += int(length)
+    picture = Image.frombytes("L", (side, side), bytes(pixels)).resize((side * scale, side * scale))
+    (found,) = zxingcpp.read_barcodes(picture)
+    return str(found.text)
 
 
 def test_static_files_are_kept_for_good_under_a_name_with_their_hash(phone: Phone):
