@@ -204,9 +204,9 @@ def captured_and_booked(phone: RadioPhone, slug: str, *, apple: bool = False) ->
     return tickets.url
 
 
-def booked_again(phone: RadioPhone, slug: str) -> None:
-    """A phone that came in earlier this evening is not asked a second time; its browser books."""
-    assert Android(phone).check() == OPEN
+def booked_again(phone: RadioPhone, slug: str, *, apple: bool = False) -> None:
+    """A phone that came in earlier this evening, as the same system, is not asked a second time; its browser books."""
+    assert (Apple(phone) if apple else Android(phone)).check() == OPEN
     browser = phone.view()
     browser.open(PORTAL)
     tickets = browser.book(slug)

@@ -169,7 +169,7 @@ def test_a_second_wifi_is_an_uplink_that_may_come_and_go(
         reaches_nothing_else(guests[0], [(GATEWAY, SERVICE)])
     outside.down()
     until(lambda: "wlan1" not in route(), "the uplink is lost", 120)
-    booked_again(guests[0], "bench")
+    booked_again(guests[0], "bench", apple=True)
     began_s = time.monotonic()
     outside.namespace.ip("link", "set", outside.radio.interface, "up")
     outside.up()
