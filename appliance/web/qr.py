@@ -11,6 +11,8 @@ from typing import Any
 import zxingcpp
 from markupsafe import Markup
 
+from mqtt_bridge.protocol.receipts import PREFIX
+
 # ISO/IEC 18004 asks for four light modules around the symbol; scanners at doors fail first where it is missing.
 QUIET_ZONE = 4
 _DARK = re.compile(rb"\0+")
@@ -26,13 +28,11 @@ def svg(text: str, label: str) -> Markup:
     Base45 and the ``MQ1:`` prefix fit the alphanumeric mode, which keeps a receipt at version 11 or below. Raises ``ValueError`` if
     ``text`` is empty or does not fit a symbol.
     """
-    side, lines = _drawn(text)
+    side, lines = _kept(text) if text.startswith(PREFIX) else _drawn(text)
     # The label may hold any name: it is escaped, the drawing is ours.
     return Markup(_SVG).format(label=label, side=side, lines=lines)  # noqa: S704
 
 
-# A ticket never changes, and who stands at the door opens theirs again and again: some 5 kB each.
-@lru_cache(maxsize=256)
 def _drawn(text: str) -> tuple[int, str]:
     """Return the side in modules, quiet zone and all, and one stroke per run of dark modules."""
     # Half of what a booking costs the device was this symbol, as long as Python drew it.
@@ -42,6 +42,10 @@ def _drawn(text: str) -> tuple[int, str]:
     side = isqrt(len(modules))
     rows = (modules[start : start + side] for start in range(0, len(modules), side))
     return side + 2 * QUIET_ZONE, "".join(run for y, row in enumerate(rows, QUIET_ZONE) for run in _runs(y, row))
+
+
+# A receipt never changes, and who stands at the door opens theirs again and again: some 5 kB each. Links are rights: nothing keeps them.
+_kept = lru_cache(maxsize=256)(_drawn)
 
 
 def _runs(y: int, row: bytes) -> Iterator[str]:

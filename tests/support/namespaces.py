@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 _FOLDER = Path("/run/netns")
 _CLONE_NEWNET = 0x40000000
+# More than the slowest question of a phone, less than a test may take.
+LIMIT_S = 100
 _numbers = itertools.count()
 
 
@@ -35,7 +37,7 @@ class Namespace:
 
     def inside(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run ``work`` in this network and return what it returns."""
-        return self._thread.submit(work, *arguments).result(60)
+        return self._thread.submit(work, *arguments).result(LIMIT_S)
 
     def run(self, *command: str) -> str:
         """Run a command in this network; raises with what it said if it fails."""

@@ -14,7 +14,7 @@ from tests.support import dhcp, dns
 from tests.support.namespaces import Namespace
 
 # Browsers wait longer for both; an emulated processor with twenty phones takes its time with the second.
-CONNECT_S, ANSWER_S = 20, 60
+CONNECT_S, ANSWER_S = 10, 60
 INTERFACE = "wlan0"
 
 

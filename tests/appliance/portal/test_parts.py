@@ -7,7 +7,6 @@ import re
 from io import BytesIO
 
 import pytest
-import segno
 import zxingcpp
 from PIL import Image
 
@@ -37,16 +36,34 @@ def test_more_than_an_hour_is_shown_as_the_longest_the_clock_knows():
     assert countdown(10_000_000).left_s == SHOWN_MOST_S - 1
 
 
-def test_a_qr_code_keeps_its_quiet_zone_and_a_receipt_fits_version_11():
-    text = "MQ1:" + "6BFOXN%TSMAHN-H" * 20
+RECEIPT, LINK = "MQ1:" + "6BFOXN%TSMAHN-H" * 20, "http://tickets.home.arpa/tickets/loH6F5Bkq0Bp5hdzJEVq6-JgmAwo_c6"
+VERSION_11 = 61
+
+
+@pytest.mark.parametrize("text", [RECEIPT, LINK])
+def test_a_qr_code_keeps_its_quiet_zone_and_fits_version_11(text: str):
     drawn = qr.svg(text, "a <ticket>")
     assert 'aria-label="a &lt;ticket&gt;"' in drawn
-    code = segno.make_qr(text, error="m", boost_error=False)
-    assert int(str(code.version)) <= 11
-    size = int(code.symbol_size(border=4)[0])
-    assert f'viewBox="0 0 {size} {size}"' in drawn
     assert "style=" not in drawn
-    assert read(drawn, size) == text
+    (side,) = {int(word) for word in re.findall(r'viewBox="0 0 (\d+) \d+"', drawn)}
+    assert side <= VERSION_11 + 2 * qr.QUIET_ZONE
+    lines = drawn.partition('stroke="#000"')[2]
+    assert min(int(x) for x in re.findall(r"M(\d+) \d", lines)) == qr.QUIET_ZONE
+    assert min(int(y) for y in re.findall(r"M\d+ (\d+)\.5", lines)) == qr.QUIET_ZONE
+    assert read(drawn, side) == text
+    assert qr.svg(text, "a <ticket>") == drawn
+
+
+@pytest.mark.parametrize("text", ["", "A" * 4000])
+def test_what_no_qr_code_can_hold_is_said(text: str):
+    with pytest.raises(ValueError, match=r"empty|too long"):
+        qr.svg(text, "nothing")
+
+
+def test_a_link_which_is_a_right_is_not_kept():
+    before = qr._kept.cache_info().misses
+    qr.svg(LINK, "a link")
+    assert qr._kept.cache_info().misses == before
 
 
 def read(drawn: str, side: int) -> str:
