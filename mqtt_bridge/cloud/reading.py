@@ -53,7 +53,10 @@ class ReadAhead:
         known: list[Content] = []
         for each in told:
             (fresh if each.seq > self._mail.received(each.sender, each.inc) else known).append(each)
-        self._work.of(Applied).fetch_keys((each.sender, each.inc, each.seq) for each in known)
+        # Those under a number that is taken are compared, and the first of the others says what it follows.
+        taken = {(each.sender, each.inc, each.seq) for each in known}
+        last = {(each.sender, each.inc, self._mail.received(each.sender, each.inc)) for each in fresh}
+        self._work.of(Applied).fetch_keys(taken | {each for each in last if each[2]})
         if needs:
             self._read_about(fresh)
 

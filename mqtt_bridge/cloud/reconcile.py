@@ -150,8 +150,8 @@ class Batch(Hearing):
             return
         device = self.seen(self.device_named(device.name))
         told = self._opened.read(payload).content
-        if told is not None and told.seq <= ack.upto:
-            device = self._compare(device, told, payload)
+        if told is not None:
+            device = self._compare(device, told, payload, ack.upto)
         if device.stopped and ack.inc == device.inc:
             # An ack counts up to a number, whichever history has it; unacknowledged, all of it comes again in the next life.
             self.outcome.acks.pop((device.name, ack.inc), None)
@@ -173,29 +173,52 @@ class Batch(Hearing):
         self._reads[device.name, content.inc, content.seq] = read
         return content, read.envelope.private
 
-    def _compare(self, device: Device, content: Content, payload: bytes) -> Device:
-        """A second message under an applied number is another history: a copied or restored card."""
-        digest = self._reads[device.name, content.inc, content.seq].hash
-        if (device.name, content.inc, content.seq, digest) in self._applied_now:
-            return device
-        known = self.work.of(Applied).get(device.name, content.inc, content.seq)
-        if known is None or known.sha256 == digest:
-            return device
-        subject = f"{device.name} {content.inc} {content.seq}"
-        self.alarm(
-            "second-history",
-            subject,
-            f"another {type(content.body).__name__} under the same number; {ONE_TOO_MANY}",
-            payload,
+    def _compare(self, device: Device, content: Content, payload: bytes, upto: int) -> Device:
+        """A second message under a number that was applied or is kept is another history: a copied or restored card."""
+        name, digest = device.name, self._opened.read(payload).hash
+        if content.seq > upto:
+            kept = self.mail.early(name, content.inc, content.seq)
+            other = None if kept is None else self._opened.read(kept)
+            if other is None or other.hash == digest:
+                return device
+            # Neither is in the books, and whether the one that was kept ever will be is up to those before it.
+            if other.content is not None:
+                self._list_fork(name, other.content)
+        else:
+            known = self.work.of(Applied).get(name, content.inc, content.seq)
+            applied_now = (name, content.inc, content.seq, digest) in self._applied_now
+            if applied_now or known is None or known.sha256 == digest:
+                return device
+        self._list_fork(name, content)
+        return self._two_histories(
+            device, content, payload, f"another {type(content.body).__name__} under the same number"
         )
-        if isinstance(content.body, Sold):
-            self._list_fork(device.name, subject, content.body)
+
+    def _follow(self, device: str, content: Content, told: bytes) -> None:
+        """A message says which one it follows. If that is not the one here, its history has one that is not here.
+
+        Unacknowledged, both come again in the next life; an ack of this number would have its device forget the other one.
+        """
+        before = self.work.of(Applied).get(device, content.inc, content.seq - 1) if content.follows else None
+        if before is not None and before.sha256 != content.follows:
+            self._two_histories(
+                self.device_named(device), content, told, f"does not follow the {before.kind} before it"
+            )
+
+    def _two_histories(self, device: Device, content: Content, payload: bytes, what: str) -> Device:
+        """List it, and stop the life that it is about if that goes on."""
+        subject = f"{device.name} {content.inc} {content.seq}"
+        self.alarm("second-history", subject, f"{what}; {ONE_TOO_MANY}", payload)
         if content.inc == device.inc and not device.stopped:
             return self.stop(device, f"tells two histories from message {content.seq} on: copied or restored")
         return device
 
-    def _list_fork(self, device: str, subject: str, body: Sold) -> None:
-        """Somebody holds these tickets, whichever of the two cards comes back."""
+    def _list_fork(self, device: str, content: Content) -> None:
+        """Somebody holds the tickets of a sale, whichever of the two cards comes back."""
+        body = content.body
+        if not isinstance(body, Sold):
+            return
+        subject = f"{device} {content.inc} {content.seq} {body.order}"
         detail = f"{len(body.tickets)} tickets of booking {body.code} were sold by {device} under a number of another message"
         tickets = [each.ticket for each in body.tickets]
         session = body.tickets[0].event_session if body.tickets else ""
@@ -206,6 +229,7 @@ class Batch(Hearing):
         """Apply one content; its failure is listed and its number counts as applied, so that the next one is not blocked."""
         read = self._reads[device, content.inc, content.seq]
         told, name = read.text, type(content.body).__name__
+        self._follow(device, content, told)
         self._applied_now.add((device, content.inc, content.seq, read.hash))
         self.work.of(Applied).add(Applied(device, content.inc, content.seq, read.hash, name, self.wall_ms, told))
         if self._indigestible:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from drivers.scanner.intake import DEFAULT_DEBOUNCE_S
 from tests.support.demo import Demo, running, wait_for
 from tests.support.http import request
 from tests.support.ports import block_of_ports
@@ -104,6 +105,7 @@ def test_a_scan_goes_through_the_serial_scanner_and_paper_comes_out(demo: Demo) 
     pay = {"method": "cash", "amount": order["total"]}
     url = demo.venue(1, f"/api/v1/orders/{order['order']}/payments")
     assert request("POST", url, pay, headers=demo.staff).status == 201
+    time.sleep(2 * DEFAULT_DEBOUNCE_S)  # sooner it would be the code of before, still held there
     admitted = demo.control(1, "scan", {"code": order["tickets"][0]["code"]})
     assert admitted.json["scan"]["verdict"] == "admitted"
     # The payment's receipt and the admission's stub.

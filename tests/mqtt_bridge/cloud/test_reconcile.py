@@ -437,6 +437,45 @@ def test_a_second_history_is_not_acknowledged_nor_what_follows_it(world: World, 
     assert world.acked("hall-1") == Ack("life-2", 1)
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_a_message_that_follows_another_one_than_was_applied_is_not_acknowledged(world: World, together: bool) -> None:
+    """A card that was put back wrote "o2" again as "o3", which is not here yet; an ack of "o4" would count for it."""
+    hall = world.add("hall-1", "hall")
+    first, second = hall.sell("o1"), hall.sell("o2")
+    hall.seq = 1
+    hall.log.pop()
+    third, fourth = hall.sell("o3"), hall.sell("o4")
+    world.tell(hall, first)
+    world.wire.out.clear()
+    for batch in [(second, fourth)] if together else [(second,), (fourth,)]:
+        if not together:
+            world.wire.out.clear()
+        world.tell(hall, *batch)
+    assert world.acked("hall-1") is None
+    assert world.state("hall-1").stop
+    assert "second-history" in world.alarms()
+    world.tell(hall, third)
+    assert world.rows("SELECT kind, order_id FROM contradiction") == [("fork", "o3")]
+
+
+def test_two_messages_under_a_number_whose_turn_has_not_come_are_two_histories(world: World) -> None:
+    """One is kept; the other may be all that is ever heard of its sale."""
+    hall = world.add("hall-1", "hall")
+    first, second = hall.sell("o1"), hall.sell("o2")
+    hall.seq = 1
+    hall.log.pop()
+    third = hall.sell("o3")
+    world.wire.out.clear()
+    world.tell(hall, second)
+    world.tell(hall, second)
+    assert world.alarms() == set()
+    world.tell(hall, third)
+    assert world.state("hall-1").stop
+    assert {order for (order,) in world.rows("SELECT order_id FROM contradiction")} == {"o2", "o3"}
+    world.tell(hall, first)
+    assert world.acked("hall-1") in {None, Ack("life-1", 0)}
+
+
 def test_a_status_older_than_the_last_one_changes_nothing(world: World) -> None:
     hall = world.add("hall-1", "hall")
     hall.held = 3
