@@ -55,8 +55,10 @@ class ReadAhead:
             (fresh if each.seq > self._mail.received(each.sender, each.inc) else known).append(each)
         # Those under a number that is taken are compared, and the first of the others says what it follows.
         taken = {(each.sender, each.inc, each.seq) for each in known}
-        last = {(each.sender, each.inc, self._mail.received(each.sender, each.inc)) for each in fresh}
-        self._work.of(Applied).fetch_keys(taken | {each for each in last if each[2]})
+        followed = {
+            (each.sender, each.inc, self._mail.received(each.sender, each.inc)) for each in fresh if each.follows
+        }
+        self._work.of(Applied).fetch_keys(taken | followed)
         if needs:
             self._read_about(fresh)
 

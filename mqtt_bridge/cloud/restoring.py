@@ -164,7 +164,7 @@ def forgotten_life(work: Work, device: Device, inc: str) -> Device:
     """
     if not _unheard(work, device) or work.of(Life).get(device.name, inc) is not None:
         return device
-    return work.of(Device).change(device, inc=inc, told_to_stop=None)
+    return work.of(Device).change(device, inc=inc)
 
 
 def named_by_status(work: Work, device: Device) -> bool:

@@ -84,3 +84,27 @@ def test_a_late_status_of_a_life_that_ended_stops_nobody(world: World, hall: Fak
     assert world.alarms() == set()
     assert losses.still_missing(world.database) == []
     assert world.state("hall-1").inc == "life-1"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_late_status_of_another_life_lets_no_forked_one_go_on(
+    world: World, hall: FakeDevice, tmp_path: Path, late: bool
+) -> None:
+    """A restored cloud names the life of that status; the one that tells two histories stays stopped, and is not acknowledged."""
+    world.tell(hall, hall.sell("o1"))
+    saved = Restored(world, tmp_path)
+    saved.restore()
+    second = hall.sell("o2")
+    hall.seq = 1
+    hall.log.pop()
+    _, fourth = hall.sell("o3"), hall.sell("o4")
+    world.tell(hall, second, fourth)
+    if late:
+        FakeDevice("hall-1", "hall", hall.key, "life-0").status(world)
+        world.run()
+    world.wire.out.clear()
+    hall.generation = world.state("hall-1").generation
+    hall.hello(world)
+    world.run()
+    assert world.acked("hall-1") is None
+    assert (world.state("hall-1").inc, world.state("hall-1").stop) == ("life-1", True)
