@@ -213,10 +213,15 @@ def booked_again(phone: RadioPhone, slug: str, *, apple: bool = False) -> None:
     assert tickets.status == 200, tickets
 
 
-def reaches_nothing_else(phone: RadioPhone, beyond: Sequence[tuple[str, int]]) -> None:
-    """Neither another service of the device nor what lies behind it; a listener is there each time."""
+def reaches_nothing_else(
+    phone: RadioPhone, beyond: Sequence[tuple[str, int]], behind: Sequence[tuple[str, int]] = ()
+) -> None:
+    """Neither another service of the device, which refuses at once, nor what lies ``behind`` it: nobody takes it there, or refuses."""
     for address, port in beyond:
         assert not phone.reaches(address, port, 10), f"a guest reaches {address}:{port}"
+    for address, port in behind:
+        with contextlib.suppress(TimeoutError):
+            assert not phone.reaches(address, port, 10), f"a guest reaches {address}:{port}"
 
 
 def hears(one: RadioPhone, other: RadioPhone) -> bool:
