@@ -148,9 +148,9 @@ class Batch(Hearing):
             self.alarm("strange-key", device.name, str(error), payload)
             return
         device = self.seen(self.device_named(device.name))
-        told = self._opened.read(payload).content
-        if told is not None:
-            device = self._compare(device, told, payload, ack.upto)
+        told = self._opened.read(payload)
+        if told.content is not None:
+            device = self._compare(device, told.content, told.hash, payload, ack.upto)
         if device.stopped and ack.inc == device.inc:
             # An ack counts up to a number, whichever history has it; unacknowledged, all of it comes again in the next life.
             self.outcome.acks.pop((device.name, ack.inc), None)
@@ -172,9 +172,9 @@ class Batch(Hearing):
         self._reads[device.name, content.inc, content.seq] = read
         return content, read.envelope.private
 
-    def _compare(self, device: Device, content: Content, payload: bytes, upto: int) -> Device:
+    def _compare(self, device: Device, content: Content, digest: str, payload: bytes, upto: int) -> Device:
         """A second message under a number that was applied or is kept is another history: a copied or restored card."""
-        name, digest = device.name, self._opened.read(payload).hash
+        name = device.name
         if content.seq > upto:
             kept = self.mail.early(name, content.inc, content.seq)
             other = None if kept is None else self._opened.read(kept)

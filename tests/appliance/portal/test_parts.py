@@ -50,7 +50,7 @@ def test_a_qr_code_keeps_its_quiet_zone_and_fits_version_11(text: str):
     lines = drawn.partition('stroke="#000"')[2]
     assert min(int(x) for x in re.findall(r"M(\d+) \d", lines)) == qr.QUIET_ZONE
     assert min(int(y) for y in re.findall(r"M\d+ (\d+)\.5", lines)) == qr.QUIET_ZONE
-    assert read(drawn, side) == text
+    assert read(lines, side) == text
     assert qr.svg(text, "a <ticket>") == drawn
 
 
@@ -66,13 +66,11 @@ def test_a_link_which_is_a_right_is_not_kept():
     assert qr._kept.cache_info().misses == before
 
 
-def read(drawn: str, side: int) -> str:
+def read(lines: str, side: int) -> str:
     """What a scanner reads in strokes of one module's height."""
     scale, pixels = 4, bytearray(b"\xff" * side * side)
     x = y = 0
-    for word, first, second, length in re.findall(
-        r"([Mm])(\d+) (\d+)(?:\.5)?h(\d+)", drawn.partition('stroke="#000"')[2]
-    ):
+    for word, first, second, length in re.findall(r"([Mm])(\d+) (\d+)(?:\.5)?h(\d+)", lines):
         x, y = (int(first), int(second)) if word == "M" else (x + int(first), y)
         pixels[y * side + x : y * side + x + int(length)] = bytes(int(length))
         x += int(length)

@@ -95,8 +95,7 @@ def test_a_late_status_of_another_life_lets_no_forked_one_go_on(
     saved = Restored(world, tmp_path)
     saved.restore()
     second = hall.sell("o2")
-    hall.seq = 1
-    hall.log.pop()
+    hall.put_back(1)
     _, fourth = hall.sell("o3"), hall.sell("o4")
     world.tell(hall, second, fourth)
     if late:

@@ -444,8 +444,7 @@ def test_a_message_that_follows_another_one_than_was_applied_is_not_acknowledged
     """A card that was put back wrote "o2" again as "o3", which is not here yet; an ack of "o4" would count for it."""
     hall = world.add("hall-1", "hall")
     first, second = hall.sell("o1"), hall.sell("o2")
-    hall.seq = 1
-    hall.log.pop()
+    hall.put_back(1)
     third, fourth = hall.sell("o3"), hall.sell("o4")
     told = {1: first, 2: second, 4: fourth}
     for batch in batches:
@@ -466,8 +465,7 @@ def test_two_messages_under_a_number_whose_turn_has_not_come_are_two_histories(w
     """One is kept; the other may be all that is ever heard of its sale."""
     hall = world.add("hall-1", "hall")
     first, second = hall.sell("o1"), hall.sell("o2")
-    hall.seq = 1
-    hall.log.pop()
+    hall.put_back(1)
     third = hall.sell("o3")
     world.wire.out.clear()
     world.tell(hall, second)

@@ -149,6 +149,11 @@ class FakeDevice:
         self.log.append(encode(seal_envelope(content, key or self.key, private)))
         return self.log[-1]
 
+    def put_back(self, seq: int) -> None:
+        """Write on from the message of this number, as a card does that was put back: what came after it is forgotten."""
+        self.seq = seq
+        del self.log[seq:]
+
     def sell(self, order: str, quantity: int = 1, *, session: str = "s", private: Private | None = None) -> bytes:
         """Sell; the order's tickets are named after it."""
         self.totals = Totals(

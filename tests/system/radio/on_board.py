@@ -41,7 +41,7 @@ def main(ssid: str) -> None:
         tell(f"{len(first)} phones on the Wi-Fi with an address each", come_in(first, ssid))
         slug = on_sale(first[0])
         began_s = time.monotonic()
-        pages = at_once(lambda phone: captured_and_booked(phone, slug, apple=phone.number % 2 == 0), first)
+        pages = at_once(lambda phone: captured_and_booked(phone, slug), first)
         assert len(set(pages)) == len(first)
         tell(f"from the system's first question to {len(first)} tickets, all at once", time.monotonic() - began_s)
         of_the_device = [(ADDRESS, 22), (ADDRESS, 9100), (CATCH, 443), (UPLINK, 22)]

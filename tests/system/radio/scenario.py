@@ -188,9 +188,14 @@ def come_in(guests: Sequence[RadioPhone], ssid: str, passphrase: str = "") -> fl
     return time.monotonic() - began_s
 
 
-def captured_and_booked(phone: RadioPhone, slug: str, *, apple: bool = False) -> str:
+def system_of(phone: RadioPhone) -> Apple | Android:
+    """The system that it runs, all evening: every other phone, from the first one on, is Apple's."""
+    return Apple(phone) if phone.number % 2 == 0 else Android(phone)
+
+
+def captured_and_booked(phone: RadioPhone, slug: str) -> str:
     """From the system's question to a ticket; return the address of its page."""
-    system = Apple(phone) if apple else Android(phone)
+    system = system_of(phone)
     assert system.check() == CAPTIVE
     window = system.window()
     assert window.at is not None and window.at.url == f"{PORTAL}/welcome", window.at
@@ -204,9 +209,9 @@ def captured_and_booked(phone: RadioPhone, slug: str, *, apple: bool = False) ->
     return tickets.url
 
 
-def booked_again(phone: RadioPhone, slug: str, *, apple: bool = False) -> None:
-    """A phone that came in earlier this evening, as the same system, is not asked a second time; its browser books."""
-    assert (Apple(phone) if apple else Android(phone)).check() == OPEN
+def booked_again(phone: RadioPhone, slug: str) -> None:
+    """A phone that came in earlier this evening is not asked a second time; its browser books."""
+    assert system_of(phone).check() == OPEN
     browser = phone.view()
     browser.open(PORTAL)
     tickets = browser.book(slug)

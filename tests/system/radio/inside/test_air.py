@@ -73,7 +73,7 @@ def test_twenty_phones_join_at_once_and_are_captured(
 
 def test_each_of_them_books_a_ticket(guests: list[RadioPhone], figure: Callable[[str], None]) -> None:
     began_s = time.monotonic()
-    pages = at_once(lambda phone: captured_and_booked(phone, "bench", apple=phone.number % 2 == 0), guests[:LIMIT])
+    pages = at_once(lambda phone: captured_and_booked(phone, "bench"), guests[:LIMIT])
     assert len(set(pages)) == LIMIT
     figure(f"from the system's first question to {LIMIT} tickets, all at once: {time.monotonic() - began_s:.1f} s")
 
@@ -167,7 +167,7 @@ def test_a_second_wifi_is_an_uplink_that_may_come_and_go(
     reaches_nothing_else(guests[0], [], [(GATEWAY, SERVICE)])
     outside.down()
     until(lambda: "wlan1" not in route(), "the uplink is lost", 120)
-    booked_again(guests[0], "bench", apple=True)
+    booked_again(guests[0], "bench")
     began_s = time.monotonic()
     outside.namespace.ip("link", "set", outside.radio.interface, "up")
     outside.up()
