@@ -16,6 +16,7 @@ import hypothesis
 import pytest
 
 from tests.support import ports, programs
+from tests.support.logging import kept_logging
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,6 +26,13 @@ for name, examples in {"fast": 100, "deep": 2000}.items():
         name, deadline=None, derandomize=False, print_blob=True, database=None, max_examples=examples
     )
 hypothesis.settings.load_profile(os.environ.get("MARQUEE_HYPOTHESIS", "fast"))
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A command configures logging for its process: what one test ran must not write to its closed output in another."""
+    with kept_logging():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,15 @@ def page(phone: BrowserContext) -> Page:
     return phone.new_page()
 
 
+@pytest.fixture
+def taken(page: Page) -> Iterator[list[Route]]:
+    """Requests that the network took and nobody answers; they end with the test, or their tasks would end in another one."""
+    under_way: list[Route] = []
+    yield under_way
+    for route in under_way:
+        route.abort("connectionfailed")
+
+
 def unheard(route: Route) -> None:
     """The box office hears and does it, but its answer is lost on the way."""
     route.fetch()
@@ -91,7 +100,7 @@ def test_a_booking_waits_on_the_phone_while_nobody_answers_and_is_then_made_once
     expect(page.locator("h1")).to_contain_text("You are booked")
 
 
-def test_a_network_that_comes_back_during_a_request_is_not_overheard(page: Page, secure: Venue):
+def test_a_network_that_comes_back_during_a_request_is_not_overheard(page: Page, taken: list[Route], secure: Venue):
     """The request in flight ends in nothing; without another word the next would go out only after the back-off."""
     book_while_nobody_answers(page)
     for _ in range(TRIES_TO_A_LONG_WAIT):
@@ -99,23 +108,23 @@ def test_a_network_that_comes_back_during_a_request_is_not_overheard(page: Page,
             come_online(page)
     page.wait_for_timeout(NUDGE_MS)
     page.unroute("**/api/v1/holds")
-    under_way: list[Route] = []
-    page.route("**/api/v1/holds", lambda route: under_way.append(route), times=1)
+    page.route("**/api/v1/holds", lambda route: taken.append(route), times=1)
     with page.expect_request("**/api/v1/holds"):
         come_online(page)
     come_online(page)
-    under_way[0].abort("connectionfailed")
+    taken.pop().abort("connectionfailed")
     expect(page.locator("#waiting")).to_be_hidden()
     assert secure.rows("orders") == 1
 
 
-def test_a_page_left_while_it_sends_leaves_it_to_the_next_one(phone: BrowserContext, page: Page, secure: Venue):
+def test_a_page_left_while_it_sends_leaves_it_to_the_next_one(
+    phone: BrowserContext, page: Page, taken: list[Route], secure: Venue
+):
     """One page sends at a time; the one that waits for its turn takes over where the other is closed."""
     book_while_nobody_answers(page)
     expect(page.locator("#waiting")).to_have_text("1")
     page.unroute("**/api/v1/holds")
-    under_way: list[Route] = []
-    page.route("**/api/v1/holds", lambda route: under_way.append(route))
+    page.route("**/api/v1/holds", lambda route: taken.append(route))
     with page.expect_request("**/api/v1/holds"):
         come_online(page)
     other = phone.new_page()
@@ -127,9 +136,9 @@ def test_a_page_left_while_it_sends_leaves_it_to_the_next_one(phone: BrowserCont
 
 
 @pytest.mark.slow
-def test_who_taps_while_scripts_do_not_arrive_books_without_them(page: Page, secure: Venue):
+def test_who_taps_while_scripts_do_not_arrive_books_without_them(page: Page, taken: list[Route], secure: Venue):
     """The network takes the request and never answers."""
-    page.route("**/outbox*.js*", lambda _route: None)
+    page.route("**/outbox*.js*", lambda route: taken.append(route))
     page.goto(MOONS)
     page.get_by_role("button", name="Hold tickets").click()
     page.wait_for_url("**/holds/*")

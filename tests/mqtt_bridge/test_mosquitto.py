@@ -16,7 +16,6 @@ from mqtt_bridge.protocol import topics
 from mqtt_bridge.transport import Message, Tls, Transport
 from tests.mqtt_bridge.peers import until
 from tests.support.authority import Authority
-from tests.support.logging import kept_logging
 from tests.support.mosquitto import SecureBroker
 
 FILES = BrokerFiles("org", "/c/ca.pem", "/c/b.pem", "/c/b.key", "/c/revoked.pem")
@@ -227,11 +226,10 @@ def test_the_command_writes_both_files_and_says_where(tmp_path: Path, capsys: py
     """The organisation is the settings'; the access list is named where it was written."""
     config = tmp_path / "cloud.toml"
     config.write_text('[device]\norg = "town"\n')
-    with kept_logging():
-        out = tmp_path / "broker"
-        assert cli.main(["--config", str(config), "broker-config", "--out", str(out), "--shut-out", "yard-1"]) == 0
-        assert capsys.readouterr().out.split() == [str(out / "mosquitto.conf"), str(out / "mosquitto.acl")]
-        assert f"acl_file {out}/mosquitto.acl" in (out / "mosquitto.conf").read_text()
-        assert "pattern write marquee/1/town/d/%u/up/+" in (out / "mosquitto.acl").read_text()
-        assert cli.main(["--config", str(config), "broker-config", "--out", str(out), "--shut-out", "Yard"]) == 1
-        assert "device 'Yard'" in capsys.readouterr().err
+    out = tmp_path / "broker"
+    assert cli.main(["--config", str(config), "broker-config", "--out", str(out), "--shut-out", "yard-1"]) == 0
+    assert capsys.readouterr().out.split() == [str(out / "mosquitto.conf"), str(out / "mosquitto.acl")]
+    assert f"acl_file {out}/mosquitto.acl" in (out / "mosquitto.conf").read_text()
+    assert "pattern write marquee/1/town/d/%u/up/+" in (out / "mosquitto.acl").read_text()
+    assert cli.main(["--config", str(config), "broker-config", "--out", str(out), "--shut-out", "Yard"]) == 1
+    assert "device 'Yard'" in capsys.readouterr().err

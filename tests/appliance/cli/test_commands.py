@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,12 @@ from appliance.domain.provisioning import read_provisioning
 from appliance.web.tokens import Tokens
 from mqtt_bridge.cloud import store
 from mqtt_bridge.database import Database
-from tests.support.logging import kept_logging
 
 
 @pytest.fixture(autouse=True)
-def untouched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Commands configure logging; the other tests keep theirs, and no variable of this machine is read."""
+def untouched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of this machine is read."""
     monkeypatch.delenv("MARQUEE_CONFIG", raising=False)
-    with kept_logging():
-        yield
 
 
 @pytest.fixture

@@ -46,16 +46,13 @@ from mqtt_bridge.enrolling import (
     request_for,
 )
 from tests.support.enrolment import BROKER, CLOUD_KEY, EnrolmentCloud
-from tests.support.logging import kept_logging
 from tests.support.ports import free_port
 
 
 @pytest.fixture(autouse=True)
-def untouched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Commands configure logging; the other tests keep theirs, and no variable of this machine is read."""
+def untouched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of this machine is read."""
     monkeypatch.delenv("MARQUEE_CONFIG", raising=False)
-    with kept_logging():
-        yield
 
 
 @pytest.fixture

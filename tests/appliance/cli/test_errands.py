@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,16 +18,13 @@ from mqtt_bridge.cloud.fleet_log import FleetLog
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import decode
 from tests.support.box import ADULT, ROOM, TestBox, guest, make_box
-from tests.support.logging import kept_logging
 
 Said = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
-def untouched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def untouched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MARQUEE_CONFIG", raising=False)
-    with kept_logging():
-        yield
 
 
 class Shell:

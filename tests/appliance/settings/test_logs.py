@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from appliance import logs
-from tests.support.logging import kept_logging
-
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Leave the logging of the other tests as it was."""
-    with kept_logging():
-        yield
 
 
 def test_a_line_names_process_device_and_order_and_hides_people(capsys: pytest.CaptureFixture[str]) -> None:
