@@ -15,6 +15,8 @@ from mqtt_bridge.protocol.messages import Ack, Hello
 
 log = structlog.get_logger("marquee.reconciler")
 
+# Another card of the same name would have said something by then: they take the broker from each other.
+ANOTHER_CARD_MS = 60_000
 ONE_TOO_MANY = "if two cards are in use, seal this name and provision both under new ones"
 
 
@@ -29,7 +31,7 @@ def take_hello(at: Hearing, device: Device, payload: bytes) -> None:
         at.alarm("strange-key", device.name, detail, payload)
         return
     status = "sealed" if device.status == "sealed" else "live"
-    device = at.seen(device, status=status, status_sent_ms=hello.sent_at_ms)
+    device = at.seen(device, hello.inc, status=status, status_sent_ms=hello.sent_at_ms)
     at.outcome.answered.add(device.name)
     if status == "sealed":
         detail = "a sealed device is back: it is told to stop, and what it says is read as evidence"
@@ -40,6 +42,8 @@ def take_hello(at: Hearing, device: Device, payload: bytes) -> None:
         if not named_by_status(at.work, device) or known[hello.inc] != device.epoch:
             detail = f"a copy in the earlier incarnation {hello.inc} is running; {ONE_TOO_MANY}"
             at.alarm("old-life", device.name, detail, None)
+            if status == "live":
+                _go_on_or_wait(at, device, hello.inc)
             return
         device = at.work.of(Device).change(device, inc=hello.inc)
     if not introduced:
@@ -53,6 +57,19 @@ def take_hello(at: Hearing, device: Device, payload: bytes) -> None:
             at.outcome.addressees.add(device.name)
         log.info("device.life", device=device.name, inc=hello.inc, epoch=device.epoch)
     _welcome(at, device, hello, new_life=not introduced)
+
+
+def _go_on_or_wait(at: Hearing, device: Device, inc: str) -> None:
+    """Two cards of one name speak by turns; if for long only the older life does, an image of before is all there is of the card.
+
+    Then that life is the present one again, only to be stopped: its device begins another, and tells all that it has.
+    """
+    silent_ms = at.wall_ms - device.older_since_ms
+    if device.older_inc != inc or silent_ms < 0:  # below zero: our clock was set back
+        at.work.of(Device).change(device, older_inc=inc, older_since_ms=at.wall_ms)
+    elif silent_ms >= ANOTHER_CARD_MS:
+        device = at.work.of(Device).change(device, inc=inc, older_inc="")
+        at.stop(device, f"goes on in {inc}, and nobody in the life after it: an old copy of its card")
 
 
 def _welcome(at: Hearing, device: Device, hello: Hello, *, new_life: bool) -> None:

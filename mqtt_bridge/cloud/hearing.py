@@ -58,8 +58,10 @@ class Hearing:
             raise LookupError(name)
         return found
 
-    def seen(self, device: Device, **values: object) -> Device:
-        """Note that a device was heard, and what it said of itself; returns it as it is now."""
+    def seen(self, device: Device, inc: str, **values: object) -> Device:
+        """Note that a device was heard in one of its lives, and what it said of itself; returns it as it is now."""
+        if inc == device.inc and device.older_inc:
+            values["older_inc"] = ""
         if not values and device.link_up and device.last_seen_ms == self.wall_ms:
             return device
         outages = device.outage_memory

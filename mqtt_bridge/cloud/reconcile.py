@@ -72,6 +72,14 @@ UPLINKS = frozenset(get_args(Uplink))
 EVIDENCE = frozenset({"hello", "msg", "status", "ack", "link", "health"})
 
 
+class _AnotherHistory(Exception):
+    """A message of a life that is over follows another one than was applied."""
+
+    def __init__(self, what: str, content: Content) -> None:
+        super().__init__(what)
+        self.content = content
+
+
 class Batch(Hearing):
     """Messages applied within one transaction: ``run`` once, then do what ``outcome`` says after COMMIT.
 
@@ -144,13 +152,20 @@ class Batch(Hearing):
             ack = receiver.receive(self.mail, device.name, payload, opened, apply, self.wall_ms)
         except NotIntroduced:
             return
+        except _AnotherHistory as error:
+            # The number before it, named by what is here: who has another message there begins anew, and tells all of it again.
+            told = error.content
+            self._list_fork(device.name, told)
+            self._two_histories(self.seen(device, told.inc), told, payload, str(error))
+            self.outcome.acks[device.name, told.inc] = Ack(told.inc, self.mail.received(device.name, told.inc))
+            return
         except (UnknownIssuer, BadSignature) as error:
             self.alarm("strange-key", device.name, str(error), payload)
             return
-        device = self.seen(self.device_named(device.name))
-        told = self._opened.read(payload)
-        if told.content is not None:
-            device = self._compare(device, told.content, told.hash, payload, ack.upto)
+        device = self.seen(self.device_named(device.name), ack.inc)
+        read = self._opened.read(payload)
+        if read.content is not None:
+            device = self._compare(device, read.content, read.hash, payload, ack.upto)
         if device.stopped and ack.inc == device.inc:
             # An ack counts up to a number, whichever history has it; unacknowledged, all of it comes again in the next life.
             self.outcome.acks.pop((device.name, ack.inc), None)
@@ -195,13 +210,16 @@ class Batch(Hearing):
     def _follow(self, device: str, content: Content, told: bytes) -> None:
         """A message says which one it follows. If that is not the one here, its history has one that is not here.
 
-        Unacknowledged, both come again in the next life; an ack of this number would have its device forget the other one.
+        Unacknowledged, both come again in the next life; an ack of this number would have its device forget the other one. A life
+        that is over cannot be stopped: there it is not applied either. Raises ``_AnotherHistory``.
         """
         before = self.work.of(Applied).get(device, content.inc, content.seq - 1) if content.follows else None
-        if before is not None and before.sha256 != content.follows:
-            self._two_histories(
-                self.device_named(device), content, told, f"does not follow the {before.kind} before it"
-            )
+        if before is None or before.sha256 == content.follows:
+            return
+        what, known = f"does not follow the {before.kind} before it", self.device_named(device)
+        if content.inc != known.inc and known.status != "sealed":
+            raise _AnotherHistory(what, content)
+        self._two_histories(known, content, told, what)
 
     def _two_histories(self, device: Device, content: Content, payload: bytes, what: str) -> Device:
         """List it, and stop the life that it is about if that goes on."""

@@ -33,6 +33,7 @@ def take_status(at: Hearing, device: Device, payload: bytes) -> None:
     hardware = json.dumps(status.hardware, sort_keys=True)
     at.seen(
         device,
+        status.inc,
         status_sent_ms=status.sent_at_ms,
         unsynced=min(max(0, status.unsynced), LARGEST_COUNT),
         oldest_unsynced_ms=max(0, status.oldest_unsynced_ms),
@@ -48,7 +49,7 @@ def take_need(at: Hearing, device: Device, payload: bytes) -> None:
     need = decode(payload, Need)
     if need.device != device.name or need.inc != device.inc:
         return
-    at.seen(device)
+    at.seen(device, need.inc)
     for each in need.needs:
         at.counts.ask(device.name, device.epoch, each)
     at.outcome.answered.add(device.name)

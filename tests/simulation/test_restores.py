@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from mqtt_bridge.cloud.records import Order
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import Hello
 from tests.simulation import till
+from tests.simulation.card import Card
 from tests.simulation.device import Device
 from tests.simulation.guests import LIMITS
 from tests.simulation.unit import CLOUD, Unit
@@ -109,3 +111,62 @@ def test_where_nobody_remembers_it_what_may_be_sold_twice_is_stated() -> None:
     assert who.card.row.inc == inc
     assert world.centre.alarms("went-back") == []
     assert unsold < world.truth.excess["a"] <= 2 * unsold + 2, "besides that, what was sold of grants made since"
+
+
+def put_back(who: Device, image: Card) -> None:
+    """Run from an older image from now on."""
+    who.power_off()
+    who.world.truth.card_replaced(who, image)
+    who.card = image
+    who.boot()
+
+
+@pytest.mark.fault(18)
+def test_the_same_image_put_back_twice_goes_on_by_itself_and_loses_no_sale() -> None:
+    """The second time the life of the image is over: the next one is silent, so this is no second card, and it begins another."""
+    world = World(4)
+    world.start()
+    world.pass_time(5_000)
+    who = world.devices[0]
+    image, inc = who.card.copy(), who.card.row.inc
+    sell(who, 2)
+    world.pass_time(3_000)
+    put_back(who, image.copy())
+    world.pass_time(20_000)
+    second = who.card.row.inc
+    assert world.centre.present_life(who.name) == second != inc
+    put_back(who, image.copy())
+    before = set(who.card.orders.rows)
+    sell(who, 3)
+    sold = set(who.card.orders.rows) - before
+    assert len(sold) == 3
+    world.pass_time(30_000)
+    assert who.card.row.inc == inc, "another card may yet speak"
+    world.pass_time(70_000)
+    assert world.centre.present_life(who.name) == who.card.row.inc not in {inc, second}
+    assert sold <= {each.id for each in world.centre.vault.rows.all(Order)}
+    assert who.card.mail.backlog(CLOUD)[0] == 0
+    sell(who, 1)
+    assert {each.subject for each in world.centre.alarms("old-life", "went-back")} == {who.name, f"{who.name} {inc}"}
+
+
+@pytest.mark.fault(19)
+def test_of_two_cards_that_speak_by_turns_the_older_life_is_kept_waiting() -> None:
+    """Whoever was told to begin another life would shut the other one out, and so on without end."""
+    world = World(4)
+    world.start()
+    world.pass_time(5_000)
+    who = world.devices[0]
+    older, inc = who.card.copy(), who.card.row.inc
+    sell(who, 2)
+    world.pass_time(3_000)
+    put_back(who, older.copy())
+    world.pass_time(20_000)
+    newer, present = who.card, who.card.row.inc
+    for turn in range(8):
+        who.power_off()
+        who.card = older if turn % 2 else newer
+        who.boot()
+        world.pass_time(25_000)
+        assert who.card.row.inc == (inc if turn % 2 else present)
+    assert world.centre.present_life(who.name) == present

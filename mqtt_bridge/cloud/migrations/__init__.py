@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.database import Database
 
-HEAD = "0021"
+HEAD = "0022"
 
 
 def version(db: Connection) -> str | None:

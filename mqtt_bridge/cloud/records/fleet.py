@@ -66,6 +66,8 @@ class Device(Record, frozen=True):
     generation: int = 0
     answered_by: str = ""
     health: str = ""
+    older_inc: str = ""
+    older_since_ms: int = 0
 
     @property
     def outage_memory(self) -> Outages:

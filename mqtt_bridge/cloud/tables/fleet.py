@@ -23,6 +23,7 @@ cloud = Table(
 # ``told_to_stop`` is the incarnation whose database went back in time. ``status_sent_ms`` is the device's own clock.
 # ``outages``, ``outage_hours`` and ``down_since_ms`` are what ``estimates.Outages`` remembers.
 # ``lost_*``: so many messages of that life a cloud which was lost since had received, as the broker still knew.
+# ``older_*``: a life that is over goes on saying hello, and since when the present one was not heard meanwhile.
 # ``state_*`` describe the DeviceState published last; ``down_upto`` is what the device's current life has acknowledged.
 device = Table(
     "device",
@@ -54,6 +55,8 @@ device = Table(
     Column("generation", Integer, nullable=False, default=0),
     Column("answered_by", String, nullable=False, default=""),
     Column("health", Text, nullable=False, default=""),  # a HardwareReport, or empty
+    Column("older_inc", String, nullable=False, default=""),
+    Column("older_since_ms", BigInteger, nullable=False, default=0),
 )
 Index("device_untold", device.c.state_at_ms)
 

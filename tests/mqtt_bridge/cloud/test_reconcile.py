@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from mqtt_bridge.cloud.records import Order, Record
 from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.store import lift_freeze, open_cloud, register_device
-from mqtt_bridge.protocol.codec import encode
+from mqtt_bridge.protocol.codec import decode, digest, encode
 from mqtt_bridge.protocol.messages import (
     Ack,
     AllocationReturned,
@@ -21,6 +21,7 @@ from mqtt_bridge.protocol.messages import (
     CancelRequested,
     CheckedIn,
     CheckInUndone,
+    Envelope,
     KeyPublished,
     OrderCancelled,
     OrderConfirmed,
@@ -459,6 +460,40 @@ def test_a_message_that_follows_another_one_than_was_applied_is_not_acknowledged
     assert world.acked("hall-1") is None
     assert world.state("hall-1").stop
     assert world.rows("SELECT kind, order_id FROM contradiction") == [("fork", "o3")]
+
+
+@pytest.mark.fault(18)
+@pytest.mark.parametrize("batches", [((2,), (4,)), ((2, 4),), ((4,), (2,))])
+def test_a_life_that_is_over_is_told_what_is_here_instead_of_what_does_not_follow_it(
+    world: World, batches: tuple[tuple[int, ...], ...]
+) -> None:
+    """Nobody can stop it: "o4" is not applied, and whoever wrote another "o2" sees in the answer that their card went back."""
+    hall = world.add("hall-1", "hall")
+    first, second = hall.sell("o1"), hall.sell("o2")
+    world.tell(hall, first)
+    hall.inc = "life-2"
+    hall.hello(world)
+    hall.inc = "life-1"
+    hall.put_back(1)
+    third, fourth = hall.sell("o3"), hall.sell("o4")
+    told = {2: second, 4: fourth}
+    for batch in batches:
+        world.wire.out.clear()
+        world.tell(hall, *(told[each] for each in batch))
+    world.tell(hall, fourth)
+    answer = world.last_ack("hall-1")
+    assert answer is not None
+    assert (answer.inc, answer.upto, answer.digest) == ("life-1", 2, digest(decode(second, Envelope).content))
+    assert answer.digest != digest(decode(third, Envelope).content)
+    assert "second-history" in world.alarms()
+    assert world.rows("SELECT kind, order_id FROM contradiction") == [("fork", "o4")]
+    assert world.rows("SELECT id FROM orders ORDER BY id") == [("o1",), ("o2",)]
+    assert not world.state("hall-1").stop
+    hall.inc, hall.seq, hall.log = "life-3", 0, []
+    hall.hello(world, began="went_back")
+    world.run()
+    world.tell(hall, hall.sell("o3"), hall.sell("o4"))
+    assert world.rows("SELECT id FROM orders ORDER BY id") == [("o1",), ("o2",), ("o3",), ("o4",)]
 
 
 def test_two_messages_under_a_number_whose_turn_has_not_come_are_two_histories(world: World) -> None:

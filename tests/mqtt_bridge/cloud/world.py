@@ -244,12 +244,17 @@ class World:
         return decode(self.wire.retained[topics.down(ORG, device, "state")], DeviceState)
 
     def acked(self, device: str) -> Ack | None:
+        ack = self.last_ack(device)
+        return None if ack is None else Ack(ack.inc, ack.upto)
+
+    def last_ack(self, device: str) -> Ack | None:
+        """The same with the message that it names."""
         found = [payload for topic, payload in self.wire.out if topic == topics.down(ORG, device, "ack")]
         if not found:
             return None
         ack = decode(found[-1], Ack)
         assert bool(ack.digest) == (ack.upto > 0)
-        return Ack(ack.inc, ack.upto)
+        return ack
 
     def sent(self, device: str) -> list[Envelope]:
         """Every envelope sent to a device, repeats included."""
