@@ -127,16 +127,22 @@ class Faults:
     def lie(self) -> None:
         self._put_back("card lied about a flush", self.rng.randint(50, 3_000))
 
-    def _put_back(self, kind: str, age_ms: int) -> None:
-        """An image of the card is made now and restored later."""
+    def same_image(self) -> None:
+        """Somebody keeps an image for when the device misbehaves. The second time its life may be over."""
+        self._put_back("same image put back", self.rng.randint(3_000, 15_000), self.rng.randint(5_000, 25_000))
+
+    def _put_back(self, kind: str, *ages_ms: int) -> None:
+        """An image of the card is made now and restored later; each time so long after the time before."""
         who = self.some_device()
-        image, inc = who.card.copy(), who.card.device.rows[0].inc if who.card.device.rows else ""
+        kept, inc = who.card.copy(), who.card.device.rows[0].inc if who.card.device.rows else ""
+        made_ms = self.world.time.now_ms
 
         def restore() -> None:
-            if who.dead or not inc or who.card.row.inc != inc:
+            if who.dead or not inc:
                 return
-            world = self.world
-            self.happened(kind, who.label, f"runs from its card as it was {age_ms / 1000:.1f} s ago")
+            world, image = self.world, kept.copy()
+            age_s = (world.time.now_ms - made_ms) / 1000
+            self.happened(kind, who.label, f"runs from its card as it was {age_s:.1f} s ago")
             who.power_off()
             world.truth.card_replaced(who, image)
             # An earlier image that was put back and replaced before it spoke can have been noticed by nobody.
@@ -146,7 +152,8 @@ class Faults:
             who.card = image
             self.later(self.rng.randint(500, 5_000), who.boot)
 
-        self.later(age_ms, restore)
+        for number in range(len(ages_ms)):
+            self.later(sum(ages_ms[: number + 1]), restore)
 
     def clone(self) -> None:
         self._copy("card cloned to another board", "another board", may_sell=False)
@@ -370,6 +377,7 @@ COMMON: tuple[tuple[Fault, float], ...] = (
 RARE: tuple[tuple[Fault, float], ...] = (
     (Faults.roll_back, 0.3),
     (Faults.lie, 0.25),
+    (Faults.same_image, 0.15),
     (Faults.clone, 0.15),
     (Faults.twin, 0.12),
     (Faults.seal, 0.25),
