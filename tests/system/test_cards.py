@@ -58,6 +58,30 @@ def test_a_card_that_was_rolled_back_is_noticed_at_first_contact_and_sells_nothi
     assert len(given_out(town)) <= stock["limit"] + stock["extra"] + bound
 
 
+@pytest.mark.slow
+@pytest.mark.fault(18)
+def test_the_same_image_put_back_again_goes_on_by_itself_though_its_life_is_over(town: Town, tmp_path: Path) -> None:
+    """It sells at most what the image could until it begins another life, after a minute in which no other card spoke."""
+    yard = town.yard
+    yard.kill()
+    image = yard.image(tmp_path / "image")
+    yard.start().ready()
+    first = yard.life()
+    yard.buy()
+    town.check()
+    lives, sold = {first}, set()
+    for seconds in (30, 120):
+        yard.kill()
+        yard.restore(image)
+        yard.start().ready()
+        sold.add(yard.buy()["order"])
+        wait_for(lambda: yard.life() not in lives, "another life", seconds)
+        lives.add(yard.life())
+        wait_for(lambda: not yard.unsynced(), "an empty outbox", 30)
+    assert town.alarms() == {"old-life", "went-back"}
+    assert sold <= {str(row[0]) for row in town.cloud_rows("SELECT id FROM orders")}
+
+
 @pytest.mark.fault(19)
 def test_a_cloned_card_in_another_board_sells_nothing_until_the_cloud_has_spoken(town: Town, tmp_path: Path) -> None:
     """Two devices with one name: the copy starts a life of its own, frozen; no ticket of the original's stock is its to sell."""
