@@ -167,6 +167,16 @@ class NoAmnesiaCheck(Guards):
         ]
 
 
+class NoSecondLook(Guards):
+    """Whoever goes on in a life that is over is a copy for good, whether or not the other card is there."""
+
+    name = "older lives"
+    always = ("same_image",)
+
+    def patches(self) -> list[Any]:
+        return [mock.patch.object(greetings, "_go_on_or_wait", return_value=None)]
+
+
 class RevivesOffers(Guards):
     """An offer that is over is confirmed like any expired hold."""
 
@@ -197,6 +207,7 @@ CONTROLS: tuple[type[Guards], ...] = (
     NoEpoch,
     NoHoldSubtraction,
     NoAmnesiaCheck,
+    NoSecondLook,
     RevivesOffers,
     NoOrder,
 )
