@@ -42,8 +42,7 @@ def take_hello(at: Hearing, device: Device, payload: bytes) -> None:
         if not named_by_status(at.work, device) or known[hello.inc] != device.epoch:
             detail = f"a copy in the earlier incarnation {hello.inc} is running; {ONE_TOO_MANY}"
             at.alarm("old-life", device.name, detail, None)
-            if status == "live":
-                _go_on_or_wait(at, device, hello.inc)
+            _go_on_or_wait(at, device, hello.inc)
             return
         device = at.work.of(Device).change(device, inc=hello.inc)
     if not introduced:
@@ -62,14 +61,16 @@ def take_hello(at: Hearing, device: Device, payload: bytes) -> None:
 def _go_on_or_wait(at: Hearing, device: Device, inc: str) -> None:
     """Two cards of one name speak by turns; if for long only the older life does, an image of before is all there is of the card.
 
-    Then that life is the present one again, only to be stopped: its device begins another, and tells all that it has.
+    Then that life is the present one again, only to be stopped: its device begins another, and tells all that it has. A sealed one
+    is stopped as it is, and tells it in the life that it has.
     """
     silent_ms = at.wall_ms - device.older_since_ms
     if device.older_inc != inc or silent_ms < 0:  # below zero: our clock was set back
         at.work.of(Device).change(device, older_inc=inc, older_since_ms=at.wall_ms)
     elif silent_ms >= ANOTHER_CARD_MS:
         device = at.work.of(Device).change(device, inc=inc, older_inc="")
-        at.stop(device, f"goes on in {inc}, and nobody in the life after it: an old copy of its card")
+        if device.status == "live":
+            at.stop(device, f"goes on in {inc}, and nobody in the life after it: an old copy of its card")
 
 
 def _welcome(at: Hearing, device: Device, hello: Hello, *, new_life: bool) -> None:

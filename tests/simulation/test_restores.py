@@ -170,3 +170,27 @@ def test_of_two_cards_that_speak_by_turns_the_older_life_is_kept_waiting() -> No
         world.pass_time(25_000)
         assert who.card.row.inc == (inc if turn % 2 else present)
     assert world.centre.present_life(who.name) == present
+
+
+@pytest.mark.fault(20)
+def test_a_sealed_card_that_goes_on_in_an_older_life_tells_its_sales_and_hands_back_the_rest() -> None:
+    world = World(4)
+    world.start()
+    world.pass_time(5_000)
+    who = next(each for each in world.devices if each not in world.doors.values())
+    image = who.card.copy()
+    sell(who, 2)
+    world.pass_time(3_000)
+    put_back(who, image.copy())
+    world.pass_time(20_000)
+    put_back(who, image.copy())
+    before = set(who.card.orders.rows)
+    sell(who, 2)
+    sold = set(who.card.orders.rows) - before
+    world.centre.seal(who.name, world.doors[who.identity.venue].name)
+    world.sealed.add(who.name)
+    world.pass_time(120_000)
+    assert who.card.row.sealed
+    assert who.card.mail.backlog(CLOUD)[0] == 0
+    assert sold <= {each.id for each in world.centre.vault.rows.all(Order)}
+    assert who.card.unsold("a") == 0

@@ -10,6 +10,7 @@ import pytest
 from mqtt_bridge.cloud.greetings import ANOTHER_CARD_MS
 from mqtt_bridge.cloud.losses import seal_device
 from mqtt_bridge.cloud.store import open_cloud
+from mqtt_bridge.protocol.messages import Ack
 from tests.mqtt_bridge.cloud.world import FakeDevice, World, import_into
 
 
@@ -105,8 +106,15 @@ def test_a_cloud_whose_clock_was_set_back_waits_again(world: World, older: FakeD
     assert says_hello(world, older, ANOTHER_CARD_MS // 2)
 
 
-def test_a_sealed_name_begins_nothing(world: World, older: FakeDevice) -> None:
+def test_of_a_sealed_name_the_older_life_is_evidence_too(world: World, older: FakeDevice) -> None:
+    """It need not begin another one to tell what it sold: nothing is granted to it."""
+    sold = older.sell("o1")
     seal_device(world.database, "hall-1", "op", "lost", world.now_ms, log=None)
     assert not says_hello(world, older)
-    assert not says_hello(world, older, 2 * ANOTHER_CARD_MS)
     assert world.state("hall-1").inc == "life-2"
+    assert not says_hello(world, older, ANOTHER_CARD_MS)
+    state = world.state("hall-1")
+    assert (state.inc, state.stop, state.sealed) == ("life-1", False, True)
+    world.tell(older, sold)
+    assert world.acked("hall-1") == Ack("life-1", 1)
+    assert world.rows("SELECT id FROM orders") == [("o1",)]
