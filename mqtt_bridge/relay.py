@@ -307,6 +307,7 @@ class Relay(Generic[U]):
                 # Not of an earlier generation: that cloud is gone, and its backup may lack what it had acknowledged.
                 if ack.generation >= self._generation and not sender.settle(unit.mail, CLOUD, ack, self._wall_ms()):
                     self._handlers.went_back(unit, ack.inc)
+                    self._answered, self._hello_due_ms, self._hellos = False, 0, 0
 
         if acks:
             self._guard("ack", lambda: self._run(use_case))

@@ -8,7 +8,7 @@ rebooking, that the backup itself still had to deliver is given again in the new
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.letterbox import WorkMail
@@ -24,12 +24,17 @@ def expect(work: Work, device: Device, hello: Hello, *, new_life: bool, first: b
     """Note how far a device's lives have to be told.
 
     ``first``: this is the first hello of the present generation since a restore. A new life carries over what earlier ones
-    had not told. A later hello that has written less is of a card that went back in time: what it forgot never comes.
+    had not told; so does one that found another history of them here. A later hello that has written less is of a card that went back in time: what it forgot never comes.
     """
     lives = work.of(Life)
     pending = any(each.due_upto for each in lives.where("device", device.name))
     for each in lives.where("device", device.name) if new_life else ():
         lives.change(each, due_upto=0)
+    told = {hello.inc, *(each.inc for each in hello.untold)}
+    carried = [each for each in lives.where("device", device.name) if each.due_upto and each.inc not in told]
+    for each in carried:
+        lives.change(each, due_upto=0)
+    first = first or bool(carried)
     for written in (Ack(hello.inc, hello.last_seq), *hello.untold):
         life = lives.get(device.name, written.inc)
         if life is None:
@@ -67,9 +72,12 @@ def give_again(work: Work, device: str, got: Ack) -> None:
             work.of(Letter).add(Letter(device, CLOUD, encode(told.body), private, 0))
 
 
-def settle_rumours(work: Work, device: str, *, forget: bool) -> None:
-    """The device has said which of its requests were confirmed: ``forget`` what was known of that from the broker alone, or keep it."""
+def settle_rumours(work: Work, device: str, epochs: Collection[int]) -> None:
+    """The device has said which of its requests were confirmed in these ``epochs``: forget what the broker alone knew of them.
+
+    What it knew of others stays counted: a card that went back says nothing of the answers that it forgot.
+    """
     for line in work.of(Line).where("device", device):
         if line.remembered:
-            dropped = line.remembered if forget else 0
+            dropped = line.remembered if line.epoch in epochs else 0
             work.of(Line).change(line, confirmed=line.confirmed - dropped, remembered=0)

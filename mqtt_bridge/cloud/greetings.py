@@ -15,8 +15,9 @@ from mqtt_bridge.protocol.messages import Ack, Hello
 
 log = structlog.get_logger("marquee.reconciler")
 
-# Another card of the same name would have said something by then: they take the broker from each other.
-ANOTHER_CARD_MS = 60_000
+# Another card of the same name would have said something by then, for they take the broker from each other; unless we did not
+# listen: who is not answered says hello at least every half minute.
+ANOTHER_CARD_MS, DEAF_MS = 60_000, 45_000
 ONE_TOO_MANY = "if two cards are in use, seal this name and provision both under new ones"
 
 
@@ -31,6 +32,7 @@ def take_hello(at: Hearing, device: Device, payload: bytes) -> None:
         at.alarm("strange-key", device.name, detail, payload)
         return
     status = "sealed" if device.status == "sealed" else "live"
+    before_ms = device.last_seen_ms or 0
     device = at.seen(device, hello.inc, status=status, status_sent_ms=hello.sent_at_ms)
     at.outcome.answered.add(device.name)
     if status == "sealed":
@@ -42,7 +44,7 @@ def take_hello(at: Hearing, device: Device, payload: bytes) -> None:
         if not named_by_status(at.work, device) or known[hello.inc] != device.epoch:
             detail = f"a copy in the earlier incarnation {hello.inc} is running; {ONE_TOO_MANY}"
             at.alarm("old-life", device.name, detail, None)
-            _go_on_or_wait(at, device, hello.inc)
+            _stop_if_alone(at, device, hello.inc, before_ms)
             return
         device = at.work.of(Device).change(device, inc=hello.inc)
     if not introduced:
@@ -58,19 +60,18 @@ def take_hello(at: Hearing, device: Device, payload: bytes) -> None:
     _welcome(at, device, hello, new_life=not introduced)
 
 
-def _go_on_or_wait(at: Hearing, device: Device, inc: str) -> None:
+def _stop_if_alone(at: Hearing, device: Device, inc: str, before_ms: int) -> None:
     """Two cards of one name speak by turns; if for long only the older life does, an image of before is all there is of the card.
 
-    Then that life is the present one again, only to be stopped: its device begins another, and tells all that it has. A sealed one
-    is stopped as it is, and tells it in the life that it has.
+    Then that life is the present one again, only to be stopped: its device begins another, and tells all that it has.
+    ``before_ms`` is when the device was heard last before this.
     """
-    silent_ms = at.wall_ms - device.older_since_ms
-    if device.older_inc != inc or silent_ms < 0:  # below zero: our clock was set back
+    listened = 0 <= at.wall_ms - before_ms < DEAF_MS
+    if device.older_inc != inc or not listened:
         at.work.of(Device).change(device, older_inc=inc, older_since_ms=at.wall_ms)
-    elif silent_ms >= ANOTHER_CARD_MS:
-        device = at.work.of(Device).change(device, inc=inc, older_inc="")
-        if device.status == "live":
-            at.stop(device, f"goes on in {inc}, and nobody in the life after it: an old copy of its card")
+    elif at.wall_ms - device.older_since_ms >= ANOTHER_CARD_MS:
+        device = at.work.of(Device).change(device, inc=inc)
+        at.stop(device, f"goes on in {inc}, and nobody in the life after it: an old copy of its card")
 
 
 def _welcome(at: Hearing, device: Device, hello: Hello, *, new_life: bool) -> None:

@@ -26,7 +26,7 @@ def begin_life(work: Work, device: Device, inc: str, cloud: Cloud, wall_ms: int,
         epoch = max(device.epoch, cloud.generation << EPOCH_BITS) + 1
     close_lines(work, device.name)
     work.of(Life).add(Life(device.name, inc, epoch, wall_ms))
-    return work.of(Device).change(device, epoch=epoch, inc=inc, told_to_stop=None)
+    return work.of(Device).change(device, epoch=epoch, inc=inc, told_to_stop=None, older_inc="")
 
 
 def introduce_earlier(work: Work, device: Device, told: Iterable[str], wall_ms: int) -> None:

@@ -7,6 +7,7 @@ How a kind of message is applied, and how to add one: ``kinds``. Stock is grante
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import ClassVar, get_args
@@ -154,9 +155,10 @@ class Batch(Hearing):
             return
         except _AnotherHistory as error:
             # The number before it, named by what is here: who has another message there begins anew, and tells all of it again.
-            told = error.content
+            told, device = error.content, self.seen(device, error.content.inc)
             self._list_fork(device.name, told)
-            self._two_histories(self.seen(device, told.inc), told, payload, str(error))
+            self._two_histories(device, told, payload, str(error))
+            self.mail.forget_early(device.name, told.inc, sys.maxsize)
             self.outcome.acks[device.name, told.inc] = Ack(told.inc, self.mail.received(device.name, told.inc))
             return
         except (UnknownIssuer, BadSignature) as error:
@@ -211,7 +213,7 @@ class Batch(Hearing):
         """A message says which one it follows. If that is not the one here, its history has one that is not here.
 
         Unacknowledged, both come again in the next life; an ack of this number would have its device forget the other one. A life
-        that is over cannot be stopped: there it is not applied either. Raises ``_AnotherHistory``.
+        that is over is not the one that is stopped: there it is not applied either. Raises ``_AnotherHistory``.
         """
         before = self.work.of(Applied).get(device, content.inc, content.seq - 1) if content.follows else None
         if before is None or before.sha256 == content.follows:

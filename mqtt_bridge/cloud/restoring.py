@@ -107,9 +107,9 @@ def hear_again(work: Work, device: Device, hello: Hello) -> Device:
     if cloud is None or hello.generation != cloud.generation or device.generation == cloud.generation:
         return device
     if cloud.restoring:
-        # A card that went back says nothing of the answers it forgot: guests may have tickets by them, so they stay counted.
+        # Guests may have tickets by answers that a card forgot which went back; it may not know an epoch at all.
         went_back = hello.began == "went_back" and hello.inc != device.lost_inc
-        settle_rumours(work, device.name, forget=not went_back)
+        settle_rumours(work, device.name, () if went_back else {each.epoch for each in hello.stock})
         for count in hello.stock:
             granted = {"granted": count.totals.granted, "confirmed": count.totals.confirmed}
             believe(work, device.name, count.quota, count.epoch, **granted)

@@ -174,7 +174,7 @@ class NoSecondLook(Guards):
     always = ("same_image",)
 
     def patches(self) -> list[Any]:
-        return [mock.patch.object(greetings, "_go_on_or_wait", return_value=None)]
+        return [mock.patch.object(greetings, "_stop_if_alone", return_value=None)]
 
 
 class RevivesOffers(Guards):

@@ -20,6 +20,12 @@ from tests.system.venue_board import Venue, venue
 _START_S = time.monotonic()
 # Of so many cuts one falls into an update, and so long after the first order one may come: an install takes minutes.
 UPDATE_EVERY, SELLING_S, WRITING_S = 3, 12.0, 40.0
+# Writes past the kernel's cache and asks for no flush, all the while: there is always something that a card may lose or tear. Only
+# bookings and updates flush, and these must not depend on what else the card was doing.
+_UNFLUSHED = (
+    "systemctl is-active -q power-writer || systemd-run -q --unit=power-writer sh -c 'while sleep 0.1; do"
+    " dd if=/dev/zero of=/data/power-writer bs=64k count=16 oflag=direct conv=notrunc status=none; done'"
+)
 
 
 def say(line: str) -> None:
@@ -60,12 +66,14 @@ def main(words: list[str]) -> int:
     )
     tell("power", "orders confirmed over the air meanwhile, lost", f"{len(at.sales.confirmed)}, 0", "0 lost")
     tell("power", "writes that the card had not flushed, of them lost or torn", f"{unflushed}, {lost}")
+    assert lost, "no cut took anything from the card: nothing was shown of what a card may lose"
     return 0
 
 
 def _cut(at: Venue, chance: random.Random, bundle: str) -> None:
     """Sell, take the power at a moment by chance, boot, and wait until a phone can book; ``bundle``: install that meanwhile."""
     at.join()
+    at.board.check(_UNFLUSHED)
     begun = len(at.sales.confirmed)
     with at.selling():
         end_s = time.monotonic() + 120
