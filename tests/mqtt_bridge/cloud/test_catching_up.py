@@ -14,7 +14,15 @@ import pytest
 from mqtt_bridge.cloud import losses
 from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
 from mqtt_bridge.protocol.codec import decode, encode
-from mqtt_bridge.protocol.messages import Ack, Content, OrderConfirmed, OrderRequested, Private, TicketFact
+from mqtt_bridge.protocol.messages import (
+    Ack,
+    AllocationReturned,
+    Content,
+    OrderConfirmed,
+    OrderRequested,
+    Private,
+    TicketFact,
+)
 from mqtt_bridge.protocol.stock import Totals
 from tests.mqtt_bridge.cloud.restored import Restored, heard
 from tests.mqtt_bridge.cloud.town import two_dates
@@ -251,6 +259,23 @@ def test_an_answer_that_a_card_forgot_which_went_back_stays_counted(
     conserved(world)
 
 
+def test_an_answer_in_an_epoch_that_the_card_never_knew_stays_counted_however_its_life_began(
+    world: World, hall: FakeDevice, yard: FakeDevice, tmp_path: Path
+) -> None:
+    """It went on in a life before that one, and was told to begin another."""
+    saved = Restored(world, tmp_path)
+    world.tell(yard, request(yard, "o1", 2))
+    world.tick()
+    saved.restore()
+    answered = yard.epoch
+    yard.inc, yard.seq, yard.log, yard.generation = "life-2", 0, [], 2
+    yard.epoch, yard.totals = answered - 1, Totals()
+    yard.hello(world, began="told")
+    world.run()
+    assert world.totals()["yard-1", answered].confirmed == 2
+    conserved(world)
+
+
 def test_a_new_life_tells_what_the_last_one_had_not(
     world: World, hall: FakeDevice, yard: FakeDevice, tmp_path: Path
 ) -> None:
@@ -269,6 +294,34 @@ def test_a_new_life_tells_what_the_last_one_had_not(
     go_on(world)
     assert state(world, "o1") == "waiting"
     world.tell(yard, sold)
+    world.tick()
+    assert state(world, "o1") == "confirmed"
+
+
+def test_what_another_history_of_an_earlier_life_is_here_for_is_waited_for_in_the_present_one(
+    world: World, hall: FakeDevice, yard: FakeDevice, tmp_path: Path
+) -> None:
+    """Refused under its old numbers, it is told under new ones; nobody waits for the old ones any more."""
+    yard.inc, yard.seq, yard.log = "life-2", 0, []
+    yard.hello(world, began="went_back")
+    world.run()
+    hall.totals = msgspec.structs.replace(hall.totals, returned=5)
+    world.tell(hall, hall.envelope(AllocationReturned((hall.count(),))))
+    saved = Restored(world, tmp_path)
+    asked = request(yard, "o1", 2)
+    saved.restore()
+    hello_again(world, hall)
+    yard.generation = world.state("yard-1").generation
+    yard.hello(world, earlier=(Ack("life-1", 3),))
+    world.tell(yard, asked)
+    go_on(world)
+    assert state(world, "o1") == "waiting"
+    carried = yard.sell("o2")
+    yard.hello(world)
+    world.run()
+    world.tick()
+    assert state(world, "o1") == "waiting"
+    world.tell(yard, carried)
     world.tick()
     assert state(world, "o1") == "confirmed"
 

@@ -117,13 +117,22 @@ class FakeDevice:
     def count(self) -> StockCount:
         return StockCount("q", self.epoch, self.totals, self.held)
 
-    def hello(self, world: World, *, key: Key | None = None, last_seq: int | None = None, began: Began = "") -> None:
+    def hello(
+        self,
+        world: World,
+        *,
+        key: Key | None = None,
+        last_seq: int | None = None,
+        began: Began = "",
+        earlier: tuple[Ack, ...] = (),
+    ) -> None:
+        """``earlier`` is what it has still to tell of lives before."""
         shown = key or self.key
         stock = (self.count(),) if self.epoch else ()
         last = self.seq if last_seq is None else last_seq
         got = Ack(world.inc, self.inbox)
         who = (self.name, self.venue, self.inc, last, shown.kid, shown.public)
-        untold = (Ack(self.inc, last),) if last else ()
+        untold = (*earlier, Ack(self.inc, last)) if last else earlier
         hello = Hello(*who, stock, got, world.now_ms, self.generation, began=began, untold=untold)
         world.say(self.name, "hello", encode(hello))
 
