@@ -148,7 +148,7 @@ class TicketView(msgspec.Struct, frozen=True):
 
 
 class VerificationView(msgspec.Struct, frozen=True):
-    """What a pre-enrolment has to prove and how far it is; ``contact`` is shown in part. See ``store/tables.py`` for the words."""
+    """What a pre-enrolment has to prove and how far it is; ``contact`` is shown in part. See ``store/tables/orders.py`` for the words."""
 
     verify: Verify
     channel: Channel
