@@ -20,11 +20,12 @@ from mqtt_bridge.protocol.messages import Ack, Content, Envelope, Hello, OrderCo
 GIVING = frozenset({OrderConfirmed.__name__, OrderRebooked.__name__})
 
 
-def expect(work: Work, device: Device, hello: Hello, *, new_life: bool, first: bool) -> None:
+def expect(work: Work, device: Device, hello: Hello, *, new_life: bool, first: bool, late: bool) -> None:
     """Note how far a device's lives have to be told.
 
     ``first``: this is the first hello of the present generation since a restore. A new life carries over what earlier ones
-    had not told; so does one that found another history of them here. A later hello that has written less is of a card that went back in time: what it forgot never comes.
+    had not told; so does one that found another history of them here. A later hello that has written less is of a card that went back in time: what it forgot never comes;
+    unless it is a ``late`` one, sent before another that was heard.
     """
     lives = work.of(Life)
     pending = any(each.due_upto for each in lives.where("device", device.name))
@@ -39,7 +40,7 @@ def expect(work: Work, device: Device, hello: Hello, *, new_life: bool, first: b
         life = lives.get(device.name, written.inc)
         if life is None:
             continue
-        if first or (new_life and pending) or written.upto < life.due_upto:
+        if first or (new_life and pending) or (written.upto < life.due_upto and not late):
             lives.change(life, due_upto=written.upto)
 
 

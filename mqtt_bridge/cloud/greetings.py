@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import structlog
 
 from mqtt_bridge.cloud.catching_up import expect
@@ -32,7 +34,7 @@ def take_hello(at: Hearing, device: Device, payload: bytes) -> None:
         at.alarm("strange-key", device.name, detail, payload)
         return
     status = "sealed" if device.status == "sealed" else "live"
-    before_ms = device.last_seen_ms or 0
+    before_ms, late = device.last_seen_ms or 0, device.overtaken(hello.sent_at_ms)
     device = at.seen(device, hello.inc, status=status, status_sent_ms=hello.sent_at_ms)
     at.outcome.answered.add(device.name)
     if status == "sealed":
@@ -57,7 +59,7 @@ def take_hello(at: Hearing, device: Device, payload: bytes) -> None:
             retell(at.work, at.catalogue, device.name)
             at.outcome.addressees.add(device.name)
         log.info("device.life", device=device.name, inc=hello.inc, epoch=device.epoch)
-    _welcome(at, device, hello, new_life=not introduced)
+    _welcome(at, device, hello, new_life=not introduced, late=late)
 
 
 def _stop_if_alone(at: Hearing, device: Device, inc: str, before_ms: int) -> None:
@@ -74,7 +76,7 @@ def _stop_if_alone(at: Hearing, device: Device, inc: str, before_ms: int) -> Non
         at.stop(device, f"goes on in {inc}, and nobody in the life after it: an old copy of its card")
 
 
-def _welcome(at: Hearing, device: Device, hello: Hello, *, new_life: bool) -> None:
+def _welcome(at: Hearing, device: Device, hello: Hello, *, new_life: bool, late: bool) -> None:
     """Say how far this life got, merge what it counts and begin its downlink at the first message it does not have.
 
     A hello that remembers less than arrived may have been overtaken; a device whose database went back in time sees it in
@@ -87,7 +89,10 @@ def _welcome(at: Hearing, device: Device, hello: Hello, *, new_life: bool) -> No
     before, device = device.generation, hear_again(at.work, device, hello)
     first = at.cloud.restoring and device.generation != before
     if new_life or hello.generation == at.cloud.generation:  # an older hello may have been overtaken
-        expect(at.work, device, hello, new_life=new_life, first=first)
+        expect(at.work, device, hello, new_life=new_life, first=first, late=late)
+    # Of a life that it has nothing more to tell of, because all of it comes under other numbers, nothing fills the gaps.
+    for inc in lives(at.work, device.name).keys() - {hello.inc, *(each.inc for each in hello.untold)}:
+        at.mail.forget_early(device.name, inc, sys.maxsize)
     for count in hello.stock:
         at.counts.report(device.name, count, now=count.epoch == device.epoch)
     started = {each.quota for each in at.work.of(Line).where("device", device.name) if each.epoch == device.epoch}

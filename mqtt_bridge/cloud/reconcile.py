@@ -7,7 +7,6 @@ How a kind of message is applied, and how to add one: ``kinds``. Stock is grante
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import ClassVar, get_args
@@ -158,7 +157,6 @@ class Batch(Hearing):
             told, device = error.content, self.seen(device, error.content.inc)
             self._list_fork(device.name, told)
             self._two_histories(device, told, payload, str(error))
-            self.mail.forget_early(device.name, told.inc, sys.maxsize)
             self.outcome.acks[device.name, told.inc] = Ack(told.inc, self.mail.received(device.name, told.inc))
             return
         except (UnknownIssuer, BadSignature) as error:

@@ -9,14 +9,12 @@ import json
 
 from mqtt_bridge.cloud.catching_up import give_again
 from mqtt_bridge.cloud.hearing import Hearing
-from mqtt_bridge.cloud.records import Cloud, Device, Line, outage_columns
+from mqtt_bridge.cloud.records import OVERTAKEN_MS, Cloud, Device, Line, outage_columns
 from mqtt_bridge.cloud.restoring import forgotten_life, remember
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import Ack, DeviceState, HardwareReport, Need, Status
 
 LARGEST_COUNT = 2**31 - 1
-# A status sent this long before the last one was not overtaken: its device's clock was set back, and on that no stock depends.
-OVERTAKEN_MS = 60_000
 LONGEST_HARDWARE = 4000
 LONGEST_REPORT = 16_000
 
@@ -27,8 +25,7 @@ def take_status(at: Hearing, device: Device, payload: bytes) -> None:
     if status.device == device.name and status.inc != device.inc and at.cloud.restoring:
         device = forgotten_life(at.work, device, status.inc)
         at.outcome.answered.add(device.name)
-    overtaken = 0 < device.status_sent_ms - status.sent_at_ms <= OVERTAKEN_MS
-    if status.device != device.name or status.inc != device.inc or overtaken:
+    if status.device != device.name or status.inc != device.inc or device.overtaken(status.sent_at_ms):
         return
     hardware = json.dumps(status.hardware, sort_keys=True)
     at.seen(

@@ -107,9 +107,12 @@ def hear_again(work: Work, device: Device, hello: Hello) -> Device:
     if cloud is None or hello.generation != cloud.generation or device.generation == cloud.generation:
         return device
     if cloud.restoring:
-        # Guests may have tickets by answers that a card forgot which went back; it may not know an epoch at all.
-        went_back = hello.began == "went_back" and hello.inc != device.lost_inc
-        settle_rumours(work, device.name, () if went_back else {each.epoch for each in hello.stock})
+        # Guests may have tickets by answers that a card forgot which went back. Another life than the lost cloud knew last may have
+        # begun on a card of before an epoch, and says nothing of it.
+        same = hello.inc == device.lost_inc
+        went_back = hello.began == "went_back" and not same
+        spoken_of = work.of(Line).where("device", device.name) if same else hello.stock
+        settle_rumours(work, device.name, () if went_back else {each.epoch for each in spoken_of})
         for count in hello.stock:
             granted = {"granted": count.totals.granted, "confirmed": count.totals.confirmed}
             believe(work, device.name, count.quota, count.epoch, **granted)

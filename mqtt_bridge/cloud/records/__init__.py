@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from mqtt_bridge.cloud.records.base import Record
 from mqtt_bridge.cloud.records.fleet import (
+    OVERTAKEN_MS,
     SILENT_MS,
     Applied,
     Cloud,
@@ -76,6 +77,7 @@ KINDS: tuple[type[Record], ...] = (
 
 __all__ = [
     "KINDS",
+    "OVERTAKEN_MS",
     "SILENT_MS",
     "Alarm",
     "Applied",

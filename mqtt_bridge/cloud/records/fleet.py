@@ -12,6 +12,8 @@ from mqtt_bridge.protocol.messages import HardwareReport
 
 # A device says something every two seconds; after this it counts as away even before the broker noticed.
 SILENT_MS = 10_000
+# What was sent this long before the last word was not overtaken: its device's clock was set back, and on that no stock depends.
+OVERTAKEN_MS = 60_000
 
 
 def outage_columns(outages: Outages) -> dict[str, float]:
@@ -78,6 +80,10 @@ class Device(Record, frozen=True):
     def stopped(self) -> bool:
         """Whether its present life may not go on."""
         return self.inc is not None and self.inc == self.told_to_stop
+
+    def overtaken(self, sent_at_ms: int) -> bool:
+        """Whether a word sent then arrives after a later one."""
+        return 0 < self.status_sent_ms - sent_at_ms <= OVERTAKEN_MS
 
     def present(self, wall_ms: int) -> bool:
         """Whether it can be talked to right now."""

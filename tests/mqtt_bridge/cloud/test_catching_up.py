@@ -276,6 +276,32 @@ def test_an_answer_in_an_epoch_that_the_card_never_knew_stays_counted_however_it
     conserved(world)
 
 
+def test_an_answer_that_never_arrived_counts_no_more_though_its_device_never_heard_of_the_epoch(
+    world: World, hall: FakeDevice, yard: FakeDevice, tmp_path: Path
+) -> None:
+    """It lives the very life that the lost cloud answered."""
+    before = yard.epoch
+    yard.inc, yard.seq, yard.log = "life-2", 0, []
+    yard.hello(world, began="told")
+    world.run()
+    hall.totals = msgspec.structs.replace(hall.totals, returned=5)
+    world.tell(hall, hall.envelope(AllocationReturned((hall.count(),))))
+    saved = Restored(world, tmp_path)
+    asked = request(yard, "o1", 2)
+    world.tell(yard, asked)
+    world.tick()
+    assert world.totals()["yard-1", before + 1].confirmed == 2
+    saved.restore()
+    assert world.totals()["yard-1", before + 1].confirmed == 2
+    hello_again(world, hall)
+    hello_again(world, yard)
+    assert world.totals()["yard-1", before + 1].confirmed == 0
+    world.tell(yard, asked)
+    go_on(world)
+    assert state(world, "o1") == "confirmed"
+    conserved(world)
+
+
 def test_a_new_life_tells_what_the_last_one_had_not(
     world: World, hall: FakeDevice, yard: FakeDevice, tmp_path: Path
 ) -> None:
@@ -301,7 +327,7 @@ def test_a_new_life_tells_what_the_last_one_had_not(
 def test_what_another_history_of_an_earlier_life_is_here_for_is_waited_for_in_the_present_one(
     world: World, hall: FakeDevice, yard: FakeDevice, tmp_path: Path
 ) -> None:
-    """Refused under its old numbers, it is told under new ones; nobody waits for the old ones any more."""
+    """Refused under its old numbers, it is told under new ones; nobody waits for the old ones any more, also if a hello comes twice."""
     yard.inc, yard.seq, yard.log = "life-2", 0, []
     yard.hello(world, began="went_back")
     world.run()
@@ -313,11 +339,13 @@ def test_what_another_history_of_an_earlier_life_is_here_for_is_waited_for_in_th
     hello_again(world, hall)
     yard.generation = world.state("yard-1").generation
     yard.hello(world, earlier=(Ack("life-1", 3),))
+    first = world.wire.incoming[-1]
     world.tell(yard, asked)
     go_on(world)
     assert state(world, "o1") == "waiting"
     carried = yard.sell("o2")
     yard.hello(world)
+    world.wire.incoming.append(first)
     world.run()
     world.tick()
     assert state(world, "o1") == "waiting"
