@@ -48,6 +48,9 @@ ORDER: dict[tuple[str, str], OrderStatus] = {
     ("requested", "confirm"): "confirmed",
     ("requested", "turn_down"): "refused",
     ("requested", "withdraw"): "cancelled",
+    # Said of an order that was confirmed in a life which this card forgot.
+    ("requested", "void"): "cancelled",
+    ("requested", "refuse"): "requested",
     ("pending", "verify"): "confirmed",
     ("pending", "turn_down"): "refused",
     ("pending", "cancel"): "cancelled",

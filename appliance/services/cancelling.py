@@ -18,7 +18,7 @@ from appliance.services.foreign import order_values, ticket_values
 from appliance.services.selling import fact
 from appliance.services.stock import counts
 from appliance.services.views import OrderView
-from appliance.store import allocations, orders, records
+from appliance.store import allocations, orders, records, requests
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.messages import CancelRefused, CancelRequested, OrderCancelled, TicketsVoided
 
@@ -198,6 +198,7 @@ def on_voided(unit: Unit, message: TicketsVoided) -> None:
         void_and_count(unit, order_id, theirs)
         if all(each.voided for each in orders.tickets(unit.db, order_id)):
             orders.change(unit.db, order_id, status=next_order(row.status, "void"))
+            requests.close(unit.db, order_id)
 
 
 def on_refused(unit: Unit, message: CancelRefused) -> None:

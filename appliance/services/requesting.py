@@ -107,16 +107,8 @@ def on_confirmed(unit: Unit, message: OrderConfirmed, private: Private | None) -
     row = orders.find(unit.db, message.order)
     if row is None:
         row = _rebuild(unit, message, private)
-    asked = requests.find(unit.db, message.order)
-    if asked is None or asked.confirmed:
+    if not _sign(unit, row, message):
         return
-    orders.change(unit.db, row.id, status=next_order(row.status, "confirm"))
-    requests.close(unit.db, row.id, confirmed=True)
-    epochs, seq = {each.ticket: each.epoch for each in message.tickets}, unit.next_seq()
-    for ticket in orders.tickets(unit.db, row.id):
-        counted = ticket._asdict() | {"epoch": epochs[ticket.id]}
-        receipt = sign(unit, counted, paid=row.payment == "paid", inc=unit.inc, seq=seq)
-        orders.change_tickets(unit.db, [ticket.id], epoch=counted["epoch"], receipt=receipt, voided=False)
     stock = counts(unit, ((each.quota, each.epoch) for each in message.tickets))
     sale = msgspec.structs.replace(message, stock=stock, sold_by=row.sold_by)
     unit.emit(sale, private_part(unit, row.name, row.contact))
@@ -124,6 +116,28 @@ def on_confirmed(unit: Unit, message: OrderConfirmed, private: Private | None) -
         cancel_own(unit, row.id)
     else:
         conversion.reached(unit, row.hold, "confirmed")
+
+
+def on_retold(unit: Unit, message: OrderConfirmed) -> None:
+    """The cloud met a request of ours in a life that this card forgot: its sale is counted there, and what it signed is not here."""
+    row = orders.find(unit.db, message.order)
+    if row is not None and _sign(unit, row, message) and row.status != "requested":
+        cancel_own(unit, row.id)
+
+
+def _sign(unit: Unit, row: Row[Any], message: OrderConfirmed) -> bool:
+    """Turn a request into an order with receipts; tells whether it was one that still waited for that."""
+    asked = requests.find(unit.db, row.id)
+    if asked is None or asked.confirmed:
+        return False
+    orders.change(unit.db, row.id, status=next_order(row.status, "confirm"))
+    requests.close(unit.db, row.id, confirmed=True)
+    epochs, seq = {each.ticket: each.epoch for each in message.tickets}, unit.next_seq()
+    for ticket in orders.tickets(unit.db, row.id):
+        counted = ticket._asdict() | {"epoch": epochs[ticket.id]}
+        receipt = sign(unit, counted, paid=row.payment == "paid", inc=unit.inc, seq=seq)
+        orders.change_tickets(unit.db, [ticket.id], epoch=counted["epoch"], receipt=receipt, voided=False)
+    return True
 
 
 def hear_confirmed(unit: Unit, stock: Iterable[StockCount]) -> None:

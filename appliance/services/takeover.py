@@ -5,7 +5,7 @@ Everything here may be told twice and beside what is known already: a fact that 
 
 from __future__ import annotations
 
-from appliance.services import cancelling, door, foreign, payments
+from appliance.services import cancelling, door, foreign, payments, requesting
 from appliance.services.box import Unit
 from appliance.services.selling import sign_anew
 from appliance.store import device, orders, scans
@@ -59,6 +59,8 @@ def _take_in(unit: Unit, told: Retold, answered: set[str]) -> None:
 def _sold(unit: Unit, body: OrderConfirmed | OrderPending, origin: str, answered: set[str]) -> None:
     known = orders.find(unit.db, body.order)
     if known is not None and known.code:
+        if origin == unit.identity.device and isinstance(body, OrderConfirmed):
+            requesting.on_retold(unit, body)
         return
     if isinstance(body, OrderPending):
         foreign.take_pending(unit, body, origin, None)

@@ -24,6 +24,7 @@ from mqtt_bridge.protocol.messages import (
     RequestWithdrawn,
     StockCount,
     TicketFact,
+    VenueRetold,
 )
 from tests.simulation import till
 from tests.simulation.card import Hold, Item, Order, Ticket
@@ -130,17 +131,15 @@ def apply_message(unit: Unit, content: Content, private: Private | None) -> None
             if order is not None and order.status == "requested" and origin != unit.identity.device:
                 _set_status(unit, unit.card.orders.rows[body.order], "confirm")
         case OrderRefused():
-            order = unit.card.orders.get(body.order)
-            if order is not None and order.status == "requested":
-                _set_status(unit, order, "turn_down")
+            _end(unit, body.order, "turn_down")
         case OrderRequested():
             if origin != unit.identity.device and unit.card.orders.get(body.order) is None:
                 for fact in body.tickets:
                     till._take_in(unit, body.order, origin, fact, "requested")
         case RequestWithdrawn():
-            order = unit.card.orders.get(body.order)
-            if order is not None and order.issuer == origin and order.status == "requested":
-                _set_status(unit, order, "withdraw")
+            _end(unit, body.order, "withdraw", of=origin)
+        case VenueRetold():
+            _on_retold(unit, body)
         case _:
             till.apply_message(unit, content, private)
 
@@ -152,20 +151,40 @@ def _on_confirmed(unit: Unit, message: OrderConfirmed) -> None:
     order = unit.card.orders.get(message.order)
     if order is None:
         order = _rebuild(unit, message)
+    if not _sign(unit, order, message):
+        return
+    pairs = sorted({(each.quota, each.epoch) for each in message.tickets})
+    stock = tuple(unit.card.shelves.rows[pair].count for pair in pairs)
+    unit.emit(OrderConfirmed(order.id, order.id[:8], "promised", message.tickets, stock, message.confirmed_at_ms))
+    unit.issued += till._tickets(unit, order)
+    if order.status != "requested":
+        _give_back(unit, order.id)
+
+
+def _end(unit: Unit, order_id: str, event: str, of: str = "") -> None:
+    order = unit.card.orders.get(order_id)
+    if order is not None and order.status == "requested" and of in {"", order.issuer}:
+        _set_status(unit, order, event)
+
+
+def _on_retold(unit: Unit, message: VenueRetold) -> None:
+    """Of what a card forgot only this is looked at: that a request of its own was met."""
+    mine = (each.body for each in message.told if each.origin == unit.identity.device)
+    for sale in (each for each in mine if isinstance(each, OrderConfirmed)):
+        order = unit.card.orders.get(sale.order)
+        if order is not None and _sign(unit, order, sale) and order.status != "requested":
+            _give_back(unit, order.id)
+
+
+def _sign(unit: Unit, order: Order, message: OrderConfirmed) -> bool:
     tickets = till._tickets(unit, order)
     if any(each.epoch != rules.NO_STOCK for each in tickets):
-        return
-    wanted = order.status == "requested"
+        return False
     _set_status(unit, order, "confirm")
     epochs = {each.ticket: each.epoch for each in message.tickets}
     for each in tickets:
         unit.card.tickets.put(each.id, each._replace(epoch=epochs[each.id], voided=False))
-    pairs = sorted({(each.quota, each.epoch) for each in message.tickets})
-    stock = tuple(unit.card.shelves.rows[pair].count for pair in pairs)
-    unit.emit(OrderConfirmed(order.id, order.id[:8], "promised", message.tickets, stock, message.confirmed_at_ms))
-    unit.issued += [unit.card.tickets.rows[each.id] for each in tickets]
-    if not wanted:
-        _give_back(unit, order.id)
+    return True
 
 
 def _count(unit: Unit, count: StockCount) -> None:

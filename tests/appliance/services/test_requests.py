@@ -29,8 +29,10 @@ from mqtt_bridge.protocol.messages import (
     OrderRequested,
     Private,
     RequestWithdrawn,
+    Retold,
     StockCount,
     TicketsVoided,
+    VenueRetold,
 )
 from mqtt_bridge.protocol.stock import Totals
 from tests.support.box import (
@@ -429,6 +431,55 @@ def test_what_is_not_told_yet_is_told_in_a_new_life_and_answered_there(cut_off):
     hear(cut_off, answer(cut_off, order, epoch=2))
     assert show(cut_off, order).status == "confirmed"
     assert totals(cut_off, epoch=2) == Totals(confirmed=3)
+
+
+def retold(sale: OrderConfirmed, device: str = "north-1") -> VenueRetold:
+    """What a card is told of a sale that it forgot."""
+    return VenueRetold(1, 1, (Retold(device, msgspec.structs.replace(sale, stock=())),), ())
+
+
+@pytest.mark.fault(18)
+def test_a_card_that_forgot_the_answer_to_its_request_has_it_from_what_the_cloud_retells(cut_off):
+    """It is not said twice, nor counted again: the life that heard the answer did."""
+    order = ask(cut_off, (ADULT, 3))
+    message = answer(cut_off, order, epoch=7)
+    cut_off.run(sync.begin_incarnation)
+    before = len(told(cut_off))
+    for _ in range(2):
+        hear(cut_off, retold(message))
+    after = show(cut_off, order)
+    assert after.status == "confirmed"
+    assert [receipts.read(each.receipt).claims.epoch for each in after.tickets] == [7, 7, 7]
+    assert len(told(cut_off)) == before
+    assert scan(cut_off, order.tickets[0].code) == "unpaid"
+
+
+def test_what_was_taken_back_on_a_card_that_forgot_the_answer_is_cancelled(cut_off):
+    order = ask(cut_off, (ADULT, 3))
+    message = answer(cut_off, order)
+    cut_off.run(lambda unit: booking.cancel(unit, order.id))
+    hear(cut_off, retold(message))
+    assert show(cut_off, order).status == "cancelled"
+    assert isinstance(told(cut_off)[-1].body, OrderCancelled)
+
+
+def test_another_devices_sale_that_is_retold_confirms_no_request_of_ours(cut_off):
+    order = ask(cut_off, (ADULT, 3))
+    hear(cut_off, retold(answer(cut_off, order), "south-1"))
+    assert show(cut_off, order).status == "requested"
+
+
+@pytest.mark.fault(18)
+@pytest.mark.parametrize("came_in", [False, True])
+def test_a_doors_word_about_a_request_whose_answer_was_forgotten_stops_nothing(cut_off, came_in):
+    """It was confirmed and given back in a life before; the next message is not kept waiting for this one."""
+    order = ask(cut_off, (ELSEWHERE, 2))
+    message = answer(cut_off, order)
+    tickets = tuple(each.ticket for each in message.tickets)
+    hear(cut_off, CancelRefused(order.id, tickets) if came_in else TicketsVoided(order.id, tickets), "south-1")
+    assert show(cut_off, order).status == ("requested" if came_in else "cancelled")
+    hear(cut_off, message)
+    assert show(cut_off, order).status == ("confirmed" if came_in else "cancelled")
 
 
 def test_an_older_copy_that_forgot_the_request_shows_it_again(cut_off, tmp_path):
