@@ -24,23 +24,20 @@ def expect(work: Work, device: Device, hello: Hello, *, new_life: bool, first: b
     """Note how far a device's lives have to be told.
 
     ``first``: this is the first hello of the present generation since a restore. A new life carries over what earlier ones
-    had not told; so does one that found another history of them here. A later hello that has written less is of a card that went back in time: what it forgot never comes;
-    unless it is a ``late`` one, sent before another that was heard.
+    had not told; so does one that found another history of them here. A later hello that has written less is of a card that went
+    back in time: what it forgot never comes; unless it is a ``late`` one, sent before another that was heard.
     """
     lives = work.of(Life)
-    pending = any(each.due_upto for each in lives.where("device", device.name))
-    for each in lives.where("device", device.name) if new_life else ():
-        lives.change(each, due_upto=0)
     told = {hello.inc, *(each.inc for each in hello.untold)}
-    carried = [each for each in lives.where("device", device.name) if each.due_upto and each.inc not in told]
+    due = [each for each in lives.where("device", device.name) if each.due_upto]
+    carried = [each for each in due if new_life or each.inc not in told]
     for each in carried:
         lives.change(each, due_upto=0)
-    first = first or bool(carried)
     for written in (Ack(hello.inc, hello.last_seq), *hello.untold):
         life = lives.get(device.name, written.inc)
         if life is None:
             continue
-        if first or (new_life and pending) or (written.upto < life.due_upto and not late):
+        if first or carried or (written.upto < life.due_upto and not late):
             lives.change(life, due_upto=written.upto)
 
 

@@ -173,7 +173,7 @@ def test_of_two_cards_that_speak_by_turns_the_older_life_is_kept_waiting() -> No
 
 
 @pytest.mark.fault(20)
-def test_a_sealed_card_that_goes_on_in_an_older_life_tells_its_sales_and_hands_back_the_rest() -> None:
+def test_a_sealed_card_that_goes_on_in_an_older_life_tells_its_sales_and_sells_no_more() -> None:
     world = World(4)
     world.start()
     world.pass_time(5_000)
