@@ -134,9 +134,7 @@ class Cloud:
         self._broker()
         self._run("authority")
         self._run("reconciler")
-        # Another cloud on this machine may tell the time already.
-        with contextlib.suppress(OSError):
-            self._clock = _Clock()
+        self._clock = _Clock()
 
     def _broker(self) -> None:
         files = self.folder / "broker"
@@ -169,19 +167,25 @@ class Cloud:
 
 
 class _Clock:
-    """A time server as small as it can be (RFC 4330): boards have no clock, and nothing here leads to the internet."""
+    """A time server as small as it can be (RFC 4330): boards have no clock, and nothing here leads to the internet.
+
+    Another cloud on this machine may tell the time already; this one takes over when that ends.
+    """
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 123))
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        self._over = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
 
     def stop(self) -> None:
         """Stop answering."""
+        self._over.set()
         self._socket.close()
 
     def _serve(self) -> None:
+        while not self._bound():
+            if self._over.wait(1):
+                return
         while True:
             try:
                 asked, whom = self._socket.recvfrom(512)
@@ -192,6 +196,12 @@ class _Clock:
                 # No warning, version 4, server; second stratum; poll 6, precision 2^-20; delay and dispersion small.
                 head = struct.pack("!BBBbII4s", 0x24, 2, 6, -20, 0, 0x10, b"LOCL")
                 self._socket.sendto(head + now + asked[40:48] + now + _stamp(), whom)
+
+    def _bound(self) -> bool:
+        with contextlib.suppress(OSError):
+            self._socket.bind(("127.0.0.1", 123))
+            return True
+        return False
 
 
 def _stamp() -> bytes:

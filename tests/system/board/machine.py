@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.system.board.agent import Agent, connected, credentials
+from tests.system.emulator import command
 
 End = Literal["reset", "watchdog", "off", "cut"]
-# The processor of a Pi 5. QEMU gives atomics of their own, which the one of a Pi 4 lacks, to the host as they are.
-_CPU = "cortex-a76"
+_QEMU = "qemu-system-aarch64"
+# The processor of a Pi 4. What the one of a Pi 5 has more costs an emulator more than it gives.
+_CPU = "cortex-a72"
 # Where QEMU's machine keeps the clock that no board has.
 _CLOCK = "/pl031@9010000"
 
@@ -61,8 +63,8 @@ class Machine:
         self._cut = False
         self._seen: set[str] = set()
         # It ends with whoever waits for it, also where that one is killed.
-        command = ["setpriv", "--pdeathsig", "KILL", *self._command(folder, loaded, card)]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=(folder / "qemu.log").open("wb"))
+        words = ["setpriv", "--pdeathsig", "KILL", *self._command(folder, loaded, card)]
+        self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=(folder / "qemu.log").open("wb"))
         try:
             self.agent: Agent = connected(self._sockets / "agent", 30)
             self._monitor = socket.socket(socket.AF_UNIX)
@@ -120,7 +122,7 @@ class Machine:
         hardware = self._hardware
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in hardware.forwards)
         machine = [
-            "qemu-system-aarch64", "-M", "virt", "-cpu", _CPU, "-accel", "tcg,thread=multi", "-smp", "2",
+            *command(_QEMU), "-M", "virt", "-cpu", _CPU, "-accel", "tcg,thread=multi", "-smp", "2",
             "-m", str(hardware.memory_mb), "-display", "none", "-nodefaults", "-no-reboot",
             *card, "-device", "virtio-blk-pci,drive=card,discard=off,write-zeroes=off",
             "-netdev", "user,id=uplink", "-device", "virtio-net-pci,netdev=uplink,romfile=,mac=52:54:00:6d:71:01",
@@ -146,7 +148,7 @@ class Machine:
 def _device_tree(folder: Path, hardware: Hardware, loaded: Loaded) -> Path:
     """Return the machine's tree with the firmware's words in it. It is made anew each time, for the random seeds in it."""
     tree = folder / "board.dtb"
-    _run("qemu-system-aarch64", "-M", f"virt,dumpdtb={tree}", "-cpu", _CPU, "-smp", "2",
+    _run(*command(_QEMU), "-M", f"virt,dumpdtb={tree}", "-cpu", _CPU, "-smp", "2",
          "-m", str(hardware.memory_mb), "-display", "none")  # fmt: skip
     _run("fdtput", "-p", "-t", "u", str(tree), "/chosen/bootloader", "partition", str(loaded.partition))
     _run("fdtput", "-p", "-t", "u", str(tree), "/chosen/bootloader", "tryboot", str(int(loaded.tryboot)))

@@ -5,22 +5,21 @@ Which packages they have is what the roles name, so that a run installs nothing 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.system.guest.root import SUITE, _sources
+from tests.system import debian
+from tests.system.debian import Say, run
 
 PROJECT = Path(__file__).parents[3]
 ROLES, BOOK = PROJECT / "ansible" / "roles", PROJECT / "ansible" / "site.yml"
@@ -37,10 +36,7 @@ BARE = (
     "ca-certificates",
 )
 USER = "ops"
-KEPT_S = 14 * 86400
 _BLANK = re.compile(r"{{ (\w+) }}")
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -53,17 +49,14 @@ class Roots:
 
 def roots(say: Say, cache: Path | None = None) -> Roots:
     """Return the roots, built now unless the cache has them; needs root and mmdebstrap."""
-    folder = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "marquee" / "fleet"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = cache or debian.cache("fleet")
     wanted = {"venue": packages("Venues"), "cloud": packages("Cloud")}
     kept = {kind: folder / f"{kind}-{_key(names)}" for kind, names in wanted.items()}
-    with (folder / "lock").open("w") as lock:
-        # A second one would build the same; it waits for the first instead.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with debian.alone(folder):
         for kind, path in kept.items():
             if not path.exists():
                 say(
-                    f"Debian {SUITE} as the {kind}'s root: {len(wanted[kind])} packages and what they need (a minute or two) ..."
+                    f"Debian {debian.SUITE} as the {kind}'s root: {len(wanted[kind])} packages and what they need (a minute or two) ..."
                 )
                 _build(path, wanted[kind])
         _forget_old(folder, set(kept.values()))
@@ -98,29 +91,20 @@ def _key(names: tuple[str, ...]) -> str:
 def _build(kept: Path, names: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory(dir=kept.parent, prefix="building-") as name:
         work = Path(name)
-        with _sources(work) as sources:
-            _run(
-                "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", f"--include={','.join(names)}",
-                '--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io", *_left_out(),
-                SUITE, str(work / "root"), str(sources),
-            )  # fmt: skip
+        debian.install(work, work / "root", names, "--format=directory")
         _as_delivered(work / "root")
         (work / "root").rename(kept)
 
 
-def _left_out() -> tuple[str, ...]:
-    return tuple(f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in ("doc", "man", "locale", "info"))
-
-
 def _as_delivered(root: Path) -> None:
     """What whoever installs a host leaves: an account that may become root, the network by DHCP, nothing of the building machine."""
-    _run("chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", USER)
+    run("chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", USER)
     (root / "etc/sudoers.d/installed").write_text(f"{USER} ALL=(ALL:ALL) NOPASSWD: ALL\n")
     (root / "etc/sudoers.d/installed").chmod(0o440)
     (root / "etc/systemd/network/80-installed.network").write_text("[Match]\nName=eth0\n[Network]\nDHCP=yes\n")
-    _run("chroot", str(root), "systemctl", "--quiet", "enable", "systemd-networkd.service")
+    run("chroot", str(root), "systemctl", "--quiet", "enable", "systemd-networkd.service")
     # Nothing waits for a network, nothing looks for packages, no console is asked for a name.
-    _run("chroot", str(root), "systemctl", "--quiet", "mask", "systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "console-getty.service", "systemd-firstboot.service")  # fmt: skip
+    run("chroot", str(root), "systemctl", "--quiet", "mask", "systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "console-getty.service", "systemd-firstboot.service")  # fmt: skip
     for each in (root / "etc/ssh").glob("ssh_host_*"):
         each.unlink()
     (root / "etc/resolv.conf").unlink(missing_ok=True)
@@ -132,13 +116,5 @@ def _forget_old(folder: Path, kept: set[Path]) -> None:
     for each in kept:
         os.utime(each)
     for each in folder.iterdir():
-        if each.name.startswith("building-") or (each.is_dir() and now_s - each.stat().st_mtime > KEPT_S):
+        if each.name.startswith("building-") or (each.is_dir() and now_s - each.stat().st_mtime > debian.KEPT_S):
             shutil.rmtree(each)
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{command[0]} failed ({done.returncode}):\n{done.stdout[-4000:]}")

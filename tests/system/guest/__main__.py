@@ -13,7 +13,7 @@ from collections.abc import Callable
 from tests.system.guest.boot import run
 from tests.system.guest.root import guest
 
-PROGRAMS = {"qemu-system-x86_64": "qemu-system-x86", "mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "tar": "tar"}
+PROGRAMS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "tar": "tar"}
 SUITE = (
     "MARQUEE_NO_SKIPS=1 python3 -m pytest -p no:cacheprovider -c /dev/null --rootdir /run/tree --import-mode importlib"
     " --color no -v -rfE --timeout 180 --durations 5 tests/system/guest/inside"

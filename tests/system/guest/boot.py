@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.system.guest.root import PROJECT, Guest, Say
+from tests.system.debian import Say
+from tests.system.emulator import command
+from tests.system.guest.root import PROJECT, Guest
 
 MEMORY_MB = 1024
 BOOT_S = 420.0
@@ -38,8 +40,8 @@ def run(guest: Guest, orders: str, say: Say, *, limit_s: float = 1200.0) -> int:
 
 @contextlib.contextmanager
 def _booted(guest: Guest, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    command = [
-        "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MB),
+    words = [
+        *command("qemu-system-x86_64"), "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MB),
         "-display", "none", "-nodefaults", "-no-reboot", "-nic", "none", "-rtc", "base=utc",
         "-kernel", str(guest.kernel), "-initrd", str(guest.initrd),
         "-append", "root=/dev/vda rw console=ttyS0 panic=5 quiet systemd.show_status=false mitigations=off",
@@ -50,7 +52,7 @@ def _booted(guest: Guest, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         "-device", "virtio-rng-pci",
         "-serial", f"file:{folder / 'console.log'}", "-serial", f"file:{folder / 'suite.log'}",
     ]  # fmt: skip
-    machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(folder)})
+    machine = subprocess.Popen(words, stdin=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(folder)})
     try:
         yield machine
     finally:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.system import debian
+from tests.system.debian import Say, run
 from tests.system.guest.packages import chosen, names_in
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[2]
-SUITE, PYTHON = "trixie", "3.13"
-SOURCES = Path("/etc/apt")
+PYTHON = "3.13"
 DEBIAN = (
     "systemd-sysv", "udev", "kmod", "dbus", "linux-image-amd64", "initramfs-tools", "libusb-1.0-0",
     "python3", "python3-evdev", "python3-pyscard", "pcscd", "vsmartcard-vpcd",
@@ -52,7 +49,6 @@ WHEELS = (
     "manylinux_2_34_x86_64",
 )
 DISK_MB = 1600
-KEPT_S = 14 * 86400
 SETTINGS = {
     "etc/systemd/system/suite.service": """\
 [Unit]
@@ -88,8 +84,6 @@ systemctl poweroff --force
 }
 MASKED = ("systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "serial-getty@ttyS0.service", "serial-getty@ttyS1.service", "getty@tty1.service", "e2scrub_reap.service", "systemd-timesyncd.service")  # fmt: skip
 
-Say = Callable[[str], None]
-
 
 def _nothing(_tree: Path) -> None:
     """A guest of which nothing more is asked."""
@@ -118,13 +112,10 @@ class Guest:
 
 def guest(say: Say, cache: Path | None = None, recipe: Recipe = Recipe()) -> Guest:
     """Return the guest, built now unless the cache has it; needs root, mmdebstrap and mke2fs."""
-    folder = cache or _cache(recipe)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = cache or debian.cache(recipe.name)
     kept = folder / _key(recipe)
     made = Guest(kept / "disk.ext4", kept / "vmlinuz", kept / "initrd.img")
-    with (folder / "lock").open("w") as lock:
-        # A second one would build the same; it waits for the first instead.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with debian.alone(folder):
         if not made.initrd.exists():
             _build(recipe, kept, say)
         _forget_old(recipe, folder, kept)
@@ -139,12 +130,8 @@ def _forget_old(recipe: Recipe, folder: Path, kept: Path) -> None:
             os.utime(used)
     for each in folder.iterdir():
         age_s = now_s - each.stat().st_mtime
-        if each.name.startswith("building-") or (each.name != "lock" and age_s > KEPT_S):
+        if each.name.startswith("building-") or (each.name != "lock" and age_s > debian.KEPT_S):
             shutil.rmtree(each) if each.is_dir() else each.unlink()
-
-
-def _cache(recipe: Recipe) -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "marquee" / recipe.name
 
 
 def _key(recipe: Recipe) -> str:
@@ -171,7 +158,7 @@ def _build(recipe: Recipe, kept: Path, say: Say) -> None:
         tree, result = work / "tree", work / "result"
         result.mkdir()
         tree.mkdir()
-        _run("tar", "-C", str(tree), "-xpf", str(_debian(recipe, kept.parent, work, say)))
+        run("tar", "-C", str(tree), "-xpf", str(_debian(recipe, kept.parent, work, say)))
         say("this project's libraries ...")
         _libraries(recipe, tree, work)
         say("settings, kernel and disk ...")
@@ -179,7 +166,7 @@ def _build(recipe: Recipe, kept: Path, say: Say) -> None:
         recipe.finish(tree)
         for pattern, target in (("vmlinuz-*", "vmlinuz"), ("initrd.img-*", "initrd.img")):
             shutil.copy(next((tree / "boot").glob(pattern)), result / target)
-        _run("mke2fs", "-q", "-t", "ext4", "-d", str(tree), "-L", "guest", str(result / "disk.ext4"), f"{DISK_MB}M")
+        run("mke2fs", "-q", "-t", "ext4", "-d", str(tree), "-L", "guest", str(result / "disk.ext4"), f"{DISK_MB}M")
         _empty(tree)
         result.rename(kept)
 
@@ -188,38 +175,24 @@ def _debian(recipe: Recipe, cache: Path, work: Path, say: Say) -> Path:
     """Return the archive of the installed system, made once per list of packages: what comes after it is tried more often."""
     archive = _archive(recipe, cache)
     if not archive.exists():
-        say(f"Debian {SUITE} with {len(recipe.debian)} packages and what they need (about a minute) ...")
+        say(f"Debian {debian.SUITE} with {len(recipe.debian)} packages and what they need (about a minute) ...")
         made = work / "debian.tar"
-        with _sources(work) as sources:
-            _run("mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(recipe.debian)}",
-                 '--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io", *_left_out(),
-                 f'--essential-hook=mkdir -p "$1/etc/initramfs-tools/conf.d" && echo MODULES=list > "$1/etc/initramfs-tools/conf.d/guest"'
-                 f' && printf "{INITRD}" > "$1/etc/initramfs-tools/modules"',
-                 SUITE, str(made), str(sources))  # fmt: skip
+        debian.install(
+            work,
+            made,
+            recipe.debian,
+            f'--essential-hook=mkdir -p "$1/etc/initramfs-tools/conf.d" && echo MODULES=list > "$1/etc/initramfs-tools/conf.d/guest"'
+            f' && printf "{INITRD}" > "$1/etc/initramfs-tools/modules"',
+        )
         made.rename(archive)
     return archive
 
 
 def _archive(recipe: Recipe, cache: Path) -> Path:
-    return cache / f"debian-{hashlib.sha256(' '.join((SUITE, INITRD, *recipe.debian)).encode()).hexdigest()[:16]}.tar"
-
-
-def _left_out() -> tuple[str, ...]:
-    return tuple(f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in ("doc", "man", "locale", "info"))
-
-
-@contextlib.contextmanager
-def _sources(work: Path) -> Iterator[Path]:
-    """The host's package sources, for the guest's release."""
-    here = re.search(r"^VERSION_CODENAME=(\w+)$", Path("/etc/os-release").read_text(), re.MULTILINE)
-    if here is None:
-        raise SystemExit("This host is no Debian; its package sources cannot be used for the guest.")
-    new = SOURCES / "sources.list.d" / "debian.sources"
-    old = SOURCES / "sources.list"
-    text, ending = (new.read_text(), "sources") if new.exists() else (old.read_text(), "list")
-    path = work / f"guest.{ending}"
-    path.write_text(re.sub(rf"\b{here[1]}\b", SUITE, text))
-    yield path
+    return (
+        cache
+        / f"debian-{hashlib.sha256(' '.join((debian.SUITE, INITRD, *recipe.debian)).encode()).hexdigest()[:16]}.tar"
+    )
 
 
 def _libraries(recipe: Recipe, tree: Path, work: Path) -> None:
@@ -232,7 +205,7 @@ def _libraries(recipe: Recipe, tree: Path, work: Path) -> None:
          "--ignore-requires-python", "-r", str(lock))  # fmt: skip
     if recipe.cameras:
         _python_of_source(HERE / "pidng.lock", target, work)
-    _run("chroot", str(tree), "python3", "-m", "compileall", "-q", "/opt/libraries")
+    run("chroot", str(tree), "python3", "-m", "compileall", "-q", "/opt/libraries")
 
 
 def _python_of_source(lock: Path, target: Path, work: Path) -> None:
@@ -246,7 +219,7 @@ def _python_of_source(lock: Path, target: Path, work: Path) -> None:
 
 
 def _pip(order: str, *arguments: str) -> None:
-    _run(
+    run(
         sys.executable,
         "-m",
         "pip",
@@ -277,11 +250,3 @@ def _configure(tree: Path) -> None:
 def _empty(tree: Path) -> None:
     """Remove the tree at once: the directory it lies in is removed by somebody who must not stumble over devices."""
     shutil.rmtree(tree, ignore_errors=True)
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{command[0]} failed ({done.returncode}):\n{done.stdout[-4000:]}")

@@ -1,14 +1,13 @@
-"""The same evening around the image itself, on the model of the board: it is provisioned, comes on the air, and takes its guests."""
+"""The same evening around the image itself, on the model of the board."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
-
-from tests.system.image import image
+from tests.system import figures
 from tests.system.radio.root import PHONES
-from tests.system.venue_board import SSID, venue
+from tests.system.venue_board import SSID, Venue
 
+# The access point's, the one of the phone that the host sells by, and the phones'.
+RADIOS = PHONES + 2
 # Twenty phones at once, on an emulated processor.
 EVENING_S = 1800.0
 SHARE = (
@@ -17,14 +16,15 @@ SHARE = (
 )
 
 
-def evening(say: Callable[[str], None], told: Callable[[str], None]) -> int:
-    """Boot the image and let the phones come; ``told`` takes every line they print. Returns 0 if all was as it must be."""
-    with venue(image().raw, secrets.randbits(32), say, radios=PHONES + 2) as at:
-        at.start()
-        say("the image is a box office; the phones come ...")
-        at.board.check(SHARE)
-        order = f"cd /run/share && exec python3 -B -m tests.system.radio.on_board '{SSID}'"
-        done = at.board.run(order, EVENING_S)
-        for line in done.output.splitlines():
-            told(line)
-    return done.status
+def evening(at: Venue, part: str) -> None:
+    """Let the phones come to a box office with so many ``RADIOS``; raises ``AssertionError`` with all they said where anything was not as it must be."""
+    at.board.check(SHARE)
+    done = at.board.run(f"cd /run/share && exec python3 -B -m tests.system.radio.on_board '{SSID}'", EVENING_S)
+    assert done.status == 0, done.output
+    for line in done.output.splitlines():
+        word, _, rest = line.partition("figure: ")
+        name, _, value = rest.partition(": ")
+        if not word and value:
+            figures.tell(part, name, value)
+        else:
+            print(line, flush=True)

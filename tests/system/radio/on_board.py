@@ -57,7 +57,7 @@ def main(ssid: str) -> None:
 
 def tell(name: str, seconds: float) -> None:
     """Print a figure."""
-    print(f"figure: {name}, in the image: {seconds:.1f} s", flush=True)
+    print(f"figure: {name}: {seconds:.1f} s", flush=True)
 
 
 def on_sale(phone: RadioPhone) -> str:

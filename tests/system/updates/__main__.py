@@ -1,14 +1,14 @@
-"""``python -m tests.system.updates [--all] [--seed S]``: one board, from its first update to its last way back; ``--all`` takes every way back,
-which is ten minutes more."""
+"""``python -m tests.system.updates [--all] [--cuts N] [--seed S]``: one board, from its first update to its last way back, and the power
+cuts in all of that and after it; ``--all`` takes every way back, which is ten minutes more."""
 
 from __future__ import annotations
 
 import argparse
 import random
 import secrets
+import signal
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from tests.system.board import Unanswered
 from tests.system.cloud import SEEN_AS
 from tests.system.figures import tell
 from tests.system.image import image
+from tests.system.power.cuts import Cuts
 from tests.system.updates import bundles
 from tests.system.venue_board import READY_S, Venue, venue
 
@@ -36,6 +37,7 @@ class Walk:
 
     def __init__(self, at: Venue, url: str, chance: random.Random) -> None:
         self.at, self.board, self.url, self.chance = at, at.board, url, chance
+        self.cuts = Cuts(at, chance, url, say)
 
     def refuse(self, names: dict[str, str]) -> None:
         """Bundles that must not be installed: nothing is written, the slot that boots stays."""
@@ -48,6 +50,7 @@ class Walk:
 
     def install(self) -> None:
         """Install into the other slot while people book."""
+        self.at.wait_ready()
         self.at.join()
         begun, begun_s = len(self.at.sales.confirmed), time.monotonic()
         with self.at.selling(phones=2):
@@ -75,19 +78,6 @@ class Walk:
         say(f"{what}: ended by {end}, back in slot A with every order after {time.monotonic() - begun_s:.0f} s")
         tell("updates", f"way back from {what}", f"slot A after {time.monotonic() - begun_s:.0f} s", "by itself")
 
-    def cut_install(self) -> None:
-        """Take the power while the other slot is written."""
-        boot = len(self.board.boots)
-        thread = threading.Thread(target=self._lost, args=(f"rauc install {self.url}",), daemon=True)
-        thread.start()
-        time.sleep(self.chance.uniform(5, 25))
-        self.board.power_cut()
-        thread.join(60)
-        self.board.start()
-        self.at.recovered(boot, A)
-        say("power cut while a bundle was written: slot A with every order")
-        tell("updates", "power cut while a bundle is written", "slot A, every order kept", "a slot that works")
-
     def try_good(self) -> None:
         """Reboot into what was installed, and find the new slot kept."""
         self.board.check("rauc status mark-active other")
@@ -98,14 +88,13 @@ class Walk:
         found = self.at.slots()
         assert (found["running"], found["default"], found["states"]["B"]) == ("B", "B", "good"), found
         say("the new slot came up by tryboot and is the default now")
-        boot = len(self.board.boots)
-        self._reboot()
-        self.at.recovered(boot, B)
-        assert not self.board.boots[boot].tryboot
-        tell("updates", "trial, marked good, kept over the next reboot", "slot B", "the new slot")
+        self.cuts.under_load()
+        assert not self.board.now.tryboot
+        tell("updates", "trial, marked good, kept over the next power cut", "slot B", "the new slot")
 
     def cut_mark_good(self) -> None:
         """Take the power while a trial is marked good: one of both slots boots, whole."""
+        self.at.wait_ready()
         self.board.check("rauc status mark-active other")
         boot = len(self.board.boots)
         self._reboot()
@@ -119,6 +108,7 @@ class Walk:
         found = self.board.wait_boot(boot, READY_S)
         self.at.recovered(boot, found.partition)
         assert self.at.slots()["running"] == self.at.slots()["default"]
+        self.cuts.count("while a trial was marked good")
         say(f"power cut while a trial was marked good: partition {found.partition} with every order")
         tell(
             "updates",
@@ -142,8 +132,13 @@ def main(words: list[str]) -> int:
     """Return 0 if every step ended in the slot that it must."""
     parser = argparse.ArgumentParser(prog="python -m tests.system.updates")
     parser.add_argument("--all", action="store_true", help="also a trial that panics, and one that hangs")
+    parser.add_argument(
+        "--cuts", type=int, default=7, help="power cuts besides the three in updates; default: %(default)s"
+    )
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="moments of power cuts")
     given = parser.parse_args(words)
+    # Whoever ends this by SIGTERM, as a time limit does, must not leave a cloud behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     say(f"seed {given.seed}")
     built = image()
     with tempfile.TemporaryDirectory(prefix="bundles-") as name:
@@ -155,7 +150,7 @@ def main(words: list[str]) -> int:
             say(f"a box office; {at.slots()}")
             walk = Walk(at, f"{base}/good", random.Random(given.seed))
             walk.refuse({name: f"{base}/bad-{number}" for number, name in enumerate(bad)})
-            walk.cut_install()
+            walk.cuts.under_load(install=True)
             walk.install()
             walk.fail("a portal that does not start", "systemd.mask=marquee-portal.service")
             if given.all:
@@ -163,6 +158,8 @@ def main(words: list[str]) -> int:
                 walk.fail("a hang before the system", "init=/usr/bin/sleep -- infinity", slower=1.0)
             walk.try_good()
             walk.cut_mark_good()
+            walk.cuts.take(given.cuts)
+        walk.cuts.tell()
     return 0
 
 
