@@ -28,8 +28,6 @@ from appliance.store.engine import open_database
 from mqtt_bridge.edge import Names
 from mqtt_bridge.keys import KeyFile
 from mqtt_bridge.protocol import topics
-from mqtt_bridge.relay import Relay, edge_transport
-from mqtt_bridge.transport import Tls, Transport
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -39,6 +37,8 @@ if TYPE_CHECKING:
     from mqtt_bridge.cloud.fleet_log import FleetLog
     from mqtt_bridge.cloud.verifier import Post
     from mqtt_bridge.database import Database
+    from mqtt_bridge.relay import Relay
+    from mqtt_bridge.transport import Tls, Transport
 
 # unix(7): sun_path holds 108 bytes.
 _LONGEST_SOCKET_PATH = 100
@@ -247,6 +247,9 @@ def _seen_listener(settings: Settings, box: Box) -> SeenListener:
 
 def relay(settings: Settings, box: Box) -> Relay[Unit]:
     """Return the (not started) relay of a device."""
+    # Only who speaks to the broker has MQTT and certificates in memory; this module belongs to every process.
+    from mqtt_bridge.relay import Relay, edge_transport
+
     broker = settings.broker
     if not broker.cloud_key:
         raise SettingsError(["broker.cloud_key: is not set; write the key that `marquee provision` printed"])
@@ -340,6 +343,8 @@ def is_production(settings: Settings) -> bool:
 
 def broker_client(settings: Settings, purpose: str, subscriptions: Iterable[str]) -> Transport:
     """Return a (not started) connection of this machine's identity under a client id of its own."""
+    from mqtt_bridge.transport import Transport
+
     username, password = _login(settings)
     client = f"marquee-{settings.device.org}-{purpose}-{secrets.token_hex(4)}"
     return Transport(
@@ -399,6 +404,8 @@ def _tls(settings: Settings) -> Tls | None:
     broker = settings.broker
     if not broker.url.startswith("mqtts://"):
         return None
+    from mqtt_bridge.transport import Tls
+
     files = broker.ca, broker.certificate or None, broker.key or None
     if not settings.device.name:
         return Tls(*files)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Integer, and_, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BindParameter, Connection, Insert, Integer, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import sqlite
 
 from mqtt_bridge.mailbox.rows import Outgoing
 from mqtt_bridge.mailbox.tables import inbox, inbox_early, outbox
@@ -54,10 +55,6 @@ _KEEP = select(_NEWEST.c.seq).where(_NEWEST.c.inc == outbox.c.inc).scalar_subque
 _PRUNE = delete(outbox).where(outbox.c.peer == _PEER, outbox.c.acked_at_ms < _AT, outbox.c.seq < _KEEP)
 _UPTO = select(inbox.c.upto).where(inbox.c.peer == _PEER, inbox.c.inc == _INC)
 _UPTO_LOCKED = _UPTO.with_for_update()
-_BEGIN = {
-    "sqlite": sqlite.insert(inbox).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(inbox).on_conflict_do_nothing(),
-}
 _ADVANCE = (
     update(inbox)
     .where(inbox.c.peer == _PEER, inbox.c.inc == _INC, inbox.c.upto < _SEQ)
@@ -73,6 +70,17 @@ _THEIRS = and_(inbox_early.c.peer == _PEER, inbox_early.c.inc == _INC)
 _EARLY = select(inbox_early.c.envelope).where(_THEIRS, inbox_early.c.seq == _SEQ)
 _KEEP_EARLY = insert(inbox_early)
 _FORGET_EARLY = delete(inbox_early).where(_THEIRS, inbox_early.c.seq <= _SEQ)
+
+
+@functools.cache
+def _begin(dialect: str) -> Insert:
+    """Begin a sender's row unless it is there."""
+    if dialect == "sqlite":
+        return sqlite.insert(inbox).on_conflict_do_nothing()
+    # A device does without what speaks to PostgreSQL: two megabytes in each process.
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(inbox).on_conflict_do_nothing()
 
 
 class SqlMail:
@@ -133,7 +141,7 @@ class SqlMail:
         upto = self._scalar(_UPTO_LOCKED, peer_=peer, inc_=inc)
         if upto is None:
             row = {"peer": peer, "inc": inc, "upto": 0, "updated_at_ms": wall_ms}
-            self._db.execute(_BEGIN[self._db.dialect.name], row)
+            self._db.execute(_begin(self._db.dialect.name), row)
             upto = self._scalar(_UPTO_LOCKED, peer_=peer, inc_=inc)
         return upto or 0
 

@@ -56,3 +56,15 @@ def test_the_portal_does_not_wait_for_what_few_people_use(tmp_path) -> None:
 
 def test_the_gate_loads_no_box_office(tmp_path) -> None:
     assert not loaded_by("import appliance.doctor.gate", str(tmp_path)) & {"flask", "paho", "PIL", "structlog"}
+
+
+@pytest.mark.parametrize("process", ["appliance.portal", "appliance.desk.process"])
+def test_a_process_that_speaks_to_no_broker_has_neither_mqtt_nor_the_clouds_database_in_memory(
+    process: str, tmp_path
+) -> None:
+    """Each of them is a megabyte or three, in processes that share a board of 512 MB."""
+    script = f"import {process}\nfrom appliance import bootstrap\nimport sys"
+    assert "paho" not in loaded_by(script, str(tmp_path))
+    told = f"{script}\nprint(*(each for each in sys.modules if each in ('cryptography.x509', 'sqlalchemy.dialects.postgresql')))"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
