@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
 import sys
 
-from tests.system import figures
+from tests.system import ending, figures
 from tests.system.guest.__main__ import missing, say
 from tests.system.guest.boot import run
 from tests.system.guest.root import guest
@@ -20,7 +19,7 @@ SUITE = (
 )
 # What tells why, when something did not come up.
 AFTERWARDS = (
-    "status=$?; [ $status = 0 ] || journalctl --no-pager -n 120 -u hostapd -u marquee-dnsmasq -u marquee-uplink-wifi"
+    "status=$?; [ $status = 0 ] || journalctl --no-pager -n 120 -u hostapd -u marquee-dnsmasq -u marquee-uplink-wifi -u marquee-uplink-modem"
     " -u nftables -u systemd-networkd; exit $status"
 )
 
@@ -40,8 +39,7 @@ def main(arguments: list[str]) -> int:
     if told := missing(os.geteuid(), shutil.which):
         raise SystemExit("\n".join(told))
     ansible_playbook()
-    # Whoever ends this by SIGTERM, as a time limit does, must not leave a guest behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    ending.orderly()
     made = guest(say, recipe=recipe())
     say("booting the guest (half a minute on two quiet cores) ...")
     status = run(made, f"( {SUITE} {shlex.join(arguments)}\n); ({AFTERWARDS})\n", _passed_on)

@@ -13,7 +13,7 @@ FLEET = Path(__file__).with_name("fleet.toml")
 DEBIAN = (
     "systemd-sysv", "systemd-resolved", "udev", "kmod", "dbus", "linux-image-amd64", "initramfs-tools",
     "python3", "python3-apt", "hostapd", "wpasupplicant", "iw", "wireless-regdb", "dnsmasq-base", "nftables",
-    "iproute2", "iputils-ping", "nginx-light", "procps",
+    "iproute2", "iputils-ping", "nginx-light", "procps", "modemmanager", "python3-dbusmock",
 )  # fmt: skip
 PHONES = 21
 # As on a board, the radios are there when the kernel is: the access point's, the second Wi-Fi's, somebody else's, and the phones'.
