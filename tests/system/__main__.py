@@ -17,7 +17,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NoReturn
 
 from tests.system import figures
 
@@ -32,26 +31,26 @@ LIMIT_MIN = 45
 
 
 class Run:
-    """Parts that run and ran; ``failed`` names the ones that did not end well."""
+    """Parts that run and ran; ``failed`` names the ones that did not end well, ``ended_by`` is the signal that ended all of them."""
 
     def __init__(self, environment: dict[str, str], arguments: Sequence[str] = ()) -> None:
         self.failed: list[str] = []
         self._environment, self._arguments = environment, arguments
         self._running: set[subprocess.Popen[str]] = set()
-        self._printing, self._over = threading.Lock(), False
+        self.ended_by = 0
+        self._printing = threading.Lock()
 
     def lane(self, parts: Sequence[str]) -> None:
         """Run parts one after the other; none after ``end``."""
         for part in parts:
-            if not self._over:
+            if not self.ended_by:
                 self._part(part)
 
-    def end(self, number: int) -> NoReturn:
-        """End because of a signal, once everything that runs was asked to end; parts end what they booted."""
-        self._over = True
+    def end(self, number: int) -> None:
+        """Ask everything that runs to end because of a signal, and begin nothing more; parts end what they booted."""
+        self.ended_by = number
         for each in tuple(self._running):
             each.send_signal(signal.SIGTERM)
-        sys.exit(128 + number)
 
     def _part(self, part: str) -> None:
         self._say(f"=== {part}")
@@ -59,9 +58,11 @@ class Run:
         words = [sys.executable, "-m", f"tests.system.{part}", *self._arguments]
         with subprocess.Popen(
             words, cwd=PROJECT, env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace",
+            stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         ) as running:  # fmt: skip
             self._running.add(running)
+            if self.ended_by:
+                running.send_signal(signal.SIGTERM)
             for line in running.stdout or ():
                 self._say(f"{part:>7} | {line.rstrip()}")
         self._running.discard(running)
@@ -99,6 +100,8 @@ def main(words: list[str]) -> int:
         found.append(figures.Figure("all", "every part, caches warm", f"{took_min:.0f} min", f"<= {LIMIT_MIN} min"))
     if found:
         print(figures.table(found))
+    if run.ended_by:
+        return 128 + run.ended_by
     if run.failed:
         print(f"failed: {', '.join(run.failed)}", file=sys.stderr)
         return 1

@@ -6,7 +6,9 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +22,9 @@ SMALL = (
     "--dpkgopt=force-unsafe-io",
     *(f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in ("doc", "man", "locale", "info")),
 )
+
+# What is made here is made anew when this changes.
+RECIPE = Path(__file__).read_bytes()
 
 Say = Callable[[str], None]
 
@@ -43,6 +48,15 @@ def install(work: Path, target: Path, packages: tuple[str, ...], *options: str, 
     """Install packages and what they need into ``target``, a folder or an archive; ``work`` is a folder for what is in between."""
     run("mmdebstrap", "--mode=root", f"--variant={variant}", f"--include={','.join(packages)}", *SMALL, *options,
         SUITE, str(target), str(_sources(work)))  # fmt: skip
+
+
+def forget_old(folder: Path) -> None:
+    """Remove from a cache what no run has used for a while, and what an interrupted one left; whoever uses something touches it."""
+    now_s = time.time()
+    for each in folder.iterdir():
+        old = now_s - each.stat().st_mtime > KEPT_S
+        if each.name.startswith("building-") or (each.name != "lock" and old):
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
 
 
 def _sources(work: Path) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -31,14 +30,12 @@ def command(name: str) -> tuple[str, ...]:
 
 def _tree() -> Path:
     folder = debian.cache("emulator")
-    kept = folder / hashlib.sha256(" ".join((debian.SUITE, *PACKAGES)).encode()).hexdigest()[:24]
+    kept = folder / hashlib.sha256(" ".join(PACKAGES).encode() + debian.RECIPE).hexdigest()[:24]
     with debian.alone(folder):
         if not kept.exists():
             with tempfile.TemporaryDirectory(dir=folder, prefix="building-") as name:
                 debian.install(Path(name), Path(name) / "tree", PACKAGES, variant="extract")
                 (Path(name) / "tree").rename(kept)
         os.utime(kept)
-        for old in folder.iterdir():
-            if old.is_dir() and old != kept:
-                shutil.rmtree(old)
+        debian.forget_old(folder)
     return kept

@@ -62,15 +62,19 @@ def credentials(radios: int) -> dict[str, str]:
     return given
 
 
-def wanted(radios: int) -> str:
-    """Return words of the kernel's command line that start these units."""
+def wanted(radios: int, *, guards: bool) -> str:
+    """Return words of the kernel's command line that start these units; without ``guards`` the kernel lets others guess.
+
+    What guards a processor against guesses has nothing to guard in an emulated one, which pays for page table isolation by emptying its
+    own tables at every system call: a boot takes half as long again.
+    """
     # An emulated board, on a machine that does other things too, finds its disk late, and its systemd may be kept waiting for longer than a board's watchdog allows.
-    # What guards a processor against guesses has nothing to guard in an emulated one, which pays for page table isolation by emptying
-    # its own tables at every system call: a boot takes half as long again.
-    return (
-        "mitigations=off kpti=off systemd.default_device_timeout_sec=900 systemd.watchdog_sec=300 systemd.wants=a.service"
-        + (" systemd.wants=r.service" if radios else "")
-    )
+    words = ["systemd.default_device_timeout_sec=900", "systemd.watchdog_sec=300", "systemd.wants=a.service"]
+    if not guards:
+        words += ["mitigations=off", "kpti=off"]
+    if radios:
+        words += ["systemd.wants=r.service"]
+    return " ".join(words)
 
 
 class Agent:

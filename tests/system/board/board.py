@@ -218,7 +218,7 @@ class Board:
             initrd=self._loaded(partition, plan.initrd) if plan.initrd else None,
             cmdline=bootrom.command_line(
                 self.card.read(partition, plan.cmdline).decode(),
-                f"{wanted(self.hardware.radios)} {self.faults.get(partition, '')}",
+                f"{wanted(self.hardware.radios, guards=self.hardware.guards)} {self.faults.get(partition, '')}",
             ),
             partition=partition,
             tryboot=tryboot,

@@ -31,7 +31,8 @@ class Hardware:
     """What the board consists of, besides its card.
 
     ``forwards`` are (port here, port there) on the second network card, of which only tests know; the first is the uplink, behind
-    which this host is 10.0.2.2. ``share`` is a folder that the guest may mount as 9p tag ``share``.
+    which this host is 10.0.2.2. ``share`` is a folder that the guest may mount as 9p tag ``share``. With ``guards`` the kernel runs as on a
+    board, whose processor guesses; only boots that are compared need that.
     """
 
     memory_mb: int = 1024
@@ -39,6 +40,7 @@ class Hardware:
     forwards: Sequence[tuple[int, int]] = ()
     share: Path | None = None
     clock: bool = False
+    guards: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.system import ending
 from tests.system.fleet.root import PROJECT, roots
 
 PROGRAMS = {
@@ -73,8 +73,7 @@ def main(arguments: list[str]) -> int:
     """Build what is missing, boot, run; return pytest's exit status."""
     if told := missing(os.geteuid(), shutil.which):
         raise SystemExit("\n".join(told))
-    # Whoever ends this by SIGTERM, as a time limit does, must not leave hosts behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    ending.orderly()
     made = roots(say)
     with tempfile.TemporaryDirectory(prefix="fleet-") as name:
         work, archives = Path(name) / "hosts", Path(name) / "archives"

@@ -8,9 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import tempfile
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +83,9 @@ def _of_role(role: str) -> Iterable[str]:
 
 
 def _key(names: tuple[str, ...]) -> str:
-    return hashlib.sha256(b"\0".join([Path(__file__).read_bytes(), " ".join(names).encode()])).hexdigest()[:24]
+    return hashlib.sha256(
+        b"\0".join([Path(__file__).read_bytes(), debian.RECIPE, " ".join(names).encode()])
+    ).hexdigest()[:24]
 
 
 def _build(kept: Path, names: tuple[str, ...]) -> None:
@@ -112,9 +112,6 @@ def _as_delivered(root: Path) -> None:
 
 def _forget_old(folder: Path, kept: set[Path]) -> None:
     """Remove what no run has used for a while, and what an interrupted one left."""
-    now_s = time.time()
     for each in kept:
         os.utime(each)
-    for each in folder.iterdir():
-        if each.name.startswith("building-") or (each.is_dir() and now_s - each.stat().st_mtime > debian.KEPT_S):
-            shutil.rmtree(each)
+    debian.forget_old(folder)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable
 
+from tests.system import ending
 from tests.system.guest.boot import run
 from tests.system.guest.root import guest
 
@@ -40,8 +40,7 @@ def main(arguments: list[str]) -> int:
     """Build, boot, run; return pytest's exit status."""
     if told := missing(os.geteuid(), shutil.which):
         raise SystemExit("\n".join(told))
-    # Whoever ends this by SIGTERM, as a time limit does, must not leave a guest behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    ending.orderly()
     made = guest(say)
     say("booting the guest (half a minute on two quiet cores) ...")
     status = run(made, f"{SUITE} {shlex.join(arguments)}\n", say)

@@ -20,7 +20,7 @@ BOOT_S = 420.0
 _EXIT = re.compile(r"^guest-exit: (\d+)\s*$", re.MULTILINE)
 
 
-def run(guest: Guest, orders: str, say: Say, *, limit_s: float = 1200.0) -> int:
+def run(guest: Guest, orders: str, say: Say, *, limit_s: float = 2400.0) -> int:
     """Run a shell script in the guest, passing on what it prints; returns its exit status.
 
     Raises ``SystemExit`` with the end of the console when the guest does not get that far within ``limit_s``.
@@ -40,7 +40,9 @@ def run(guest: Guest, orders: str, say: Say, *, limit_s: float = 1200.0) -> int:
 
 @contextlib.contextmanager
 def _booted(guest: Guest, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    # It ends with whoever waits for it, also where that one is killed.
     words = [
+        "setpriv", "--pdeathsig", "KILL",
         *command("qemu-system-x86_64"), "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MB),
         "-display", "none", "-nodefaults", "-no-reboot", "-nic", "none", "-rtc", "base=utc",
         "-kernel", str(guest.kernel), "-initrd", str(guest.initrd),
@@ -52,7 +54,9 @@ def _booted(guest: Guest, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         "-device", "virtio-rng-pci",
         "-serial", f"file:{folder / 'console.log'}", "-serial", f"file:{folder / 'suite.log'}",
     ]  # fmt: skip
-    machine = subprocess.Popen(words, stdin=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(folder)})
+    machine = subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(folder)}
+    )
     try:
         yield machine
     finally:

@@ -8,7 +8,6 @@ import shutil
 import sys
 import tarfile
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,19 +123,16 @@ def guest(say: Say, cache: Path | None = None, recipe: Recipe = Recipe()) -> Gue
 
 def _forget_old(recipe: Recipe, folder: Path, kept: Path) -> None:
     """Remove what no run has used for a while, and what an interrupted one left."""
-    now_s = time.time()
     for used in (kept, _archive(recipe, folder)):
         if used.exists():
             os.utime(used)
-    for each in folder.iterdir():
-        age_s = now_s - each.stat().st_mtime
-        if each.name.startswith("building-") or (each.name != "lock" and age_s > debian.KEPT_S):
-            shutil.rmtree(each) if each.is_dir() else each.unlink()
+    debian.forget_old(folder)
 
 
 def _key(recipe: Recipe) -> str:
     parts = [
         Path(__file__).read_bytes(),
+        debian.RECIPE,
         recipe.inputs,
         repr((recipe.debian, recipe.cameras)).encode(),
         pinned(recipe.not_needed).encode(),

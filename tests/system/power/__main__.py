@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import random
 import secrets
-import signal
 import sys
 import time
 
+from tests.system import ending
 from tests.system.cloud import SEEN_AS
 from tests.system.image import image
 from tests.system.power.cuts import Cuts
@@ -29,8 +29,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--cuts", type=int, default=10, help="how often the power goes; default: %(default)s")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="moments, and what the card loses")
     given = parser.parse_args(words)
-    # Whoever ends this by SIGTERM, as a time limit does, must not leave a cloud behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    ending.orderly()
     say(f"seed {given.seed}: the same moments again with --seed {given.seed}")
     built = image()
     with bundles.served({"good": built.bundle}) as port, venue(built.raw, given.seed, say) as at:

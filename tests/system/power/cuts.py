@@ -13,6 +13,8 @@ from tests.system.venue_board import Venue
 
 # Of so many cuts one falls into an update, and so long after the first order one may come: an install takes minutes.
 UPDATE_EVERY, SELLING_S, WRITING_S = 3, 12.0, 40.0
+# By then a bundle was opened and is being written.
+BEGUN_S = 5.0
 FIRST_ORDER_S = 120.0
 # Writes past the kernel's cache and asks for no flush, all the while: there is always something that a card may lose or tear. Only
 # bookings and updates flush, and these must not depend on what else the card was doing.
@@ -27,7 +29,7 @@ class Cuts:
 
     def __init__(self, at: Venue, chance: random.Random, bundle: str, say: Callable[[str], None]) -> None:
         self._at, self._chance, self._bundle, self._say = at, chance, bundle, say
-        self._made = self._unflushed = self._lost = 0
+        self._made = self._orders = self._unflushed = self._lost = 0
 
     def take(self, count: int) -> None:
         """Take the power so many times under load, every third time while an update is written too; each time a phone must be able to
@@ -48,18 +50,20 @@ class Cuts:
         at.board.check(_UNFLUSHED)
         with at.selling():
             end_s = time.monotonic() + FIRST_ORDER_S
-            while len(at.sales.confirmed) == before and time.monotonic() < end_s:
+            while len(at.sales.confirmed) == before:
+                assert time.monotonic() < end_s, "nothing was sold"
                 time.sleep(0.1)
             writing = _Install(at, self._bundle) if install else None
-            time.sleep(self._chance.uniform(0, WRITING_S if install else SELLING_S))
+            time.sleep(self._chance.uniform(BEGUN_S, WRITING_S) if install else self._chance.uniform(0, SELLING_S))
             at.board.power_cut()
             if writing is not None:
                 writing.check_cut_off()
         number = len(at.board.boots)
         at.board.start()
         at.sells_again(number, at.board.boots[number - 1].partition)
-        what = "an update" if install else f"{len(at.sales.confirmed) - before} orders"
-        self.count(f"while the board wrote {what}")
+        sold = len(at.sales.confirmed) - before
+        self._orders += sold
+        self.count(f"after {sold} orders{' and while an update was written' if install else ''}")
 
     def count(self, when: str) -> None:
         """Add the cut that ended the boot before the present one, after which every order was found again."""
@@ -75,7 +79,6 @@ class Cuts:
 
     def tell(self) -> None:
         """Tell the figures. Raises ``AssertionError`` where no cut took anything from the card: nothing was shown then of what it may lose."""
-        orders = f"{len(self._at.sales.confirmed)}, 0"
         every = f"{self._made} of {self._made}"
         figures.tell(
             "power",
@@ -83,7 +86,7 @@ class Cuts:
             every,
             "all",
         )
-        figures.tell("power", "orders confirmed over the air meanwhile, lost", orders, "0 lost")
+        figures.tell("power", "orders confirmed over the air just before them, lost", f"{self._orders}, 0", "0 lost")
         figures.tell(
             "power", "writes that the card had not flushed, of them lost or torn", f"{self._unflushed}, {self._lost}"
         )
