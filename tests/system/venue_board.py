@@ -144,14 +144,13 @@ class Venue:
         return False
 
     @contextlib.contextmanager
-    def selling(self, phones: int = 3) -> Iterator[Sales]:
-        """Book and book again, as several people at once, until the block ends."""
+    def selling(self, phones: int = 3, pause_s: float = 0.0) -> Iterator[Sales]:
+        """Book and book again, as several people at once, each pausing after a booking, until the block ends."""
         over = threading.Event()
 
         def buy() -> None:
             while not over.is_set():
-                if not self.sell():
-                    time.sleep(0.5)
+                over.wait(pause_s if self.sell() else max(pause_s, 0.5))
 
         threads = [threading.Thread(target=buy, daemon=True) for _ in range(phones)]
         for each in threads:

@@ -53,7 +53,8 @@ class Walk:
         self.at.wait_ready()
         self.at.join()
         begun, begun_s = len(self.at.sales.confirmed), time.monotonic()
-        with self.at.selling(phones=2):
+        # Two who never pause take all of an emulated processor, and an install beside them a quarter of an hour.
+        with self.at.selling(phones=2, pause_s=4):
             printed = self.board.check(f"rauc install {self.url}", INSTALL_S)
         took_s = time.monotonic() - begun_s
         sold = len(self.at.sales.confirmed) - begun
