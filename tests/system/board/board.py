@@ -164,16 +164,20 @@ class Board:
         if self._machine is not None:
             self._machine.order("set_link", name="uplink", up=up)
 
+    def mount_share(self) -> None:
+        """Have ``hardware.share`` at /run/share inside."""
+        self.check(
+            "mkdir -p /run/share && { mountpoint -q /run/share || { modprobe 9pnet_virtio && mount -t 9p"
+            " -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 share /run/share; }; }"
+        )
+
     def phone(self, ssid: str, port: int, timeout_s: float = 600.0) -> None:
         """Put a phone on the air inside, which passes on connections to ``port`` of the test's network card to the portal.
 
         Needs two radios, ``hardware.share`` to be this project, and a forward to ``port``.
         """
         machine = self._machine
-        self.check(
-            "mkdir -p /run/share && { mountpoint -q /run/share || { modprobe 9pnet_virtio && mount -t 9p"
-            " -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 share /run/share; }; }"
-        )
+        self.mount_share()
         code = "/run/share/tests/system/board/air.py"
         self.check(
             f"systemctl is-active -q board-air || systemd-run -q --unit=board-air -p Restart=no"

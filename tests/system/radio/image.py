@@ -10,15 +10,11 @@ from tests.system.venue_board import SSID, Venue
 RADIOS = PHONES + 2
 # Twenty phones at once, on an emulated processor.
 EVENING_S = 1800.0
-SHARE = (
-    "mkdir -p /run/share && { mountpoint -q /run/share || { modprobe 9pnet_virtio && mount -t 9p"
-    " -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 share /run/share; }; }"
-)
 
 
 def evening(at: Venue, part: str) -> None:
     """Let the phones come to a box office with so many ``RADIOS``; raises ``AssertionError`` with all they said where anything was not as it must be."""
-    at.board.check(SHARE)
+    at.board.mount_share()
     done = at.board.run(f"cd /run/share && exec python3 -B -m tests.system.radio.on_board '{SSID}'", EVENING_S)
     assert done.status == 0, done.output
     for line in done.output.splitlines():

@@ -4,6 +4,7 @@ cuts in all of that and after it; ``--all`` takes every way back, which is ten m
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import secrets
 import sys
@@ -121,14 +122,9 @@ class Walk:
         )
 
     def _reboot(self) -> None:
-        self._lost("systemctl reboot")
-
-    def _lost(self, command: str) -> None:
-        """Run what may take the board away before it answers."""
-        try:
-            self.board.run(command, INSTALL_S)
-        except Unanswered:
-            pass
+        # The answer may be lost with the board.
+        with contextlib.suppress(Unanswered):
+            self.board.run("systemctl reboot", INSTALL_S)
 
 
 def main(words: list[str]) -> int:
