@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from mqtt_bridge.protocol.catalogue import EventSession
 from tests.browser import tour_phone
@@ -15,7 +15,7 @@ from tests.browser.axe import violations
 from tests.browser.conftest import PHONE, Venue, book, hold, policy_refusals
 from tests.browser.looks import complaints
 from tests.browser.tour import Tour
-from tests.browser.tour_phone import silent, worker
+from tests.browser.tour_phone import API, worker
 
 pytestmark = pytest.mark.system
 MOONS = "/events/paper-moons"
@@ -44,37 +44,22 @@ def page(phone: BrowserContext) -> Page:
     return phone.new_page()
 
 
-@pytest.fixture
-def taken(page: Page) -> Iterator[list[Route]]:
-    """Requests that the network took and nobody answers; they end with the test, or their tasks would end in another one."""
-    under_way: list[Route] = []
-    yield under_way
-    for route in under_way:
-        route.abort("connectionfailed")
-
-
-def unheard(route: Route) -> None:
-    """The box office hears and does it, but its answer is lost on the way."""
-    route.fetch()
-    route.abort("connectionfailed")
-
-
 def come_online(page: Page) -> None:
     """What a browser says when the Wi-Fi is back."""
     page.evaluate("() => dispatchEvent(new Event('online'))")
 
 
-def book_while_nobody_answers(page: Page) -> None:
-    """Leave a booking on the phone; holds go on being asked in vain until ``unroute``."""
+def book_while_nobody_answers(page: Page, venue: Venue) -> None:
+    """Leave a booking on the phone; holds go on being asked in vain until the line is mended."""
+    venue.line.lose(API)
     page.goto(MOONS)
-    page.route("**/api/v1/holds", silent)
     page.get_by_role("button", name="Hold tickets").click()
     page.get_by_role("button", name="Book as soon as possible").click()
 
 
 def test_a_booking_waits_on_the_phone_while_nobody_answers_and_is_then_made_once(page: Page, secure: Venue):
+    secure.line.lose(API)
     page.goto(MOONS)
-    page.route("**/api/v1/holds", silent)
     page.get_by_role("button", name="Hold tickets").click()
     expect(page.locator(".offer")).to_contain_text("Nothing is booked")
     page.get_by_role("button", name="Book as soon as possible").click()
@@ -84,10 +69,10 @@ def test_a_booking_waits_on_the_phone_while_nobody_answers_and_is_then_made_once
     # It survives leaving the page, and is sent from any other.
     page.goto("/phone")
     expect(page.locator(".entry-waiting")).to_contain_text("1 × Adult")
-    page.unroute("**/api/v1/holds")
+    secure.line.mend()
     # Twice the hold and once the order are made, but the phone hears of neither: keys make that one booking.
-    page.route("**/api/v1/holds", unheard, times=1)
-    page.route("**/api/v1/orders", unheard, times=1)
+    secure.line.lose_answer(API)
+    secure.line.lose_answer("/api/v1/orders")
     for _ in range(NUDGES):
         come_online(page)
         page.wait_for_timeout(NUDGE_MS)
@@ -100,31 +85,28 @@ def test_a_booking_waits_on_the_phone_while_nobody_answers_and_is_then_made_once
     expect(page.locator("h1")).to_contain_text("You are booked")
 
 
-def test_a_network_that_comes_back_during_a_request_is_not_overheard(page: Page, taken: list[Route], secure: Venue):
+def test_a_network_that_comes_back_during_a_request_is_not_overheard(page: Page, secure: Venue):
     """The request in flight ends in nothing; without another word the next would go out only after the back-off."""
-    book_while_nobody_answers(page)
+    book_while_nobody_answers(page, secure)
     for _ in range(TRIES_TO_A_LONG_WAIT):
         with page.expect_request("**/api/v1/holds"):
             come_online(page)
     page.wait_for_timeout(NUDGE_MS)
-    page.unroute("**/api/v1/holds")
-    page.route("**/api/v1/holds", lambda route: taken.append(route), times=1)
+    secure.line.take(API)
     with page.expect_request("**/api/v1/holds"):
         come_online(page)
     come_online(page)
-    taken.pop().abort("connectionfailed")
+    secure.line.mend()
     expect(page.locator("#waiting")).to_be_hidden()
     assert secure.rows("orders") == 1
 
 
-def test_a_page_left_while_it_sends_leaves_it_to_the_next_one(
-    phone: BrowserContext, page: Page, taken: list[Route], secure: Venue
-):
+def test_a_page_left_while_it_sends_leaves_it_to_the_next_one(phone: BrowserContext, page: Page, secure: Venue):
     """One page sends at a time; the one that waits for its turn takes over where the other is closed."""
-    book_while_nobody_answers(page)
+    book_while_nobody_answers(page, secure)
     expect(page.locator("#waiting")).to_have_text("1")
-    page.unroute("**/api/v1/holds")
-    page.route("**/api/v1/holds", lambda route: taken.append(route))
+    secure.line.mend()
+    secure.line.take(API)
     with page.expect_request("**/api/v1/holds"):
         come_online(page)
     other = phone.new_page()
@@ -136,9 +118,9 @@ def test_a_page_left_while_it_sends_leaves_it_to_the_next_one(
 
 
 @pytest.mark.slow
-def test_who_taps_while_scripts_do_not_arrive_books_without_them(page: Page, taken: list[Route], secure: Venue):
+def test_who_taps_while_scripts_do_not_arrive_books_without_them(page: Page, secure: Venue):
     """The network takes the request and never answers."""
-    page.route("**/outbox*.js*", lambda route: taken.append(route))
+    secure.line.take("/static/outbox*")
     page.goto(MOONS)
     page.get_by_role("button", name="Hold tickets").click()
     page.wait_for_url("**/holds/*")
@@ -147,11 +129,10 @@ def test_who_taps_while_scripts_do_not_arrive_books_without_them(page: Page, tak
 
 @pytest.mark.slow
 def test_of_many_pages_one_tries_when_the_network_is_back(phone: BrowserContext, page: Page, secure: Venue):
-    book_while_nobody_answers(page)
+    book_while_nobody_answers(page, secure)
     expect(page.locator("#waiting")).to_have_text("1")
     pages = [page, *(phone.new_page() for _ in range(3))]
     for each in pages[1:]:
-        each.route("**/api/v1/holds", silent)
         each.goto("/phone")
         expect(each.locator(".entry-waiting")).to_contain_text("1 × Adult")
     page.wait_for_timeout(NUDGE_MS)
@@ -166,10 +147,10 @@ def test_of_many_pages_one_tries_when_the_network_is_back(phone: BrowserContext,
 
 @pytest.mark.slow
 def test_what_is_refused_says_why_and_nothing_is_promised(page: Page, secure: Venue):
-    book_while_nobody_answers(page)
+    book_while_nobody_answers(page, secure)
     secure.box.grant(dict.fromkeys(secure.catalogue.quota, 0), epoch=2, elsewhere=5)
     page.goto("/phone?lang=de")
-    page.unroute("**/api/v1/holds")
+    secure.line.mend()
     come_online(page)
     expect(page.locator(".entry-refused")).to_contain_text("An dieser Kasse ausverkauft")
     assert secure.rows("orders") == 0
@@ -185,10 +166,10 @@ def test_a_confirmation_that_nobody_heard_is_sent_again_with_what_was_typed(page
     page.wait_for_url("**/holds/*")
     assert page.title().startswith(("10:00 · ", "9:59 · ", "Your tickets"))
     page.fill("#name", "Zoë")
-    page.route("**/confirm", unheard)
+    secure.line.lose_answer("*/confirm")
     page.get_by_role("button", name="Confirm").click()
     expect(page.locator(".waits")).to_contain_text("Not booked yet")
-    page.unroute("**/confirm")
+    secure.line.mend()
     come_online(page)
     page.goto("/phone")
     expect(page.locator(".entry-sent")).to_contain_text("Paper Moons")
@@ -369,10 +350,10 @@ def test_figures_stay_fresh_while_somebody_looks(page: Page, secure: Venue):
     page.clock.run_for(6_000)
     expect(page.locator(".type .left").first).to_have_text("Only 3 left")
     assert page.locator(".type select").first.locator("option").count() < 9
-    page.route("**/api/v1/availability", silent)
+    secure.line.lose("/api/v1/availability")
     page.clock.run_for(6_000)
     expect(page.locator(".fresh.bad")).to_contain_text("may be old")
-    page.unroute("**/api/v1/availability")
+    secure.line.mend()
     page.clock.run_for(6_000)
     expect(page.locator(".fresh:not(.bad)")).to_contain_text("Looked again at")
 
@@ -444,7 +425,7 @@ def test_the_held_page_speaks_of_the_time_that_is_left(page: Page, secure: Venue
 
 @pytest.mark.slow
 def test_a_phone_keeps_so_many_waiting_bookings_at_most(page: Page, secure: Venue):
-    page.route("**/api/v1/holds", silent)
+    secure.line.lose(API)
     page.goto(MOONS)
     page.wait_for_selector(".fresh:not(:empty)")
     page.evaluate(
@@ -466,9 +447,9 @@ def test_a_phone_keeps_so_many_waiting_bookings_at_most(page: Page, secure: Venu
 
 @pytest.mark.slow
 def test_one_who_must_wait_is_told_by_the_box_office_and_not_that_it_is_away(page: Page, secure: Venue):
-    page.goto(MOONS)
     words = '{"type": "/problems/limit-reached", "retry_after_s": 60}'
     page.route("**/api/v1/holds", lambda route: route.fulfill(status=429, body=words))
+    page.goto(MOONS)
     page.get_by_role("button", name="Hold tickets").click()
     page.wait_for_url("**/holds/*")
     assert page.locator(".offer").count() == 0
@@ -486,19 +467,19 @@ def test_what_has_to_be_proven_is_not_promised_to_wait(page: Page, secure: Venue
     event = msgspec.structs.replace(first, sessions=tuple(map(proven, first.sessions)))
     events = tuple(event if each is first else each for each in whole.events)
     secure.show(msgspec.structs.replace(whole, version=whole.version + 1, events=events))
-    page.route("**/api/v1/holds", silent)
+    secure.line.lose(API)
     page.goto(MOONS)
     page.get_by_role("button", name="Hold tickets").click()
     expect(page.locator(".away")).to_contain_text("Nothing is booked")
-    page.unroute("**/api/v1/holds")
+    secure.line.mend()
     # The hold's own form carries what has to be proven, so that one may wait; it is no ticket before it is proven.
     page.get_by_role("button", name="Hold tickets").click()
     page.wait_for_url("**/holds/*")
     page.fill("#contact", "noor@example.org")
-    page.route("**/confirm", silent)
+    secure.line.lose("*/confirm")
     page.click("button[form=confirm]")
     expect(page.locator(".waits")).to_contain_text("Not booked yet")
-    page.unroute("**/confirm")
+    secure.line.mend()
     page.goto("/phone")
     come_online(page)
     expect(page.locator(".entry-sent")).to_contain_text("Requested: the answer comes later")

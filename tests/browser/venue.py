@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,69 @@ ARGUMENTS = (
 )
 
 
+class Line:
+    """The line to a box office, and what is lost on it; paths are patterns of ``fnmatch``.
+
+    The loss is made here and not in the browser: requests of a page that a service worker has just taken over pass by
+    what DevTools intercepts.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._lost: list[str] = []
+        self._unheard: list[str] = []
+        self._taken: list[str] = []
+        self._let_go = threading.Event()
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        """Answer, or hang up."""
+        path = environ["PATH_INFO"]
+        if self._once(self._taken, path):
+            self._let_go.wait(60)
+            raise ConnectionResetError
+        if any(fnmatch(path, each) for each in self._lost):
+            raise ConnectionResetError
+        answer = self._app(environ, start_response)
+        if self._once(self._unheard, path):
+            answer.close()
+            raise ConnectionResetError
+        return answer
+
+    def lose(self, path: str) -> None:
+        """Until ``mend``, hang up on what asks for ``path`` before the box office hears it."""
+        self._lost.append(path)
+
+    def lose_answer(self, path: str) -> None:
+        """Hang up on the next that asks for ``path`` after the box office has heard and done it."""
+        self._unheard.append(path)
+
+    def take(self, path: str) -> None:
+        """Take the next that asks for ``path`` and leave it without a word until ``mend``."""
+        self._taken.append(path)
+
+    def mend(self) -> None:
+        """Lose nothing any more, and hang up on what was taken."""
+        for each in (self._lost, self._unheard, self._taken):
+            each.clear()
+        self._let_go.set()
+        self._let_go = threading.Event()
+
+    @staticmethod
+    def _once(patterns: list[str], path: str) -> bool:
+        for each in patterns:
+            if fnmatch(path, each):
+                patterns.remove(each)
+                return True
+        return False
+
+
 @dataclass
 class Venue:
-    """A served venue: ``url`` of its start page, ``box`` to turn its clock and look into its rows."""
+    """A served venue: ``url`` of its start page, ``box`` to turn its clock and look into its rows, ``line`` to lose requests on."""
 
     url: str
     box: TestBox
+    line: Line
     away: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -80,6 +138,10 @@ class Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing; the portal logs its requests itself."""
 
+    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
+        """Drop it on this side too."""
+        self.close_connection = True
+
 
 def read_example() -> ReadResult:
     """Return the demo's own catalogue with its posters."""
@@ -116,7 +178,8 @@ def serving(
         box.run(partial(sync.apply_asset, sha256=each.sha256, media_type=each.media_type, body=each.body))
     port = free_port()
     url = f"http://{'localhost' if secure else '127.0.0.1'}:{port}"
-    venue = Venue(url, box)
+    line = Line(create_app(box, WebSettings(data=folder, secure_url=url if secure else "", **settings)))
+    venue = Venue(url, box, line)
 
     class Handler(Quiet):
         def handle_one_request(self) -> None:
@@ -124,13 +187,13 @@ def serving(
             if not venue.away.is_set():
                 super().handle_one_request()
 
-    app = create_app(box, WebSettings(data=folder, secure_url=url if secure else "", **settings))
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=Handler)
+    server = make_server("127.0.0.1", port, line, threaded=True, request_handler=Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield venue
     finally:
+        line.mend()
         server.shutdown()
         thread.join(10)
         server.server_close()
