@@ -87,8 +87,8 @@ def device_key(settings: Settings) -> KeyFile:
     return KeyFile(settings.device.data / "device.pem")
 
 
-def portal_app(settings: Settings) -> Flask:
-    """Return the venue's pages and API."""
+def portal_app(settings: Settings, *, staff: bool = True) -> Flask:
+    """Return the venue's pages and API, with or without the pages of staff."""
     from appliance.portal import WebSettings, create_app
 
     web = WebSettings(
@@ -100,6 +100,7 @@ def portal_app(settings: Settings) -> Flask:
         metrics_from=settings.portal.metrics_from,
         captive_hours=settings.portal.captive_hours,
         styleguide=settings.portal.styleguide,
+        staff=staff,
         visits_told=bool(settings.portal.seen_socket),
         # However it is set: the other half of the threads is for everybody else.
         streams=min(settings.portal.streams, settings.portal.threads // 2),
@@ -114,13 +115,13 @@ def console_app(settings: Settings) -> Flask:
     return create_app(cloud_database(settings), settings.device.data, fleet_log=fleet_log(settings))
 
 
-def portal_or_setup(settings: Settings, again: Callable[[], Settings]) -> WSGIApplication:
+def portal_or_setup(settings: Settings, again: Callable[[], Settings], *, staff: bool = True) -> WSGIApplication:
     """Return the setup page until the device is set up, then the portal, by the settings that ``again`` reads then."""
     from appliance.setup import UntilSetUp, create_app
 
     data, portal = settings.device.data, settings.portal
     before = create_app(data, public_url=portal.public_url, behind_proxy=portal.behind_proxy)
-    return UntilSetUp(data, before, lambda: portal_app(again()))
+    return UntilSetUp(data, before, lambda: portal_app(again(), staff=staff))
 
 
 def serve(

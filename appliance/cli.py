@@ -66,7 +66,11 @@ def parser() -> argparse.ArgumentParser:
         return command
 
     portal = add("portal", "Serve attendees, staff and the API of this venue.", _portal)
-    portal.add_argument(
+    pools = portal.add_mutually_exclusive_group()
+    pools.add_argument(
+        "--guests", action="store_true", help="serve everything but the pages of staff, who have a pool of their own"
+    )
+    pools.add_argument(
         "--staff", action="store_true", help="serve on portal.staff_bind: a pool of workers for staff alone"
     )
     add("desk", "Own scanner, printer and camera of this venue.", _desk)
@@ -160,6 +164,9 @@ def _portal(given: argparse.Namespace, settings: Settings) -> int:
     from appliance import bootstrap
     from appliance.services.setting_up import setup_pending
 
+    if not given.guests:
+        import appliance.portal.staff as _before_it_too  # noqa: F401
+
     pending = setup_pending(settings.device.data)
     if not pending:
         # Here, because a worker that cannot load says so only in the log.
@@ -167,8 +174,8 @@ def _portal(given: argparse.Namespace, settings: Settings) -> int:
 
     def load() -> WSGIApplication:
         if pending:
-            return bootstrap.portal_or_setup(settings, lambda: read_settings(given.config))
-        return bootstrap.portal_app(settings)
+            return bootstrap.portal_or_setup(settings, lambda: read_settings(given.config), staff=not given.guests)
+        return bootstrap.portal_app(settings, staff=not given.guests)
 
     return bootstrap.serve(
         load,

@@ -15,7 +15,6 @@ from appliance.portal import (
     openapi,
     phone_pages,
     problem_pages,
-    staff,
     styleguide,
     waiting_pages,
 )
@@ -50,10 +49,13 @@ def create_app(box: Box, web: WebSettings) -> Flask:
         attendee.blueprint,
         waiting_pages.blueprint,
         phone_pages.blueprint,
-        staff.blueprint,
         internal.blueprint,
     ):
         app.register_blueprint(blueprint)
+    if web.staff:
+        from appliance.portal import staff
+
+        app.register_blueprint(staff.blueprint)
     if web.styleguide:
         app.register_blueprint(styleguide.blueprint)
     captive.install(app)

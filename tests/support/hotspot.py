@@ -86,8 +86,7 @@ class Hotspot:
 
     def portal(self, pool: str, *, wait: bool = True) -> subprocess.Popen[bytes]:
         """Start one of the portal's two pools, ``guests`` or ``staff``, and wait until it listens."""
-        words = ("--staff",) if pool == "staff" else ()
-        process = self.start(pool, sys.executable, "-m", "appliance.cli", "portal", *words)
+        process = self.start(pool, sys.executable, "-m", "appliance.cli", "portal", f"--{pool}")
         self.pools[pool] = process
         if wait:
             self.portal_listens(pool)

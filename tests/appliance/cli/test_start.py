@@ -54,6 +54,25 @@ def test_the_portal_does_not_wait_for_what_few_people_use(tmp_path) -> None:
     assert "babel.messages" not in loaded_by("import appliance.portal", str(tmp_path))
 
 
+def test_the_pool_of_guests_has_no_page_of_staff_and_does_not_load_any(tmp_path) -> None:
+    """What opens cases, prints and reads cameras is nothing that a guest's request could reach."""
+    script = f"""
+import sys
+from pathlib import Path
+from tests.support.box import make_box
+
+folder = Path({str(tmp_path)!r})
+box = make_box(folder)
+from appliance.portal import WebSettings, create_app
+
+client = create_app(box, WebSettings(data=folder, staff=False)).test_client()
+print(client.get("/").status_code, client.get("/staff/sign-in").status_code)
+print(*(each for each in sys.modules if each.startswith("appliance.portal.staff")))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["200 404", ""]
+
+
 def test_the_gate_loads_no_box_office(tmp_path) -> None:
     assert not loaded_by("import appliance.doctor.gate", str(tmp_path)) & {"flask", "paho", "PIL", "structlog"}
 

@@ -21,9 +21,11 @@ Description=Agent of the board's model
 [Service]
 LoadCredential=board.agent
 # Where the board stands somebody tells the time.
-ExecStartPre=-/bin/sh -c 'mkdir -p /run/systemd/timesyncd.conf.d && printf "[Time]\\nNTP=\\nNTP=10.0.2.2\\n" >/run/systemd/timesyncd.conf.d/99-board.conf && systemctl try-restart systemd-timesyncd'
+ExecStartPre=-/bin/sh -c 'mkdir -p /run/systemd/timesyncd.conf.d && printf "[Time]\\nNTP=\\nNTP=10.0.2.2\\n" >/run/systemd/timesyncd.conf.d/99-board.conf && systemctl --no-block try-restart systemd-timesyncd'
 ExecStart=/usr/bin/python3 -I %d/board.agent
 Restart=always
+# Who asks at what moment something is up must not wait for a processor itself.
+StartupCPUWeight=10000
 OOMScoreAdjust=-900
 """
 _RADIO = """\
