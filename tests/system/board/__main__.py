@@ -59,7 +59,7 @@ def main(_words: list[str]) -> int:
     built = image()
     size = built.packed.stat().st_size / 1e6
     tell("board", "compressed image", f"{size:.0f} MB", "<= 400 MB")
-    # The faster of two, so that a slow moment of this machine makes nothing look better.
+    # Of both the faster of two: a slow moment of this machine says nothing about either.
     bare_s = min(_bare(), _bare())
     with venue(built.raw, secrets.randbits(32), say, radios=RADIOS) as at:
         at.start(flashed_from=built.packed)
@@ -67,12 +67,9 @@ def main(_words: list[str]) -> int:
         evening(at, "board")
         had = at.check_kept()
         assert had, "the evening left no order"
-        boot = len(at.board.boots)
         # The first boot makes keys, grows the card and enrols; what is compared is every other one, with the radios of a board.
         at.board.hardware = replace(at.board.hardware, radios=2, guards=True)
-        at.board.reboot(READY_S)
-        served_s = float(at.board.check(_ANSWERED, READY_S))
-        at.recovered(boot, 2)
+        served_s = min(_served(at), _served(at))
         assert at.check_kept() >= had
         time.sleep(30)
         _units(at)
@@ -111,6 +108,16 @@ def _bare() -> float:
         board.wait_boot(0, READY_S)
         board.check("until systemctl is-active -q multi-user.target; do sleep 0.5; done", READY_S)
         return _reached(board, "multi-user.target", "ActiveEnterTimestampMonotonic")
+
+
+def _served(at: Venue) -> float:
+    """Boot the box office again; return the seconds from the kernel's start until pages are served. Returns when it is whole."""
+    boot = len(at.board.boots)
+    at.board.reboot(READY_S)
+    served_s = float(at.board.check(_ANSWERED, READY_S))
+    say(f"a page was answered {served_s:.0f} s after the kernel's start")
+    at.recovered(boot, 2)
+    return served_s
 
 
 def _sells(at: Venue) -> None:
