@@ -20,12 +20,25 @@ TRANSLATIONS = Path(__file__).parent / "translations"
 
 @dataclass(frozen=True)
 class Language:
-    """One language of the screens; ``name`` is how its own readers call it."""
+    """One language of the screens: ``tag`` names its habits (CLDR), ``file`` has its texts; of English they are in the code.
+
+    What CLDR knows is read when it is first asked for: no start waits for the habits of languages that nobody reads.
+    """
 
     code: str
-    name: str
-    locale: Locale
-    file: Path | None
+    tag: str
+    file: Path | None = None
+
+    @cached_property
+    def locale(self) -> Locale:
+        """How dates, amounts and lists are written."""
+        return Locale.parse(self.tag)
+
+    @cached_property
+    def name(self) -> str:
+        """How its own readers call it."""
+        name = Locale.parse(self.code).get_display_name() or self.code
+        return name[0].upper() + name[1:]
 
     @cached_property
     def texts(self) -> NullTranslations:
@@ -50,16 +63,11 @@ def load(path: Path) -> Translations:
     return Translations(compiled)
 
 
-def _language(code: str, locale: str, file: Path | None = None) -> Language:
-    name = Locale.parse(code).get_display_name() or code
-    return Language(code, name[0].upper() + name[1:], Locale.parse(locale), file)
-
-
 # en_GB, not en: dates with the day first and a 24-hour clock are read alike by every English-speaking guest.
-ENGLISH = _language("en", "en_GB")
+ENGLISH = Language("en", "en_GB")
 LANGUAGES: dict[str, Language] = {
     "en": ENGLISH,
-    **{path.stem: _language(path.stem, path.stem, path) for path in sorted(TRANSLATIONS.glob("*.po"))},
+    **{path.stem: Language(path.stem, path.stem, path) for path in sorted(TRANSLATIONS.glob("*.po"))},
 }
 
 
