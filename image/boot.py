@@ -25,6 +25,8 @@ def cmdline(layout: Layout, slot: str, consoles: Iterable[str]) -> str:
         "panic=10",
         # Nobody is there to answer a question about the data partition.
         "fsck.mode=auto", "fsck.repair=yes",
+        # Whether a card lies in a reader that cannot say so.
+        "block.events_dfl_poll_msecs=2000",
         *(f"console={each}" for each in consoles),
         "quiet", "loglevel=4", "systemd.show_status=auto",
     ]  # fmt: skip

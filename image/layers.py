@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 KEYS = frozenset(
     {
         "about",
+        "bare",
         "boards",
         "inputs",
         "packages",
@@ -46,11 +47,13 @@ class Layer:
 
     ``packages`` are Debian's names, ``name/release`` takes one from another release; ``patched`` are source packages -> patches
     with which they are built anew; ``users`` are name -> number of user
-    and group; ``remove`` are patterns below the root; ``initrd`` are kernel modules that find and mount the root.
+    and group; ``remove`` are patterns below the root; ``initrd`` are kernel modules that find and mount the root. What is not ``bare``
+    is left out where Debian alone is built, to compare with.
     """
 
     name: str
     about: str
+    bare: bool = True
     packages: tuple[str, ...] = ()
     patched: dict[str, tuple[str, ...]] = field(default_factory=dict)
     users: dict[str, int] = field(default_factory=dict)
@@ -96,6 +99,7 @@ def _read(path: Path, board: str, given: dict[str, Any]) -> Layer | None:
     return Layer(
         name=path.stem,
         about=table["about"],
+        bare=table.get("bare", True),
         packages=tuple(table.get("packages", ())),
         patched={name: tuple(patches) for name, patches in table.get("patched", {}).items()},
         users=dict(table.get("users", {})),

@@ -64,7 +64,7 @@ class Plan:
 def plan(order: Order) -> Plan:
     """Return the plan for a board."""
     board = boards.board(order.board)
-    found = layers.load(order.board, VALUES)
+    found = [each for each in layers.load(order.board, VALUES) if each.bare or not order.bare]
     epoch, version = when(), version_now()
     listed = archives(board, order)
     steps = _steps(board, LAYOUT, found, order, listed, version, epoch)

@@ -37,6 +37,13 @@ def test_every_step_needs_only_steps_before_it_and_all_boards_have_the_same(orde
     assert big_keys["base"] != small_keys["base"]
 
 
+def test_debian_alone_boots_as_debian_does_and_is_laid_out_like_the_image(order):
+    image, bare = plans.plan(order()), plans.plan(order(bare=True))
+    assert {each.name for each in image.layers} - {each.name for each in bare.layers} == {"early"}
+    assert keyed(image.steps)["base"] == keyed(bare.steps)["base"]
+    assert image.layout == bare.layout
+
+
 def test_another_signer_changes_root_and_bundle_and_not_the_base(order, tmp_path, monkeypatch):
     before = keyed(plans.plan(order()).steps)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "other"))

@@ -55,7 +55,7 @@ def test_the_portal_does_not_wait_for_what_few_people_use(tmp_path) -> None:
 
 
 def test_the_pool_of_guests_has_no_page_of_staff_and_does_not_load_any(tmp_path) -> None:
-    """What opens cases, prints and reads cameras is nothing that a guest's request could reach."""
+    """Pages that open cases and read what cameras see are nothing that a guest's request could reach."""
     script = f"""
 import sys
 from pathlib import Path

@@ -50,7 +50,7 @@ class Device:
     def start(self) -> None:
         """Start everything that the role does not."""
         self._certificate()
-        for words in (("portal",), ("portal", "--staff"), ("desk",)):
+        for words in (("portal", "--guests"), ("portal", "--staff"), ("desk",)):
             self._run(*AS_MARQUEE, sys.executable, "-m", "appliance.cli", *words)
         self._nginx()
         _other()
