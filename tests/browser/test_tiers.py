@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from mqtt_bridge.protocol.catalogue import EventSession
 from tests.browser import tour_phone
@@ -69,16 +69,15 @@ def test_a_booking_waits_on_the_phone_while_nobody_answers_and_is_then_made_once
     # It survives leaving the page, and is sent from any other.
     page.goto("/phone")
     expect(page.locator(".entry-waiting")).to_contain_text("1 × Adult")
-    secure.line.mend()
     # Twice the hold and once the order are made, but the phone hears of neither: keys make that one booking.
-    secure.line.lose_answer(API)
-    secure.line.lose_answer("/api/v1/orders")
+    unheard = secure.line.lose_answer(API), secure.line.lose_answer("/api/v1/orders")
     for _ in range(NUDGES):
         come_online(page)
         page.wait_for_timeout(NUDGE_MS)
         if page.locator(".entry-sent").is_visible():
             break
     expect(page.locator(".entry-sent")).to_contain_text("Paper Moons")
+    assert all(each.is_set() for each in unheard)
     assert [secure.rows(each) for each in ("hold", "orders", "ticket")] == [1, 1, 1]
     expect(page.locator("#waiting")).to_be_hidden()
     page.locator(".entry-sent a").click()
@@ -92,9 +91,9 @@ def test_a_network_that_comes_back_during_a_request_is_not_overheard(page: Page,
         with page.expect_request("**/api/v1/holds"):
             come_online(page)
     page.wait_for_timeout(NUDGE_MS)
-    secure.line.take(API)
-    with page.expect_request("**/api/v1/holds"):
-        come_online(page)
+    taken = secure.line.take(API)
+    come_online(page)
+    assert taken.wait(10)
     come_online(page)
     secure.line.mend()
     expect(page.locator("#waiting")).to_be_hidden()
@@ -105,10 +104,9 @@ def test_a_page_left_while_it_sends_leaves_it_to_the_next_one(phone: BrowserCont
     """One page sends at a time; the one that waits for its turn takes over where the other is closed."""
     book_while_nobody_answers(page, secure)
     expect(page.locator("#waiting")).to_have_text("1")
-    secure.line.mend()
-    secure.line.take(API)
-    with page.expect_request("**/api/v1/holds"):
-        come_online(page)
+    taken = secure.line.take(API)
+    come_online(page)
+    assert taken.wait(10)
     other = phone.new_page()
     other.goto("/phone")
     expect(other.locator(".entry-waiting")).to_contain_text("1 × Adult")
@@ -120,10 +118,11 @@ def test_a_page_left_while_it_sends_leaves_it_to_the_next_one(phone: BrowserCont
 @pytest.mark.slow
 def test_who_taps_while_scripts_do_not_arrive_books_without_them(page: Page, secure: Venue):
     """The network takes the request and never answers."""
-    secure.line.take("/static/outbox*")
+    taken = secure.line.take("/static/outbox*")
     page.goto(MOONS)
     page.get_by_role("button", name="Hold tickets").click()
     page.wait_for_url("**/holds/*")
+    assert taken.is_set()
     assert secure.rows("hold") == 1
 
 
@@ -166,10 +165,10 @@ def test_a_confirmation_that_nobody_heard_is_sent_again_with_what_was_typed(page
     page.wait_for_url("**/holds/*")
     assert page.title().startswith(("10:00 · ", "9:59 · ", "Your tickets"))
     page.fill("#name", "Zoë")
-    secure.line.lose_answer("*/confirm")
+    unheard = secure.line.lose_answer("*/confirm")
     page.get_by_role("button", name="Confirm").click()
     expect(page.locator(".waits")).to_contain_text("Not booked yet")
-    secure.line.mend()
+    assert unheard.is_set()
     come_online(page)
     page.goto("/phone")
     expect(page.locator(".entry-sent")).to_contain_text("Paper Moons")
@@ -448,10 +447,17 @@ def test_a_phone_keeps_so_many_waiting_bookings_at_most(page: Page, secure: Venu
 @pytest.mark.slow
 def test_one_who_must_wait_is_told_by_the_box_office_and_not_that_it_is_away(page: Page, secure: Venue):
     words = '{"type": "/problems/limit-reached", "retry_after_s": 60}'
-    page.route("**/api/v1/holds", lambda route: route.fulfill(status=429, body=words))
+    told: list[str] = []
+
+    def refuse(route: Route) -> None:
+        told.append(route.request.url)
+        route.fulfill(status=429, body=words)
+
+    page.route("**/api/v1/holds", refuse)
     page.goto(MOONS)
     page.get_by_role("button", name="Hold tickets").click()
     page.wait_for_url("**/holds/*")
+    assert told
     assert page.locator(".offer").count() == 0
 
 

@@ -38,8 +38,18 @@ ARGUMENTS = (
 )
 
 
+@dataclass
+class Loss:
+    """What happens to requests whose path has the pattern ``path`` (``fnmatch``): ``came`` is set once it happened, ``once`` is the only time."""
+
+    path: str
+    kind: str
+    once: bool = True
+    came: threading.Event = field(default_factory=threading.Event)
+
+
 class Line:
-    """The line to a box office, and what is lost on it; paths are patterns of ``fnmatch``.
+    """The line to a box office, and what is lost on it. What is said last of a path is what counts.
 
     The loss is made here and not in the browser: requests of a page that a service worker has just taken over pass by
     what DevTools intercepts.
@@ -47,51 +57,49 @@ class Line:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._lost: list[str] = []
-        self._unheard: list[str] = []
-        self._taken: list[str] = []
+        self._losses: list[Loss] = []
         self._let_go = threading.Event()
+        self._lock = threading.Lock()
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         """Answer, or hang up."""
-        path = environ["PATH_INFO"]
-        if self._once(self._taken, path):
-            self._let_go.wait(60)
-            raise ConnectionResetError
-        if any(fnmatch(path, each) for each in self._lost):
-            raise ConnectionResetError
-        answer = self._app(environ, start_response)
-        if self._once(self._unheard, path):
-            answer.close()
-            raise ConnectionResetError
-        return answer
+        with self._lock:
+            let_go = self._let_go
+            loss = next((each for each in self._losses if fnmatch(environ["PATH_INFO"], each.path)), None)
+            if loss is not None and loss.once:
+                self._losses.remove(loss)
+        if loss is None:
+            return self._app(environ, start_response)
+        if loss.kind == "answer":
+            self._app(environ, start_response).close()
+        loss.came.set()
+        if loss.kind == "taken":
+            let_go.wait(60)
+        raise ConnectionResetError
 
-    def lose(self, path: str) -> None:
+    def lose(self, path: str) -> threading.Event:
         """Until ``mend``, hang up on what asks for ``path`` before the box office hears it."""
-        self._lost.append(path)
+        return self._add(Loss(path, "request", once=False))
 
-    def lose_answer(self, path: str) -> None:
+    def lose_answer(self, path: str) -> threading.Event:
         """Hang up on the next that asks for ``path`` after the box office has heard and done it."""
-        self._unheard.append(path)
+        return self._add(Loss(path, "answer"))
 
-    def take(self, path: str) -> None:
+    def take(self, path: str) -> threading.Event:
         """Take the next that asks for ``path`` and leave it without a word until ``mend``."""
-        self._taken.append(path)
+        return self._add(Loss(path, "taken"))
 
     def mend(self) -> None:
         """Lose nothing any more, and hang up on what was taken."""
-        for each in (self._lost, self._unheard, self._taken):
-            each.clear()
-        self._let_go.set()
-        self._let_go = threading.Event()
+        with self._lock:
+            self._losses.clear()
+            self._let_go.set()
+            self._let_go = threading.Event()
 
-    @staticmethod
-    def _once(patterns: list[str], path: str) -> bool:
-        for each in patterns:
-            if fnmatch(path, each):
-                patterns.remove(each)
-                return True
-        return False
+    def _add(self, loss: Loss) -> threading.Event:
+        with self._lock:
+            self._losses = [loss, *(each for each in self._losses if each.path != loss.path)]
+        return loss.came
 
 
 @dataclass
