@@ -68,7 +68,9 @@ def parser() -> argparse.ArgumentParser:
     portal = add("portal", "Serve attendees, staff and the API of this venue.", _portal)
     pools = portal.add_mutually_exclusive_group()
     pools.add_argument(
-        "--guests", action="store_true", help="serve everything but the pages of staff, who have a pool of their own"
+        "--guests",
+        action="store_true",
+        help="serve everything but pages and API of staff, who have a pool of their own",
     )
     pools.add_argument(
         "--staff", action="store_true", help="serve on portal.staff_bind: a pool of workers for staff alone"

@@ -250,7 +250,8 @@ def blueprint(table: Table) -> Blueprint:
         "POST", "/staff/tokens", "sign_in", "Exchange badge and PIN for a bearer token", {201: answers.StaffSignIn},
         SignInRequest, (401, 422, 429),
     )  # fmt: skip
-    table.add(api, enter, sign_in)
+    if table.staff:
+        table.add(api, enter, sign_in)
     api_tokens.register(table, api)
     find = Route(
         "GET", "/orders", "search_orders", "Orders by name or part of a code, for staff", {200: answers.FoundOrders},

@@ -43,7 +43,7 @@ def create_app(box: Box, web: WebSettings) -> Flask:
     security.register(app)
     problems.register(app, pages.render_problem)
     for blueprint in (
-        *programs(Table()),
+        *programs(Table(staff=web.staff)),
         captive.pages,
         problem_pages.blueprint,
         attendee.blueprint,

@@ -42,12 +42,15 @@ class Route:
 
 @dataclass(frozen=True)
 class Table:
-    """Routes in the order they were defined."""
+    """Routes in the order they were defined; without ``staff`` those that only staff may call are not served."""
 
     routes: list[Route] = field(default_factory=list)
+    staff: bool = True
 
     def add(self, blueprint: Blueprint, route: Route, view: View) -> None:
         """Serve ``route`` with ``view`` and remember it."""
+        if route.who == "staff" and not self.staff:
+            return
         if route.body is not None:
             # Described now, by one thread: msgspec (0.22) crashes when two threads describe the same structs at once.
             msgspec.json.Decoder(route.body)

@@ -28,7 +28,7 @@ class WebSettings:
     in front sets X-Forwarded-*. ``metrics_from`` are the addresses that may read /metrics without signing in.
     ``captive_hours`` is how long a phone on the hotspot that was let in stays so.
     ``visits_told``: the proxy tells the bridge who looked at what, so pages count nobody.
-    ``styleguide`` shows the design system's parts on a page of their own. ``staff`` serves the pages of staff too, which a pool that
+    ``styleguide`` shows the design system's parts on a page of their own. ``staff`` serves pages and API of staff too, which a pool that
     only guests are led to neither has nor loads.
     ``lane`` names this place of sale on check-ins. ``streams`` is how many staff screens may be kept fresh at once in a process.
     """

@@ -232,7 +232,10 @@ def test_https_of_others_is_refused_and_ours_is_ours(spot: Hotspot, phone: Phone
 
 
 SHUT = ("/metrics", "/readyz", "/healthz", "/internal/token", "/console/", "/api/v1/stock", "/-/gate")
-STAFF = ("/staff/sign-in", "/staff/", "/staff/live/events", "/api/v1/staff/tokens", "/api/v1/check-ins/x")
+STAFF = (
+    "/staff/sign-in", "/staff/", "/staff/live/events", "/api/v1/staff/tokens", "/api/v1/check-ins/x", "/api/v1/orders/x/payments",
+    "/api/v1/orders/x/refunds",
+)  # fmt: skip
 
 
 def test_what_is_not_for_guests_is_not_there_however_it_is_written(spot: Hotspot, phone: Phone) -> None:
@@ -249,6 +252,9 @@ def test_what_is_not_for_guests_is_not_there_however_it_is_written(spot: Hotspot
     ):
         assert _status(spot, phone, PORTAL + path) in {400, 404}, path
     assert _status(spot, phone, f"https://{SECURE}/staff/sign-in") == 200
+    # Who looks for orders is asked who they are in the pool of staff, and finds nothing to ask elsewhere.
+    assert _status(spot, phone, f"https://{SECURE}/api/v1/orders?q=ada") == 401
+    assert _status(spot, phone, f"{PORTAL}/api/v1/orders?q=ada") == 405
     assert phone.request("POST", f"https://{SECURE}/api/v1/check-ins", b"{}", trust=spot.authority.file).status == 401
 
 
