@@ -51,7 +51,7 @@ def many(seeds: Iterable[int], jobs: int) -> int:
     """Run seeds with progress; print which failed and how to replay them."""
     total, began, told = len(list(seeds)), time.monotonic(), 0.0
     results: list[Result] = []
-    for result in _run_all(seeds, jobs):
+    for result in run_all(seeds, jobs):
         results.append(result)
         if result.violation:
             print(f"seed {result.seed}: {result.violation}", flush=True)
@@ -67,7 +67,8 @@ def many(seeds: Iterable[int], jobs: int) -> int:
     return int(any(each.violation for each in results))
 
 
-def _run_all(seeds: Iterable[int], jobs: int) -> Iterator[Result]:
+def run_all(seeds: Iterable[int], jobs: int) -> Iterator[Result]:
+    """Yield what came of every seed, as it comes; ``jobs`` processes share them."""
     if jobs == 1:
         yield from map(one, seeds)
         return

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import pytest
 
-from tests.simulation.command import many
+from tests.simulation.command import many, run_all
 from tests.simulation.faults import COMMON, LATER, RARE
 from tests.simulation.guards import CONTROLS, Guards
 from tests.simulation.run import Result, run
@@ -34,9 +35,8 @@ FOUND_SOMETHING_ONCE = (
 )
 
 
-def checked(seed: int) -> Result:
-    result = run(seed)
-    assert not result.violation, f"{result.violation}; replay it: python -m tests.simulation --seed {seed}"
+def checked(result: Result) -> Result:
+    assert not result.violation, f"{result.violation}; replay it: python -m tests.simulation --seed {result.seed}"
     assert result.devices >= 8
     assert result.bookings >= 300
     assert sum(result.faults.values()) >= 40
@@ -45,13 +45,14 @@ def checked(seed: int) -> Result:
 
 @pytest.mark.parametrize("seed", [*FEW, *FOUND_SOMETHING_ONCE])
 def test_a_storm_breaks_no_promise(seed: int) -> None:
-    checked(seed)
+    checked(run(seed))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_many_storms_break_no_promise_and_every_fault_was_among_them() -> None:
-    results = [checked(seed) for seed in MANY]
+    results = [checked(result) for result in run_all(MANY, os.cpu_count() or 1)]
+    assert len(results) == len(MANY)
     seen = sum((each.faults for each in results), Counter[str]())
     assert len(seen) >= len(COMMON) + len(RARE) + len(LATER)
     assert sum(each.excess for each in results) <= sum(each.excess_allowed for each in results)
