@@ -30,6 +30,8 @@ def main():
         return inside(ssid, int(port))
     subprocess.run(["ip", "netns", "add", NETWORK], check=False)
     subprocess.run(["modprobe", "-q", "mac80211_hwsim"], check=False)
+    # Cards get their names while a board boots, and it may just have begun.
+    subprocess.run(["udevadm", "settle", "--timeout=120"], check=True)
     radio = Path(f"/sys/class/net/{RADIO}/phy80211/name").read_text().strip()
     subprocess.run(["iw", "phy", radio, "set", "netns", "name", NETWORK], check=True)
     for each in Path("/sys/class/net").iterdir():
