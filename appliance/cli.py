@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import secrets
 import sys
@@ -162,12 +163,10 @@ def _add_demo(command: argparse.ArgumentParser) -> None:
 
 def _portal(given: argparse.Namespace, settings: Settings) -> int:
     # Pages are imported before the workers are forked: a tenth less memory for master and worker together.
-    import appliance.portal as _before_the_fork  # noqa: F401
+    for pages in ("appliance.portal", *(() if given.guests else ("appliance.portal.staff",))):
+        importlib.import_module(pages)
     from appliance import bootstrap
     from appliance.services.setting_up import setup_pending
-
-    if not given.guests:
-        import appliance.portal.staff as _before_it_too  # noqa: F401
 
     pending = setup_pending(settings.device.data)
     if not pending:
