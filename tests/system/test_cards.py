@@ -73,8 +73,11 @@ def test_the_same_image_put_back_again_goes_on_by_itself_though_its_life_is_over
     for seconds in (30, 120):
         yard.kill()
         yard.restore(image)
+        yard.wire.silence()
         yard.start().ready()
         sold.add(yard.buy()["order"])
+        yard.wire.heal()
+        yard.wire.cut()
         wait_for(lambda: yard.life() not in lives, "another life", seconds)
         lives.add(yard.life())
         wait_for(lambda: not yard.unsynced(), "an empty outbox", 30)
