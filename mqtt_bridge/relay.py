@@ -11,11 +11,12 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 
 from mqtt_bridge.edge import EdgeHandlers, Health, InUnit, Names, OpenUnit
+from mqtt_bridge.greeting import Greeting
 from mqtt_bridge.mailbox import receiver, sender
 from mqtt_bridge.mailbox.parcels import packed, parcels
 from mqtt_bridge.mailbox.pump import Pump
@@ -29,11 +30,11 @@ from mqtt_bridge.protocol.messages import (
     DeviceState,
     Envelope,
     HardwareState,
-    Hello,
     KeyDirectory,
     Need,
     Private,
 )
+from mqtt_bridge.retries import Retries
 from mqtt_bridge.transport import Link, Message, Tls, Transport, Will
 
 log = structlog.get_logger("marquee.relay")
@@ -44,9 +45,7 @@ POLL_S = 1.0
 STATUS_EVERY_MS = 2_000
 REPORT_EVERY_MS = 60_000
 NEED_AGAIN_MS = 500
-HELLO_WAITS_MS = (1_000, 2_000, 4_000, 8_000, 15_000, 30_000)
-RETRY_WAITS_MS = (1_000, 2_000, 5_000, 10_000, 30_000)
-MAX_RETRIES_KEPT = 64
+LINK_AGAIN_MS = 1_000
 GAP_PATIENCE_MS = 10_000
 STALLED_REPEATS = 5  # 3 + 6 + 12 + 24 + 30 s without any ack: the subscription may be lost, start over
 
@@ -71,12 +70,6 @@ class Wire(Protocol):
 
 
 U = TypeVar("U", bound=OpenUnit)
-
-
-class _Retry(NamedTuple):
-    message: Message
-    due_ms: int
-    attempts: int
 
 
 def edge_transport(
@@ -119,21 +112,17 @@ class Relay(Generic[U]):
         self._wall_ms = wall_ms
         self._ticks_ms = ticks_ms
         self._pump = Pump(CLOUD)
-        self._hello: Hello | None = None
-        self._hellos = 0
-        self._hello_due_ms = 0
+        self._greeting = Greeting()
         self._status_due_ms = 0
         self._report_due_ms = 0
         self._reported: tuple[HardwareState, ...] | None = None
         self._need_due_ms = 0
-        self._last_need: Need | None = None
-        self._answered = False
         self._told_link: bool | None = None
         self._link_due_ms = 0
         self._acks: dict[str, Ack] = {}
         self._heard: dict[str, int] = {}
         self._generation = 0
-        self._retries: dict[str, _Retry] = {}
+        self._retries = Retries()
         self._applied: Ack | None = None
         self._idle_since_ms: int | None = None
         self._asset_topics: set[str] = set()
@@ -146,7 +135,7 @@ class Relay(Generic[U]):
         """The relay's own state, for logs, doctor and metrics."""
         return Health(
             connected=self._transport.connected,
-            answered=self._answered,
+            answered=self._greeting.answered,
             reason=self._transport.error,
             failing=dict(self._failing),
             rejected=self._rejected,
@@ -173,7 +162,7 @@ class Relay(Generic[U]):
         """Say goodbye and disconnect."""
         self._publish("link", _link_payload(up=False), retain=True)
         self._transport.stop()
-        self._answered = False
+        self._greeting.answered = False
         self._tell_link()
 
     def step(self, timeout_s: float) -> None:
@@ -193,7 +182,7 @@ class Relay(Generic[U]):
         self._tell_link()
         if self._transport.connected:
             self._say_hello()
-            if self._answered:
+            if self._greeting.answered:
                 self._send_rows()
                 self._send_needs()
             self._send_status()
@@ -210,9 +199,7 @@ class Relay(Generic[U]):
             self._on_message(event, attempts=0)
             return
         log.info("relay.link", up=event.up, reason=event.reason)
-        self._answered = False
-        self._hello, self._hellos, self._hello_due_ms = None, 0, 0
-        self._last_need = None
+        self._greeting.anew()
         self._reported = None
         self._pump.restart()
         self._heard.clear()
@@ -223,16 +210,13 @@ class Relay(Generic[U]):
     def _on_message(self, message: Message, attempts: int) -> None:
         leaf = self._leaf(message.topic)
         key = message.topic if leaf != "msg" else f"{message.topic} {hashlib.sha256(message.payload).hexdigest()}"
-        self._retries.pop(key, None)
+        self._retries.drop(key)
         if leaf is None or self._guard(leaf.partition("/")[0], lambda: self._handle(leaf, message)):
             return
-        if len(self._retries) < MAX_RETRIES_KEPT:
-            wait_ms = RETRY_WAITS_MS[min(attempts, len(RETRY_WAITS_MS) - 1)]
-            self._retries[key] = _Retry(message, self._ticks_ms() + wait_ms, attempts + 1)
+        self._retries.keep(key, message, attempts, self._ticks_ms())
 
     def _again(self) -> None:
-        now_ms = self._ticks_ms()
-        for retry in [each for each in self._retries.values() if each.due_ms <= now_ms]:
+        for retry in self._retries.due(self._ticks_ms()):
             self._on_message(retry.message, retry.attempts)
 
     def _leaf(self, topic: str) -> str | None:
@@ -281,7 +265,7 @@ class Relay(Generic[U]):
             self._idle_since_ms = now_ms
         elif now_ms - self._idle_since_ms >= GAP_PATIENCE_MS:
             self._idle_since_ms = None
-            self._answered, self._hello_due_ms, self._hellos = False, 0, 0
+            self._greeting.again()
 
     def _open(self, payload: bytes) -> tuple[Content, Private | None]:
         envelope = decode(payload, Envelope)
@@ -307,7 +291,7 @@ class Relay(Generic[U]):
                 # Not of an earlier generation: that cloud is gone, and its backup may lack what it had acknowledged.
                 if ack.generation >= self._generation and not sender.settle(unit.mail, CLOUD, ack, self._wall_ms()):
                     self._handlers.went_back(unit, ack.inc)
-                    self._answered, self._hello_due_ms, self._hellos = False, 0, 0
+                    self._greeting.again()
 
         if acks:
             self._guard("ack", lambda: self._run(use_case))
@@ -320,7 +304,7 @@ class Relay(Generic[U]):
         if state.device != self._names.device:
             msg = f"a state for {state.device} reached {self._names.device}"
             raise ProtocolError(msg)
-        before = self._hello or self._look(self._handlers.hello)
+        before = self._greeting.said or self._look(self._handlers.hello)
         self._generation = max(self._generation, before.generation, state.generation)
 
         def use_case(unit: U) -> None:
@@ -330,11 +314,12 @@ class Relay(Generic[U]):
 
         self._run(use_case)
         hello = self._look(self._handlers.hello)
-        if self._hello is None or (hello.inc, hello.generation) != (self._hello.inc, self._hello.generation):
-            self._answered, self._hello_due_ms, self._hellos = False, 0, 0
+        said = self._greeting.said
+        if said is None or (hello.inc, hello.generation) != (said.inc, said.generation):
+            self._greeting.again()
         elif live and state.inc == hello.inc and not state.stop and state.written <= hello.last_seq:
             # A state that was under way when we said hello answers nothing: a restored cloud would wait for us for ever.
-            self._answered = self._answered or state.heard is None or state.heard >= hello.generation
+            self._greeting.answered |= state.heard is None or state.heard >= hello.generation
 
     def _on_asset(self, sha256: str, message: Message) -> None:
         media_type, _, body = message.payload.partition(b"\n")
@@ -357,17 +342,14 @@ class Relay(Generic[U]):
     # What leaves
 
     def _say_hello(self) -> None:
-        now_ms = self._ticks_ms()
-        if self._answered or now_ms < self._hello_due_ms:
+        if not self._greeting.due(self._ticks_ms()):
             return
-        self._hello_due_ms = now_ms + HELLO_WAITS_MS[min(self._hellos, len(HELLO_WAITS_MS) - 1)]
 
         def say() -> None:
             hello = self._look(self._handlers.hello)
             if self._publish("hello", encode(hello)):
-                self._hello = hello
+                self._greeting.spoken(hello)
                 self._generation = max(self._generation, hello.generation)
-                self._hellos += 1
 
         self._guard("hello", say)
 
@@ -403,8 +385,8 @@ class Relay(Generic[U]):
 
         def send() -> None:
             needs = self._look(self._handlers.needs)
-            if needs and self._hello is not None:
-                self._publish("need", encode(Need(self._names.device, self._hello.inc, needs)))
+            if needs and (said := self._greeting.said) is not None:
+                self._publish("need", encode(Need(self._names.device, said.inc, needs)))
 
         self._guard("need", send)
 
@@ -427,11 +409,11 @@ class Relay(Generic[U]):
         """A broker that refuses what we say, behind the success of a PUBACK, is no link to the cloud: hello until it is taken."""
         refused = self._transport.refused
         if refused != self._refused:
-            self._refused, self._answered = refused, False
+            self._refused, self._greeting.answered = refused, False
 
     def _tell_link(self) -> None:
         """Let the device know whether the cloud answers; repeated until that is written down."""
-        up, now_ms = self._answered and self._transport.connected, self._ticks_ms()
+        up, now_ms = self._greeting.answered and self._transport.connected, self._ticks_ms()
         if up == self._told_link:
             self._failing.pop("link", None)  # what could not be written down is not so any more
             return
@@ -441,7 +423,7 @@ class Relay(Generic[U]):
         if self._guard("link", lambda: self._run(lambda unit: self._handlers.link_changed(unit, up))):
             self._told_link = up
         else:
-            self._link_due_ms = now_ms + RETRY_WAITS_MS[0]
+            self._link_due_ms = now_ms + LINK_AGAIN_MS
 
     def _publish(self, leaf: str, payload: bytes, *, retain: bool = False) -> bool:
         return self._transport.publish(topics.up(self._names.org, self._names.device, leaf), payload, retain)
