@@ -20,8 +20,9 @@ from appliance.domain.inventory import Shelf
 from appliance.services import door, overview
 from appliance.services.box import Unit
 from appliance.services.listing import listing
+from appliance.services.staff_views import CheckInView, DoorView
 from appliance.services.stock import visible_shelves
-from appliance.services.views import CheckInView, DoorView, SessionView
+from appliance.services.views import SessionView
 from appliance.web.formats import local
 
 FRESH_S = 0.4

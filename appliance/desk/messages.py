@@ -12,7 +12,7 @@ from appliance.domain.errors import Invalid
 from appliance.services import sms
 from appliance.services.box import Box
 from appliance.services.sms import Outcome
-from appliance.services.views import SmsView
+from appliance.services.staff_views import SmsView
 from drivers.backoff import Backoff
 from drivers.errors import DeviceError
 from drivers.health import Health, State

@@ -19,7 +19,7 @@ from appliance.domain.errors import Refusal
 from appliance.domain.repeats import Repeats
 from appliance.services import door, staff_badges
 from appliance.services.box import Box
-from appliance.services.views import CheckInView
+from appliance.services.staff_views import CheckInView
 from drivers.errors import DeviceError
 from drivers.health import Health
 from drivers.lamp.api import Signal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.services.views import CheckInView
+from appliance.services.staff_views import CheckInView
 from drivers.lamp.api import Signal
 
 ADMIT_S = 2.0

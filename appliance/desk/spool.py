@@ -20,8 +20,8 @@ from appliance.domain.errors import Refusal
 from appliance.domain.paper import Stationery, lay_out
 from appliance.services import printing
 from appliance.services.box import Box, Unit
+from appliance.services.staff_views import PrintJob
 from appliance.services.stationery import marks_of, stationery_for
-from appliance.services.views import PrintJob
 from drivers.errors import DeviceError
 from drivers.printer.api import Printer, write_deadline_s
 from drivers.printer.encoder import render

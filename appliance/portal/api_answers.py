@@ -10,17 +10,15 @@ from msgspec import UNSET, Meta, UnsetType
 
 from appliance.domain.booking import OrderStatus
 from appliance.domain.sale import SaleState
+from appliance.services.staff_views import CheckInView, SearchView, StaffToken
 from appliance.services.views import (
     AvailabilityView,
-    CheckInView,
     EntryView,
     EventView,
     HoldView,
     ListingView,
     OrderView,
-    SearchView,
     SessionView,
-    StaffToken,
     TicketView,
 )
 from appliance.web import freshness

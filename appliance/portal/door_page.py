@@ -11,7 +11,7 @@ from appliance.portal.cards import timezone_of
 from appliance.services import door, listing, overview, photos
 from appliance.services.arrivals import Arrivals, arrivals
 from appliance.services.box import Unit
-from appliance.services.views import CheckInView, DoorSession, DoorView, HardwareView, PrintJob
+from appliance.services.staff_views import CheckInView, DoorSession, DoorView, HardwareView, PrintJob
 from appliance.web.texts import _, plural
 
 Once = Callable[[Unit], bytes]

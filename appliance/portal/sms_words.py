@@ -6,7 +6,8 @@ nothing elsewhere, would make two messages of one, and people are right not to t
 
 from __future__ import annotations
 
-from appliance.services.views import OrderView, SmsView
+from appliance.services.staff_views import SmsView
+from appliance.services.views import OrderView
 from appliance.web.formats import clock, day, money
 from appliance.web.texts import _, language, plural
 from mqtt_bridge.protocol.ids import shown

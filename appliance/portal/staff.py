@@ -22,7 +22,7 @@ from appliance.portal import (
     staff_shifts,
 )
 from appliance.services import staff, staff_badges
-from appliance.services.views import StaffMemberView, StaffToken
+from appliance.services.staff_views import StaffMemberView, StaffToken
 from appliance.web import clients, cookies, csrf, training
 from appliance.web.site import site
 from appliance.web.texts import _

@@ -10,7 +10,7 @@ from appliance.domain.errors import Invalid, SoldOut, SoldOutHere
 from appliance.domain.guestlist import Problem
 from appliance.services import guests
 from appliance.services.box import Unit
-from appliance.services.views import GuestPlan, GuestsAdded
+from appliance.services.staff_views import GuestPlan, GuestsAdded
 from appliance.web.site import site
 from appliance.web.texts import _
 from mqtt_bridge.protocol.catalogue import Event, EventSession

@@ -13,7 +13,7 @@ from appliance.portal import sms_words
 from appliance.portal.cards import timezone_of
 from appliance.services import listing, sms
 from appliance.services.box import Unit
-from appliance.services.views import SmsView
+from appliance.services.staff_views import SmsView
 from appliance.web.site import site
 
 SEE_OTHER = 303

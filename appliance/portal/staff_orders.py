@@ -12,7 +12,8 @@ from appliance.portal import forms, order_words, staff_photos
 from appliance.portal.staff_door import SEE_OTHER, method_of, once
 from appliance.services import badges, booking, door, idempotency, payments, repairs, searching, verifying
 from appliance.services.box import Unit
-from appliance.services.views import OrderView, SearchView
+from appliance.services.staff_views import SearchView
+from appliance.services.views import OrderView
 from appliance.web.site import site
 from appliance.web.texts import _
 from mqtt_bridge.protocol.messages import Method

@@ -12,7 +12,7 @@ from appliance.portal.staff_door import SEE_OTHER
 from appliance.services import passkeys
 from appliance.services.box import Unit
 from appliance.services.passkeys import Party
-from appliance.services.views import PasskeyView, StaffToken
+from appliance.services.staff_views import PasskeyView, StaffToken
 from appliance.web import clients, csrf, tiers
 from appliance.web.bodies import JSON
 from appliance.web.site import site

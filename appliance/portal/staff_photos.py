@@ -9,7 +9,8 @@ from appliance.domain.errors import Invalid
 from appliance.portal import forms
 from appliance.services import idempotency, photos
 from appliance.services.box import Unit
-from appliance.services.views import OrderView, PhotoView, SearchView
+from appliance.services.staff_views import PhotoView, SearchView
+from appliance.services.views import OrderView
 from appliance.web.site import site
 from appliance.web.texts import _
 

@@ -13,7 +13,7 @@ from appliance.portal import forms
 from appliance.portal.staff_door import SEE_OTHER, once
 from appliance.services import idempotency, shifts
 from appliance.services.box import Unit
-from appliance.services.views import EveningRow, ShiftView
+from appliance.services.staff_views import EveningRow, ShiftView
 from appliance.web.site import site
 from appliance.web.texts import _
 

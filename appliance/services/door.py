@@ -19,7 +19,8 @@ from appliance.services.box import Unit
 from appliance.services.cancelling import answered_by_me, hosted_here
 from appliance.services.finding import Found, find
 from appliance.services.overview import door_view
-from appliance.services.views import CheckInView, OrderView, TicketView
+from appliance.services.staff_views import CheckInView
+from appliance.services.views import OrderView, TicketView
 from appliance.store import orders, records, scans
 from mqtt_bridge.protocol.messages import CheckedIn, CheckInUndone, Exited, Method
 

@@ -6,7 +6,7 @@ import msgspec
 
 from appliance.services import conversion, hardware, turns
 from appliance.services.box import CLOUD, Unit
-from appliance.services.views import HardwareView
+from appliance.services.staff_views import HardwareView
 from appliance.store import allocations, gauges, sms
 from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol.messages import ConversionCount

@@ -15,8 +15,8 @@ from appliance.domain.inventory import Line, Shelf
 from appliance.domain.texts import translatable
 from appliance.services import asking, booking, payments
 from appliance.services.box import Box, Unit
+from appliance.services.staff_views import GuestPlan, GuestsAdded, PlannedGuest
 from appliance.services.stock import claim, end_hold, require_on_sale, visible_shelves
-from appliance.services.views import GuestPlan, GuestsAdded, PlannedGuest
 from appliance.store import allocations, guests, holds
 from mqtt_bridge.protocol.catalogue import EventSession
 

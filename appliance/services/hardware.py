@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from appliance.services.box import Unit
-from appliance.services.views import HardwareView
+from appliance.services.staff_views import HardwareView
 from appliance.store import records
 
 

@@ -6,8 +6,8 @@ from appliance.domain import admission
 from appliance.domain.clock import HOUR_MS
 from appliance.services import hardware, printing
 from appliance.services.box import CLOUD, Unit
+from appliance.services.staff_views import DoorSession, DoorView
 from appliance.services.stock import sale_window
-from appliance.services.views import DoorSession, DoorView
 from appliance.store import jobs, orders, records, waiting
 from mqtt_bridge.protocol.catalogue import Event, EventSession
 

@@ -19,7 +19,7 @@ from appliance.domain.errors import Invalid, LimitReached, NotFound, Unauthorise
 from appliance.domain.gateway import lives
 from appliance.services import rates, staff
 from appliance.services.box import Box, CommitAndRaise, Unit
-from appliance.services.views import PasskeyView, StaffToken
+from appliance.services.staff_views import PasskeyView, StaffToken
 from appliance.store import passkeys, records
 from mqtt_bridge.protocol.catalogue import StaffMember
 

@@ -16,7 +16,7 @@ from appliance.domain import hardware, photos
 from appliance.domain.clock import HOUR_MS
 from appliance.domain.errors import DiskFull, Invalid, LimitReached, NotFound
 from appliance.services.box import Unit
-from appliance.services.views import PhotoView
+from appliance.services.staff_views import PhotoView
 from appliance.store import orders, records
 from appliance.store import photos as rows
 

@@ -17,7 +17,7 @@ from appliance.domain.clock import MINUTE_MS
 from appliance.domain.errors import Invalid, NotFound
 from appliance.domain.printing import Stub, decode
 from appliance.services.box import Unit
-from appliance.services.views import PrintJob
+from appliance.services.staff_views import PrintJob
 from appliance.store import jobs
 
 Outcome = Literal["printed", "sent", "failed", "ambiguous"]

@@ -6,7 +6,8 @@ from appliance.domain.errors import Invalid
 from appliance.domain.searching import Query, query_of, rank
 from appliance.services import show
 from appliance.services.box import Unit
-from appliance.services.views import OrderView, SearchView
+from appliance.services.staff_views import SearchView
+from appliance.services.views import OrderView
 from appliance.store import guests, searching
 
 SHOWN = 20

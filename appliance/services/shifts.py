@@ -14,7 +14,7 @@ from appliance.domain.errors import Invalid, NotFound
 from appliance.domain.people import clean
 from appliance.domain.printing import NoSale, ReportLine, ShiftNote, ShiftReport
 from appliance.services.box import Unit
-from appliance.services.views import EntryLine, EveningRow, ShiftView
+from appliance.services.staff_views import EntryLine, EveningRow, ShiftView
 from appliance.store import shifts
 
 # Written to payments that moved while nobody had opened a shift; those of other devices have none at all.

@@ -14,7 +14,7 @@ from appliance.domain.errors import Invalid, LimitReached, NotFound
 from appliance.domain.sms import Decision, State, decided, move, retry_after_ms
 from appliance.services import rates
 from appliance.services.box import Unit
-from appliance.services.views import SmsView
+from appliance.services.staff_views import SmsView
 from appliance.store import orders, records, sms
 
 MODEM = "modem"

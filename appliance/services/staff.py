@@ -11,7 +11,7 @@ from appliance.domain.gateway import lives
 from appliance.domain.pins import NOBODY, verify_pin
 from appliance.services import rates, staff_badges
 from appliance.services.box import Box, CommitAndRaise, Unit
-from appliance.services.views import StaffMemberView, StaffToken
+from appliance.services.staff_views import StaffMemberView, StaffToken
 from appliance.store import records
 from mqtt_bridge.protocol import badges
 from mqtt_bridge.protocol.catalogue import StaffMember

@@ -6,7 +6,7 @@ from appliance.domain.clock import MINUTE_MS
 from appliance.domain.errors import Invalid
 from appliance.domain.printing import StaffBadge
 from appliance.services.box import Unit
-from appliance.services.views import SeenBadge
+from appliance.services.staff_views import SeenBadge
 from appliance.store import passkeys, records, staff_badges
 from mqtt_bridge.protocol import badges
 from mqtt_bridge.protocol.errors import ProtocolError

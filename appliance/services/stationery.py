@@ -7,7 +7,7 @@ from appliance.domain.paper import SAMPLES, Stationery, lay_out
 from appliance.domain.printing import Printable
 from appliance.services import printing
 from appliance.services.box import Unit
-from appliance.services.views import PrintJob
+from appliance.services.staff_views import PrintJob
 from appliance.store import documents as rows
 from appliance.store import photos
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from appliance.domain.errors import LimitReached
 from appliance.services import printing, staff
 from appliance.services.box import Box, DeviceSigner, Unit
-from appliance.services.views import PrintJob
+from appliance.services.staff_views import PrintJob
 from appliance.store import documents, jobs, practice, records
 from appliance.store.engine import open_database
 from mqtt_bridge.protocol.messages import DeviceKey

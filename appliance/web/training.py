@@ -11,7 +11,7 @@ from flask import g
 from appliance.domain.errors import Unauthorised
 from appliance.services import staff, training
 from appliance.services.box import Box
-from appliance.services.views import StaffMemberView
+from appliance.services.staff_views import StaffMemberView
 from appliance.web.site import Site, real_site
 from mqtt_bridge.keys import KeyFile
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from appliance.demo.devices import DemoLamp, DemoPrinter, DemoScanner, Simulated, camera, modem
 from appliance.desk.process import Addresses, Desk, LaneAddress
 from appliance.services import hardware, printing
-from appliance.services.views import PrintJob
+from appliance.services.staff_views import PrintJob
 from appliance.store import jobs
 from drivers.errors import DeviceError
 from drivers.lamp.api import Button

@@ -16,7 +16,7 @@ from appliance.desk.process import Addresses, Desk, LaneAddress
 from appliance.desk.scanning import Lane
 from appliance.desk.signals import signal_for
 from appliance.services import door, hardware, printing
-from appliance.services.views import CheckInView
+from appliance.services.staff_views import CheckInView
 from appliance.store import jobs
 from drivers.lamp.api import Button, Signal
 from drivers.lamp.sim import SimLamp

@@ -11,7 +11,7 @@ import pytest
 from appliance.desk.scanning import Lane
 from appliance.services import booking, door, payments, staff_badges, sync
 from appliance.services.booking import Item
-from appliance.services.views import CheckInView
+from appliance.services.staff_views import CheckInView
 from drivers import scanner_for
 from drivers.health import State
 from drivers.scanner.pty import PtyScanner

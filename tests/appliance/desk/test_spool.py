@@ -15,7 +15,7 @@ from appliance.domain.errors import Invalid
 from appliance.domain.paper import Stationery
 from appliance.services import door, printing
 from appliance.services.booking import Item
-from appliance.services.views import PrintJob
+from appliance.services.staff_views import PrintJob
 from appliance.store import jobs as rows
 from drivers.errors import DeviceError
 from drivers.printer.api import PrinterStatus

@@ -16,7 +16,7 @@ from appliance.desk.spool import PrintPump
 from appliance.domain.printing import NoSale
 from appliance.services import printing
 from appliance.services.box import Box, Unit
-from appliance.services.views import PrintJob
+from appliance.services.staff_views import PrintJob
 from appliance.store import jobs as rows
 from drivers.printer import questions, simulator
 from drivers.printer.sim import SimPrinter

@@ -7,7 +7,7 @@ from flask import Flask
 
 from appliance.services import hardware, sms
 from appliance.services.sms import Outcome
-from appliance.services.views import SmsView
+from appliance.services.staff_views import SmsView
 from appliance.store import tables
 from drivers.modem.pdu import submit
 from mqtt_bridge.protocol.ids import shown

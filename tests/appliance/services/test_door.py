@@ -7,7 +7,8 @@ from appliance.domain.errors import AlreadyAdmitted, NotFound
 from appliance.domain.printing import SalesReceipt, Stub, decode
 from appliance.services import booking, door, payments, printing, switches, sync
 from appliance.services.booking import Item
-from appliance.services.views import CheckInView, OrderView
+from appliance.services.staff_views import CheckInView
+from appliance.services.views import OrderView
 from mqtt_bridge.protocol.codec import decode as decode_wire
 from mqtt_bridge.protocol.ids import shown
 from mqtt_bridge.protocol.messages import CheckedIn, CheckInUndone, Content, DeviceKey, Envelope, KeyDirectory

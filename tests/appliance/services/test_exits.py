@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from appliance.domain.errors import NotFound
 from appliance.services import booking, door, overview, printing, switches, sync, takeover
 from appliance.services.booking import Item
-from appliance.services.views import CheckInView, OrderView
+from appliance.services.staff_views import CheckInView
+from appliance.services.views import OrderView
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.messages import CheckedIn, Exited, Retold, VenueRetold
 from tests.appliance.services.outbox import bodies

@@ -11,7 +11,7 @@ from appliance.domain.printing import decode
 from appliance.services import booking, door, guests, payments, printing, privacy, searching, switches, sync
 from appliance.services.booking import Item
 from appliance.services.door_list import print_door_list
-from appliance.services.views import GuestsAdded
+from appliance.services.staff_views import GuestsAdded
 from appliance.store import allocations, orders
 from mqtt_bridge.protocol.messages import ErasePersonalData, OrderConfirmed, PaymentTaken
 from tests.appliance.services.outbox import bodies

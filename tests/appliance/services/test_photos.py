@@ -12,10 +12,11 @@ from appliance.domain.printing import Badge, decode
 from appliance.services import badges, booking, door, hardware, payments, photos, printing, privacy
 from appliance.services.booking import Item
 from appliance.services.photos import Picture
+from appliance.services.staff_views import PhotoView
 from appliance.services.stationery import stationery_for
 from appliance.services.sweep import sweep
 from appliance.services.training import box_of, make_copy
-from appliance.services.views import OrderView, PhotoView
+from appliance.services.views import OrderView
 from appliance.store import records, tables
 from mqtt_bridge.protocol.messages import ErasePersonalData
 from tests.appliance.services.test_exits import allow_re_entry

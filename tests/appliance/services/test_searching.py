@@ -5,7 +5,8 @@ import pytest
 from appliance.domain.errors import Invalid
 from appliance.services import booking, door, foreign, privacy, searching
 from appliance.services.booking import Item
-from appliance.services.views import OrderView, SearchView
+from appliance.services.staff_views import SearchView
+from appliance.services.views import OrderView
 from appliance.store import orders
 from mqtt_bridge.protocol.messages import ErasePersonalData, OrderConfirmed, Private, TicketFact
 from tests.support.box import ADULT, BADGE, CHILD, ELSEWHERE, ROOM, TONIGHT, TestBox, desk

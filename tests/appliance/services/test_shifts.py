@@ -9,7 +9,8 @@ from appliance.domain.errors import Invalid, NotFound
 from appliance.domain.printing import NoSale, ShiftReport, decode
 from appliance.services import door, payments, printing, repairs, shifts
 from appliance.services.booking import Item
-from appliance.services.views import OrderView, ShiftView
+from appliance.services.staff_views import ShiftView
+from appliance.services.views import OrderView
 from appliance.store import orders
 from mqtt_bridge.protocol.messages import PaymentTaken
 from tests.support.box import ADULT, BADGE, TestBox

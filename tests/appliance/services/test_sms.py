@@ -12,9 +12,9 @@ from appliance.domain.sms import RETRY_MS, State
 from appliance.services import booking, hardware, privacy, sms
 from appliance.services.booking import Item
 from appliance.services.sms import Outcome
+from appliance.services.staff_views import SmsView
 from appliance.services.startup import prepare
 from appliance.services.sweep import sweep
-from appliance.services.views import SmsView
 from mqtt_bridge.protocol.messages import ErasePersonalData
 from mqtt_bridge.protocol.privacy import contact_digest
 from tests.support.box import BADGE, CHILD, SeededBytes, TestBox, guest

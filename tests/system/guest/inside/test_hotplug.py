@@ -16,7 +16,7 @@ from appliance.bootstrap import device_box
 from appliance.services import booking, door, hardware, payments, printing, sync
 from appliance.services.booking import Item
 from appliance.services.box import Box, Unit
-from appliance.services.views import CheckInView
+from appliance.services.staff_views import CheckInView
 from appliance.settings import Settings, read_settings
 from appliance.store import jobs
 from drivers.printer.simulator import Fault
