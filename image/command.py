@@ -74,6 +74,9 @@ def _options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--archive-key", type=Path, metavar="FILE", help="the key that signs that archive")
     command.add_argument(
+        "--variables", type=Path, metavar="FILE", help="what the roles are told, as in an inventory's group_vars (YAML)"
+    )
+    command.add_argument(
         "--bare",
         action="store_true",
         help="without program and roles: what Debian alone takes to boot, to compare with",
@@ -82,7 +85,7 @@ def _options(command: argparse.ArgumentParser) -> None:
 
 def _planned(given: argparse.Namespace) -> Plan:
     signer = signing.given(given.signing_key, given.signing_certificate, given.keyring)
-    return plan(Order(given.board, signer, given.archive, given.archive_key, given.bare))
+    return plan(Order(given.board, signer, given.archive, given.archive_key, given.bare, given.variables))
 
 
 def _build(given: argparse.Namespace) -> int:

@@ -23,6 +23,7 @@ from image import (
     system,
     table,
     tools,
+    variables,
 )
 from image.errors import BuildError
 from image.run import Programs
@@ -40,13 +41,14 @@ PROGRAM = ("appliance", "drivers", "mqtt_bridge", "pyproject.toml", "requirement
 
 @dataclass(frozen=True)
 class Order:
-    """What was asked for: the board, who signs, Raspberry Pi's archive where the board needs it, and whether to leave out program and roles."""
+    """What was asked for: the board, who signs, Raspberry Pi's archive where the board needs it, whether to leave out program and roles, and what to tell these."""
 
     board: str
     signer: signing.Signing
     archive: str = ""
     archive_key: Path | None = None
     bare: bool = False
+    variables: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def _steps(board: boards.Board, layout: table.Layout, found: list[layers.Layer],
     ours = patched.named(found)
     about = asdict(board)
     laid = [asdict(layer) for layer in found]
+    told = {} if order.bare else variables.given(board, order.variables)
     initrd = [asdict(file) for file in kernel.files(found)]
 
     def make_kernel(work: Path, have: Mapping[str, Path], programs: Programs) -> None:
@@ -117,7 +120,15 @@ def _steps(board: boards.Board, layout: table.Layout, found: list[layers.Layer],
 
     def make_root(work: Path, have: Mapping[str, Path], programs: Programs) -> None:
         root.make(
-            work, programs, have["tools"], have["base"], have["patched"], have.get("program"), found, signer.keyring
+            work,
+            programs,
+            have["tools"],
+            have["base"],
+            have["patched"],
+            have.get("program"),
+            found,
+            signer.keyring,
+            told,
         )
 
     def make_system(work: Path, have: Mapping[str, Path], programs: Programs) -> None:
@@ -144,7 +155,7 @@ def _steps(board: boards.Board, layout: table.Layout, found: list[layers.Layer],
         Step("kernel", "kernel and initial RAM disk", ("base",), [about, initrd, kernel.modules(found), code("kernel")], make_kernel),
         *([] if order.bare else [program]),
         Step("root", "settings and roles of a venue", ("tools", "base", "patched") if order.bare else ("tools", "base", "patched", "program"),
-             [laid, keys.of_file(signer.keyring), {} if order.bare else keys.of_files([root.ANSIBLE], PROJECT), code("root", "tree")], make_root),
+             [laid, told, keys.of_file(signer.keyring), {} if order.bare else keys.of_files([root.ANSIBLE], PROJECT), code("root", "tree")], make_root),
         Step("system", "root file system, packed", ("root", "tools"), [about, build, laid, system.COMPRESSION, code("system", "inventory", "tree")], make_system),
         Step("parts", "boot and data partitions", ("kernel", "tools"), [about, asdict(layout), build, code("boot", "card")],
              lambda work, have, programs: card.parts(work, programs, have["tools"], have["kernel"], board, layout)),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from image import base, patched, tree
 from image.layers import Layer
@@ -42,21 +44,24 @@ def make(
     archives: Path | None,
     layers: Sequence[Layer],
     keyring: Path,
+    given: Mapping[str, Any],
 ) -> None:
-    """Leave the root in ``work``/tree; ``archives`` is the folder with the program (None: neither program nor roles), ``keyring`` whose bundles the device believes."""
+    """Leave the root in ``work``/tree; ``archives`` is the folder with the program (None: neither program nor roles), ``keyring`` whose bundles the device believes,
+    ``given`` what the roles are told.
+    """
     began_s = time.time()
     made = work / "tree"
     base.unpacked(base_at, made, programs)
     patched.install(made, patched_at, programs)
     tree.lay_in(made, layers)
     if archives is not None:
-        roles(work, programs, tools_at, made, archives)
+        roles(work, programs, tools_at, made, archives, given)
     (made / KEYRING).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(keyring, made / KEYRING)
     tree.date(made, began_s, WRITTEN_S)
 
 
-def roles(work: Path, programs: Programs, tools_at: Path, made: Path, archives: Path) -> None:
+def roles(work: Path, programs: Programs, tools_at: Path, made: Path, archives: Path, given: Mapping[str, Any]) -> None:
     """Apply image.yml by the chroot connection: nothing is started, what it mounts ends with it.
 
     Ansible's modules run in the Python of the tools root, which needs no emulator: ten times as fast as the root's own. What they
@@ -74,9 +79,10 @@ def roles(work: Path, programs: Programs, tools_at: Path, made: Path, archives: 
     (temporary / "hosts").write_text(
         f"{made} ansible_connection=community.general.chroot {interpreter}\n", encoding="utf-8"
     )
+    own = {"application_archives": str(archives), "application_architecture": ARCHITECTURE}
+    (temporary / "variables.json").write_text(json.dumps({**given, **own}), encoding="utf-8")
     order = [
-        str(OPERATIONS), "-i", str(temporary / "hosts"), "-e", f"application_archives={archives}",
-        "-e", f"application_architecture={ARCHITECTURE}", str(PLAYBOOK),
+        str(OPERATIONS), "-i", str(temporary / "hosts"), "-e", f"@{temporary / 'variables.json'}", str(PLAYBOOK),
     ]  # fmt: skip
     lent = [shlex.quote(f"{made}{_LENT}/{name}") for name in ("tools", "ansible")]
     lines = [

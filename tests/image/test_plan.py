@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from appliance.domain import slots
-from image import boards, boot, bundle, command, needs, patched, signing, sources
+from image import boards, boot, bundle, command, needs, patched, signing, sources, variables
 from image import plan as plans
 from image.errors import BuildError
 from image.steps import keyed
+from tests.support.roles import render
 
 KEY = Path("/etc/keys/archive.gpg")
 
@@ -140,3 +141,35 @@ def test_a_board_without_its_archive_is_told_in_one_line(order, capsys):
     assert capsys.readouterr().err == (
         "image: The board zero2w needs --archive ADDRESS and --archive-key FILE: Raspberry Pi's own package archive.\n"
     )
+
+
+@pytest.mark.parametrize("name", boards.names())
+def test_a_device_takes_the_bundles_of_its_own_board_and_no_other(name):
+    """What RAUC compares: `compatible` in the device's settings, which a role writes, and in the bundle's manifest."""
+    board = boards.board(name)
+    conf = render("update", "system.conf.j2", **variables.given(board, None))
+    assert f"\ncompatible={board.compatible}\n" in conf
+    assert f"compatible={board.compatible}\n" in bundle.manifest(board, "1", 0)
+
+
+def test_roles_of_an_image_can_be_told_more_and_the_root_is_made_anew(order, tmp_path):
+    file = tmp_path / "ours.yml"
+    file.write_text("base_journal_ring_minutes: 2\n")
+    before, after = keyed(plans.plan(order()).steps), keyed(plans.plan(order(variables=file)).steps)
+    assert {name for name in before if before[name] != after[name]} == {"root", "system", "card", "bundle"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("base_journal_rings: 2", r"no role of an image takes base_journal_rings;"),
+        ("update_compatible: other", r"no role of an image takes update_compatible;"),
+        ("- a", "must be names with values"),
+        ("a: [", "cannot be read"),
+    ],
+)
+def test_what_roles_cannot_be_told_is_named(order, tmp_path, text, words):
+    file = tmp_path / "ours.yml"
+    file.write_text(text)
+    with pytest.raises(BuildError, match=words):
+        plans.plan(order(variables=file))
