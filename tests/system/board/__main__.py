@@ -45,6 +45,13 @@ _STAFF = (
     'line.sendall(b"GET /staff/sign-in HTTP/1.0\\r\\nHost: tickets.home.arpa\\r\\n\\r\\n")\n'
     "print(line.makefile().readline())'"
 )
+# What a box office is made of; each must be active, because one that was never started has not failed either.
+_UNITS = (
+    *("marquee-portal", "marquee-staff", "marquee-desk", "marquee-bridge", "marquee-good", "marquee-log-end"),
+    *("hostapd", "marquee-dnsmasq", "nginx", "nftables", "systemd-networkd", "systemd-resolved", "systemd-timesyncd"),
+    *("ssh", "prometheus-node-exporter"),
+    *(f"marquee-{name}.timer" for name in ("certificate", "log", "own-certificate", "renewal")),
+)
 _UNIT_KB = re.compile(r"^(\S+\.service) (\d+)$", re.MULTILINE)
 # Besides what is called marquee: Debian's programs that only run for us.
 _OURS = re.compile(r"^(marquee-|nginx|hostapd)")
@@ -131,10 +138,14 @@ def _sells(at: Venue) -> None:
 
 
 def _units(at: Venue) -> None:
-    """No unit may have failed, and the gate's words are shown."""
+    """No unit may have failed, each of a box office is active, and the gate's words are shown."""
     print(at.board.check("journalctl -b -u marquee-ready -o cat --no-pager"))
     failed = at.board.check("systemctl list-units --failed --plain --no-legend --no-pager").strip()
     assert not failed, f"units failed:\n{failed}"
+    states = at.board.run(f"systemctl is-active {' '.join(_UNITS)}").output.split()
+    assert (
+        idle := [f"{name} is {state}" for name, state in zip(_UNITS, states, strict=True) if state != "active"]
+    ) == [], idle
 
 
 def _reached(board: Board, unit: str, moment: str) -> float:
