@@ -79,8 +79,11 @@ class Provisioning:
     replace: bool = False
 
 
-def read_provisioning(raw: bytes) -> Provisioning:
-    """Return what a provisioning file says; raises ``ProvisioningError`` with everything that is wrong at once."""
+def read_provisioning(raw: bytes, *, as_model: bool = False) -> Provisioning:
+    """Return what a provisioning file says; raises ``ProvisioningError`` with everything that is wrong at once.
+
+    ``as_model``: another file is to say the same of the device; its part about the cloud will be a new one, and may be wrong here.
+    """
     if len(raw) > LONGEST_BYTES:
         raise ProvisioningError([f"the file has more than {LONGEST_BYTES} bytes: it is none of ours"])
     try:
@@ -91,7 +94,7 @@ def read_provisioning(raw: bytes) -> Provisioning:
     except tomllib.TOMLDecodeError as error:
         # Its words give line and column, and quote one character at most.
         raise ProvisioningError([f"the file is not TOML: {error}; text stands in quotes"]) from None
-    return _Reader(document).provisioning()
+    return _Reader(document).provisioning(as_model=as_model)
 
 
 class _Reader:
@@ -102,7 +105,7 @@ class _Reader:
         self._known: dict[str, list[str]] = {}
         self._problems: list[str] = []
 
-    def provisioning(self) -> Provisioning:
+    def provisioning(self, *, as_model: bool) -> Provisioning:
         text = self._text
         found = Provisioning(
             org=text("device.org", _name),
@@ -131,8 +134,8 @@ class _Reader:
         if found.uplink.ssid and found.uplink.ssid == found.wifi.ssid:
             self._problems.append("uplink.ssid: is the hotspot's own name; name the Wi-Fi that leads to the internet")
         self._unknown()
-        if self._problems:
-            raise ProvisioningError(self._problems)
+        if problems := [each for each in self._problems if not (as_model and each.startswith("cloud."))]:
+            raise ProvisioningError(problems)
         return found
 
     def _value(self, key: str) -> object:
@@ -243,7 +246,9 @@ def _ca(value: str) -> str:
 
 def _token(value: str) -> str:
     if not _TOKEN.fullmatch(value):
-        raise ValueError("is not a token (43 letters and digits); make one with `marquee provision ... --renew-token`")
+        raise ValueError(
+            "is not a token (43 letters and digits); make one with `marquee provision ... --renew-token --like OLD`"
+        )
     return value
 
 

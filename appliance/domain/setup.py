@@ -35,8 +35,8 @@ WORDS: dict[Step, tuple[str, str]] = {
     "no_file": (
         "This device has no provisioning file.",
         (
-            "Write one in the cloud with: marquee provision DEVICE VENUE --out provisioning.toml --country CC. Switch this device off, put the "
-            "file on the card's first partition under that name, and switch it on."
+            "Write one in the cloud with: sudo marquee-cloud provision DEVICE VENUE --out provisioning.toml --country CC. Switch this device off, "
+            "put the file on the card's first partition under that name, and switch it on."
         ),
     ),
     "bad_file": (
@@ -58,8 +58,8 @@ WORDS: dict[Step, tuple[str, str]] = {
     "token_refused": (
         "The cloud refuses the token of this provisioning file.",
         (
-            "Write another one in the cloud with: marquee provision DEVICE VENUE --out provisioning.toml --renew-token. Switch this device off, put "
-            "the file on the card's first partition, and switch it on."
+            "Write another one in the cloud with: sudo marquee-cloud provision DEVICE VENUE --out provisioning.toml --renew-token --like OLD, where "
+            "OLD is a copy of this card's file. Switch this device off, put the new file on the card's first partition, and switch it on."
         ),
     ),
     "sealed": (

@@ -142,10 +142,16 @@ def _add_provision(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--renew-token", action="store_true", help="make another token; the one before ends")
     command.add_argument(
+        "--like",
+        type=Path,
+        metavar="OLD",
+        help="say what this provisioning file says, such as the one on the card; only the token is new, and what is given here wins",
+    )
+    command.add_argument(
         "--days", type=int, metavar="N", default=30, help="how long the token works; default: %(default)s"
     )
     command.add_argument(
-        "--country", metavar="CC", default="", help="where its radio stands, e.g. DE; needed with --out"
+        "--country", metavar="CC", help="where its radio stands, e.g. DE; needed with --out, but for --like"
     )
     text = (
         ("ssid", "name of its hotspot; default: the venue"),
@@ -156,10 +162,8 @@ def _add_provision(command: argparse.ArgumentParser) -> None:
         ("apn", "access point name of a modem's SIM card"),
     )
     for name, words in text:
-        command.add_argument(f"--{name}", metavar="TEXT", default="", help=words)
-    command.add_argument(
-        "--channel", type=int, metavar="N", default=0, help="the hotspot's channel; default: it chooses"
-    )
+        command.add_argument(f"--{name}", metavar="TEXT", help=words)
+    command.add_argument("--channel", type=int, metavar="N", help="the hotspot's channel; default: it chooses")
     command.add_argument(
         "--ssh-key",
         type=Path,

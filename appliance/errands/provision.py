@@ -8,6 +8,7 @@ import secrets
 import sys
 from dataclasses import replace as changed
 from pathlib import Path
+from typing import TypeVar
 
 from appliance import bootstrap
 from appliance.domain.pins import SALT_BYTES, hash_pin
@@ -23,11 +24,16 @@ from mqtt_bridge.cloud.store import DirectoryRefused, register_device
 ASK = "-"
 # Stands in the place of the token while the rest is checked.
 _NO_TOKEN = "0" * 43
+Value = TypeVar("Value", str, int)
 
 
 def run(given: argparse.Namespace, settings: Settings) -> int:
     """Exit status as in ``cli``. Nothing is registered before everything that was given is known to be good."""
     draft = None
+    if given.out is None and (given.renew_token or given.like is not None):
+        return _complain(
+            ["--renew-token and --like are about a provisioning file; say where to write it with --out FILE"]
+        )
     if given.out is not None:
         try:
             draft = _draft(given, settings)
@@ -60,13 +66,19 @@ def _draft(given: argparse.Namespace, settings: Settings) -> Provisioning:
         raise ValueError(f"{out.absolute().parent} is no folder")
     if not settings.authority.url:
         raise ValueError("authority.url is not set; set it to where devices reach `marquee authority`")
+    before = _model(given.like)
     passphrase = _secret(given.passphrase, "passphrase of the hotspot")
     pin = _secret(given.staff_pin, "PIN of the setup page")
     if pin:
         if not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 12):
             raise ValueError("--staff-pin is not 4 to 12 digits")
         pin = hash_pin(pin, secrets.token_bytes(SALT_BYTES))
-    uplink = Uplink(given.uplink_ssid, _secret(given.uplink_passphrase, "passphrase of the uplink"), given.apn)
+    wifi = Wifi(
+        country=_either(given.country, before.wifi.country),
+        ssid=_either(given.ssid, before.wifi.ssid) or given.venue,
+        passphrase=_either(passphrase, before.wifi.passphrase),
+        channel=_either(given.channel, before.wifi.channel),
+    )
     drafted = Provisioning(
         org=settings.device.org,
         name=given.device,
@@ -74,16 +86,41 @@ def _draft(given: argparse.Namespace, settings: Settings) -> Provisioning:
         url=settings.authority.url,
         ca=fingerprint(bootstrap.authority_folder(settings)),
         token=_NO_TOKEN,
-        wifi=Wifi(given.country, given.ssid or given.venue, passphrase, given.channel),
-        pin=pin,
-        uplink=uplink,
-        ssh_keys=tuple(file.read_text("utf-8").strip() for file in given.ssh_key),
-        replace=given.replace,
+        wifi=wifi,
+        pin=_either(pin, before.pin),
+        uplink=_uplink(given, before.uplink),
+        ssh_keys=tuple(file.read_text("utf-8").strip() for file in given.ssh_key) or before.ssh_keys,
+        replace=given.replace or before.replace,
     )
     return read_provisioning(as_toml(drafted).encode())
 
 
-def _secret(given: str, what: str) -> str:
+def _model(file: Path | None) -> Provisioning:
+    """Return what the file says that the new one is to be like; without one nothing is said."""
+    if file is None:
+        return Provisioning("", "", "", "", "", "", Wifi("", ""))
+    try:
+        return read_provisioning(file.read_bytes(), as_model=True)
+    except OSError as error:
+        msg = f"--like: {file} cannot be read ({error.strerror}); copy it to where this command may read it"
+        raise ValueError(msg) from None
+    except ProvisioningError as error:
+        raise ProvisioningError([f"--like: {file}: {each}" for each in error.problems]) from None
+
+
+def _either(given: Value | None, before: Value) -> Value:
+    return before if given is None else given
+
+
+def _uplink(given: argparse.Namespace, before: Uplink) -> Uplink:
+    ssid = _either(given.uplink_ssid, before.ssid)
+    # The passphrase of one Wi-Fi is none of another's.
+    known = before.passphrase if ssid == before.ssid else ""
+    passphrase = _either(_secret(given.uplink_passphrase, "passphrase of the uplink"), known)
+    return Uplink(ssid, passphrase, _either(given.apn, before.apn))
+
+
+def _secret(given: str | None, what: str) -> str | None:
     """Return what was given; for ``ASK`` what is typed without being shown, or the next line of what is piped in."""
     if given != ASK:
         return given
