@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlsplit
@@ -22,6 +22,8 @@ PIN_PREFIX = "sha256:"
 # IEEE 802.11: an SSID is 32 octets; WPA2 passphrases are 8 to 63 printable ASCII characters (IEEE 802.11i, H.4).
 LONGEST_SSID_BYTES = 32
 CHANNELS = (*range(1, 14), 36, 40, 44, 48)
+# What hostapd can count; what a radio can is less, see docs/hotspot.md.
+MOST_STATIONS = 2007
 MOST_SSH_KEYS = 20
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _PIN_HASH = re.compile(r"scrypt\$\d{1,7}\$\d{1,3}\$\d{1,3}\$[0-9a-f]{32}\$[0-9a-f]{64}")
@@ -41,12 +43,13 @@ class ProvisioningError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wifi:
-    """The hotspot: ISO 3166 country, name, passphrase (empty: open), channel (0: the device chooses)."""
+    """The hotspot: ISO 3166 country, name, passphrase (empty: open), channel and number of phones (0: the fleet's)."""
 
     country: str
     ssid: str
     passphrase: str = ""
     channel: int = 0
+    stations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,16 @@ class _Reader:
                 country=text("wifi.country", _country),
                 ssid=text("wifi.ssid", _ssid),
                 passphrase=text("wifi.passphrase", _passphrase, optional=True),
-                channel=self._channel("wifi.channel"),
+                channel=self._number(
+                    "wifi.channel",
+                    CHANNELS,
+                    "is no channel of a hotspot; write 1 to 13, 36, 40, 44 or 48, or leave it out",
+                ),
+                stations=self._number(
+                    "wifi.stations",
+                    range(1, MOST_STATIONS + 1),
+                    f"is no number of phones; write 1 to {MOST_STATIONS} without quotes, or leave it out",
+                ),
             ),
             pin=text("staff.pin", _pin_hash, optional=True),
             uplink=Uplink(
@@ -166,16 +178,15 @@ class _Reader:
             self._problems.append(f"{key}: is neither true nor false; write it without quotes")
         return value is True
 
-    def _channel(self, key: str) -> int:
+    def _number(self, key: str, allowed: Container[int], wrong: str) -> int:
+        """Return a number of ``allowed``; 0 and none leave it to the device, anything else is ``wrong``."""
         value = self._value(key)
-        if value is None or value == 0:
+        if value is None:
             return 0
-        if isinstance(value, bool) or value not in CHANNELS:
-            self._problems.append(
-                f"{key}: is no channel of a hotspot; write 1 to 13, 36, 40, 44 or 48, or leave it out"
-            )
-            return 0
-        return cast(int, value)
+        if type(value) is int and (value == 0 or value in allowed):
+            return value
+        self._problems.append(f"{key}: {wrong}")
+        return 0
 
     def _ssh_keys(self, key: str) -> tuple[str, ...]:
         value = self._value(key)
@@ -305,7 +316,13 @@ def as_toml(given: Provisioning) -> str:
     wifi, uplink = given.wifi, given.uplink
     section(
         "wifi",
-        {"country": wifi.country, "ssid": wifi.ssid, "passphrase": wifi.passphrase, "channel": wifi.channel},
+        {
+            "country": wifi.country,
+            "ssid": wifi.ssid,
+            "passphrase": wifi.passphrase,
+            "channel": wifi.channel,
+            "stations": wifi.stations,
+        },
     )
     section("staff", {"pin": given.pin})
     section("uplink", {"ssid": uplink.ssid, "passphrase": uplink.passphrase, "apn": uplink.apn})

@@ -87,6 +87,7 @@ def settings_of(given: Provisioning, data: str, broker: tuple[str, str] | None =
             "ssid": text(given.wifi.ssid),
             "passphrase_file": text(f"{data}/hotspot.passphrase") if given.wifi.passphrase else "",
             "channel": number(given.wifi.channel) if given.wifi.channel else "",
+            "stations": number(given.wifi.stations) if given.wifi.stations else "",
         },
         "uplink": {
             "wifi_ssid": text(given.uplink.ssid) if given.uplink.ssid else "",

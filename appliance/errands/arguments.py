@@ -165,6 +165,12 @@ def _add_provision(command: argparse.ArgumentParser) -> None:
         command.add_argument(f"--{name}", metavar="TEXT", help=words)
     command.add_argument("--channel", type=int, metavar="N", help="the hotspot's channel; default: it chooses")
     command.add_argument(
+        "--stations",
+        type=int,
+        metavar="N",
+        help="how many phones its radio takes at once; default: what the image says",
+    )
+    command.add_argument(
         "--ssh-key",
         type=Path,
         metavar="FILE",

@@ -78,6 +78,7 @@ def _draft(given: argparse.Namespace, settings: Settings) -> Provisioning:
         ssid=_either(given.ssid, before.wifi.ssid) or given.venue,
         passphrase=_either(passphrase, before.wifi.passphrase),
         channel=_either(given.channel, before.wifi.channel),
+        stations=_either(given.stations, before.wifi.stations),
     )
     drafted = Provisioning(
         org=settings.device.org,

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from appliance import cli
 from appliance.authority.throttle import PER_ADDRESS, Throttle
 from appliance.domain.clock import DAY_MS, Now
-from appliance.domain.provisioning import Provisioning, Uplink, Wifi
+from appliance.domain.provisioning import MOST_STATIONS, Provisioning, Uplink, Wifi
 from appliance.domain.setup import Setup, settings_of
 from appliance.errands import enrol as errand
 from appliance.errands.enrol import LONGEST_WAIT_S, REFUSED_WAIT_S, Enrolling
@@ -204,7 +204,7 @@ def test_a_missing_or_wrong_file_is_told_and_a_corrected_one_taken(card: Card, c
     """In plain words with key and fix; without secrets."""
     assert card.boot() == 1
     assert card.step() == "no_file"
-    assert "marquee provision" in capsys.readouterr().err
+    assert "marquee-cloud provision" in capsys.readouterr().err
     token = cloud.register()
     good = cloud.provisioning(token)
     assert card.boot(good.replace(b'"DE"', b'"XX"').replace(b"long enough", b"short")) == 1
@@ -450,11 +450,11 @@ def test_the_settings_of_any_file_can_be_read(
 ) -> None:
     """Whatever the hotspot is called."""
     path = tmp_path_factory.mktemp("device") / "device.toml"
-    wifi = Wifi("DE", ssid.strip() or "x", "" if open_ else "12345678", 6)
+    wifi = Wifi("DE", ssid.strip() or "x", "" if open_ else "12345678", 6, MOST_STATIONS if open_ else 0)
     given = Provisioning("o", "d-1", "v", "https://c:8443", "0" * 64, "t" * 43, wifi, uplink=Uplink("up", "", apn))
     path.write_text(settings_of(given, "/data", ("mqtts://b:8883", "0" * 64)), "utf-8")
     settings = read_settings(path, {})
-    assert (settings.hotspot.ssid, settings.hotspot.channel) == (wifi.ssid, 6)
+    assert (settings.hotspot.ssid, settings.hotspot.channel, settings.hotspot.stations) == (wifi.ssid, 6, wifi.stations)
     assert (settings.uplink.wifi_ssid, settings.uplink.modem_apn) == ("up", apn)
 
 

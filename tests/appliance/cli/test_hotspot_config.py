@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from appliance.bootstrap import hotspot_address
 from appliance.cli import main
+from appliance.domain.hotspot import value_of
+from appliance.domain.provisioning import MOST_STATIONS, Provisioning, Wifi, as_toml, read_provisioning
+from appliance.domain.setup import settings_of
+from appliance.settings import read_settings
 from tests.appliance.domain.test_hotspot import database
 
 
@@ -41,6 +46,23 @@ def test_a_device_that_is_not_set_up_says_so_on_the_air(files: Path, capsys: pyt
     assert configure(files) == 0
     assert "Marquee setup " in capsys.readouterr().out
     assert (files / "country").read_text() == "COUNTRY=00\n"
+
+
+@pytest.mark.parametrize(("given", "fit"), [(0, 20), (8, 8), (MOST_STATIONS, MOST_STATIONS)])
+def test_the_number_of_phones_in_the_provisioning_file_reaches_hostapd_and_staff(
+    files: Path, given: int, fit: int
+) -> None:
+    """From file to settings to ``max_num_sta`` and to the N of "3 of N phones"; without a number the fleet's counts."""
+    wifi = Wifi("DE", "Halle", stations=given)
+    said = Provisioning("town", "hall-1", "hall", "https://cloud.example.org", "0" * 64, "t" * 43, wifi)
+    (files / "device.toml").write_text(settings_of(read_provisioning(as_toml(said).encode()), str(files)))
+    fleet = f'[hotspot]\nbase = "{files / "base"}"\n[desk]\nhotspot = "hostapd:///run/hostapd/wlan0"\n'
+    (files / "marquee.toml").write_text(fleet)
+    config = f"{files / 'marquee.toml'}:{files / 'device.toml'}"
+    words = ["hotspot-config", "--out", str(files / "out"), "--regulatory", str(files / "regulatory.db")]
+    assert main(["--config", config, *words]) == 0
+    assert value_of((files / "out").read_text(), "max_num_sta") == str(fit)
+    assert hotspot_address(read_settings(config, {})).endswith(f"?limit={fit}")
 
 
 def test_mistakes_are_said_and_nothing_is_written(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

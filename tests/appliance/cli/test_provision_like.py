@@ -20,7 +20,7 @@ BEFORE = Provisioning(
     url="https://old.example.org:8443",
     ca="ab" * 32,
     token="k" * 43,
-    wifi=Wifi("DE", "The Hall", "lantern light", 11),
+    wifi=Wifi("DE", "The Hall", "lantern light", 11, 15),
     pin=hash_pin("2468", bytes(16)),
     uplink=Uplink("Town", "up and away", "internet"),
     ssh_keys=(KEY,),
@@ -75,9 +75,22 @@ def test_what_is_given_wins_over_the_old_file(office: Office, tmp_path: Path) ->
     """Also an empty text: the hotspot is open then."""
     key = tmp_path / "berta.pub"
     key.write_text(KEY.replace("anna", "berta") + "\n", "utf-8")
-    words = ("--country", "FR", "--ssid", "La Salle", "--passphrase", "", "--channel", "6", "--staff-pin", "1357")
+    words = (
+        "--country",
+        "FR",
+        "--ssid",
+        "La Salle",
+        "--passphrase",
+        "",
+        "--channel",
+        "6",
+        "--stations",
+        "8",
+        "--staff-pin",
+        "1357",
+    )
     made = office.renew(*words, "--ssh-key", str(key), "--apn", "other")
-    assert made.wifi == Wifi("FR", "La Salle", "", 6)
+    assert made.wifi == Wifi("FR", "La Salle", "", 6, 8)
     assert verify_pin("1357", made.pin)
     assert (made.ssh_keys, made.uplink.apn) == ((KEY.replace("anna", "berta"),), "other")
 

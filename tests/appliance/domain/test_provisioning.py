@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from appliance.domain.pins import hash_pin
 from appliance.domain.provisioning import (
     CHANNELS,
+    MOST_STATIONS,
     Provisioning,
     ProvisioningError,
     Uplink,
@@ -63,7 +64,14 @@ names = st.from_regex(r"\A[a-z0-9][a-z0-9-]{0,20}\Z")
 @given(
     names,
     names,
-    st.builds(Wifi, st.sampled_from(["DE", "US", "ZA"]), ssids, st.just("") | plain, st.sampled_from((0, *CHANNELS))),
+    st.builds(
+        Wifi,
+        st.sampled_from(["DE", "US", "ZA"]),
+        ssids,
+        st.just("") | plain,
+        st.sampled_from((0, *CHANNELS)),
+        st.integers(0, MOST_STATIONS),
+    ),
     st.builds(Uplink, ssids.map(lambda text: f"up{text[:4]}"), plain, st.just("") | st.just("internet.example")),
     st.booleans(),
 )
@@ -97,6 +105,10 @@ def test_what_is_written_reads_back_the_same(name: str, org: str, wifi: Wifi, up
         ("[wifi]", "[wiffi]", "wiffi: is no section; did you mean wifi?"),
         ('country = "de"', "country = 49", "wifi.country: is not text on one line; write it in quotes"),
         ('country = "de"', 'country = "de"\nchannel = 14', "wifi.channel: is no channel of a hotspot"),
+        ('"de"', '"de"\nstations = 2008', "wifi.stations: is no number of phones; write 1 to 2007 without quotes"),
+        ('"de"', '"de"\nstations = "8"', "wifi.stations: is no number of phones"),
+        ('"de"', '"de"\nstations = -1', "wifi.stations: is no number of phones"),
+        ('"de"', '"de"\nstations = true', "wifi.stations: is no number of phones"),
         ("[cloud]", 'replace = "yes"\n[cloud]', "device.replace: is neither true nor false"),
         ("[cloud]", '[uplink]\nssid = "Town Hall"\n[cloud]', "uplink.ssid: is the hotspot's own name"),
         ("[cloud]", '[uplink]\npassphrase = "12345678"\n[cloud]', "uplink.passphrase: belongs to no Wi-Fi"),
