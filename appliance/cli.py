@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance.errands.arguments import add_commands, add_enrolment
+from appliance.errands.arguments import add_commands, add_enrolment, add_operator_token
 from appliance.errands.boot_arguments import add_boot
+from appliance.errands.broker import add_broker
 from appliance.flash.arguments import add_flash
 from appliance.settings import Settings, SettingsError, as_markdown, read_settings
 from appliance.stopping import stop_event
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # A process that did not stop by itself this long after being told so is ended the hard way.
 STOP_S = 2.5
+# The units of the processes that hold the device's key.
+SIGNERS = ("marquee-portal", "marquee-staff", "marquee-desk", "marquee-bridge")
 Command = Callable[[argparse.Namespace, Settings], int]
 
 
@@ -108,10 +111,8 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--notice", metavar="TEXT", default="", help="what holders read about it")
     command = add("members", "Take a list of members (CSV) in place of the one before.", _members)
     command.add_argument("file", type=Path, metavar="FILE", help="columns: number, and if wanted contact, until")
-    add("operator-token", "Make a token that opens the console, and print it once.", _operator_token)
-    _add_broker_config(
-        add("broker-config", "Write the configuration of a Mosquitto for this organisation.", _broker_config)
-    )
+    add_operator_token(add)
+    add_broker(add)
     add("rotate-key", "Replace this device's key; restart its processes afterwards.", _rotate_key)
     command = add("doctor", "Look at everything and say what to do.", _doctor)
     command.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -119,36 +120,6 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("preflight", "Say whether this box office is ready for the event it hosts next.", _preflight)
     command.add_argument("--json", action="store_true", help="print the findings as JSON")
     add("settings", "Print the table of all settings.")
-
-
-def _add_broker_config(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--out", type=Path, metavar="DIR", required=True, help="write mosquitto.conf and .acl here")
-    where = "where the broker finds "
-    for name, file, what in (
-        ("ca", "ca.pem", "the authority of all certificates"),
-        ("certificate", "broker.pem", "its certificate"),
-        ("key", "broker.key", "its private key"),
-        ("revoked", "revoked.pem", "the authority's revocation list, which may be empty"),
-    ):
-        command.add_argument(
-            f"--{name}",
-            metavar="FILE",
-            default=f"/etc/mosquitto/certs/{file}",
-            help=f"{where}{what}; default: %(default)s",
-        )
-    command.add_argument("--bind", metavar="ADDRESS", default="0.0.0.0", help="address it listens on; default: all")
-    command.add_argument("--port", type=int, metavar="P", default=8883, help="port it listens on; default: %(default)s")
-    command.add_argument(
-        "--state", metavar="DIR", default="/var/lib/mosquitto", help="where it keeps retained messages"
-    )
-    command.add_argument("--log", metavar="DEST", default="stdout", help="Mosquitto's log_dest; default: %(default)s")
-    command.add_argument(
-        "--shut-out",
-        metavar="DEVICE",
-        action="append",
-        default=[],
-        help="a device that may do nothing; may be repeated",
-    )
 
 
 def _add_demo(command: argparse.ArgumentParser) -> None:
@@ -331,45 +302,13 @@ def _members(given: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _operator_token(_given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.bootstrap import cloud_database, wall_ms
-    from mqtt_bridge.cloud.store import create_operator_token
-
-    token = secrets.token_urlsafe(24)
-    create_operator_token(cloud_database(settings), token, wall_ms())
-    print(token)
-    return 0
-
-
-def _broker_config(given: argparse.Namespace, settings: Settings) -> int:
-    from mqtt_bridge.broker import mosquitto
-
-    files = mosquitto.BrokerFiles(
-        org=settings.device.org,
-        ca=given.ca,
-        certificate=given.certificate,
-        key=given.key,
-        revoked_certificates=given.revoked,
-        access_list=str(given.out.absolute() / mosquitto.ACCESS_LIST),
-        port=given.port,
-        bind=given.bind,
-        data=given.state,
-        log=given.log,
-        shut_out=tuple(given.shut_out),
-    )
-    try:
-        print("\n".join(str(path) for path in mosquitto.write(given.out, files)))
-    except (ValueError, OSError) as error:
-        return _complain("broker-config", [str(error)])
-    return 0
-
-
 def _rotate_key(_given: argparse.Namespace, settings: Settings) -> int:
     from appliance.bootstrap import device_box, device_key
     from appliance.services.rotation import rotate_key
 
     kid = rotate_key(device_box(settings), device_key(settings))
-    print(f"{kid} is announced under the old key; restart portal, desk and bridge so that they sign with it")
+    print(f"{kid} is announced under the old key; what runs signs with it once it is started again:")
+    print(f"sudo systemctl restart {' '.join(SIGNERS)}")
     return 0
 
 

@@ -132,6 +132,16 @@ def add_enrolment(add: Add) -> None:
     )
 
 
+def add_operator_token(add: Add) -> None:
+    """Add the command by which operators come to the console."""
+    command = add("operator-token", "Make a token that opens the console, and print it once.", _operator_token)
+    command.add_argument(
+        "--revoke-all",
+        action="store_true",
+        help="make none; those made so far open nothing more, and who signed in with one is out",
+    )
+
+
 def _add_provision(command: argparse.ArgumentParser) -> None:
     command.add_argument("device", metavar="DEVICE", help="name of the device, e.g. hall-1")
     command.add_argument("venue", metavar="VENUE", help="id of its venue in the catalogue")
@@ -235,6 +245,12 @@ def _certificate(given: argparse.Namespace, settings: Settings) -> int:
     from appliance.errands import certificate
 
     return certificate.run(given, settings)
+
+
+def _operator_token(given: argparse.Namespace, settings: Settings) -> int:
+    from appliance.errands import operators
+
+    return operators.run(given, settings)
 
 
 def _radio(name: str) -> Command:

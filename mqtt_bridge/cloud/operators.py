@@ -37,16 +37,18 @@ def create_operator_token(database: Database, token: str, wall_ms: int) -> None:
     database.run(create)
 
 
-def revoke_operator_tokens(database: Database, wall_ms: int) -> None:
-    """Let none of the tokens made so far open the console any more."""
+def revoke_operator_tokens(database: Database, wall_ms: int) -> int:
+    """Let none of the tokens made so far open the console any more; return how many did."""
 
-    def revoke(db: Connection) -> None:
+    def revoke(db: Connection) -> int:
         lock(db)
         live = t.operator_token.c.revoked.is_(False)
-        if db.execute(sa.update(t.operator_token).where(live).values(revoked=True)).rowcount:
+        ended = db.execute(sa.update(t.operator_token).where(live).values(revoked=True)).rowcount
+        if ended:
             audit(db, wall_ms, "operator", "operator tokens revoked", "")
+        return ended
 
-    database.run(revoke)
+    return database.run(revoke)
 
 
 def is_operator(db: Connection, token: str) -> bool:

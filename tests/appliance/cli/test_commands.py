@@ -14,6 +14,7 @@ from appliance.domain.provisioning import read_provisioning
 from appliance.web.tokens import Tokens
 from mqtt_bridge.cloud import store
 from mqtt_bridge.database import Database
+from tests.support.roles import defaults
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +101,35 @@ def test_operator_token_is_printed_once_and_kept_as_a_hash(
         assert not store.is_operator(db, token + "x")
     database.checkpoint()
     assert token.encode() not in (tmp_path / "data" / "cloud.db").read_bytes()
+
+
+def test_all_operator_tokens_are_revoked_by_one_command_and_a_new_one_opens_the_console(
+    config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It says how many there were; none is made in their place, and said again it finds none."""
+    words = ["--config", config, "operator-token"]
+    for _ in range(2):
+        assert cli.main(words) == 0
+    tokens = capsys.readouterr().out.split()
+    assert cli.main([*words, "--revoke-all"]) == 0
+    assert capsys.readouterr().out.startswith("2 tokens opened the console and open nothing more")
+    with rows(tmp_path).read() as db:
+        assert [store.is_operator(db, token) for token in tokens] == [False, False]
+    assert cli.main([*words, "--revoke-all"]) == 0
+    assert capsys.readouterr().out.startswith("0 tokens")
+    assert cli.main(words) == 0
+    with rows(tmp_path).read() as db:
+        assert store.is_operator(db, capsys.readouterr().out.strip())
+
+
+def test_a_rotated_key_names_every_unit_that_signs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The processes that the role starts again when a device becomes another one, staff's pages among them."""
+    path = tmp_path / "hall.toml"
+    path.write_text(f'[device]\nname = "hall-1"\nvenue = "hall"\ndata = "{tmp_path / "hall"}"\n', "utf-8")
+    assert cli.main(["--config", str(path), "rotate-key"]) == 0
+    command = capsys.readouterr().out.splitlines()[-1]
+    units = [unit.removesuffix(".service") for unit in defaults("identity")["identity_processes"]]
+    assert command == f"sudo systemctl restart {' '.join(units)}"
 
 
 def test_wrong_settings_are_all_named_and_nothing_runs(
