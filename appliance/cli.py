@@ -16,7 +16,7 @@ from appliance.errands.arguments import add_commands, add_enrolment, add_operato
 from appliance.errands.boot_arguments import add_boot
 from appliance.errands.broker import add_broker
 from appliance.flash.arguments import add_flash
-from appliance.settings import Settings, SettingsError, as_markdown, read_settings
+from appliance.settings import Settings, SettingsError, as_markdown, meant_elsewhere, read_settings
 from appliance.stopping import stop_event
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     if given.command == "settings":
         print(as_markdown(), end="")
         return 0
+    if given.reads_settings and (instead := meant_elsewhere(given.command, given.config)):
+        print(f"marquee: {instead}", file=sys.stderr)
+        return 2
     try:
         settings = read_settings(given.config)
         if given.logs:
@@ -61,12 +64,14 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name: str, help: str, run: Command | None = None, *, logs: bool = True) -> argparse.ArgumentParser:
+    def add(
+        name: str, help: str, run: Command | None = None, *, logs: bool = True, reads_settings: bool = True
+    ) -> argparse.ArgumentParser:
         """Commands of a boot print what they do and have ``logs=False``: the library for logs would double their time."""
         command = commands.add_parser(name, help=help, description=help)
         # After the command as well, where people look for it; there it must not undo one given before.
         command.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-        command.set_defaults(run=run, logs=logs)
+        command.set_defaults(run=run, logs=logs, reads_settings=reads_settings)
         return command
 
     portal = add("portal", "Serve attendees, staff and the API of this venue.", _portal)
@@ -85,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     add("verifier", "Mail codes, and verify pre-enrolments by them.", _verifier)
     add("console", "Serve the operator's view.", _console)
     _add_errands(add)
-    _add_demo(add("demo", "Run a whole town of box offices on this machine.", _demo))
+    _add_demo(add("demo", "Run a whole town of box offices on this machine.", _demo, reads_settings=False))
     return top
 
 

@@ -29,7 +29,13 @@ def add_boot(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--page", metavar="URL", default="", help="what must answer; default: the portal's own socket")
     command.add_argument("--setup-page", metavar="URL", default="", help="what must answer before it is provisioned")
     command.add_argument("--json", action="store_true", help="print the findings as JSON")
-    command = add("slot", "Say which slot runs and boots next; RAUC's hand on the boot ROM's file.", _slot, logs=False)
+    command = add(
+        "slot",
+        "Say which slot runs and boots next; RAUC's hand on the boot ROM's file.",
+        _slot,
+        logs=False,
+        reads_settings=False,
+    )
     command.add_argument("action", nargs="?", default="status", choices=SLOT_ACTIONS)
     command.add_argument("slot", metavar="SLOT", nargs="?", default="", help="A or B")
     command.add_argument("state", metavar="STATE", nargs="?", default="", help="good or bad")

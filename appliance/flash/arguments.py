@@ -11,7 +11,9 @@ from appliance.settings import Settings
 
 def add_flash(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the parser of the command; ``add(name, help, run)`` makes one."""
-    command = add("flash", "Write an image and a provisioning file to a card, and read both back.", _flash)
+    command = add(
+        "flash", "Write an image and a provisioning file to a card, and read both back.", _flash, reads_settings=False
+    )
     command.add_argument("image", metavar="IMAGE", type=Path, nargs="?", help="the image, .img or .img.xz")
     command.add_argument("target", metavar="TARGET", type=Path, nargs="?", help="the card, e.g. /dev/sdb, or a file")
     command.add_argument("--provisioning", metavar="FILE", type=Path, help="what `marquee provision --out FILE` wrote")

@@ -7,6 +7,7 @@ Later files win over earlier ones, and variables over all of them: ``MARQUEE_BRO
 from __future__ import annotations
 
 from appliance.settings.fields import FIELDS, PREFIX, as_markdown
+from appliance.settings.host import meant_elsewhere
 from appliance.settings.reading import CONFIG_VARIABLE, SettingsError, read_settings
 from appliance.settings.sections import DeviceSettings, PortalSettings, Settings
 
@@ -19,5 +20,6 @@ __all__ = [
     "Settings",
     "SettingsError",
     "as_markdown",
+    "meant_elsewhere",
     "read_settings",
 ]
