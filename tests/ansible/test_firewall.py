@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.support.roles import render
+from tests.support.roles import ANSIBLE, defaults, render
 
 # A host with two cables: one to the management side, one to anybody. Both end in the same other machine.
 NETWORKS = """
@@ -30,7 +31,7 @@ python3 -c "$SERVER" & server=$!
 trap 'kill $other $server' EXIT
 nsenter -t $other -n python3 -c "$CLIENT"
 """
-PORTS = (22, 80, 8883, 9100)
+PORTS = (22, 80, 443, 8883, 9100)
 SERVER = f"""
 import socket, time
 listening = [socket.create_server(("", port)) for port in {PORTS}]
@@ -62,9 +63,11 @@ def reached(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[int]]:
         "hardening_management_from": ["10.20.0.0/24", "fd00::/8"],
         "hardening_management_interfaces": ["mgmt*"],
         "hardening_open_tcp_ports": [8883],
+        # The console's, by the role's own default.
+        "console_name": "console.example.org",
         "hardening_guest_interfaces": ["wlan0"],
     }
-    rules.write_text(render("hardening", "host.nft.j2", **given), encoding="utf-8")
+    rules.write_text(render("hardening", "host.nft.j2", of_inventory=("console_name",), **given), encoding="utf-8")
     done = subprocess.run(
         ["unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "bash", "-c", NETWORKS],
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "RULES": str(rules), "SERVER": SERVER, "CLIENT": CLIENT},
@@ -76,8 +79,8 @@ def reached(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[int]]:
 
 
 @pytest.mark.system
-def test_the_management_side_reaches_ssh_and_figures(reached: dict[str, list[int]]) -> None:
-    assert reached["office"] == [22, 8883, 9100]
+def test_the_management_side_reaches_ssh_figures_and_the_console(reached: dict[str, list[int]]) -> None:
+    assert reached["office"] == [22, 443, 8883, 9100]
 
 
 @pytest.mark.system
@@ -88,3 +91,38 @@ def test_everybody_else_reaches_what_is_open_to_all_and_nothing_more(reached: di
 @pytest.mark.system
 def test_guests_are_left_to_the_table_of_the_hotspot(reached: dict[str, list[int]]) -> None:
     assert reached["guests"] == list(PORTS), "this table decides nothing about them"
+
+
+FROM, THROUGH = "ip saddr 10.9.0.0/16 tcp dport 443 accept", 'iifname "wg0" tcp dport 443 accept'
+
+
+@pytest.mark.parametrize(
+    ("given", "opened"),
+    [
+        ({"hardening_management_from": ["10.9.0.0/16"]}, []),
+        ({"hardening_management_from": ["10.9.0.0/16"], "console_name": "box.example.org"}, [FROM]),
+        ({"hardening_management_interfaces": ["wg0"], "console_name": "box.example.org"}, [THROUGH]),
+        ({"console_operators_from": ["10.9.0.0/16"], "console_name": "box.example.org"}, [FROM]),
+        ({"console_name": "box.example.org"}, []),
+    ],
+)
+def test_the_console_is_open_to_operators_alone_and_only_over_https(
+    given: dict[str, object], opened: list[str]
+) -> None:
+    rules = render("hardening", "host.nft.j2", of_inventory=("console_name", "console_operators_from"), **given)
+    assert [line.strip() for line in rules.splitlines() if " 443 " in line] == opened
+
+
+def test_ssh_leads_to_the_console_of_a_cloud_and_nowhere_else() -> None:
+    cloud = yaml.safe_load((ANSIBLE / "inventory/example/group_vars/cloud.yml").read_text(encoding="utf-8"))
+    to = cloud["hardening_ssh_forward_to"]
+    assert to == [defaults("console")["console_bind"]]
+    assert "AllowTcpForwarding no" in render("hardening", "sshd.conf.j2").splitlines()
+    lines = render("hardening", "sshd.conf.j2", hardening_ssh_forward_to=to).splitlines()
+    assert [line for line in lines if "Forwarding" in line or "PermitOpen" in line] == [
+        "X11Forwarding no",
+        "AllowAgentForwarding no",
+        "AllowTcpForwarding local",
+        "PermitOpen 127.0.0.1:8090",
+        "AllowStreamLocalForwarding no",
+    ]

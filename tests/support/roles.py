@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ def defaults(role: str) -> dict[str, Any]:
     return found
 
 
-def render(role: str, template: str, **given: Any) -> str:
-    """Return a template filled in with the role's defaults and what is ``given``; a name the role does not have is a mistake."""
+def render(role: str, template: str, *, of_inventory: Collection[str] = (), **given: Any) -> str:
+    """Return a template filled in with the role's defaults and what is ``given``; a name that neither the role nor, said so, the inventory has is a mistake."""
     known = defaults(role)
-    if unknown := set(given) - set(known):
+    if unknown := set(given) - set(known) - set(of_inventory):
         raise KeyError(f"{role} has no {', '.join(sorted(unknown))}")
     variables = {**known, **given}
     env = _environment(ROLES / role / "templates")

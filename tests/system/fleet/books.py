@@ -78,7 +78,6 @@ class Books:
             "cloud": {
                 "reconciler_instances": 2,
                 "postgres_shared_buffers_mb": 64,
-                "hardening_open_tcp_ports": [8883, 8443, 443],
                 "console_name": "console.fleet.test",
                 "console_certificate": "/etc/ssl/marquee/console.pem",
                 "console_key": "/etc/ssl/marquee/console.key",
