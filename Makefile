@@ -9,6 +9,8 @@ ARGS ?=
 # Two workers suit two cores; 0 runs the tests in one process.
 WORKERS ?= 2
 VENV := .venv/bin
+# Root for what needs it, and for nothing else: environments made as root could not be renewed by their owner.
+AS_ROOT = $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=XDG_CACHE_HOME,XDG_DATA_HOME,http_proxy,https_proxy,no_proxy)
 PYTEST := $(VENV)/python -m pytest
 CODE := appliance drivers mqtt_bridge image tests $(wildcard bench)
 
@@ -55,8 +57,9 @@ lint-roles: setup-ops ## ansible-lint, profile production, over ansible/
 bench: setup-dev ## ratios against this machine's own disk, written to docs/benchmarks.md; ARGS=edge for a part
 	$(VENV)/python -m bench $(ARGS)
 
-image: setup-dev setup-ops ## what cards are flashed with, and its signed bundle (root; the first time most of an hour); ARGS=--twice compares two builds
-	$(VENV)/python -m image build $(ARGS)
+image: setup-dev setup-ops ## what cards are flashed with, and its signed bundle (asks for root; the first time most of an hour); ARGS=--twice compares two builds
+	$(AS_ROOT) $(VENV)/python -B -m image build $(ARGS)
+	@[ ! -d build ] || $(AS_ROOT) chown -R --reference=. build
 
 lock: setup-dev ## resolve the dependencies anew into the lock files; ARGS=--upgrade takes newer versions
 	.ci/lock $(ARGS)
