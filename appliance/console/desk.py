@@ -99,5 +99,5 @@ def require_bearer() -> None:
     """Raise ``Unauthorised`` unless a program shows an operator's token, or an operator signed in with a browser."""
     here = console()
     if not here.bearer() and not here.signed_in():
-        msg = "Send Authorization: Bearer <operator token>; `marquee operator-token` makes one."
+        msg = "Send Authorization: Bearer <operator token>; `sudo marquee-cloud operator-token` makes one."
         raise Unauthorised(msg)
