@@ -7,7 +7,6 @@ tested where hosts and boards boot (``python -m tests.system``).
 from __future__ import annotations
 
 import os
-import pty
 import shutil
 import socket
 import subprocess
@@ -28,14 +27,14 @@ from appliance.settings import PREFIX, read_settings
 from tests.support.cards import file_on, make_image
 from tests.support.demo import wait_for
 from tests.support.http import Answer, request
+from tests.support.keyboard import KEY, Keyboard
 from tests.support.mosquitto import USER, give
+from tests.support.pages import ROOT
 from tests.support.ports import free_port
 from tests.support.programs import program
-from tests.support.steps import Step, chapter, commands_below, steps
+from tests.support.steps import Block, Step, blocks_below, chapter, steps
 from tests.support.town import CATALOGUE
 
-# Typed by the system tests of roles and image, or by nobody: a clone's own set-up runs this very test.
-ELSEWHERE = {"make", "sudo apt-get", "cp", ".venv/bin/python", "cd", "ssh"}
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
@@ -52,51 +51,98 @@ def test_what_a_device_says_is_on_the_page_word_by_word() -> None:
             assert f"| {what} | {remedy} |" in chapter()
 
 
-def test_every_command_of_the_steps_is_typed_here_or_elsewhere_by_name() -> None:
-    for step in steps():
-        for words in step.commands:
-            first = " ".join(words[:2]) if words[0] == "sudo" else words[0]
-            assert first in ELSEWHERE | {"marquee", "sudo marquee-cloud", "sudo marquee-device"}, words
+def test_what_a_person_keeps_for_themselves_is_left_alone_by_git() -> None:
+    kept = ("inventory/hosts.yml", "inventory/provisioning/hall-1.toml", "town.yaml", "hall-1.toml")
+    done = subprocess.run(
+        ["git", "check-ignore", "--no-index", *kept, "pyproject.toml"], cwd=ROOT, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert done.stdout.split() == list(kept), done.stderr
 
 
-OTHER_DEVICES = [
-    words[2:]
-    for words in commands_below("A Pi that runs already, another one in its place, a stolen one")
-    if words[:2] == ("sudo", "marquee-cloud")
-]
-TOLD = ("makes a card hall-2 of hall", "makes a card hall-1 of hall", "sealed")
+def test_the_builder_of_the_image_alone_becomes_root(tmp_path: Path) -> None:
+    (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
+    (tmp_path / "id").chmod(0o755)
+    done = subprocess.run(
+        ["make", "-n", "image"],
+        cwd=ROOT, env={**ENVIRONMENT, "PATH": f"{tmp_path}:{os.environ['PATH']}"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    as_root = [line for line in done.stdout.splitlines() if "sudo" in line]
+    assert [line.split(" -m ")[-1].strip() for line in as_root if " -m " in line] == ["image build"]
+    assert not any(".ci/setup" in line for line in as_root)
+    assert ".ci/setup dev" in done.stdout
+
+
+LED_NOWHERE = (
+    (("cd ansible && true", "ls ansible"), "ls"),
+    (("cp hall-1.toml inventory/provisioning/hall-1.toml",), "hall-1.toml"),
+    (("(cd ansible && ../.ops/bin/ansible-playbook -i ../inventory site.yml --limit cloud)",), "hosts.yml"),
+    (("(cd ansible && ../.ops/bin/ansible-playbook -i inventory/example site.yml --limit hall-9)",), "hall-9"),
+    ((".ops/bin/ansible-playbook -i ansible/inventory/example ansible/site.yml --limit cloud",), "has no books"),
+    ((".venv/bin/python -m image.application --architecture pdp11",), "pdp11"),
+    (("make coffee",), "no target coffee"),
+    (("marquee flash --list",), "marquee"),
+    (("ssh -N -L 9090:127.0.0.1:9090 ops@cloud-1",), "not let through"),
+    (("scp town.yaml cloud-1:/tmp/town.yaml",), "names no account"),
+)
+
+
+@pytest.mark.parametrize(("lines", "told"), LED_NOWHERE, ids=[lines[-1] for lines, _told in LED_NOWHERE])
+def test_a_wrong_folder_and_what_is_not_there_are_mistakes(tmp_path: Path, lines: tuple[str, ...], told: str) -> None:
+    keyboard = Keyboard(tmp_path, tmp_path / "cloud", tmp_path / "data", tmp_path / "sdb")
+    (keyboard.clone / "town.yaml").write_text(_catalogue())
+    with pytest.raises(AssertionError, match=told):
+        keyboard.type(Block("", lines))
+
+
+def test_the_wrapper_of_a_host_looks_for_files_in_its_own_folder(tmp_path: Path) -> None:
+    cloud = tmp_path / "cloud"
+    cloud.mkdir()
+    write_settings(cloud / "cloud.toml", {"device": {"org": "town", "data": str(cloud)}})
+    keyboard = Keyboard(tmp_path, cloud, tmp_path / "data", tmp_path / "sdb")
+    checks = Block("cloud-1", ("sudo marquee-cloud import town.yaml --check",))
+    (keyboard.hosts / "cloud-1" / "town.yaml").write_text(_catalogue())
+    with pytest.raises(AssertionError, match="town.yaml"):
+        keyboard.type(checks)
+    (cloud / "town.yaml").write_text(_catalogue())
+    assert "nothing is wrong with it" in keyboard.type(checks)[0]
+
+
+ANOTHER = "A Pi that runs already, another one in its place, a stolen one"
+TOLD = ("", "makes a card hall-2 of hall", "makes a card hall-1 of hall", "sealed")
 
 
 @pytest.mark.slow
 def test_what_is_typed_to_replace_or_to_seal_a_device_does_that(tmp_path: Path) -> None:
     """Each on a cloud that knows the device, with the operator's yes."""
-    config = tmp_path / "cloud.toml"
     url = "https://127.0.0.1:8443"
-    settings: dict[str, dict[str, object]] = {
-        "device": {"org": "town", "data": str(tmp_path)},
-        "authority": {"url": url, "folder": str(tmp_path / "authority"), "broker_url": "mqtts://127.0.0.1:8883"},
-    }
-    write_settings(config, settings)
-    (tmp_path / "town.yaml").write_text(_catalogue())
-    [registers] = next(step for step in steps() if step.number == 4).commands[:1]
-    for words in (("authority", "init"), ("import", "town.yaml"), registers[2:]):
-        typed(config, *words, cwd=tmp_path)
-    assert len(OTHER_DEVICES) == len(TOLD)
-    for number, (words, told) in enumerate(zip(OTHER_DEVICES, TOLD, strict=True)):
+    blocks = blocks_below(ANOTHER)
+    assert len(blocks) == len(TOLD)
+    registers = next(step for step in steps() if step.number == 4).blocks
+    for number, (block, told) in enumerate(zip(blocks, TOLD, strict=True)):
         place = tmp_path / str(number)
-        shutil.copytree(tmp_path, place, ignore=lambda _folder, names: [each for each in names if each.isdigit()])
-        settings["device"]["data"] = str(place)
-        write_settings(place / "cloud.toml", settings)
-        assert told in typed(place / "cloud.toml", *words, cwd=place)
+        cloud = place / "cloud"
+        cloud.mkdir(parents=True)
+        settings: dict[str, dict[str, object]] = {
+            "device": {"org": "town", "data": str(cloud)},
+            "authority": {"url": url, "folder": str(cloud / "authority"), "broker_url": "mqtts://127.0.0.1:8883"},
+        }
+        write_settings(cloud / "cloud.toml", settings)
+        (cloud / "town.yaml").write_text(_catalogue())
+        keyboard = Keyboard(place, cloud, place / "data", place / "sdb")
+        (keyboard.clone / "inventory").mkdir()
+        shutil.copy(keyboard.clone / "ansible/inventory/example/hosts.yml", keyboard.clone / "inventory")
+        keyboard.type(Block("cloud-1", ("sudo marquee-cloud authority init", "sudo marquee-cloud import town.yaml")))
+        for each in registers:
+            keyboard.type(each)
+        assert told in "".join(keyboard.type(block, "yes"))
 
 
 class Machines:
     """The cloud's host and the laptop as folders, and the processes on them."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.cloud, self.laptop, self.data = folder / "cloud", folder / "laptop", folder / "data"
+        self.cloud, self.data, self.card = folder / "cloud", folder / "data", folder / "sdb"
         self.cloud.mkdir()
-        self.laptop.mkdir()
         (folder / "logs").mkdir()
         self.folder, self.stack = folder, stack
         self.port, broker, authority = free_port(), free_port(), free_port()
@@ -128,13 +174,13 @@ class Machines:
         self.start("cloud", "reconciler", self.config)
         for each in (broker, authority):
             wait_for(partial(_listens, each), f"the server on port {each}", 60)
-        (self.cloud / "town.yaml").write_text(_catalogue())
-        image = make_image(self.laptop)
-        built = self.laptop / "build/image/pi4-pi5"
+        self.keyboard = Keyboard(folder, self.cloud, self.data, self.card)
+        (self.keyboard.clone / "town.yaml").write_text(_catalogue())
+        image = make_image(folder)
+        built = self.keyboard.clone / "build/image/pi4-pi5"
         built.mkdir(parents=True)
         image.packed.rename(built / "marquee.img.xz")
         image.bmap.rename(built / "marquee.img.bmap")
-        self.card = self.laptop / "sdb"
         self.card.write_bytes(b"\xa5" * (4 << 20))
 
     def _broker(self, certificates: Path, port: int) -> None:
@@ -163,21 +209,8 @@ class Machines:
         return done.stdout
 
     def type(self, step: Step) -> list[str]:
-        """Type what a step says, where it says so; return what came of each of our own commands."""
-        said = []
-        for words in step.commands:
-            if words[:2] == ("sudo", "marquee-cloud"):
-                said.append(self.marquee(self.config, *words[2:], cwd=self.cloud))
-            elif words[:2] == ("sudo", "marquee-device"):
-                said.append(self.look(*words[2:]))
-            elif words[0] == "marquee":
-                said.append(self.at_the_laptop(*words[1:]))
-        return said
-
-    def at_the_laptop(self, *words: str) -> str:
-        """``/dev/sdb`` is a file here, with that name."""
-        here = [str(self.card) if word == "/dev/sdb" else word for word in words]
-        return typed(None, *here, cwd=self.laptop, answer="sdb")
+        """Type what a step says, where it says so; return what came of each line."""
+        return [said for block in step.blocks for said in self.keyboard.type(block, "sdb")]
 
     @property
     def device(self) -> str:
@@ -197,7 +230,12 @@ class Machines:
         file.write_bytes(file_on(self.card, "provisioning.toml"))
         # In a namespace of its own the name that it gives its host is nobody else's.
         command = ["unshare", "--uts", sys.executable, "-m", "appliance.cli", "--config", self.device]
-        subprocess.run([*command, "first-boot", "--file", str(file)], env=_environment(), check=True, timeout=60)
+        subprocess.run(
+            [*command, "first-boot", "--file", str(file), "--ssh-keys", str(self.folder / "keys")],
+            env=_environment(),
+            check=True,
+            timeout=60,
+        )
         self.marquee(self.device, "enrol", "--once")
         for name in ("portal", "desk", "bridge"):
             self.start("hall", name, self.device)
@@ -221,23 +259,6 @@ def _catalogue() -> str:
     return CATALOGUE.format(seats=20, **{name: f"{at:%Y-%m-%dT%H:%M:%S}+00:00" for name, at in times.items()})
 
 
-def typed(config: Path | None, *words: str, cwd: Path, answer: str = "yes") -> str:
-    """Run a command at a terminal, where its question gets an answer; return what it said."""
-    main, other = pty.openpty()
-    named = ["--config", str(config)] if config else []
-    running = subprocess.Popen(
-        [sys.executable, "-m", "appliance.cli", *named, *words],
-        cwd=cwd, env=_environment(), stdin=other, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    os.close(other)
-    os.write(main, f"{answer}\n".encode())
-    with running:
-        said, _ = running.communicate(timeout=120)
-    os.close(main)
-    assert running.returncode == 0, f"{words}: {said.decode()}"
-    return said.decode()
-
-
 def _listens(port: int) -> bool:
     with socket.create_connection(("127.0.0.1", port), 1):
         return True
@@ -257,14 +278,16 @@ def machines(tmp_path: Path) -> Iterator[Machines]:
 def test_from_an_empty_card_to_a_first_booking(machines: Machines) -> None:
     done: list[int] = []
     ticket = ""
+    file = machines.keyboard.clone / "inventory/provisioning/hall-1.toml"
     for step in steps():
         said = machines.type(step)
         match step.number:
             case 3:
-                assert "nothing is wrong with it" in said[0]
+                assert "nothing is wrong with it" in said[1]
+                assert not any(machines.keyboard.tmp.iterdir()), "its PINs stay on the cloud's host"
             case 4:
-                # The two lines with ssh: the file is moved, not copied.
-                (machines.cloud / "hall-1.toml").rename(machines.laptop / "hall-1.toml")
+                assert file.stat().st_mode & 0o777 == 0o600
+                assert not (machines.cloud / "hall-1.toml").exists()
             case 6:
                 assert "is finished and was read back" in said[1]
             case 7:
@@ -273,6 +296,7 @@ def test_from_an_empty_card_to_a_first_booking(machines: Machines) -> None:
                 settings = read_settings(machines.device, {})
                 assert (settings.device.name, settings.device.venue) == ("hall-1", "hall")
                 assert settings.hotspot.ssid == "The Hall"
+                assert KEY.strip() in (machines.folder / "keys").read_text()
             case 8:
                 assert "One Night" in said[0]
                 assert "longer than the event" in said[0]
@@ -281,8 +305,7 @@ def test_from_an_empty_card_to_a_first_booking(machines: Machines) -> None:
                 ticket = _book(machines)
             case 10:
                 _admit(machines, ticket)
-            case _:
-                assert said == []
+                assert not file.exists()
         done.append(step.number)
     assert done == list(range(1, 11))
 
