@@ -30,7 +30,9 @@ def sign_in() -> tuple[str, int] | Response:
     if outcome is Attempt.TOO_MANY:
         raise LimitReached("Too many attempts from your address. Wait a minute and try again.", "sign_ins", 60)
     if outcome is Attempt.WRONG:
-        return _page("This token opens nothing here. On the cloud's host `sudo marquee-cloud operator-token` makes a new one."), 401
+        return _page(
+            "This token opens nothing here. On the cloud's host `sudo marquee-cloud operator-token` makes a new one."
+        ), 401
     answer = redirect(url_for("stock.page"), 303)
     here.sign_in(answer, token)
     return answer
