@@ -67,7 +67,7 @@ def reached(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[int]]:
         "console_name": "console.example.org",
         "hardening_guest_interfaces": ["wlan0"],
     }
-    rules.write_text(render("hardening", "host.nft.j2", of_inventory=("console_name",), **given), encoding="utf-8")
+    rules.write_text(render("hardening", "host.nft.j2", ("console_name",), **given), encoding="utf-8")
     done = subprocess.run(
         ["unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "bash", "-c", NETWORKS],
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "RULES": str(rules), "SERVER": SERVER, "CLIENT": CLIENT},
@@ -109,7 +109,7 @@ FROM, THROUGH = "ip saddr 10.9.0.0/16 tcp dport 443 accept", 'iifname "wg0" tcp 
 def test_the_console_is_open_to_operators_alone_and_only_over_https(
     given: dict[str, object], opened: list[str]
 ) -> None:
-    rules = render("hardening", "host.nft.j2", of_inventory=("console_name", "console_operators_from"), **given)
+    rules = render("hardening", "host.nft.j2", ("console_name", "console_operators_from"), **given)
     assert [line.strip() for line in rules.splitlines() if " 443 " in line] == opened
 
 

@@ -22,7 +22,7 @@ def defaults(role: str) -> dict[str, Any]:
     return found
 
 
-def render(role: str, template: str, *, of_inventory: Collection[str] = (), **given: Any) -> str:
+def render(role: str, template: str, of_inventory: Collection[str] = (), /, **given: Any) -> str:
     """Return a template filled in with the role's defaults and what is ``given``; a name that neither the role nor, said so, the inventory has is a mistake."""
     known = defaults(role)
     if unknown := set(given) - set(known) - set(of_inventory):
