@@ -10,9 +10,7 @@ import yaml
 
 from image.boards import Board
 from image.errors import BuildError
-
-ROLES = Path(__file__).parent.parent / "ansible"
-PLAYBOOK = ROLES / "image.yml"
+from image.root import ANSIBLE, PLAYBOOK
 
 
 def given(board: Board, file: Path | None) -> dict[str, Any]:
@@ -28,9 +26,7 @@ def taken() -> frozenset[str]:
     """Return the names that image.yml's roles declare."""
     (play,) = _yaml(PLAYBOOK)
     roles = (each["role"] for each in play["roles"])
-    return frozenset(
-        name for role in roles for name in _yaml(ROLES / "roles" / role / "defaults" / "main.yml", missing={})
-    )
+    return frozenset(name for role in roles for name in _yaml(ANSIBLE / "roles" / role / "defaults" / "main.yml"))
 
 
 def _read(file: Path, known: frozenset[str]) -> Mapping[str, Any]:
@@ -47,7 +43,5 @@ def _read(file: Path, known: frozenset[str]) -> Mapping[str, Any]:
     return found
 
 
-def _yaml(file: Path, missing: object = None) -> Any:
-    if missing is not None and not file.exists():
-        return missing
+def _yaml(file: Path) -> Any:
     return yaml.safe_load(file.read_text("utf-8"))
