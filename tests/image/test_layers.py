@@ -45,11 +45,13 @@ def test_scripts_are_read_by_the_shell(path):
     assert SCRIPTS[path].startswith("#!/bin/sh\n#")
 
 
-def test_the_small_board_differs_by_kernel_firmware_archive_and_cameras_alone():
-    big, small = ({each.name: each for each in ALL[name]} for name in ("pi4-pi5", "zero2w"))
-    assert set(small) - set(big) == {"cameras"}
-    assert all(big[name] == small[name] for name in big)
-    assert boards.board("zero2w").archive
+@pytest.mark.parametrize("board", ["pi4-pi5-csi", "zero2w"])
+def test_boards_of_the_second_archive_differ_by_kernel_firmware_and_cameras_alone(board):
+    debian, other = ({each.name: each for each in ALL[name]} for name in ("pi4-pi5", board))
+    assert set(other) - set(debian) == {"cameras"}
+    assert all(debian[name] == other[name] for name in debian)
+    assert boards.board(board).archive
+    assert "camera_auto_detect=1\n" in boards.board(board).config
     assert not boards.board("pi4-pi5").archive
 
 
@@ -97,7 +99,7 @@ def test_a_layer_for_another_board_is_left_out(tmp_path):
 
 
 def test_a_board_that_nobody_has_is_told_with_those_there_are():
-    with pytest.raises(BuildError, match="pi4-pi5, zero2w"):
+    with pytest.raises(BuildError, match="pi4-pi5, pi4-pi5-csi, zero2w"):
         boards.board("pi9")
 
 
