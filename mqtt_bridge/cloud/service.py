@@ -16,8 +16,10 @@ from mqtt_bridge.cloud import publish
 from mqtt_bridge.cloud.alarms import raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.downlink import Downlinks
-from mqtt_bridge.cloud.incoming import Incoming, Outcome, incoming
-from mqtt_bridge.cloud.members import Membership, filters
+from mqtt_bridge.cloud.inbox import Inbox, Stop
+from mqtt_bridge.cloud.incoming import Incoming, Outcome
+from mqtt_bridge.cloud.listening import Listening
+from mqtt_bridge.cloud.members import Membership
 from mqtt_bridge.cloud.opened import Opened, Read
 from mqtt_bridge.cloud.planning import Overtaken, plan_quotas
 from mqtt_bridge.cloud.reconcile import INTRODUCTIONS, Batch
@@ -31,7 +33,6 @@ from mqtt_bridge.transport import Link, Message
 
 log = structlog.get_logger("marquee.reconciler")
 
-LARGEST_BATCH = 500
 TICK_MS = 1_000
 # How long the broker gets to repeat the states it retained before anything is granted.
 MEMORY_MS = 400
@@ -45,13 +46,6 @@ CALM_MS_PER_LINE = 8
 # While a further batch waits already, what nobody waits for is looked at this often, and not after every batch.
 BUSY_MS = 250
 DEVICES_PER_TELLING = 100
-# A batch costs as much as some dozens of messages, however few it holds. So after one of so many messages what has come until then is
-# not applied at once but with what arrives so much later, unless it is enough for itself.
-MANY, ENOUGH = 32, LARGEST_BATCH // 2
-GATHERING_MS = 25
-# Subscriptions that moved to another member are kept for so long, because overlaps harm nothing and gaps cost time.
-OVERLAP_MS = 2_500
-NAMES_EVERY_MS = 5_000
 CHORES_EVERY_MS = 60_000
 
 
@@ -64,13 +58,6 @@ class Wire(Protocol):
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> bool: ...  # noqa: D102
     def subscribe(self, topic_filter: str) -> None: ...  # noqa: D102
     def unsubscribe(self, topic_filter: str) -> None: ...  # noqa: D102
-
-
-class Stop(Protocol):
-    """What the loop needs of a ``threading.Event``."""
-
-    def is_set(self) -> bool: ...  # noqa: D102
-    def wait(self, timeout: float | None = None) -> bool: ...  # noqa: D102
 
 
 class Reconciler:
@@ -105,9 +92,7 @@ class Reconciler:
         self._catalogues = Catalogues()
         self._opened = Opened(key_of)
         self._look_ahead = look_ahead
-        self._pending: list[Incoming] = []
-        self._next: list[Incoming] = []  # the batch after that, whose signatures may be looked at meanwhile
-        self._held: Link | None = None
+        self._inbox = Inbox(transport.get, org, ticks_ms)
         self._todo = Outcome()
         self._published: tuple[int, int] | None = None
         self._keys_at_ms = 0
@@ -116,16 +101,12 @@ class Reconciler:
         self._downlinks = Downlinks(store, transport.publish, org)
         self._memory = topics.down(org, "+", "state")
         self._listening = False
-        self._filters: frozenset[str] = frozenset()
-        self._dropping: dict[str, int] = {}
-        self._names_at_ms: int | None = None
-        self._listens_as: tuple[str, ...] = ()
+        self._subscriptions = Listening(transport, org, self.membership, self._names)
         self._introducing: str | None = None
         self._device_cursor = ""
         self._quota_cursor = ""
         self._pumped_ms: int | None = None
         self._sendable = False  # whether this step may have made something ready to be sent
-        self._many_at_ms: int | None = None  # when a batch of many messages was last applied
         self._next_tick = 0
         self._next_chores = 0
         self._retry_s = FIRST_RETRY_S
@@ -134,13 +115,9 @@ class Reconciler:
     def step(self, stop: Stop) -> None:
         """Do what is due, waiting at most until the next tick; what the database refuses for now is done again later."""
         try:
-            if not self._pending:
-                self._pending, self._next = self._next, []
-            if not self._pending:
-                self._collect(stop)
-            if self._look_ahead is not None and self._pending and not self._next and self._held is None:
-                self._next = self._more(LARGEST_BATCH)
-                told = (each.payload for each in self._next if each.leaf == "msg")
+            self._collect(stop)
+            if self._look_ahead is not None and (further := self._inbox.look_further()):
+                told = (each.payload for each in further if each.leaf == "msg")
                 self._look_ahead(self._opened.unfollowed(told))
             self._apply_pending()
             self._decide()
@@ -165,36 +142,13 @@ class Reconciler:
     # --- what comes in
 
     def _collect(self, stop: Stop) -> None:
-        """Wait for the first event, then take what else is there, or is about to come."""
+        """Have a batch of what is there or about to come, waiting until the next tick at most."""
         left_ms = min(TICK_MS, self._next_tick - self.ticks_ms()) if self._listening else TICK_MS
-        held, self._held = self._held, None
-        event = held or self.transport.get(0.0 if self._introducing is not None else max(0, left_ms) / 1000)
-        if isinstance(event, Link):
-            log.info("link", up=event.up, reason=event.reason)
-            if event.up:
+        link = self._inbox.fill(0.0 if self._introducing is not None else max(0, left_ms) / 1000, stop)
+        if link is not None:
+            log.info("link", up=link.up, reason=link.reason)
+            if link.up:
                 self._introduce()
-        elif event is not None:
-            first = list(incoming(event.topic, event.payload, self.org))
-            self._pending += [*first, *self._more(LARGEST_BATCH - len(first))]
-            if self._gathers():
-                stop.wait(GATHERING_MS / 1000)
-                self._pending += self._more(LARGEST_BATCH - len(self._pending))
-
-    def _gathers(self) -> bool:
-        """Whether it pays to wait for more: a moment ago there was much, and now there is little."""
-        if self._held is not None or len(self._pending) >= ENOUGH or self._many_at_ms is None:
-            return False
-        return self.ticks_ms() - self._many_at_ms <= GATHERING_MS and all(each.leaf == "msg" for each in self._pending)
-
-    def _more(self, most: int) -> list[Incoming]:
-        """Take what else has arrived, up to about ``most`` messages or a change of the link, which is kept for later."""
-        found: list[Incoming] = []
-        while len(found) < most and (event := self.transport.get(0.0)) is not None:
-            if isinstance(event, Link):
-                self._held = event
-                break
-            found += incoming(event.topic, event.payload, self.org)
-        return found
 
     def _introduce(self) -> None:
         """After a connect: read what the broker still knows, then say everything, because it may know nothing."""
@@ -209,29 +163,25 @@ class Reconciler:
 
     def _remember(self) -> None:
         """Compare the retained states with our rows before the first grant: the rows may be an old copy."""
-        end = self.ticks_ms() + MEMORY_MS
-        while (event := self.transport.get(max(0, end - self.ticks_ms()) / 1000)) is not None:
-            if isinstance(event, Message):
-                self._pending += incoming(event.topic, event.payload, self.org)
+        self._inbox.wait_out(MEMORY_MS)
         self.transport.unsubscribe(self._memory)
 
     def _apply_pending(self) -> None:
         """Introductions first, then messages in the order of their devices, then the rest as it came."""
-        if not self._pending:
+        batch = self._inbox.batch
+        if not batch:
             return
-        many = len(self._pending) >= MANY
-        self._sendable = self._sendable or any(each.leaf != "msg" for each in self._pending)
-        introductions = [each for each in self._pending if each.leaf in INTRODUCTIONS]
-        others = [each for each in self._pending if each.leaf not in INTRODUCTIONS]
+        self._sendable = self._sendable or any(each.leaf != "msg" for each in batch)
+        introductions = [each for each in batch if each.leaf in INTRODUCTIONS]
+        others = [each for each in batch if each.leaf not in INTRODUCTIONS]
         if introductions:
             self._apply(introductions, Lock.ALONE)
-            self._pending = others
+            self._inbox.batch = others
         if others:
             self._apply(
                 sorted(others, key=lambda each: (each.leaf != "msg", each.leaf == "msg" and each.name)), Lock.CHANGE
             )
-        self._pending = []
-        self._many_at_ms = self.ticks_ms() if many else None
+        self._inbox.applied(len(batch))
 
     def _apply(self, messages: list[Incoming], how: Lock, *, again: bool = False) -> None:
         """Apply in one transaction; if a value cannot be stored, in halves, until the one that holds it stands alone.
@@ -295,13 +245,13 @@ class Reconciler:
     def _calm(self, quota: str) -> bool:
         """Whether a look at a quota is due that nobody waits for: the more allocations it has, the rarer."""
         planned_ms, lines = self._planned.get(quota, (None, 0))
-        patience_ms = max(CALM_MS_PER_LINE * max(0, lines - 20), BUSY_MS if self._next else 0)
+        patience_ms = max(CALM_MS_PER_LINE * max(0, lines - 20), BUSY_MS if self._inbox.ahead else 0)
         return planned_ms is None or self.ticks_ms() - planned_ms >= patience_ms
 
     def _pump(self) -> None:
         """Send what waits for devices: at once what this step made ready, unless a further batch waits already; the rest soon."""
         now_ms = self.ticks_ms()
-        at_once = self._pumped_ms is None or (self._sendable and not self._next)
+        at_once = self._pumped_ms is None or (self._sendable and not self._inbox.ahead)
         if at_once or now_ms - (self._pumped_ms or 0) >= BUSY_MS:
             self._pumped_ms, self._sendable = now_ms, False
             self._downlinks.pump(now_ms, self.membership.mine)
@@ -380,25 +330,12 @@ class Reconciler:
                 chore(self.clock())
 
     def _listen(self) -> None:
-        """Subscribe to what is ours; what no longer is, a little later not any more."""
-        now_ms = self.ticks_ms()
-        if self._listens_as != self.membership.live:
+        """Subscribe to what is ours."""
+        if self._subscriptions.follow(self.ticks_ms()):
             self._published = None  # one that was held up may have published what it had read before it was given up
-        if self._listens_as != self.membership.live or self._names_due(now_ms):
-            alone = self.membership.alone
-            names = () if alone else self.store.look(lambda rows: [each.name for each in rows.all(Device)])
-            wanted = filters(self.org, self.membership, names)
-            for each in sorted(wanted - self._filters):
-                if self._dropping.pop(each, None) is None:
-                    self.transport.subscribe(each)
-            self._dropping |= dict.fromkeys(self._filters - wanted, now_ms + OVERLAP_MS)
-            self._filters, self._listens_as, self._names_at_ms = wanted, self.membership.live, now_ms
-        for each in [name for name, at_ms in self._dropping.items() if at_ms <= now_ms]:
-            del self._dropping[each]
-            self.transport.unsubscribe(each)
 
-    def _names_due(self, now_ms: int) -> bool:
-        return not self.membership.alone and now_ms - (self._names_at_ms or 0) >= NAMES_EVERY_MS
+    def _names(self) -> list[str]:
+        return self.store.look(lambda rows: [each.name for each in rows.all(Device)])
 
     def _publish_news(self) -> None:
         """Catalogue and keys, if this broker does not have them yet; a door needs a new key for the first ticket it signs."""
@@ -459,8 +396,3 @@ class Reconciler:
             self._introducing = last or None
         else:
             self._device_cursor = last
-
-
-def subscriptions(org: str) -> Iterable[str]:
-    """What a reconciler reads, for the broker's access list."""
-    return (topics.up(org, "+", "+"), topics.down(org, "+", "state"))

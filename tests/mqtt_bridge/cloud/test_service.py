@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mqtt_bridge.broker import EmbeddedBroker
-from mqtt_bridge.cloud import service
+from mqtt_bridge.cloud import inbox, service
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.incoming import Outcome
 from mqtt_bridge.cloud.planning import plan_quotas
@@ -129,7 +129,7 @@ def test_a_long_backlog_is_not_interrupted_by_looks_that_nobody_waits_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Planned once after a backlog of many batches, and everything that was due comes after all."""
-    monkeypatch.setattr(service, "LARGEST_BATCH", 2)
+    monkeypatch.setattr(inbox, "LARGEST_BATCH", 2)
     planned = []
 
     def plan(rows: Rows, quotas: Iterable[str], wall_ms: int, catalogues: Catalogues) -> Outcome:
@@ -182,14 +182,14 @@ def test_under_load_a_small_batch_waits_for_more_and_a_single_sale_never_does(wo
     world.say("hall-1", "msg", hall.sell("alone-too"))
     world.reconciler.step(stop)
     assert stop.waits == []
-    for k in range(service.MANY):
+    for k in range(inbox.MANY):
         world.say("hall-1", "msg", hall.sell(f"many-{k}"))
     world.reconciler.step(stop)
     world.say("hall-1", "msg", hall.sell("few"))
     world.reconciler.step(stop)
-    assert stop.waits == [service.GATHERING_MS / 1000]
-    assert world.acked("hall-1") == Ack("life-1", service.MANY + 4)
-    world.now_ms += service.GATHERING_MS + 1
+    assert stop.waits == [inbox.GATHERING_MS / 1000]
+    assert world.acked("hall-1") == Ack("life-1", inbox.MANY + 4)
+    world.now_ms += inbox.GATHERING_MS + 1
     world.say("hall-1", "msg", hall.sell("later"))
     world.reconciler.step(stop)
     assert len(stop.waits) == 1
