@@ -29,7 +29,7 @@ INSTALL_S = 1800.0
 REFUSALS = {
     "a stranger's signature": r"signature verification failed.*|Verify error.*",
     "another board": r"Compatible mismatch.*",
-    "no hash tree": r"[Bb]undle format 'plain' not allowed.*",
+    "no hash tree": r"[Bb]undle format 'plain' not (?:allowed|supported).*",
 }
 # A gate that has given up by then, and the reboot behind it.
 UNHEALTHY_S = 2400.0
