@@ -6,6 +6,7 @@ import http.client
 import secrets
 import socket
 import ssl
+import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -15,6 +16,8 @@ from tests.support.namespaces import Namespace
 
 # Browsers wait longer for both; an emulated processor with twenty phones takes its time with the second.
 CONNECT_S, ANSWER_S = 10, 60
+# A page that says it is busy is asked for so often at most.
+TRIES, LONGEST_REFRESH_S = 5, 10.0
 INTERFACE = "wlan0"
 
 
@@ -132,7 +135,7 @@ class View:
     at: Answer | None = None
 
     def open(self, url: str, method: str = "GET", form: dict[str, str] | None = None) -> Answer:
-        """Go to a page, through at most five redirects."""
+        """Go to a page, through at most five redirects; one that says that it tries again by itself does so, as in a browser."""
         target = urljoin(self.at.url, url) if self.at is not None else url
         headers = {"Accept-Language": "en"}
         body = None
@@ -144,9 +147,7 @@ class View:
             }
             body = urlencode(form).encode()
         for _ in range(5):
-            answer = self.phone.request(
-                method, target, body, agent=self.agent, headers=headers, trust=self.trust
-            )  # fmt: skip
+            answer = self._asked(method, target, body, headers)
             if answer.status not in {301, 302, 303, 307, 308}:
                 self.at = answer
                 return answer
@@ -154,6 +155,16 @@ class View:
             headers = {"Accept-Language": "en"}
             target = urljoin(target, answer.headers["location"])
         raise AssertionError(f"too many redirects: {target}")
+
+    def _asked(
+        self, method: str, target: str, body: bytes | None, headers: dict[str, str], tries: int = TRIES
+    ) -> Answer:
+        answer = self.phone.request(method, target, body, agent=self.agent, headers=headers, trust=self.trust)
+        again_s = answer.headers.get("refresh")
+        if tries > 1 and method == "GET" and answer.status == 503 and again_s:
+            time.sleep(min(float(again_s), LONGEST_REFRESH_S))
+            return self._asked(method, target, body, headers, tries - 1)
+        return answer
 
     @property
     def forms(self) -> list[Form]:
