@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from appliance.domain.certificates import Certificate, earliest_ms, objection
 from appliance.domain.clock import HOUR_MS, Now
 from appliance.services.clock import BUILT_AT_MS
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 LAST_TRUSTED = "last-trusted-time"
 
@@ -34,8 +38,7 @@ def judge(path: Path | None, url: str, now: Now, data: Path) -> Verdict:
         found = read(path)
     except (OSError, ValueError):
         return Verdict(good=False, until_ms=0, why=f"{path} is no readable PEM certificate")
-    at_ms = earliest_ms(now, BUILT_AT_MS, last_trusted_ms(data), found.not_before_ms)
-    why = objection(found, host, at_ms)
+    why = objection(found, host, late_ms(data, now, found))
     return Verdict(good=not why, until_ms=found.not_after_ms, why=why)
 
 
@@ -44,7 +47,13 @@ def read(path: Path) -> Certificate:
     # A device without a certificate asks every few minutes, and should not load half a library for it.
     from cryptography import x509
 
-    found = x509.load_pem_x509_certificate(path.read_bytes())
+    return facts(x509.load_pem_x509_certificate(path.read_bytes()))
+
+
+def facts(found: x509.Certificate) -> Certificate:
+    """Return what counts of a certificate; raises ``ValueError`` for one with parts that cannot be read."""
+    from cryptography import x509
+
     try:
         named = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names = tuple(named.get_values_for_type(x509.DNSName))
@@ -56,6 +65,11 @@ def read(path: Path) -> Certificate:
         names=names,
         self_signed=found.issuer == found.subject,
     )
+
+
+def late_ms(data: Path, now: Now, found: Certificate) -> int:
+    """Return how late it is at least, for judging this certificate (ms since the epoch)."""
+    return earliest_ms(now, BUILT_AT_MS, last_trusted_ms(data), found.not_before_ms)
 
 
 def last_trusted_ms(data: Path) -> int:
