@@ -124,13 +124,16 @@ def renew(database: Database, device: str, key: str, serial: str, not_after_ms: 
 
     def again(db: Connection) -> Issued | EnrolmentRefused:
         lock(db)
-        pinned = (t.enrolment.c.device == device, ~t.enrolment.c.void, t.enrolment.c.used_at_ms.is_not(None))
-        row = db.execute(sa.select(t.enrolment).where(*pinned)).one_or_none()
-        if row is None or not hmac.compare_digest(row.key, key):
-            return EnrolmentRefused("unknown-key", "no device enrolled under this name with this key")
-        return _sealed(db, device) or _note(db, Issued(serial, device, key, not_after_ms, wall_ms))
+        return _stranger(db, device, key) or _note(db, Issued(serial, device, key, not_after_ms, wall_ms))
 
     return _given(database.run(again))
+
+
+def check_known(database: Database, device: str, key: str) -> None:
+    """Raise ``EnrolmentRefused`` unless ``renew`` would give this device the next certificate for this key."""
+    with database.read() as db:
+        if refused := _stranger(db, device, key):
+            raise refused
 
 
 def _given(found: Issued | EnrolmentRefused) -> Issued:
@@ -146,6 +149,14 @@ def _objection(row: sa.Row[tuple[object, ...]], wall_ms: int) -> EnrolmentRefuse
     if row.used_at_ms is None and wall_ms >= row.expires_at_ms:
         return EnrolmentRefused("expired-token", f"this token expired on {_date(row.expires_at_ms)}")
     return None
+
+
+def _stranger(db: Connection, device: str, key: str) -> EnrolmentRefused | None:
+    pinned = (t.enrolment.c.device == device, ~t.enrolment.c.void, t.enrolment.c.used_at_ms.is_not(None))
+    row = db.execute(sa.select(t.enrolment).where(*pinned)).one_or_none()
+    if row is None or not hmac.compare_digest(row.key, key):
+        return EnrolmentRefused("unknown-key", "no device enrolled under this name with this key")
+    return _sealed(db, device)
 
 
 def _sealed(db: Connection, device: str) -> EnrolmentRefused | None:

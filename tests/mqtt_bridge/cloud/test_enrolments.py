@@ -17,6 +17,7 @@ from mqtt_bridge.cloud.authority import LIST_LIFE, CsrRefused, read_csr
 from mqtt_bridge.cloud.enrolments import (
     DAY_MS,
     EnrolmentRefused,
+    check_known,
     enrol,
     make_token,
     recall,
@@ -95,6 +96,19 @@ def test_renewal_needs_the_pinned_key_and_no_token(database: Database) -> None:
     assert renew(database, "hall-1", "aa", "02", END, NOW).serial == "02"
     assert reason(lambda: renew(database, "hall-1", "bb", "03", END, NOW)) == "unknown-key"
     assert reason(lambda: renew(database, "yard-1", "aa", "03", END, NOW)) == "unknown-key"
+
+
+def test_who_would_be_given_the_next_certificate_is_known_and_nobody_else(database: Database) -> None:
+    """What is handed out beside certificates goes to the same devices; asking changes no row."""
+    assert reason(lambda: check_known(database, "hall-1", "aa")) == "unknown-key"
+    token = make_token(database, "hall-1", NOW)
+    assert reason(lambda: check_known(database, "hall-1", "aa")) == "unknown-key", "a token is no key yet"
+    enrol(database, token, "aa", "01", END, NOW)
+    check_known(database, "hall-1", "aa")
+    assert reason(lambda: check_known(database, "hall-1", "bb")) == "unknown-key"
+    assert reason(lambda: check_known(database, "yard-1", "aa")) == "unknown-key"
+    losses.seal_device(database, "hall-1", "op", "", NOW, stolen=False, log=None)
+    assert reason(lambda: check_known(database, "hall-1", "aa")) == "sealed"
 
 
 def test_another_card_takes_the_place_of_the_one_before(database: Database) -> None:
