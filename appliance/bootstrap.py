@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -96,6 +97,7 @@ def portal_app(settings: Settings, *, staff: bool = True) -> Flask:
         leases_file=Path(settings.portal.leases_file) if settings.portal.leases_file else None,
         public_url=settings.portal.public_url,
         secure_url=settings.portal.secure_url,
+        certificate=Path(settings.portal.certificate) if settings.portal.certificate else None,
         behind_proxy=settings.portal.behind_proxy,
         metrics_from=settings.portal.metrics_from,
         captive_hours=settings.portal.captive_hours,
@@ -148,7 +150,7 @@ def serve(
 
 def authority_app(settings: Settings) -> Flask:
     """Return what devices enrol at, and begin to look after the authority's files. Its worker is the only one."""
-    from appliance.authority import Offer, create_app, start_looking
+    from appliance.authority import Handing, Offer, create_app, start_looking
     from mqtt_bridge.cloud.authority import Authority
     from mqtt_bridge.cloud.store import is_empty
 
@@ -160,7 +162,26 @@ def authority_app(settings: Settings) -> Flask:
     broker_url = settings.authority.broker_url or settings.broker.url
     # A public key in the settings spares this process the private one.
     key = settings.broker.cloud_key or cloud_key(settings).public_hex
-    return create_app(database, authority, Offer(broker_url, key))
+    offer = Offer(broker_url, key)
+    if files := portal_files(settings):
+        offer = replace(offer, portal=Handing(settings.authority.portal_name, *files))
+    return create_app(database, authority, offer)
+
+
+def portal_files(settings: Settings) -> tuple[Path, Path] | None:
+    """Certificate and key that devices are handed for their phones, None where there are none; raises ``SettingsError`` for half of it."""
+    given = settings.authority
+    wanted = {
+        "authority.portal_name": (given.portal_name, "the name that the certificate is for"),
+        "authority.portal_certificate": (given.portal_certificate, "the PEM file of it and of those that vouch for it"),
+        "authority.portal_key": (given.portal_key, "the PEM file of its private key"),
+    }
+    missing = [
+        f"{key}: is not set; write {fix}, or none of the three" for key, (value, fix) in wanted.items() if not value
+    ]
+    if 0 < len(missing) < len(wanted):
+        raise SettingsError(missing)
+    return None if missing else (Path(given.portal_certificate), Path(given.portal_key))
 
 
 def authority_folder(settings: Settings) -> Path:

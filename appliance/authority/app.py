@@ -1,11 +1,12 @@
-"""The two addresses of the authority: its own certificate, and certificates for devices."""
+"""The addresses of the authority: its own certificate, certificates for devices, and the one that phones believe."""
 
 from __future__ import annotations
 
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -18,8 +19,9 @@ from appliance.domain.errors import Invalid, LimitReached, Refusal
 from appliance.web import bodies, problems, request_log
 from appliance.web.chunked import Chunked
 from mqtt_bridge.cloud.authority import LIFE, Authority, CsrRefused, IssuedLog, Request, read_csr
-from mqtt_bridge.cloud.enrolments import EnrolmentRefused, Issued, enrol, renew
+from mqtt_bridge.cloud.enrolments import EnrolmentRefused, Issued, check_known, enrol, renew
 from mqtt_bridge.database import Database
+from mqtt_bridge.protocol.portal_pairs import PortalPair
 
 LARGEST_BODY = 16_384
 PEM = "application/x-pem-file"
@@ -33,13 +35,20 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True):
     token: str = ""
 
 
-class Granted(msgspec.Struct, frozen=True):
-    """A certificate (PEM), who signed it, and what else a device needs to reach the cloud."""
+class Proof(msgspec.Struct, forbid_unknown_fields=True):
+    """A request signed by the key that speaks for a device, as for a renewal."""
+
+    csr: str
+
+
+class Granted(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A certificate (PEM), who signed it, what else a device needs to reach the cloud, and what phones believe, if there is that."""
 
     certificate: str
     ca: str
     broker_url: str
     cloud_key: str
+    portal: PortalPair | None = None
 
 
 class NoCertificate(Refusal):
@@ -51,10 +60,14 @@ class NoCertificate(Refusal):
 
 @dataclass(frozen=True)
 class Offer:
-    """What devices are told beside their certificate: address of the broker, public key (hex) of the cloud."""
+    """What devices are told beside their certificate: address of the broker, public key (hex) of the cloud, what phones believe.
+
+    ``portal`` gets the time (ms since the epoch) and returns None while there is nothing good to hand out.
+    """
 
     broker_url: str
     cloud_key: str
+    portal: Callable[[int], PortalPair | None] = lambda _: None
 
 
 def create_app(
@@ -91,16 +104,17 @@ def create_app(
     @app.post("/v1/certificates")
     def certificates() -> Response:
         asked = bodies.read(Asked)
-        try:
-            csr = read_csr(asked.csr)
-        except CsrRefused as error:
-            raise Invalid(f"The certificate signing request cannot be signed: {error}.", field="csr") from None
-        try:
-            granted = desk.give(csr, asked.token, wall_ms())
-        except EnrolmentRefused as error:
-            request_log.note(reason=error.reason)
-            raise NoCertificate(f"No certificate: {error}.", reason=error.reason) from None
-        return bodies.answer(granted, 201)
+        csr = _proven(asked.csr)
+        with _refusals():
+            return bodies.answer(desk.give(csr, asked.token, wall_ms()), 201)
+
+    @app.post("/v1/portal")
+    def portal() -> Response:
+        csr = _proven(bodies.read(Proof).csr)
+        with _refusals():
+            check_known(database, csr.name, csr.key)
+        pair = offer.portal(wall_ms())
+        return Response(status=204) if pair is None else bodies.answer(pair)
 
     @app.after_request
     def kept_nowhere(response: Response) -> Response:
@@ -110,6 +124,23 @@ def create_app(
 
     request_log.register(app)
     return app
+
+
+def _proven(text: str) -> Request:
+    try:
+        return read_csr(text)
+    except CsrRefused as error:
+        raise Invalid(f"The certificate signing request cannot be signed: {error}.", field="csr") from None
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Answer who is refused, and write down why."""
+    try:
+        yield
+    except EnrolmentRefused as error:
+        request_log.note(reason=error.reason)
+        raise NoCertificate(f"No certificate: {error}.", reason=error.reason) from None
 
 
 class _Desk:
@@ -133,6 +164,7 @@ class _Desk:
             ca=self._authority.pem.decode(),
             broker_url=self._offer.broker_url,
             cloud_key=self._offer.cloud_key,
+            portal=self._offer.portal(wall_ms),
         )
 
     def _written_down(self, csr: Request, token: str, serial: str, ends_ms: int, wall_ms: int) -> Issued:

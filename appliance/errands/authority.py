@@ -27,6 +27,8 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 def serve(settings: Settings) -> int:
     """Answer devices until SIGTERM."""
     _named(settings)
+    # Half of them is told now, not by a worker that dies again and again.
+    bootstrap.portal_files(settings)
     folder = bootstrap.authority_folder(settings)
     try:
         authority.Authority(folder)

@@ -14,6 +14,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from mqtt_bridge.protocol import topics
+from mqtt_bridge.protocol.portal_pairs import is_public_name
 from mqtt_bridge.protocol.proofs import mail_of
 
 Kind = Callable[[object], object]
@@ -160,6 +161,15 @@ def hosts(raw: object) -> tuple[str, ...]:
     if not all(re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", each) for each in found):
         raise ValueError("is not a list of hosts; write cloud.example.org,10.0.0.5")
     return found
+
+
+def public_name_or_empty(raw: object) -> str:
+    """A name that a certificate for phones is for, or nothing."""
+    return _or_empty(
+        text(raw),
+        is_public_name,
+        "is no name for phones; write one of two labels or more in lower case, such as tickets.example.org",
+    )
 
 
 def device_or_empty(raw: object) -> str:

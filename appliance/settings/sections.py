@@ -60,6 +60,11 @@ class PortalSettings:
     certificate: str = _setting(
         "", kinds.text, "PEM file of the certificate of `portal.secure_url`, as the proxy uses it."
     )
+    handed_folder: str = _setting(
+        "",
+        kinds.text,
+        "Folder in which a certificate that the cloud hands out is kept for the proxy, as `<name>.pem`. Empty: none is asked for.",
+    )
     captive_hours: int = _setting(
         12,
         kinds.whole(1, 168),
@@ -210,6 +215,19 @@ class AuthoritySettings:
     )
     broker_url: str = _setting(
         "", kinds.broker_or_empty, "Broker as devices reach it, `mqtts://host:8883`; default: `broker.url`."
+    )
+    portal_name: str = _setting(
+        "",
+        kinds.public_name_or_empty,
+        "Name under which phones find every portal over HTTPS, e.g. `tickets.example.org`; devices are handed the certificate for it.",
+    )
+    portal_certificate: str = _setting(
+        "",
+        kinds.text,
+        "PEM file of that certificate, followed by those that vouch for it; read whenever a device asks.",
+    )
+    portal_key: str = _setting(
+        "", kinds.text, "PEM file of its private key, readable by the authority alone; devices are handed it too."
     )
 
 

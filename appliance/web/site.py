@@ -24,7 +24,7 @@ class WebSettings:
 
     ``data`` holds the key of the signed tokens. ``leases_file`` is dnsmasq's, None where there is no hotspot.
     ``public_url`` is what phones are sent to, empty for the address they asked. ``secure_url`` is the
-    same site over HTTPS, where pages have scripts; empty where there is none. ``behind_proxy`` says that exactly one proxy
+    same site over HTTPS, where pages have scripts, under ``certificate`` (PEM); empty where there is none. ``behind_proxy`` says that exactly one proxy
     in front sets X-Forwarded-*. ``metrics_from`` are the addresses that may read /metrics without signing in.
     ``captive_hours`` is how long a phone on the hotspot that was let in stays so.
     ``visits_told``: the proxy tells the bridge who looked at what, so pages count nobody.
@@ -37,6 +37,7 @@ class WebSettings:
     leases_file: Path | None = None
     public_url: str = ""
     secure_url: str = ""
+    certificate: Path | None = None
     behind_proxy: bool = False
     metrics_from: tuple[str, ...] = LOOPBACK
     captive_hours: int = 12
