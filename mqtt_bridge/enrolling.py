@@ -1,5 +1,7 @@
 """A device's side of enrolment: its own TLS key, the request for a certificate, and the conversation with the authority.
 
+Beside its own certificate the authority may hand out one that phones believe, the same for all devices (``PortalPair``).
+
 Whoever answers is believed because of the pin alone: the authority's certificate must have exactly that SHA-256, and the
 server must have a certificate of this authority. A device without a clock judges no times but those that are past for certain.
 """
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -28,9 +31,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mqtt_bridge import durable, peers
+from mqtt_bridge.protocol.portal_pairs import PortalPair
 
 TIMEOUT_S = 15.0
 LARGEST_ANSWER = 65_536
+_ODD = "the cloud answered {}, and not what was asked for"
 _BROKER_URL = re.compile(r"mqtts?://[A-Za-z0-9.\[\]:-]{1,260}")
 
 
@@ -52,12 +57,16 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Enrolled:
-    """What enrolment brought: certificate and authority (PEM), the broker's address, the cloud's public key (hex)."""
+    """What enrolment brought: certificate and authority (PEM), the broker's address, the cloud's public key (hex).
+
+    ``portal`` is what came for phones, unjudged; None if nothing of that kind came.
+    """
 
     certificate: bytes
     ca: bytes
     broker_url: str
     cloud_key: str
+    portal: PortalPair | None = None
 
 
 def load_or_make_key(path: Path) -> ec.EllipticCurvePrivateKey:
@@ -106,23 +115,61 @@ def ask(url: str, ca: bytes, csr: str, token: str, earliest_ms: int | None) -> E
     ``earliest_ms`` is the earliest that it can be now (ms since the epoch) where the clock is not to be trusted, else None.
     Raises ``CloudUnreachable``, ``WrongAuthority`` or ``Refused``.
     """
+    asked = {"csr": csr, "token": token} if token else {"csr": csr}
+    status, answered = _post(url, "/v1/certificates", ca, asked, earliest_ms)
+    if status != http.client.CREATED:
+        raise _refusal(status, answered)
+    try:
+        answer = json.loads(answered)
+        portal = _pair(answer.get("portal"))
+        return Enrolled(answer["certificate"].encode(), ca, answer["broker_url"], answer["cloud_key"], portal)
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise CloudUnreachable(_ODD.format(status)) from None
+
+
+def ask_portal(url: str, ca: bytes, csr: str, earliest_ms: int | None) -> PortalPair | None:
+    """Ask for what phones believe, by the key of this device's certificate; None if the cloud has none, or is too old to have one.
+
+    It is unjudged. Raises as ``ask`` does, and ``CloudUnreachable`` too for an answer of another kind.
+    """
+    status, answered = _post(url, "/v1/portal", ca, {"csr": csr}, earliest_ms)
+    if status in {http.client.NO_CONTENT, http.client.NOT_FOUND}:
+        return None
+    if status != http.client.OK:
+        raise _refusal(status, answered)
+    try:
+        return msgspec.json.decode(answered, type=PortalPair)
+    except (ValueError, msgspec.MsgspecError):
+        raise CloudUnreachable(_ODD.format(status)) from None
+
+
+def _post(url: str, path: str, ca: bytes, asked: object, earliest_ms: int | None) -> tuple[int, bytes]:
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cadata=ca.decode())
     if earliest_ms is not None:
         peers.without_clock(context)
-    body = json.dumps({"csr": csr, "token": token} if token else {"csr": csr}).encode()
-    status, answered = _call(url, "POST", "/v1/certificates", context, body, earliest_ms)
+    return _call(url, "POST", path, context, json.dumps(asked).encode(), earliest_ms)
+
+
+def _refusal(status: int, answered: bytes) -> Exception:
+    """What to raise for an answer that gives nothing."""
     try:
         answer = json.loads(answered)
-        if status == http.client.CREATED:
-            return Enrolled(answer["certificate"].encode(), ca, answer["broker_url"], answer["cloud_key"])
         reason, words = str(answer.get("reason", "")), str(answer.get("detail", ""))
-    except (ValueError, KeyError, AttributeError, TypeError):
-        raise CloudUnreachable(f"the cloud answered {status}, and not what was asked for") from None
+    except (ValueError, AttributeError):
+        return CloudUnreachable(_ODD.format(status))
     if status == http.client.FORBIDDEN and reason:
-        raise Refused(reason, words)
+        return Refused(reason, words)
     if status == http.client.UNPROCESSABLE_ENTITY:
-        raise Refused("bad-request", words)
-    raise CloudUnreachable(f"the cloud answered {status}: {words}")
+        return Refused("bad-request", words)
+    return CloudUnreachable(f"the cloud answered {status}: {words}")
+
+
+def _pair(raw: object) -> PortalPair | None:
+    """Something that is not of the kind must not cost a device its own certificate."""
+    try:
+        return msgspec.convert(raw, PortalPair)
+    except msgspec.ValidationError:
+        return None
 
 
 def checked(found: Enrolled, key: ec.EllipticCurvePrivateKey, name: str) -> Enrolled:

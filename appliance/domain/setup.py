@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,8 +77,13 @@ def refused(reason: str) -> Step:
     return _REASONS.get(reason, "token_refused")
 
 
-def settings_of(given: Provisioning, data: str, broker: tuple[str, str] | None = None) -> str:
-    """Return the settings file of a device; ``data`` is its folder, ``broker`` address and cloud key once it has enrolled."""
+def settings_of(
+    given: Provisioning, data: str, broker: tuple[str, str] | None = None, portal: tuple[str, str] | None = None
+) -> str:
+    """Return the settings file of a device; ``data`` is its folder, ``broker`` address and cloud key once it has enrolled.
+
+    ``portal`` are address and certificate (a file) by which phones find it over HTTPS, where the cloud handed out any.
+    """
     text, number = _text, str
     lines = {
         "device": {"org": text(given.org), "name": text(given.name), "venue": text(given.venue)},
@@ -103,12 +109,43 @@ def settings_of(given: Provisioning, data: str, broker: tuple[str, str] | None =
             "key": text(f"{data}/tls/device.key"),
             "cloud_key": text(broker[1]),
         },
+        "portal": {} if portal is None else _portal(*portal),
     }
     said = ["# What the provisioning file made of this device; a new file is the way to change it."]
     for section, values in lines.items():
         if any(values.values()):
             said += ["", f"[{section}]", *(f"{key} = {value}" for key, value in values.items() if value)]
     return "\n".join(said) + "\n"
+
+
+def with_portal(text: str, portal: tuple[str, str]) -> str:
+    """Return a device's settings file with another address and certificate by which phones find it; the rest stays as it is.
+
+    Raises ``ValueError`` for a file that was written by hand in a way that this cannot keep.
+    """
+    here = {"secure_url": portal[0], "certificate": portal[1]}
+    before, wanted = tomllib.loads(text), _portal(*portal)
+    expected = {**before, "portal": {**before.get("portal", {}), **here}}
+    if before == expected:
+        return text
+    kept, section = [], ""
+    # Names of Wi-Fis may have line breaks in them that Unicode alone knows.
+    for line in text.rstrip("\n").split("\n"):
+        section = line.strip() if line.startswith("[") else section
+        if section != "[portal]" or line.partition("=")[0].strip() not in wanted:
+            kept.append(line)
+    if "[portal]" not in kept:
+        kept += ["", "[portal]"]
+    at = kept.index("[portal]") + 1
+    kept[at:at] = [f"{key} = {value}" for key, value in wanted.items()]
+    made = "\n".join(kept) + "\n"
+    if tomllib.loads(made) != expected:
+        raise ValueError("it was written by hand; write portal.secure_url and portal.certificate there, too")
+    return made
+
+
+def _portal(url: str, certificate: str) -> dict[str, str]:
+    return {"secure_url": _text(url), "certificate": _text(certificate)}
 
 
 def _text(value: str) -> str:

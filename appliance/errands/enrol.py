@@ -16,6 +16,7 @@ from cryptography import x509
 from appliance.domain.clock import Now
 from appliance.domain.provisioning import Provisioning, ProvisioningError, read_provisioning
 from appliance.domain.setup import WORDS, Setup, refused, settings_of
+from appliance.errands import handed
 from appliance.services import certificates
 from appliance.services import setting_up as files
 from appliance.services.clock import Mode, system_clock
@@ -46,7 +47,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     clock = system_clock(cast(Mode, settings.clock.mode))
     if given.renew:
         return renew(settings, clock)
-    enrolling = Enrolling(settings.device.data, clock)
+    enrolling = Enrolling(settings.device.data, clock, settings.portal.handed_folder)
     stop = stop_event(lambda: None)
     while not enrolling.done():
         wait_s = enrolling.attempt()
@@ -60,10 +61,14 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 
 @dataclass
 class Enrolling:
-    """Attempts to enrol the device whose files are in ``data``; what comes of each is told to screen, page and printer."""
+    """Attempts to enrol the device whose files are in ``data``; what comes of each is told to screen, page and printer.
+
+    ``handed_folder`` is where a certificate that phones believe is kept, empty if none is wanted.
+    """
 
     data: Path
     clock: Callable[[], Now]
+    handed_folder: str = ""
     backoff_s: float = FIRST_WAIT_S
 
     def done(self) -> bool:
@@ -92,7 +97,9 @@ class Enrolling:
             answer = ask(
                 given.url, ca, request_for(key, given.name), given.token, certificates.earliest(self.data, self.clock())
             )
-            _keep(self.data, given, checked(answer, key, given.name))
+            found = checked(answer, key, given.name)
+            portal = handed.keep(found.portal, self.handed_folder, self.data, self.clock())
+            _keep(self.data, given, found, portal)
         except Refused as error:
             self._tell(replace(told, step=refused(error.reason), problems=(str(error),)))
             return REFUSED_WAIT_S
@@ -115,18 +122,26 @@ class Enrolling:
         files.write_setup(self.data, setup)
 
 
-def _keep(data: Path, given: Provisioning, found: Enrolled) -> None:
+def _keep(data: Path, given: Provisioning, found: Enrolled, portal: tuple[str, str] | None) -> None:
     """The certificate first, then the settings that name it: with those it counts as enrolled."""
     files.write(data / "tls" / "ca.pem", found.ca)
     files.write(data / "tls" / "device.pem", found.certificate)
     broker = (found.broker_url, found.cloud_key)
-    files.write(data / files.DEVICE, settings_of(given, str(data), broker).encode())
+    files.write(data / files.DEVICE, settings_of(given, str(data), broker, portal).encode())
 
 
 def renew(settings: Settings, clock: Callable[[], Now]) -> int:
-    """Get the next certificate for the same key, if the one there is in its last third."""
-    broker, data, now = settings.broker, settings.device.data, clock()
-    certificates.remember(data, now)
+    """Get the next certificate for the same key, if the one there is in its last third; and, each time, what phones believe."""
+    now = clock()
+    certificates.remember(settings.device.data, now)
+    status = _renew(settings, now)
+    if status == 0:
+        handed.ask_again(settings, now)
+    return status
+
+
+def _renew(settings: Settings, now: Now) -> int:
+    broker, data = settings.broker, settings.device.data
     path = Path(broker.certificate)
     try:
         before = x509.load_pem_x509_certificate(path.read_bytes())

@@ -78,6 +78,12 @@ def write(path: Path, data: bytes) -> None:
     _hand_over(path)
 
 
+def write_for_group(path: Path, data: bytes) -> None:
+    """Write a file that the group of its folder may read too; raises ``OSError`` where the folder is missing."""
+    durable.write(path, data, 0o640)
+    _hand_over(path)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder that only the owner of the one above may enter."""
     if not folder.is_dir():

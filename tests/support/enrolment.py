@@ -1,4 +1,4 @@
-"""A cloud that enrols devices over real TLS on 127.0.0.1, with a database, an authority and a clock that a test moves."""
+"""A cloud that enrols devices over real TLS on 127.0.0.1, with a database, an authority and a clock that a test moves; and a card."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ import functools
 import ssl
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from appliance import cli
 from appliance.authority import Offer, create_app, look
 from appliance.authority.throttle import Throttle
+from appliance.domain.clock import Now
 from appliance.domain.provisioning import Provisioning, Wifi, as_toml
+from appliance.errands.enrol import Enrolling
+from appliance.services import setting_up as files
 from mqtt_bridge.cloud.authority import Authority, create, fingerprint
 from mqtt_bridge.cloud.enrolments import make_token
 from mqtt_bridge.cloud.store import open_cloud, register_device
+from mqtt_bridge.protocol.portal_pairs import PortalPair
 
 BROKER, CLOUD_KEY = "mqtts://broker.example:8883", "0c" * 32
 HOSTS = ("127.0.0.1",)
@@ -40,7 +45,7 @@ class _Silent(WSGIRequestHandler):
 
 
 class EnrolmentCloud:
-    """``url`` while ``serving``; ``now_ms`` is its wall clock."""
+    """``url`` while ``serving``; ``now_ms`` is its wall clock, ``portal`` what it hands out for phones."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "authority"
@@ -52,6 +57,7 @@ class EnrolmentCloud:
         (folder / "cloud.db").write_bytes(_began())
         self.database = open_cloud(folder / "cloud.db")
         self.url = "https://127.0.0.1:1"
+        self.portal: Callable[[int], PortalPair | None] = lambda _: None
         self.look()
 
     @property
@@ -64,7 +70,7 @@ class EnrolmentCloud:
 
     def app(self, throttle: Throttle | None = None) -> Flask:
         """The authority's application."""
-        offer = Offer(BROKER, CLOUD_KEY)
+        offer = Offer(BROKER, CLOUD_KEY, lambda now_ms: self.portal(now_ms))
         return create_app(self.database, self.authority, offer, throttle=throttle, wall_ms=lambda: self.now_ms)
 
     @contextmanager
@@ -95,3 +101,26 @@ class EnrolmentCloud:
         given = {"pin": "", "replace": False, "ca": fingerprint(self.folder)} | changes
         wifi = Wifi("DE", "Town Hall", "long enough")
         return as_toml(Provisioning("town", name, "hall", self.url, token=token, wifi=wifi, **given)).encode()  # type: ignore[arg-type]
+
+
+class Card:
+    """A device's data folder and the place of the file; its clock says ``now``. ``phones`` is for what is handed out, if it is wanted."""
+
+    def __init__(self, folder: Path, now: Now, phones: Path | None = None) -> None:
+        self.data, self.file, self.now = folder / "data", folder / "provisioning.toml", now
+        self.fleet = folder / "marquee.toml"
+        handed = f'[portal]\nhanded_folder = "{phones}"\n' if phones else ""
+        self.fleet.write_text(f'[device]\ndata = "{self.data}"\n{handed}', "utf-8")
+        self.config = f"{self.fleet}:{self.data / 'device.toml'}"
+        self.enrolling = Enrolling(self.data, lambda: self.now, str(phones or ""))
+
+    def boot(self, file: bytes | None = None) -> int:
+        """Put a file on the card, if any, and do what first boot does."""
+        if file is not None:
+            self.file.write_bytes(file)
+        return cli.main(["--config", self.config, "first-boot", "--file", str(self.file)])
+
+    def step(self) -> str:
+        setup = files.read_setup(self.data)
+        assert setup is not None
+        return setup.step

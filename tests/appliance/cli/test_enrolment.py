@@ -26,9 +26,9 @@ from appliance import cli
 from appliance.authority.throttle import PER_ADDRESS, Throttle
 from appliance.domain.clock import DAY_MS, Now
 from appliance.domain.provisioning import MOST_STATIONS, Provisioning, Uplink, Wifi
-from appliance.domain.setup import Setup, settings_of
+from appliance.domain.setup import Setup, settings_of, with_portal
 from appliance.errands import enrol as errand
-from appliance.errands.enrol import LONGEST_WAIT_S, REFUSED_WAIT_S, Enrolling
+from appliance.errands.enrol import LONGEST_WAIT_S, REFUSED_WAIT_S
 from appliance.services import setting_up as files
 from appliance.services.clock import BUILT_AT_MS
 from appliance.settings import read_settings
@@ -45,7 +45,7 @@ from mqtt_bridge.enrolling import (
     load_or_make_key,
     request_for,
 )
-from tests.support.enrolment import BROKER, CLOUD_KEY, EnrolmentCloud
+from tests.support.enrolment import BROKER, CLOUD_KEY, Card, EnrolmentCloud
 from tests.support.ports import free_port
 
 
@@ -61,28 +61,6 @@ def cloud(tmp_path: Path) -> Iterator[EnrolmentCloud]:
     with cloud.serving():
         yield cloud
     cloud.database.close()
-
-
-class Card:
-    """A device's data folder and the place of the file; its clock says ``now``."""
-
-    def __init__(self, folder: Path, now: Now) -> None:
-        self.data, self.file, self.now = folder / "data", folder / "provisioning.toml", now
-        self.fleet = folder / "marquee.toml"
-        self.fleet.write_text(f'[device]\ndata = "{self.data}"\n', "utf-8")
-        self.config = f"{self.fleet}:{self.data / 'device.toml'}"
-        self.enrolling = Enrolling(self.data, lambda: self.now)
-
-    def boot(self, file: bytes | None = None) -> int:
-        """Put a file on the card, if any, and do what first boot does."""
-        if file is not None:
-            self.file.write_bytes(file)
-        return cli.main(["--config", self.config, "first-boot", "--file", str(self.file)])
-
-    def step(self) -> str:
-        setup = files.read_setup(self.data)
-        assert setup is not None
-        return setup.step
 
 
 @pytest.fixture
@@ -452,10 +430,14 @@ def test_the_settings_of_any_file_can_be_read(
     path = tmp_path_factory.mktemp("device") / "device.toml"
     wifi = Wifi("DE", ssid.strip() or "x", "" if open_ else "12345678", 6, MOST_STATIONS if open_ else 0)
     given = Provisioning("o", "d-1", "v", "https://c:8443", "0" * 64, "t" * 43, wifi, uplink=Uplink("up", "", apn))
-    path.write_text(settings_of(given, "/data", ("mqtts://b:8883", "0" * 64)), "utf-8")
+    broker, portal = ("mqtts://b:8883", "0" * 64), ("https://tickets.example.org", "/phones/tickets.example.org.pem")
+    text = settings_of(given, "/data", broker)
+    assert with_portal(text, portal) == settings_of(given, "/data", broker, portal)
+    path.write_text(with_portal(with_portal(text, ("https://a.b", "/c")), portal), "utf-8")
     settings = read_settings(path, {})
     assert (settings.hotspot.ssid, settings.hotspot.channel, settings.hotspot.stations) == (wifi.ssid, 6, wifi.stations)
     assert (settings.uplink.wifi_ssid, settings.uplink.modem_apn) == ("up", apn)
+    assert (settings.portal.secure_url, settings.portal.certificate) == portal
 
 
 def test_how_far_it_is_survives_a_torn_file(tmp_path: Path) -> None:
