@@ -61,14 +61,24 @@ def add_commands(add: Add) -> None:
     command.add_argument(
         "what", metavar="WHAT", help="the token, its serial, or a ticket's code for all of that ticket's"
     )
+    _add_certificate(add)
+    _add_radio(add)
+    command = add("confirm-restore", "Grant again after a restore, once every device was heard.", _run("confirm"))
+    _add_yes(command)
+
+
+def _add_certificate(add: Add) -> None:
     command = add("certificate", "Say whether phones will believe the portal's certificate.", _certificate, logs=False)
     command.add_argument(
         "--options", metavar="FILE", type=Path, help="write DHCP option 114 for dnsmasq, or none, here"
     )
-    command.add_argument("--reload", metavar="FILE", type=Path, help="pid file of the dnsmasq that reads it on SIGHUP")
-    _add_radio(add)
-    command = add("confirm-restore", "Grant again after a restore, once every device was heard.", _run("confirm"))
-    _add_yes(command)
+    command.add_argument("--hosts", metavar="FILE", type=Path, help="write the names on certificates for dnsmasq here")
+    command.add_argument(
+        "--address", metavar="IP", default="192.168.4.1", help="where those names lead; default: %(default)s"
+    )
+    command.add_argument(
+        "--reload", metavar="FILE", type=Path, help="pid file of the dnsmasq that reads them on SIGHUP"
+    )
 
 
 def _add_radio(add: Add) -> None:

@@ -93,3 +93,34 @@ def test_the_last_trusted_time_outlives_a_clock_that_was_lost(
     assert certificates.last_trusted_ms(tmp_path / "data") > 0
     assert certificate(old, clock="untrusted") == 1
     capsys.readouterr()
+
+
+def test_names_of_certificates_lead_to_the_portal_also_those_that_have_ended_or_are_not_in_use_yet(
+    certificate, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """Between two boots a device may have two names: that of its settings, and one that came since."""
+    told: list[int] = []
+    monkeypatch.setattr("os.kill", lambda pid, _number: told.append(pid))
+    phones, pid = tmp_path / "phones", tmp_path / "dnsmasq.pid"
+    hosts, options = tmp_path / "portal-hosts", tmp_path / "dhcp-options"
+    phones.mkdir()
+    pid.write_text("4711\n", encoding="ascii")
+    monkeypatch.setenv("MARQUEE_PORTAL_HANDED_FOLDER", str(phones))
+    words = ("--options", str(options), "--hosts", str(hosts), "--address", "192.168.4.1", "--reload", str(pid))
+    (phones / "tickets.example.org.pem").touch()
+    for name in ("no name.pem", ".tickets.example.org.pem.7.new", "none.pem", "x.example.org.txt"):
+        (phones / name).touch()
+    old, _ = authority.issue("old", "v7.example.org", ends_in=timedelta(seconds=-1))
+    assert certificate(old, *words) == 1
+    assert hosts.read_text("utf-8") == "192.168.4.1 tickets.example.org\n192.168.4.1 v7.example.org\n"
+    assert hosts.stat().st_mode & 0o777 == 0o644
+    assert "114" not in options.read_text("utf-8")
+    good, _ = authority.issue("good", "v7.example.org")
+    assert certificate(good, *words) == 0
+    assert certificate(good, *words) == 0
+    assert told == [4711, 4711], "once for both files, and not for what did not change"
+    (phones / "tickets.example.org.pem").unlink()
+    pid.write_text("x", "ascii")
+    assert certificate(good, *words) == 1
+    assert (hosts.exists(), options.exists()) == (False, True), "what dnsmasq was not told is told again"
+    assert "dnsmasq could not be told" in capsys.readouterr().err
