@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 
-from appliance.bootstrap import authority_folder, wall_ms
+from appliance.bootstrap import authority_folder, portal_files, wall_ms
 from appliance.doctor.cloud import opened
 from appliance.doctor.findings import Finding, fail, ok, warn
+from appliance.doctor.surroundings import HANDED_SOON
+from appliance.domain.certificates import objection
 from appliance.domain.setup import WORDS
+from appliance.services import certificates, handed
 from appliance.services import setting_up as files
-from appliance.settings import Settings
+from appliance.settings import Settings, SettingsError
 from mqtt_bridge.cloud.authority import LIST_AGE, last_third
 from mqtt_bridge.cloud.verification_view import alive_ms, number_pending
 
@@ -89,6 +93,39 @@ def authority(settings: Settings) -> Iterator[Finding]:
         )
     elif fine:
         yield ok("authority", f"{len(list(revoked))} certificates revoked; the list is good until {ends:%Y-%m-%d}")
+
+
+def handed_out(settings: Settings) -> Iterator[Finding]:
+    """The certificate for phones that devices are handed; nothing where there is none."""
+    name = settings.authority.portal_name
+    fix = "Put a new one there; docs/operations.md says how (HTTPS that phones believe)."
+    try:
+        pair = portal_files(settings)
+        if pair is None:
+            return
+        until_ms, whole = _ends(name, *pair)
+    except SettingsError as error:
+        yield fail("phones", "; ".join(error.problems), "Correct the settings: marquee authority does not start so.")
+        return
+    except (handed.Unusable, OSError, ValueError) as error:
+        yield fail("phones", f"devices are handed no certificate for {name}: {error}", fix)
+        return
+    until = datetime.fromtimestamp(until_ms / 1000, UTC)
+    words = f"the certificate for {name} that devices are handed is good until {until:%Y-%m-%d}"
+    if until - datetime.now(UTC) < HANDED_SOON:
+        yield warn("phones", words, fix)
+    else:
+        yield ok("phones", words if whole else f"{words}; this account may not read its key")
+
+
+def _ends(name: str, certificate: Path, key: Path) -> tuple[int, bool]:
+    """When it ends (ms since the epoch), and whether the key was looked at, which is for the authority's account alone."""
+    if os.access(key, os.R_OK) or not key.exists():
+        return handed.checked(handed.load(name, certificate, key), lambda _: wall_ms())[1], True
+    found = certificates.read(certificate)
+    if why := objection(found, name, wall_ms()):
+        raise handed.Unusable(f"phones would not believe the certificate: {why}")
+    return found.not_after_ms, False
 
 
 def verifier(settings: Settings) -> Iterator[Finding]:

@@ -36,6 +36,7 @@ OF_THE_CLOUD: tuple[tuple[str, Check], ...] = (
     ("alarms", cloud.alarms),
     ("fleet", cloud.fleet),
     ("authority", enrolment.authority),
+    ("phones", enrolment.handed_out),
     ("verifier", enrolment.verifier),
 )
 

@@ -180,6 +180,18 @@ def test_the_portals_certificate_is_watched_with_what_phones_would_say(
     assert [each.state for each in told] == [state]
 
 
+@pytest.mark.parametrize(("days", "state"), [(13, "warn"), (15, "ok")])
+def test_one_that_the_cloud_hands_out_has_until_its_last_fortnight(
+    tmp_path: Path, broker: str, days: int, state: str
+) -> None:
+    """It is renewed there, and comes by itself."""
+    pem, _key = Authority(tmp_path / "phones").issue("portal", "v7.example.org", ends_in=timedelta(days=days))
+    portal = {"SECURE_URL": "https://v7.example.org", "CERTIFICATE": pem, "HANDED_FOLDER": str(tmp_path / "phones")}
+    settings = read(tmp_path, broker, **{f"MARQUEE_PORTAL_{name}": value for name, value in portal.items()})
+    told = [each for each in examine(settings) if "portal.certificate" in each.detail]
+    assert [each.state for each in told] == [state]
+
+
 def test_the_cloud_has_a_doctor_too(tmp_path: Path, broker: str) -> None:
     """Database, catalogue and alarms, where the cloud's database lies."""
     settings = read(tmp_path, broker, MARQUEE_DEVICE_NAME="", MARQUEE_DEVICE_VENUE="")

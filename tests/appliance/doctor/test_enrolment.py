@@ -108,3 +108,29 @@ def test_orders_that_nobody_verifies_fail(tmp_path: Path) -> None:
         db.execute(sa.insert(t.verification).values(order_id="o", state="waiting", **WAITING))
     assert states(list(enrolment.verifier(found))) == [("verifier", "fail")]
     cloud.database.close()
+
+
+def test_the_certificate_that_devices_are_handed_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two weeks before it ends, once it has, and where it is no use; nothing where there is none."""
+    assert list(enrolment.handed_out(settings_in(tmp_path))) == []
+    public, name = Authority(tmp_path / "public"), "tickets.example.org"
+
+    def looked(days: float, wanted: str = name) -> tuple[str, str]:
+        certificate, key = public.issue(name, name, ends_in=dt.timedelta(days=days))
+        given = {"NAME": wanted, "CERTIFICATE": certificate, "KEY": key}
+        variables = {f"MARQUEE_AUTHORITY_PORTAL_{key}": value for key, value in given.items()}
+        [found] = enrolment.handed_out(settings_in(tmp_path, **variables))
+        return found.state, found.detail
+
+    assert looked(15)[0] == "ok"
+    assert looked(13)[0] == "warn"
+    assert looked(-0.1) == (
+        "fail", f"devices are handed no certificate for {name}: phones would not believe the certificate: it has expired"
+    )  # fmt: skip
+    assert "it is not for other.example.org" in looked(15, "other.example.org")[1]
+    [half] = enrolment.handed_out(settings_in(tmp_path, MARQUEE_AUTHORITY_PORTAL_NAME=name))
+    assert (half.state, "authority.portal_key" in half.detail) == ("fail", True)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert looked(15) == ("ok", looked(15)[1])
+    assert "may not read its key" in looked(15)[1]
+    assert looked(-0.1)[0] == "fail"
