@@ -15,6 +15,7 @@ from appliance.portal import (
     openapi,
     phone_pages,
     problem_pages,
+    staff_way,
     styleguide,
     waiting_pages,
 )
@@ -56,6 +57,8 @@ def create_app(box: Box, web: WebSettings) -> Flask:
         from appliance.portal import staff
 
         app.register_blueprint(staff.blueprint)
+    else:
+        app.register_blueprint(staff_way.blueprint)
     if web.styleguide:
         app.register_blueprint(styleguide.blueprint)
     captive.install(app)

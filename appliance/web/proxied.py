@@ -12,6 +12,7 @@ from flask import Flask, current_app, request
 
 LANGUAGE_HEADER = "X-Marquee-Language"
 VARIANT_HEADER = "X-Marquee-Variant"
+STAFF_HEADER = "X-Marquee-Staff"
 KEY_MARKER = "marquee-key-of-this-request"
 _EXTENSION = "marquee.behind_proxy"
 
@@ -29,6 +30,11 @@ def language() -> str | None:
 def variant() -> str:
     """Return the bucket of experiments that the proxy chose for this visit, as it wrote it; empty for none."""
     return _header(VARIANT_HEADER)
+
+
+def staff_address() -> str:
+    """Return where the proxy serves staff over HTTPS at its own name; it says so to who looks for them elsewhere, else empty."""
+    return _header(STAFF_HEADER)
 
 
 def fills_in_keys() -> bool:
