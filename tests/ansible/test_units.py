@@ -7,10 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from image import layers
 from image.plan import VALUES
-from tests.support.roles import ROLES, render
+from tests.support.roles import ANSIBLE, ROLES, render
 
 BOARD = "pi4-pi5"
 # By systemd's measure: from 0 (nothing is left open) to 10.
@@ -61,6 +62,39 @@ def test_systemd_finds_little_to_say_about_any_unit(tmp_path: Path) -> None:
     files = written(tmp_path)
     assert {"marquee-data.service", "marquee-grow.service"} <= files.keys()
     assert {name: level for name, level in exposure(*files.values()).items() if level > MOST_EXPOSED} == {}
+
+
+HANDED = "/var/lib/marquee-phones"
+FETCHING = ("marquee-enrol.service.j2", "marquee-renewal.service.j2")
+
+
+@pytest.mark.system
+def test_what_fetches_a_certificate_for_phones_is_no_more_open_than_the_rest(tmp_path: Path) -> None:
+    """Its folder is the group's to enter, nginx's workers among it, and nobody else's."""
+    paths = []
+    for template in FETCHING:
+        text = render("identity", template, identity_handed_folder=HANDED)
+        assert (words(text, "StateDirectory"), words(text, "StateDirectoryMode")) == (["marquee-phones"], ["0750"])
+        assert words(render("identity", template), "StateDirectory") == []
+        paths.append(tmp_path / template.removesuffix(".j2"))
+        paths[-1].write_text(text, encoding="utf-8")
+    assert {name: level for name, level in exposure(*paths).items() if level > MOST_EXPOSED} == {}
+
+
+def test_what_speaks_to_strangers_in_our_group_does_not_see_that_key() -> None:
+    assert words(render("hotspot", "marquee-dnsmasq.service.j2"), "InaccessiblePaths") == [f"-{HANDED}"]
+
+
+def test_a_certificate_that_the_cloud_hands_out_is_taken_by_images_and_venues_without_one_of_their_own() -> None:
+    for path, found in (
+        (ANSIBLE / "image.yml", lambda book: book[0]["vars"]),
+        (ANSIBLE / "inventory/example/group_vars/venues.yml", lambda given: given),
+    ):
+        assert found(yaml.safe_load(path.read_text(encoding="utf-8")))["portal_handed_folder"] == HANDED
+    names = ("portal_handed_folder", "portal_secure_name")
+    for given, folder in (({}, ""), ({names[0]: HANDED}, HANDED), ({names[0]: HANDED, names[1]: "v7.example.org"}, "")):
+        text = render("identity", "marquee.toml.j2", names, **given)
+        assert f'\nhanded_folder = "{folder}"\n' in text
 
 
 @pytest.mark.system

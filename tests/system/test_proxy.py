@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import shlex
+import socket
 import ssl
 import subprocess
 import threading
@@ -17,6 +18,8 @@ from pathlib import Path
 import pytest
 
 from appliance.web import seeing
+from mqtt_bridge import durable
+from tests.support.authority import Authority
 from tests.support.phones import request_at
 from tests.support.ports import free_port
 from tests.support.proxy import NAME, Asked, Proxy, datagrams, running, shared
@@ -374,6 +377,122 @@ def test_staff_come_in_over_https_alone_under_a_certificate_that_the_device_made
         assert proxy("POST", "/api/v1/check-ins", b"{}").status == 404
         assert proxy("POST", "/api/v1/staff/tokens", b"{}").status == 404
         assert len(proxy.staff.asked) == 2, "over HTTP nothing reaches them"
+
+
+HANDED = "tickets.example.org"
+
+
+def hand_out(authority: Authority, folder: Path, name: str = HANDED) -> None:
+    """What enrolment keeps on a device: key and certificate in one file, put there whole."""
+    certificate, key = authority.issue(name, name)
+    durable.write(folder / f"{name}.pem", Path(key).read_bytes() + Path(certificate).read_bytes(), 0o640)
+
+
+def shown(port: int, name: str, trust: str) -> bytes:
+    """Shake hands under a name, whatever is in it; return the certificate (DER) that is shown."""
+    context = ssl.create_default_context(cafile=trust)
+    context.check_hostname = False
+    with (
+        socket.create_connection(("127.0.0.1", port), 10) as plain,
+        context.wrap_socket(plain, server_hostname=name.encode()) as line,
+    ):
+        return line.getpeercert(binary_form=True)
+
+
+def asked_as(port: int, name: str, host: str, trust: str, path: str = "/") -> int:
+    """Ask for one host on a connection that was made for another; the status."""
+    answer = request_at("GET", f"https://{name}:{port}{path}", "127.0.0.1", None, {"Host": host}, trust)
+    return answer.status
+
+
+@pytest.fixture
+def phones(tmp_path: Path) -> Path:
+    """Where certificates that the cloud hands out lie."""
+    folder = tmp_path / "phones"
+    folder.mkdir(mode=0o750)
+    return folder
+
+
+def test_a_certificate_that_was_handed_out_is_served_under_its_name_and_followed_without_a_word_to_nginx(
+    tmp_path: Path, phones: Path
+) -> None:
+    authority, port = Authority(tmp_path / "authority"), free_port()
+    with running(tmp_path, portal_staff="own", portal_handed_folder=str(phones), portal_https_port=port) as proxy:
+        with pytest.raises(OSError, match="(?i)alert"):
+            shown(port, HANDED, authority.file)
+        for _ in range(2):
+            hand_out(authority, phones)
+            mine = ssl.PEM_cert_to_DER_cert((authority.folder / f"authority-{HANDED}.pem").read_text("ascii"))
+            assert shown(port, HANDED, authority.file) == mine
+            base = f"https://{HANDED}:{port}"
+            answer = request_at("GET", f"{base}/.well-known/captive-portal", "127.0.0.1", None, {}, authority.file)
+            assert answer.status == 200
+        assert {asked.headers["host"] for asked in proxy.guests.asked} == {HANDED}
+        assert {asked.headers["x-forwarded-proto"] for asked in proxy.guests.asked} == {"https"}
+        assert asked_as(port, HANDED, HANDED, authority.file, "/staff/sign-in") == 200
+        assert [asked.headers["host"] for asked in proxy.staff.asked] == [HANDED], "staff come in there too"
+        assert asked_as(port, HANDED, HANDED, authority.file, "/metrics") == 404
+        hand_out(authority, phones, "boxoffice.example.org")
+        assert asked_as(port, "boxoffice.example.org", "boxoffice.example.org", authority.file) == 200
+        (phones / f"{HANDED}.pem").unlink()
+        with pytest.raises(OSError, match="(?i)alert"):
+            shown(port, HANDED, authority.file)
+
+
+def test_no_other_name_gets_a_certificate_however_it_is_written(tmp_path: Path, phones: Path) -> None:
+    """The name becomes a path, so it is nothing but a name."""
+    authority, port = Authority(tmp_path / "authority"), free_port()
+    with running(tmp_path, portal_staff="own", portal_handed_folder=str(phones), portal_https_port=port):
+        hand_out(authority, phones)
+        lying_there = ("none", "a.1", "evil.example.org.", "-a.example.org", "a_b.example.org")
+        for name in lying_there:
+            (phones / f"{name}.pem").write_bytes((phones / f"{HANDED}.pem").read_bytes())
+        climbing = ("x/../tickets.example.org", "x/tickets.example.org", "/tickets.example.org")
+        for name in (*lying_there, *climbing, "example.org", NAME, f"x.{HANDED}"):
+            with pytest.raises(OSError, match="(?i)alert|unrecognized"):
+                shown(port, name, authority.file)
+        assert shown(port, HANDED, authority.file)
+
+
+def test_what_is_asked_for_under_another_name_than_that_of_the_handshake_is_not_here(
+    tmp_path: Path, phones: Path
+) -> None:
+    authority, port, own = Authority(tmp_path / "authority"), free_port(), tmp_path / "own" / "own.pem"
+    own.parent.mkdir()
+    made(own_certificate(own))
+    given = {"portal_staff": "own", "portal_own_certificate": str(own), "portal_handed_folder": str(phones)}
+    with running(tmp_path, **given, portal_https_port=port) as proxy:
+        hand_out(authority, phones)
+        hand_out(authority, phones, "other.example.org")
+        for host in (NAME, "other.example.org", "example.org", "localhost", "127.0.0.1", f"x.{HANDED}"):
+            assert asked_as(port, HANDED, host, authority.file) == 421, host
+        assert asked_as(port, NAME, HANDED, str(own)) == 421
+        assert asked_as(port, NAME, "localhost", str(own)) == 421
+        assert proxy.guests.asked == []
+        assert asked_as(port, HANDED, f"{HANDED}:{port}", authority.file) == 200
+        assert asked_as(port, NAME, NAME, str(own)) == 200
+
+
+def test_the_pool_of_guests_says_where_staff_come_in_where_a_certificate_may_be_handed_out(
+    tmp_path: Path, phones: Path
+) -> None:
+    """It knows the name; the proxy tells it its own."""
+    port = free_port()
+    with running(tmp_path, portal_staff="own", portal_handed_folder=str(phones), portal_https_port=port) as proxy:
+        proxy.guests.answer = lambda _asked: (302, {"Location": f"https://{HANDED}/staff/"}, b"")
+        moved = proxy("GET", "/staff/orders?code=x", X_Marquee_Staff="https://evil.example")
+        assert (moved.status, moved.headers["location"]) == (302, f"https://{HANDED}/staff/")
+        [asked] = proxy.guests.asked
+        assert (asked.path, asked.headers["x-marquee-staff"]) == ("/staff/orders?code=x", f"https://{NAME}:{port}")
+        assert proxy("POST", "/staff/sign-in", b"pin=1").status == 404
+        assert proxy("POST", "/api/v1/staff/tokens", b"{}").status == 404
+        assert (len(proxy.guests.asked), proxy.staff.asked) == (1, [])
+
+
+def test_a_certificate_of_its_own_leaves_no_place_for_one_that_is_handed_out() -> None:
+    given = {"portal_secure_name": HANDED, "portal_certificate": "/c", "portal_certificate_key": "/k"}
+    plain = render("portal", "nginx.conf.j2", **given)
+    assert render("portal", "nginx.conf.j2", portal_handed_folder="/phones", **given) == plain
 
 
 def test_where_phones_know_a_certificate_staff_come_in_under_that_one() -> None:
