@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from appliance.domain.pins import hash_pin
 from appliance.services import sync
 from bench import venue
+from mqtt_bridge import durable
 from mqtt_bridge.protocol.catalogue import StaffMember
 from tests.support.authority import Authority
 from tests.support.box import BADGE, PIN
@@ -34,7 +35,8 @@ from tests.support.phones import Phone
 from tests.support.programs import program
 from tests.support.roles import defaults, render
 
-NAME, SECURE = "tickets.home.arpa", "v7.example.org"
+# HANDED is a name whose certificate the cloud hands out; the roles know nothing of it.
+NAME, SECURE, HANDED = "tickets.home.arpa", "v7.example.org", "tickets.example.org"
 ADDRESS, CATCH = "192.168.4.1", "192.0.2.1"
 UPLINK, BEHIND = "203.0.113.1", "203.0.113.2"
 WEB, OTHER = 80, 8090
@@ -42,7 +44,10 @@ WEB, OTHER = 80, 8090
 
 @dataclass
 class Hotspot:
-    """The running hotspot; ``certificate(ends_in)`` renews the portal's certificate and has DHCP told about it."""
+    """The running hotspot; ``certificate(ends_in)`` renews the portal's certificate and has DHCP told about it.
+
+    ``handed``: the portal has one that was handed out, once ``certificate`` was called, and none before.
+    """
 
     folder: Path
     box: Namespace
@@ -50,6 +55,7 @@ class Hotspot:
     phones: list[Phone]
     authority: Authority
     environment: dict[str, str]
+    handed: bool = False
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     pools: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     nginx: subprocess.Popen[bytes] | None = None
@@ -68,10 +74,14 @@ class Hotspot:
 
     def certificate(self, ends_in: timedelta, *, tell: bool = True) -> int:
         """Put another certificate in its place and run the timer's command, which may ``tell`` dnsmasq; return its exit status."""
-        made, key = self.authority.issue("portal", SECURE, ends_in=ends_in)
-        (self.folder / "portal.pem").write_bytes(Path(made).read_bytes())
-        (self.folder / "portal.key").write_bytes(Path(key).read_bytes())
-        words = ["--options", str(self.folder / "dhcp-options")]
+        made, key = self.authority.issue("portal", HANDED if self.handed else SECURE, ends_in=ends_in)
+        if self.handed:
+            pair = Path(key).read_bytes() + Path(made).read_bytes()
+            durable.write(self.folder / "phones" / f"{HANDED}.pem", pair, 0o640)
+        else:
+            (self.folder / "portal.pem").write_bytes(Path(made).read_bytes())
+            (self.folder / "portal.key").write_bytes(Path(key).read_bytes())
+        words = ["--options", str(self.folder / "dhcp-options"), "--hosts", str(self.folder / "portal-hosts")]
         if tell:
             words += ["--reload", str(self.folder / "dnsmasq.pid")]
         return self.marquee("certificate", *words).returncode
@@ -122,14 +132,17 @@ class Hotspot:
 
 
 @contextlib.contextmanager
-def hotspot(folder: Path, phones: int = 2, **portal: object) -> Iterator[Hotspot]:
-    """Run a hotspot with ``phones`` that have not joined yet; ``portal`` are variables of the role."""
+def hotspot(folder: Path, phones: int = 2, *, handed: bool = False, **portal: object) -> Iterator[Hotspot]:
+    """Run a hotspot with ``phones`` that have not joined yet; ``portal`` are variables of the role.
+
+    ``handed``: as an image has it, with the device's own certificate alone until one is handed out.
+    """
     tools = {name: program(name) for name in ("dnsmasq", "ip", "nft", "nginx")}
     with namespaces("box", "uplink", *(f"phone{number}" for number in range(phones))) as (box, uplink, *guests):
         _wire(box, uplink, guests)
-        environment = _environment(folder)
+        environment = _environment(folder, handed=handed)
         made = [Phone(each, number) for number, each in enumerate(guests)]
-        running = Hotspot(folder, box, uplink, made, Authority(folder / "authority"), environment)
+        running = Hotspot(folder, box, uplink, made, Authority(folder / "authority"), environment, handed)
         with _servers(box, uplink):
             try:
                 _start(running, tools, portal)
@@ -146,8 +159,12 @@ def _start(running: Hotspot, tools: dict[str, str], portal: dict[str, object]) -
     assert phone.reaches(UPLINK, OTHER) and phone.reaches(BEHIND, WEB) and phone.reaches(ADDRESS, OTHER)
     (folder / "hotspot.nft").write_text(render("hotspot", "hotspot.nft.j2", hotspot_interface="ap0"), encoding="utf-8")
     running.box.run(tools["nft"], "-f", str(folder / "hotspot.nft"))
-    running.certificate(timedelta(hours=12), tell=False)
-    _write_dnsmasq(folder)
+    if running.handed:
+        (folder / "phones").mkdir(mode=0o750)
+        portal = {**_HANDED, "portal_handed_folder": str(folder / "phones"), **portal}
+    else:
+        running.certificate(timedelta(hours=12), tell=False)
+    _write_dnsmasq(folder, "" if running.handed else SECURE)
     running.start("dnsmasq", tools["dnsmasq"], "--keep-in-foreground", "-C", str(folder / "dnsmasq.conf"))
     _stock(Path(running.environment["MARQUEE_DEVICE_DATA"]))
     running.portal("guests", wait=False)
@@ -166,14 +183,18 @@ def _stock(data: Path) -> None:
     box.database.close()
 
 
-def _write_dnsmasq(folder: Path) -> None:
+_HANDED = {"portal_secure_name": "", "portal_certificate": "", "portal_certificate_key": "", "portal_staff": "own"}
+
+
+def _write_dnsmasq(folder: Path, secure_name: str) -> None:
     text = render(
         "hotspot",
         "dnsmasq.conf.j2",
         hotspot_interface="ap0",
-        hotspot_secure_name=SECURE,
+        hotspot_secure_name=secure_name,
         hotspot_leases_file=str(folder / "dnsmasq.leases"),
         hotspot_options_file=str(folder / "dhcp-options"),
+        hotspot_hosts_file=str(folder / "portal-hosts"),
         hotspot_pid_file=str(folder / "dnsmasq.pid"),
         hotspot_user="root",
     )
@@ -204,7 +225,7 @@ def _write_nginx(folder: Path, portal: dict[str, object]) -> None:
     (folder / "nginx.conf").write_text(render("portal", "nginx.conf.j2", **given), encoding="utf-8")
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path, *, handed: bool) -> dict[str, str]:
     data = folder / "data"
     data.mkdir(mode=0o700)
     outside = {key: value for key, value in os.environ.items() if not key.startswith("MARQUEE_")}
@@ -216,8 +237,9 @@ def _environment(folder: Path) -> dict[str, str]:
         "MARQUEE_PORTAL_BEHIND_PROXY": "true",
         "MARQUEE_PORTAL_LEASES_FILE": str(folder / "dnsmasq.leases"),
         "MARQUEE_PORTAL_PUBLIC_URL": f"http://{NAME}",
-        "MARQUEE_PORTAL_SECURE_URL": f"https://{SECURE}",
-        "MARQUEE_PORTAL_CERTIFICATE": str(folder / "portal.pem"),
+        "MARQUEE_PORTAL_SECURE_URL": f"https://{HANDED if handed else SECURE}",
+        "MARQUEE_PORTAL_CERTIFICATE": str(folder / (f"phones/{HANDED}.pem" if handed else "portal.pem")),
+        "MARQUEE_PORTAL_HANDED_FOLDER": str(folder / "phones") if handed else "",
         "MARQUEE_PORTAL_SEEN_SOCKET": str(folder / "seen.sock"),
         "MARQUEE_PORTAL_CAPTIVE_HOURS": str(defaults("hotspot")["hotspot_lease_hours"]),
         # Each request that reaches Python is counted by its line, also those for files.

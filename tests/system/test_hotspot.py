@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ from bench.venue import open_box
 from tests.support import dhcp, dns
 from tests.support.box import BADGE, PIN
 from tests.support.demo import wait_for
-from tests.support.hotspot import ADDRESS, BEHIND, CATCH, NAME, OTHER, SECURE, UPLINK, Hotspot, hotspot
+from tests.support.hotspot import ADDRESS, BEHIND, CATCH, HANDED, NAME, OTHER, SECURE, UPLINK, Hotspot, hotspot
 from tests.support.pages import pages
 from tests.support.phones import INTERFACE, Phone
 from tests.support.platforms import CAPTIVE, OPEN, PLATFORMS, Android, Apple, Platform, api
@@ -103,6 +104,31 @@ def test_dhcp_names_the_captive_portal_api_exactly_while_its_certificate_is_good
     assert phone.join().captive_portal is not None
 
 
+def test_a_certificate_that_the_cloud_handed_out_is_found_by_name_told_by_dhcp_and_believed(tmp_path: Path) -> None:
+    """On a device that began without one; nginx is not told, and dnsmasq started before there was a word to read."""
+    with hotspot(tmp_path, 1, handed=True) as spot:
+        [phone] = spot.phones
+        staff = f"{PORTAL}/staff/sign-in"
+        assert phone.join().captive_portal is None
+        assert phone.resolve(HANDED).addresses == (CATCH,)
+        assert phone.get(staff).headers["location"] == f"https://{NAME}/staff/sign-in"
+        assert spot.certificate(timedelta(hours=12)) == 0
+        assert phone.join().captive_portal == f"https://{HANDED}/.well-known/captive-portal"
+        assert phone.resolve(HANDED).addresses == phone.resolve(NAME).addresses == (ADDRESS,)
+        assert phone.resolve(HANDED).life_s <= 20
+        assert phone.resolve(HANDED, dns.AAAA) == dns.DnsAnswer((), 0, 0)
+        assert phone.resolve(f"x.{HANDED}").addresses == phone.resolve("example.org").addresses == (CATCH,)
+        found = phone.request("GET", phone.lease.captive_portal, trust=spot.authority.file)
+        assert (found.status, found.headers["content-type"]) == (200, "application/captive+json")
+        assert json.loads(found.body)["user-portal-url"] == f"https://{HANDED}/welcome"
+        assert phone.get(staff).headers["location"] == f"https://{HANDED}/staff/sign-in"
+        assert phone.request("GET", f"https://{HANDED}/staff/sign-in", trust=spot.authority.file).status == 200
+        assert spot.certificate(timedelta(seconds=-1)) == 1
+        assert phone.join().captive_portal is None, "it is over, and phones find the portal by themselves again"
+        assert phone.resolve(HANDED).addresses == (ADDRESS,)
+        assert phone.get(staff).headers["location"] == f"https://{NAME}/staff/sign-in"
+
+
 def test_phones_that_know_rfc_8908_are_led_to_the_real_browser_and_let_go(spot: Hotspot, phone: Phone) -> None:
     android = Android(phone, trust=spot.authority.file)
     found = api(android)
@@ -133,6 +159,8 @@ def test_the_roles_know_what_the_portal_knows() -> None:
     assert role["portal_name"] == defaults("hotspot")["hotspot_portal_name"]
     assert role["portal_address"] == defaults("hotspot")["hotspot_address"]
     assert role["portal_catch_address"] == defaults("hotspot")["hotspot_catch_address"]
+    assert role["portal_options_file"] == defaults("hotspot")["hotspot_options_file"]
+    assert role["portal_hosts_file"] == defaults("hotspot")["hotspot_hosts_file"]
 
 
 def test_names_lead_to_the_portal_or_where_nothing_private_is(phone: Phone) -> None:
