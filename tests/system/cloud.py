@@ -6,6 +6,7 @@ A board reaches it at 10.0.2.2, which is this machine as QEMU's network shows it
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import shutil
 import socket
@@ -19,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.support.authority import Authority
 from tests.support.ports import free_port
 from tests.support.programs import program
 
@@ -26,6 +28,8 @@ SEEN_AS = "10.0.2.2"
 ORG = "town"
 VENUE = "hall"
 EVENT = "long-night"
+# The name on the certificate that devices are handed for their phones.
+HANDED = "tickets.example.org"
 _NTP_EPOCH_S = 2_208_988_800
 _SETTINGS = """\
 [device]
@@ -36,6 +40,9 @@ url = "https://{seen}:{authority}"
 bind = "0.0.0.0:{authority}"
 hosts = "127.0.0.1"
 broker_url = "mqtts://{seen}:{broker}"
+portal_name = "{name}"
+portal_certificate = "{certificate}"
+portal_key = "{key}"
 [broker]
 url = "mqtts://127.0.0.1:{broker}"
 ca = "{folder}/cloud/authority/client/ca.pem"
@@ -73,6 +80,8 @@ class Cloud:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._clock: _Clock | None = None
         self._settings = self.folder / "cloud.toml"
+        # Stands for an authority that phones know.
+        self.public = Authority(self.folder / "public")
 
     def __enter__(self) -> Self:
         try:
@@ -120,11 +129,13 @@ class Cloud:
         return done.stdout
 
     def _start(self) -> None:
+        certificate, key = self.public.issue(HANDED, HANDED, ends_in=dt.timedelta(days=60))
         self._settings.write_text(
             _SETTINGS.format(
-                org=ORG, folder=self.folder, seen=SEEN_AS, authority=self.authority_port, broker=self.broker_port
+                org=ORG, folder=self.folder, seen=SEEN_AS, authority=self.authority_port, broker=self.broker_port,
+                name=HANDED, certificate=certificate, key=key,
             )
-        )
+        )  # fmt: skip
         (self.folder / "cloud").mkdir(mode=0o711)
         self.marquee("authority", "init", "--broker-group", "mosquitto")
         for opened in (self.folder / "cloud", self.folder / "cloud" / "authority"):

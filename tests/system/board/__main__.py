@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
+import shlex
 import sys
 import tempfile
 import time
@@ -13,6 +15,7 @@ from pathlib import Path
 from tests.system import ending
 from tests.system.board.board import Board
 from tests.system.board.machine import Hardware
+from tests.system.cloud import HANDED
 from tests.system.figures import tell
 from tests.system.image import image
 from tests.system.radio.image import RADIOS, evening
@@ -45,6 +48,13 @@ _STAFF = (
     'line.sendall(b"GET /staff/sign-in HTTP/1.0\\r\\nHost: tickets.home.arpa\\r\\n\\r\\n")\n'
     "print(line.makefile().readline())'"
 )
+# Waits until phones are told of the captive portal API: a timer looks at the certificate some time after the boot.
+_TOLD = (
+    "for _ in $(seq 300); do grep -qs ^114 /run/marquee/dhcp-options && exit 0; sleep 1; done;"
+    " journalctl -b -u marquee-certificate -u marquee-enrol -u marquee-renewal -o cat --no-pager;"
+    " ls -l /var/lib/marquee-phones; exit 1"
+)
+_API = f"https://{HANDED}/.well-known/captive-portal"
 # What a box office is made of; each must be active, because one that was never started has not failed either.
 _UNITS = (
     *("marquee-portal", "marquee-staff", "marquee-desk", "marquee-bridge", "marquee-good", "marquee-log-end"),
@@ -129,12 +139,31 @@ def _served(at: Venue) -> float:
 
 def _sells(at: Venue) -> None:
     """Book over the air."""
+    at.board.check(_TOLD, READY_S)
     at.join()
+    _believed(at)
     assert any(at.sell() for _ in range(10)), at.sales
     at.check_kept()
     answer = at.board.check(_STAFF, READY_S)
     assert " 200 " in answer, answer
     say("a phone joined over the air and booked; staff are asked to sign in over HTTPS")
+
+
+def _believed(at: Venue) -> None:
+    """The phone was told of the captive portal API under the name that the cloud handed out a certificate for, and believes it."""
+    joined = at.board.check("journalctl -b -u board-air -o cat --no-pager")
+    assert f"captive portal: {_API}" in joined.splitlines(), joined
+    trust = Path(at.cloud.public.file).read_text("ascii")
+    at.board.check(f"printf %s {shlex.quote(trust)} >/run/board-trust.pem")
+    ask = "python3 -B /run/share/tests/system/board/air.py ask"
+    answer = at.board.check(f"ip netns exec phone {ask} {_API} /run/board-trust.pem", READY_S)
+    head, _, body = answer.replace("\r\n", "\n").partition("\n\n")
+    assert " 200 " in head.splitlines()[0], answer
+    assert "application/captive+json" in head, answer
+    found = json.loads(body)
+    assert found["captive"] is True, answer
+    assert found["user-portal-url"] == f"https://{HANDED}/welcome", answer
+    say(f"the phone was told of {_API}, and believes it")
 
 
 def _units(at: Venue) -> None:

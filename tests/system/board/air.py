@@ -2,6 +2,8 @@
 
     air.py SSID PORT        as root, in the image: moves the second radio and the test's network card into the phone's network
     air.py inside SSID PORT in that network: joins, asks for an address, and passes connections to PORT on to the portal
+    air.py ask URL TRUST    in that network, later: looks URL up as the phone does, asks for it over HTTPS, believing the authority in the file
+                            TRUST alone, and prints the answer
 
 Standard library and tests.support.dhcp only. Nothing of the device's own network, firewall or settings is touched.
 """
@@ -9,22 +11,27 @@ Standard library and tests.support.dhcp only. Nothing of the device's own networ
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
-from tests.support import dhcp
+from tests.support import dhcp, dns
 
 NETWORK, RADIO, WIRE = "phone", "wlan1", "52:54:00:6d:71:02"
 HERE = "10.0.3.15/24"
+DEVICE = "192.168.4.1"
 PIECE = 65536
 
 
 def main():
-    """Make the phone, then become it."""
+    """Make the phone, then become it; or ask as it."""
+    if sys.argv[1] == "ask":
+        return ask(*sys.argv[2:])
     ssid, port = sys.argv[-2:]
     if sys.argv[1] == "inside":
         return inside(ssid, int(port))
@@ -58,11 +65,26 @@ def inside(ssid, port):
         time.sleep(1)
     lease = dhcp.ask(RADIO, hardware, patience_s=8)
     ip("address", "add", f"{lease.address}/{lease.prefix}", "dev", RADIO)
+    print(f"captive portal: {lease.captive_portal}", flush=True)
     print(f"joined as {lease.address} at {lease.router}", flush=True)
     with socket.create_server((HERE.split("/", maxsplit=1)[0], port), backlog=64) as door:
         while True:
             guest, _ = door.accept()
             threading.Thread(target=passed_on, args=(guest, lease.router), daemon=True).start()
+
+
+def ask(url, trust):
+    """Print status, headers and body. What phones ask of an authority beyond its signature is not what is tested here."""
+    parts = urlsplit(url)
+    [address] = dns.ask(DEVICE, parts.hostname, dns.A).addresses
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(trust)
+    with (
+        socket.create_connection((address, 443), 60) as plain,
+        context.wrap_socket(plain, server_hostname=parts.hostname) as line,
+    ):
+        line.sendall(f"GET {parts.path} HTTP/1.0\r\nHost: {parts.hostname}\r\n\r\n".encode())
+        print(line.makefile(encoding="utf-8").read())
 
 
 def passed_on(guest, portal):
