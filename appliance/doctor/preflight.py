@@ -83,7 +83,10 @@ def _certificates(settings: Settings, ends_ms: int) -> Iterator[Finding]:
     """Each must outlive the event, whatever today is."""
     named = {
         "broker.certificate": (settings.broker.certificate, "Let the device reach the cloud: it renews by itself."),
-        "portal.certificate": (settings.portal.certificate, "Get a new one, from the cloud if that hands it out; without it phones have no HTTPS here."),
+        "portal.certificate": (
+            settings.portal.certificate,
+            "Get a new one, from the cloud if that hands it out; without it phones have no HTTPS here.",
+        ),
     }
     for key, (file, fix) in named.items():
         if file:
