@@ -62,12 +62,12 @@ class NoCertificate(Refusal):
 class Offer:
     """What devices are told beside their certificate: address of the broker, public key (hex) of the cloud, what phones believe.
 
-    ``portal`` gets the time (ms since the epoch) and returns None while there is nothing good to hand out.
+    ``portal`` gets the device's name and the time (ms since the epoch) and returns None while there is nothing good to hand out.
     """
 
     broker_url: str
     cloud_key: str
-    portal: Callable[[int], PortalPair | None] = lambda _: None
+    portal: Callable[[str, int], PortalPair | None] = lambda _device, _wall_ms: None
 
 
 def create_app(
@@ -113,7 +113,7 @@ def create_app(
         csr = _proven(bodies.read(Proof).csr)
         with _refusals():
             check_known(database, csr.name, csr.key)
-        pair = offer.portal(wall_ms())
+        pair = offer.portal(csr.name, wall_ms())
         return Response(status=204) if pair is None else bodies.answer(pair)
 
     @app.after_request
@@ -164,7 +164,7 @@ class _Desk:
             ca=self._authority.pem.decode(),
             broker_url=self._offer.broker_url,
             cloud_key=self._offer.cloud_key,
-            portal=self._offer.portal(wall_ms),
+            portal=self._offer.portal(issued.device, wall_ms),
         )
 
     def _written_down(self, csr: Request, token: str, serial: str, ends_ms: int, wall_ms: int) -> Issued:

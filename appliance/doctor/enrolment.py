@@ -20,6 +20,7 @@ from appliance.services import setting_up as files
 from appliance.settings import Settings, SettingsError
 from mqtt_bridge.cloud.authority import LIST_AGE, last_third
 from mqtt_bridge.cloud.verification_view import alive_ms, number_pending
+from mqtt_bridge.protocol.portal_pairs import name_for
 
 # The timer looks every few hours: what it did not do in a week it does not do by itself.
 OVERDUE = timedelta(days=7)
@@ -120,6 +121,7 @@ def handed_out(settings: Settings) -> Iterator[Finding]:
 
 def _ends(name: str, certificate: Path, key: Path) -> tuple[int, bool]:
     """When it ends (ms since the epoch), and whether the key was looked at, which is for the authority's account alone."""
+    name = name_for(name, "any")
     if os.access(key, os.R_OK) or not key.exists():
         return handed.checked(handed.load(name, certificate, key), lambda _: wall_ms())[1], True
     found = certificates.read(certificate)

@@ -164,11 +164,11 @@ def hosts(raw: object) -> tuple[str, ...]:
 
 
 def public_name_or_empty(raw: object) -> str:
-    """A name that a certificate for phones is for, or nothing."""
+    """A name that a certificate for phones is for, where a star stands for each device's own, or nothing."""
     return _or_empty(
         text(raw),
-        is_public_name,
-        "is no name for phones; write one of two labels or more in lower case, such as tickets.example.org",
+        lambda value: is_public_name(value.removeprefix("*.")),
+        "is no name for phones; write one in lower case, such as *.tickets.example.org or tickets.example.org",
     )
 
 

@@ -219,7 +219,7 @@ class AuthoritySettings:
     portal_name: str = _setting(
         "",
         kinds.public_name_or_empty,
-        "Name under which phones find every portal over HTTPS, e.g. `tickets.example.org`; devices are handed the certificate for it.",
+        "Name under which phones find portals over HTTPS, e.g. `*.tickets.example.org`, where the star stands for each device's name; devices are handed the certificate for it.",
     )
     portal_certificate: str = _setting(
         "",

@@ -24,6 +24,12 @@ class PortalPair(msgspec.Struct, frozen=True):
         return f"PortalPair({self.name!r})"
 
 
+def name_for(name: str, device: str) -> str:
+    """Return the name under which phones find a device: a star at its beginning stands for the device's own name."""
+    own = re.sub(r"[^a-z0-9]+", "-", device).strip("-")
+    return own + name[1:] if name.startswith("*.") else name
+
+
 def is_public_name(text: str) -> bool:
     """Whether phones may find a portal under this name; it is safe as the name of a file and in a line of a hosts file."""
     return len(text) <= LONGEST_NAME and _NAME.fullmatch(text) is not None

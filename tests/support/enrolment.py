@@ -57,7 +57,7 @@ class EnrolmentCloud:
         (folder / "cloud.db").write_bytes(_began())
         self.database = open_cloud(folder / "cloud.db")
         self.url = "https://127.0.0.1:1"
-        self.portal: Callable[[int], PortalPair | None] = lambda _: None
+        self.portal: Callable[[str, int], PortalPair | None] = lambda _device, _wall_ms: None
         self.look()
 
     @property
@@ -70,7 +70,7 @@ class EnrolmentCloud:
 
     def app(self, throttle: Throttle | None = None) -> Flask:
         """The authority's application."""
-        offer = Offer(BROKER, CLOUD_KEY, lambda now_ms: self.portal(now_ms))
+        offer = Offer(BROKER, CLOUD_KEY, lambda device, now_ms: self.portal(device, now_ms))
         return create_app(self.database, self.authority, offer, throttle=throttle, wall_ms=lambda: self.now_ms)
 
     @contextmanager

@@ -96,7 +96,7 @@ def test_it_comes_with_the_first_certificate_in_one_file_and_is_named_in_the_set
     [path] = phones.iterdir()
     assert path == phones / f"{NAME}.pem"
     assert path.stat().st_mode & 0o777 == 0o640
-    given = cloud.portal(cloud.now_ms)
+    given = cloud.portal("hall-1", cloud.now_ms)
     assert path.read_text("utf-8") == given.key + given.certificate
     assert named(card) == {"secure_url": f"https://{NAME}", "certificate": str(path)}
     assert certificates.judge(path, f"https://{NAME}", card.now, card.data).good
@@ -105,6 +105,23 @@ def test_it_comes_with_the_first_certificate_in_one_file_and_is_named_in_the_set
     assert said.out.count("is new") == 1, "what did not change is not said again"
     assert "next boot" not in said.out
     assert "PRIVATE" not in said.out + said.err
+
+
+def test_a_star_in_the_name_is_each_devices_own_so_that_phones_keep_what_is_of_two_venues_apart(
+    card: Card, cloud: EnrolmentCloud, public: Authority, phones: Path, tmp_path: Path
+) -> None:
+    certificate, key = public.issue("star", "*.tickets.example.org")
+    cloud.portal = Handing("*.tickets.example.org", Path(certificate), Path(key))
+    assert card.enrolling.attempt() == 0
+    assert named(card)["secure_url"] == "https://hall-1.tickets.example.org"
+    assert look_again(card) == 0
+    assert [each.name for each in phones.iterdir()] == ["hall-1.tickets.example.org.pem"]
+    (tmp_path / "yard").mkdir()
+    other = Card(tmp_path / "yard", card.now, phones)
+    other.boot(cloud.provisioning(cloud.register("yard_1.a"), "yard_1.a"))
+    assert other.enrolling.attempt() == 0
+    assert named(other)["secure_url"] == "https://yard-1-a.tickets.example.org"
+    assert named(card)["secure_url"] == "https://hall-1.tickets.example.org"
 
 
 def test_a_renewed_one_takes_its_place_at_the_next_look(
@@ -138,7 +155,7 @@ def test_another_name_is_written_down_for_the_next_boot_and_the_rest_of_the_sett
 def test_a_device_that_enrolled_before_the_cloud_had_one_gets_it_with_a_later_look(
     card: Card, cloud: EnrolmentCloud, phones: Path
 ) -> None:
-    has, cloud.portal = cloud.portal, lambda _: None
+    has, cloud.portal = cloud.portal, lambda *_: None
     assert card.enrolling.attempt() == 0
     assert (list(phones.iterdir()), named(card)) == ([], {})
     assert look_again(card) == 0
@@ -153,7 +170,7 @@ def test_what_is_there_stays_when_the_cloud_has_none_any_more(
 ) -> None:
     card.enrolling.attempt()
     before, names = (phones / f"{NAME}.pem").read_bytes(), named(card)
-    cloud.portal = lambda _: None
+    cloud.portal = lambda *_: None
     assert look_again(card) == 0
     assert ((phones / f"{NAME}.pem").read_bytes(), named(card)) == (before, names)
     assert capsys.readouterr().err == ""
@@ -180,7 +197,7 @@ def test_what_is_not_as_it_should_be_changes_nothing_and_costs_no_device_its_own
     has, bad = cloud.portal, spoil(pair(public), pair(public, OTHER))
     if len(bad.certificate) > LARGEST_CHAIN:
         bad = PortalPair(bad.name, bad.certificate[: LARGEST_CHAIN + 1], bad.key)
-    cloud.portal = lambda _: bad
+    cloud.portal = lambda *_: bad
     assert card.enrolling.attempt() == 0
     assert card.enrolling.done()
     assert (list(phones.iterdir()), named(card)) == ([], {})
@@ -190,7 +207,7 @@ def test_what_is_not_as_it_should_be_changes_nothing_and_costs_no_device_its_own
     cloud.portal = has
     look_again(card)
     before, names = (phones / f"{NAME}.pem").read_bytes(), named(card)
-    cloud.portal = lambda _: bad
+    cloud.portal = lambda *_: bad
     assert look_again(card) == 0
     assert ((phones / f"{NAME}.pem").read_bytes(), named(card)) == (before, names)
     assert [each.name for each in phones.iterdir()] == [f"{NAME}.pem"]
@@ -201,7 +218,7 @@ def test_one_that_has_ended_is_not_taken_even_by_a_device_without_a_clock(
 ) -> None:
     """It knows when its clock was last right."""
     certificates.remember(card.data, card.now)
-    cloud.portal = lambda _: pair(public, ends_in=dt.timedelta(hours=-1))
+    cloud.portal = lambda *_: pair(public, ends_in=dt.timedelta(hours=-1))
     card.now = Now(0, 0, "b", trusted=False)
     assert card.enrolling.attempt() == 0
     assert list(phones.iterdir()) == []
@@ -235,7 +252,7 @@ def test_a_cloud_that_knows_nothing_of_it_is_no_trouble(
     card: Card, cloud: EnrolmentCloud, phones: Path, capsys
 ) -> None:
     """It answers with the certificate alone, and has no other address."""
-    cloud.portal = lambda _: None
+    cloud.portal = lambda *_: None
     app = cloud.app()
     app.view_functions["portal"] = lambda: ("", 404)
     with cloud.serving(app):
@@ -252,7 +269,7 @@ def test_a_device_whose_proxy_has_a_certificate_of_its_own_takes_none(tmp_path: 
     card = Card(tmp_path / "hall-2", Now(cloud.now_ms, 0, "b", trusted=True))
     card.boot(cloud.provisioning(cloud.register("hall-2"), "hall-2"))
     assert card.enrolling.attempt() == 0
-    cloud.portal = lambda _: pytest.fail("it was asked for")
+    cloud.portal = lambda *_: pytest.fail("it was asked for")
     assert look_again(card) == 0
     assert named(card) == {}
 
@@ -281,7 +298,7 @@ def test_without_the_cloud_there_is_no_news_and_that_is_no_failure(
 
 
 def test_settings_that_somebody_wrote_by_hand_are_kept_or_left_alone(card: Card, cloud: EnrolmentCloud, capsys) -> None:
-    has, cloud.portal = cloud.portal, lambda _: None
+    has, cloud.portal = cloud.portal, lambda *_: None
     card.enrolling.attempt()
     cloud.portal = has
     path = card.data / files.DEVICE
@@ -302,7 +319,7 @@ def test_settings_that_somebody_wrote_by_hand_are_kept_or_left_alone(card: Card,
 def test_only_the_key_that_speaks_for_a_device_is_handed_it(cloud: EnrolmentCloud, tmp_path: Path) -> None:
     """The same proof and the same refusals as for a renewal; who is refused learns nothing."""
     client = cloud.app().test_client()
-    secret = cloud.portal(cloud.now_ms).key.splitlines()[1]
+    secret = cloud.portal("hall-1", cloud.now_ms).key.splitlines()[1]
     requests = {}
     for name in ("hall-1", "hall-2", "hall-3", "hall-4"):
         requests[name] = request_for(load_or_make_key(tmp_path / name), name)
@@ -333,7 +350,7 @@ def test_only_the_key_that_speaks_for_a_device_is_handed_it(cloud: EnrolmentClou
 
 def test_a_cloud_that_has_none_says_so_without_a_word_more(cloud: EnrolmentCloud, tmp_path: Path) -> None:
     """What a device of before is told about is what it was told about then."""
-    cloud.portal = lambda _: None
+    cloud.portal = lambda *_: None
     client, key = cloud.app().test_client(), load_or_make_key(tmp_path / "key")
     csr = request_for(key, "hall-1")
     first = client.post("/v1/certificates", json={"csr": csr, "token": cloud.register()})
@@ -351,7 +368,7 @@ def test_the_authority_judges_before_it_hands_out_and_says_once_why_it_does_not(
     good, fits = made.certificate.read_bytes(), made.key.read_bytes()
     other = Path(public.issue(OTHER, OTHER)[1]).read_bytes()
     with capture_logs() as said:
-        assert made(now_ms).name == NAME
+        assert made("hall-1", now_ms).name == NAME
         for spoilt, content in (
             (made.key, other),
             (made.key, b"x"),
@@ -363,11 +380,11 @@ def test_the_authority_judges_before_it_hands_out_and_says_once_why_it_does_not(
                 spoilt.unlink()
             else:
                 spoilt.write_bytes(content)
-            assert [made(now_ms) for _ in range(3)] == [None] * 3
+            assert [made("hall-1", now_ms) for _ in range(3)] == [None] * 3
             spoilt.write_bytes(kept)
-        assert made(now_ms + 13 * 3_600_000) is None
-        assert made(now_ms) is not None
-        assert made(now_ms) is not None
+        assert made("hall-1", now_ms + 13 * 3_600_000) is None
+        assert made("hall-1", now_ms) is not None
+        assert made("hall-1", now_ms) is not None
     words = [each.get("why", each["event"]) for each in said]
     assert words[0] == words[-1] == "portal.handed_out"
     assert [word.rpartition(": ")[2] if "phones" in word else word for word in words[1:-1]] == [
@@ -378,8 +395,12 @@ def test_the_authority_judges_before_it_hands_out_and_says_once_why_it_does_not(
         "it has expired",
     ]
     assert made.certificate.read_bytes() == good
+    with capture_logs() as said_to_many:
+        several = Handing("*.example.com", made.certificate, made.key)
+        assert [several(device, now_ms) for device in ("hall-1", "hall-2") * 3] == [None] * 6
+    assert len(said_to_many) == 2
     assert not any(line.decode() in repr(said) for line in (*fits.splitlines()[1:-1], *other.splitlines()[1:-1]))
-    assert "PRIVATE" not in repr(made(now_ms))
+    assert "PRIVATE" not in repr(made("hall-1", now_ms))
 
 
 @pytest.mark.parametrize(

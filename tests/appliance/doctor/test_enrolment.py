@@ -128,6 +128,7 @@ def test_the_certificate_that_devices_are_handed_is_watched(tmp_path: Path, monk
         "fail", f"devices are handed no certificate for {name}: phones would not believe the certificate: it has expired"
     )  # fmt: skip
     assert "it is not for other.example.org" in looked(15, "other.example.org")[1]
+    assert "it is not for any.example.com" in looked(15, "*.example.com")[1]
     [half] = enrolment.handed_out(settings_in(tmp_path, MARQUEE_AUTHORITY_PORTAL_NAME=name))
     assert (half.state, "authority.portal_key" in half.detail) == ("fail", True)
     monkeypatch.setattr("os.access", lambda *_: False)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mqtt_bridge.protocol.portal_pairs import LONGEST_NAME, PortalPair, is_public_name
+from mqtt_bridge.protocol.portal_pairs import LONGEST_NAME, PortalPair, is_public_name, name_for
 
 LABEL = "a" * 63
 
@@ -55,3 +55,18 @@ def test_nothing_else_is_one(name: str) -> None:
 
 def test_a_pair_that_is_printed_shows_no_key() -> None:
     assert "secret" not in repr([PortalPair("a.b", "", "secret")])
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "found"),
+    [
+        ("tickets.example.org", "hall-1", "tickets.example.org"),
+        ("*.tickets.example.org", "hall-1", "hall-1.tickets.example.org"),
+        ("*.tickets.example.org", "hall_1.a", "hall-1-a.tickets.example.org"),
+        ("*.tickets.example.org", "hall-", "hall.tickets.example.org"),
+        ("*.tickets.example.org", LABEL, f"{LABEL}.tickets.example.org"),
+    ],
+)
+def test_a_star_stands_for_the_name_of_a_device(name: str, device: str, found: str) -> None:
+    assert name_for(name, device) == found
+    assert is_public_name(found)
