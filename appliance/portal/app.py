@@ -15,9 +15,9 @@ from appliance.portal import (
     openapi,
     phone_pages,
     problem_pages,
-    staff_way,
     styleguide,
     waiting_pages,
+    way_to_staff,
 )
 from appliance.portal.routes import Table
 from appliance.services.box import Box
@@ -58,7 +58,7 @@ def create_app(box: Box, web: WebSettings) -> Flask:
 
         app.register_blueprint(staff.blueprint)
     else:
-        app.register_blueprint(staff_way.blueprint)
+        app.register_blueprint(way_to_staff.blueprint)
     if web.styleguide:
         app.register_blueprint(styleguide.blueprint)
     captive.install(app)

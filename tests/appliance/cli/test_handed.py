@@ -7,6 +7,7 @@ import json
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -232,9 +233,8 @@ def test_an_answer_of_another_kind_costs_no_device_its_own_certificate(
     app = cloud.app()
     certificates_of, portal_of = app.view_functions["certificates"], app.view_functions["portal"]
 
-    def first() -> object:
-        answer = certificates_of()
-        assert isinstance(answer, Response)
+    def first() -> Response:
+        answer = cast(Response, certificates_of())
         answer.set_data(json.dumps(json.loads(answer.get_data()) | {"portal": odd}))
         return answer
 

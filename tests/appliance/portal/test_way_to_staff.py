@@ -20,7 +20,7 @@ NAME, OWN = "tickets.example.org", "https://tickets.home.arpa"
 def pool(tmp_path: Path, box: TestBox) -> FlaskClient:
     """The pool of guests of a device with a certificate, behind its proxy."""
     pem, _ = Authority(tmp_path / "authority").issue(NAME, NAME)
-    box.clock.trust(False)
+    box.turn.trust(False)
     web = WebSettings(tmp_path, secure_url=f"https://{NAME}", certificate=Path(pem), behind_proxy=True, staff=False)
     return create_app(box, web).test_client()
 

@@ -10,7 +10,7 @@ from appliance.services import certificates
 from appliance.web import proxied
 from appliance.web.site import site
 
-blueprint = Blueprint("staff_way", __name__, url_prefix="/staff")
+blueprint = Blueprint("way_to_staff", __name__, url_prefix="/staff")
 
 
 @blueprint.get("", strict_slashes=False)
