@@ -43,6 +43,6 @@ class Handing:
             before = frozenset() if good else frozenset(each for each in self._said if not each[0])
             self._said = before | {(good, words)}
         if good:
-            _log.info("portal.handed_out", name=self.name, what=words)
+            _log.info("portal.handed_out", of=self.name, what=words)
         else:
-            _log.warning("portal.not_handed_out", name=self.name, why=words)
+            _log.warning("portal.not_handed_out", of=self.name, why=words)
