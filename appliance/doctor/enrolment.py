@@ -19,8 +19,9 @@ from appliance.services import certificates, handed
 from appliance.services import setting_up as files
 from appliance.settings import Settings, SettingsError
 from mqtt_bridge.cloud.authority import LIST_AGE, last_third
+from mqtt_bridge.cloud.enrolments import number_of_devices
 from mqtt_bridge.cloud.verification_view import alive_ms, number_pending
-from mqtt_bridge.protocol.portal_pairs import name_for
+from mqtt_bridge.protocol.portal_pairs import STAR, name_for
 
 # The timer looks every few hours: what it did not do in a week it does not do by itself.
 OVERDUE = timedelta(days=7)
@@ -117,6 +118,20 @@ def handed_out(settings: Settings) -> Iterator[Finding]:
         yield warn("phones", words, fix)
     else:
         yield ok("phones", words if whole else f"{words}; this account may not read its key")
+    if not name.startswith(STAR) and (devices := _devices(settings)) > 1:
+        yield warn(
+            "phones",
+            f"{devices} devices share the name {name}: what phones keep of one venue they take for another's",
+            f"Get a certificate for *.{name}; docs/operations.md says how (HTTPS that phones believe).",
+        )
+
+
+def _devices(settings: Settings) -> int:
+    with opened(settings) as found:
+        if found is None:
+            return 0
+        with found.read() as db:
+            return number_of_devices(db)
 
 
 def _ends(name: str, certificate: Path, key: Path) -> tuple[int, bool]:

@@ -14,7 +14,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from mqtt_bridge.protocol import topics
-from mqtt_bridge.protocol.portal_pairs import is_public_name
+from mqtt_bridge.protocol.portal_pairs import STAR, is_public_name
 from mqtt_bridge.protocol.proofs import mail_of
 
 Kind = Callable[[object], object]
@@ -167,7 +167,7 @@ def public_name_or_empty(raw: object) -> str:
     """A name that a certificate for phones is for, where a star stands for each device's own, or nothing."""
     return _or_empty(
         text(raw),
-        lambda value: is_public_name(value.removeprefix("*.")),
+        lambda value: is_public_name(value.removeprefix(STAR)),
         "is no name for phones; write one in lower case, such as *.tickets.example.org or tickets.example.org",
     )
 

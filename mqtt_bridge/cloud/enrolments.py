@@ -136,6 +136,12 @@ def check_known(database: Database, device: str, key: str) -> None:
             raise refused
 
 
+def number_of_devices(db: Connection) -> int:
+    """Return how many devices there are that were not sealed."""
+    live = sa.select(sa.func.count()).select_from(t.device).where(t.device.c.status != "sealed")
+    return int(db.execute(live).scalar_one())
+
+
 def _given(found: Issued | EnrolmentRefused) -> Issued:
     # A refusal is an answer of the transaction, since its alarm must be kept.
     if isinstance(found, EnrolmentRefused):

@@ -9,6 +9,7 @@ import msgspec
 # Three certificates with RSA keys are some 6,000 bytes, a key of 4,096 bits is 3,300.
 LARGEST_CHAIN, LARGEST_KEY = 24_576, 8_192
 LONGEST_NAME = 253
+STAR = "*."
 # RFC 1123, in lower case: at least two labels, the last of which is no number, so that no address is a name.
 _NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -27,7 +28,7 @@ class PortalPair(msgspec.Struct, frozen=True):
 def name_for(name: str, device: str) -> str:
     """Return the name under which phones find a device: a star at its beginning stands for the device's own name."""
     own = re.sub(r"[^a-z0-9]+", "-", device).strip("-")
-    return own + name[1:] if name.startswith("*.") else name
+    return own + name[1:] if name.startswith(STAR) else name
 
 
 def is_public_name(text: str) -> bool:

@@ -29,7 +29,7 @@ ORG = "town"
 VENUE = "hall"
 EVENT = "long-night"
 # The name on the certificate that devices are handed for their phones.
-HANDED = "tickets.example.org"
+HANDED = "*.tickets.example.org"
 _NTP_EPOCH_S = 2_208_988_800
 _SETTINGS = """\
 [device]

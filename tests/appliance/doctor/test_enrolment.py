@@ -14,6 +14,7 @@ from appliance.doctor.findings import Finding
 from appliance.domain.setup import Setup
 from appliance.services import setting_up as files
 from appliance.settings import Settings, read_settings
+from mqtt_bridge.cloud import directory
 from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.authority import LIST_LIFE
 from tests.support.authority import Authority
@@ -135,3 +136,28 @@ def test_the_certificate_that_devices_are_handed_is_watched(tmp_path: Path, monk
     assert looked(15) == ("ok", looked(15)[1])
     assert "may not read its key" in looked(15)[1]
     assert looked(-0.1)[0] == "fail"
+
+
+def test_one_name_for_several_devices_is_warned_of(tmp_path: Path) -> None:
+    """Phones keep what they keep by name; a star is each device's own."""
+    cloud, public, name = EnrolmentCloud(tmp_path), Authority(tmp_path / "public"), "tickets.example.org"
+
+    def looked(name: str) -> list[tuple[str, str]]:
+        certificate, key = public.issue(name, name, ends_in=dt.timedelta(days=60))
+        given = {"NAME": name, "CERTIFICATE": certificate, "KEY": key}
+        variables = {f"MARQUEE_AUTHORITY_PORTAL_{key}": value for key, value in given.items()}
+        variables["MARQUEE_CLOUD_DATABASE"] = str(tmp_path / "cloud.db")
+        return states(list(enrolment.handed_out(settings_in(tmp_path, **variables))))
+
+    for number, state in (1, "sealed"), (2, "active"), (3, "active"):
+        device(cloud, f"hall-{number}", state)
+        expected = [("phones", "ok"), ("phones", "warn")] if number == 3 else [("phones", "ok")]
+        assert looked(name) == expected
+    assert looked(f"*.{name}") == [("phones", "ok")]
+    cloud.database.close()
+
+
+def device(cloud: EnrolmentCloud, name: str, state: str) -> None:
+    directory.register_device(cloud.database, name, "hall", 0)
+    with cloud.database.write() as db:
+        db.execute(sa.update(t.device).where(t.device.c.name == name).values(status=state))

@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from mqtt_bridge.protocol.portal_pairs import name_for
 from tests.system import ending
 from tests.system.board.board import Board
 from tests.system.board.machine import Hardware
@@ -19,7 +20,7 @@ from tests.system.cloud import HANDED
 from tests.system.figures import tell
 from tests.system.image import image
 from tests.system.radio.image import RADIOS, evening
-from tests.system.venue_board import READY_S, Venue, venue
+from tests.system.venue_board import DEVICE, READY_S, Venue, venue
 
 _START_S = time.monotonic()
 # What of a boot is compared: from the kernel's start until pages are served, and until Debian alone has all its units up.
@@ -54,7 +55,8 @@ _TOLD = (
     " journalctl -b -u marquee-certificate -u marquee-enrol -u marquee-renewal -o cat --no-pager;"
     " ls -l /var/lib/marquee-phones; exit 1"
 )
-_API = f"https://{HANDED}/.well-known/captive-portal"
+_NAME = name_for(HANDED, DEVICE)
+_API = f"https://{_NAME}/.well-known/captive-portal"
 # What a box office is made of; each must be active, because one that was never started has not failed either.
 _UNITS = (
     *("marquee-portal", "marquee-staff", "marquee-desk", "marquee-bridge", "marquee-good", "marquee-log-end"),
@@ -162,7 +164,7 @@ def _believed(at: Venue) -> None:
     assert "application/captive+json" in head, answer
     found = json.loads(body)
     assert found["captive"] is True, answer
-    assert found["user-portal-url"] == f"https://{HANDED}/welcome", answer
+    assert found["user-portal-url"] == f"https://{_NAME}/welcome", answer
     say(f"the phone was told of {_API}, and believes it")
 
 
