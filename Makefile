@@ -24,7 +24,7 @@ test: setup-dev ## the fast suite; ARGS="tests/drivers -k printer" for a part, W
 	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-slow: setup-dev ## long kill cycles, byte and request budgets in the browser
-	$(PYTEST) -m slow -n 0 --timeout 600 $(ARGS)
+	$(PYTEST) -m slow -n $(WORKERS) --dist loadgroup --timeout 600 $(ARGS)
 
 test-system: setup-dev ## image, board, radios, fleet and real devices, booted (root, QEMU, mmdebstrap); ARGS="power -- --cuts 50" for a part
 	@.ci/setup-system guest

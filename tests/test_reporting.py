@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import turn_of
+
 SKIPS = """
 import pytest
 
@@ -71,3 +73,12 @@ def test_a_warning_fails_a_test(root: Path, tmp_path: Path):
 def test_the_seed_of_property_tests_is_shown(root: Path, tmp_path: Path):
     (tmp_path / "test_runs.py").write_text("def test_runs(): pass\n")
     assert "repeat with --hypothesis-seed=7" in run(root, tmp_path, "-n", "0", "--hypothesis-seed=7").stdout
+
+
+def test_tests_with_programs_of_the_system_take_turns_and_others_run_beside_them():
+    tests = (
+        "browser/test_axe.py::test_every_page",
+        "flows/test_soak.py::test_a",
+        "flows/test_waitlist_town.py::test_a[2]",
+    )
+    assert [turn_of(f"tests/{each}") for each in tests] == ["machine", "machine", f"tests/{tests[2]}"]
