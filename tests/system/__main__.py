@@ -31,9 +31,10 @@ LIMIT_MIN = 45
 
 
 class Run:
-    """Parts that run and ran; ``failed`` names the ones that did not end well, ``ended_by`` is the signal that ended all of them."""
+    """Parts that run and ran; ``well`` and ``failed`` name those that ended, well or not, ``ended_by`` is the signal that ended all of them."""
 
     def __init__(self, environment: dict[str, str], arguments: Sequence[str] = ()) -> None:
+        self.well: list[str] = []
         self.failed: list[str] = []
         self._environment, self._arguments = environment, arguments
         self._running: set[subprocess.Popen[str]] = set()
@@ -67,8 +68,7 @@ class Run:
                 self._say(f"{part:>7} | {line.rstrip()}")
         self._running.discard(running)
         took_min = (time.monotonic() - begun_s) / 60
-        if running.returncode:
-            self.failed.append(part)
+        (self.failed if running.returncode else self.well).append(part)
         self._say(
             f"=== {part}: {f'failed ({running.returncode})' if running.returncode else 'well'} after {took_min:.1f} min"
         )
@@ -106,7 +106,8 @@ def main(words: list[str]) -> int:
         print(f"failed: {', '.join(run.failed)}", file=sys.stderr)
         return 1
     if found and given.write:
-        PAGE.write_text(figures.merged(PAGE.read_text("utf-8"), found), "utf-8")
+        whole = () if given.arguments else run.well
+        PAGE.write_text(figures.merged(PAGE.read_text("utf-8"), found, whole), "utf-8")
     return 0
 
 

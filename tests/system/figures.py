@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -45,16 +45,21 @@ def table(figures: Iterable[Figure]) -> str:
     return "\n".join(rows)
 
 
-def merged(page: str, fresh: Iterable[Figure]) -> str:
-    """Return the page with the figures of the parts that ran in place of theirs from before. Raises ``ValueError`` without markers."""
+def merged(page: str, fresh: Iterable[Figure], whole: Collection[str] = ()) -> str:
+    """Return the page with fresh figures in the place of their namesakes. Raises ``ValueError`` without markers.
+
+    A figure leaves the page when its part no longer tells it: of the parts named in ``whole``, which ran with all of their steps, what was
+    not told goes. Any other part keeps what it did not tell this time.
+    """
     head, begin, rest = page.partition(BEGIN)
     old, end, foot = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"the page has no {BEGIN} and {END}")
-    new = list(fresh)
-    parts = {each.part for each in new}
-    kept = [figure for figure in _rows(old) if figure.part not in parts]
-    every = sorted([*kept, *new], key=lambda each: each.part)
+    new = {(each.part, each.name): each for each in fresh}
+    rows = {
+        (each.part, each.name): each for each in _rows(old) if each.part not in whole or (each.part, each.name) in new
+    }
+    every = sorted((rows | new).values(), key=lambda each: each.part)
     return f"{head}{BEGIN}\n{table(every)}\n{END}{foot}"
 
 

@@ -12,7 +12,7 @@ from tests.system.figures import Figure
 PAGE = f"head\n{figures.BEGIN}\n{figures.table([Figure('power', 'cuts', '10', '10'), Figure('board', 'boot', '9 s')])}\n{figures.END}\nfoot\n"
 
 
-def test_a_part_that_ran_replaces_its_own_figures_and_no_others() -> None:
+def test_a_figure_takes_the_place_of_its_namesake_and_of_no_other() -> None:
     merged = figures.merged(PAGE, [Figure("board", "boot", "8 s", "<= 9 s"), Figure("board", "memory", "200 MB")])
     assert "| power | cuts | 10 | 10 |" in merged
     assert "| board | boot | 8 s | <= 9 s |" in merged
@@ -20,6 +20,19 @@ def test_a_part_that_ran_replaces_its_own_figures_and_no_others() -> None:
     assert merged.startswith("head\n")
     assert merged.endswith("\nfoot\n")
     assert figures.merged(merged, []) == merged
+
+
+def test_a_part_that_ran_with_fewer_steps_keeps_what_it_did_not_tell() -> None:
+    page = figures.merged(PAGE, [Figure("power", "orders", "900")])
+    assert "| power | cuts | 10 | 10 |\n| power | orders | 900 |  |" in page
+    assert "| board | boot | 9 s |  |" in page
+
+
+def test_what_a_whole_run_no_longer_tells_leaves_the_page() -> None:
+    page = figures.merged(PAGE, [Figure("power", "orders", "900")], whole=["power"])
+    assert "| power | orders | 900 |  |" in page
+    assert "cuts" not in page
+    assert "| board | boot | 9 s |  |" in page, "another part's"
 
 
 def test_a_page_without_its_place_is_refused() -> None:
