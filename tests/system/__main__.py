@@ -79,7 +79,7 @@ class Run:
 
 
 def main(words: list[str]) -> int:
-    """Run the parts; return 0 if each of them ended well."""
+    """Run the parts; return 0 if each of them ended well, and all of them together in ``LIMIT_MIN``."""
     given = _parser().parse_args(words)
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="figures-") as name:
@@ -96,6 +96,7 @@ def main(words: list[str]) -> int:
                 list(lanes.map(run.lane, TOGETHER))
         found = figures.read(told)
     took_min = (time.monotonic() - began_s) / 60
+    late = not given.part and took_min > LIMIT_MIN
     if not given.part:
         found.append(figures.Figure("all", "every part, caches warm", f"{took_min:.0f} min", f"<= {LIMIT_MIN} min"))
     if found:
@@ -108,13 +109,16 @@ def main(words: list[str]) -> int:
     if found and given.write:
         whole = () if given.arguments else run.well
         PAGE.write_text(figures.merged(PAGE.read_text("utf-8"), found, whole), "utf-8")
-    return 0
+    # A figure that misses its aim is a figure all the same.
+    if late:
+        print(f"all parts took {took_min:.1f} min, which must be {LIMIT_MIN} at most", file=sys.stderr)
+    return int(late)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.system")
     parser.add_argument("part", nargs="?", choices=PARTS, help="only this part; default: all")
-    parser.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.relative_to(PROJECT)}")
+    parser.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.name}")
     parser.add_argument("arguments", nargs="*", metavar="-- ARGUMENTS", help="handed to the part")
     return parser
 
