@@ -16,6 +16,7 @@ from image.errors import BuildError
 
 KEPT_S = 21 * 86400
 _BUILDING = "building-"
+_SECONDS = "seconds"
 
 
 def folder() -> Path:
@@ -79,11 +80,19 @@ class Cache:
             return {name: float(value) for name, value in json.loads(self._times.read_text()).items()}
         return {}
 
-    def took(self, name: str, seconds: float) -> None:
-        """Remember how long a step took."""
+    def took(self, name: str, kept: Path, seconds: float) -> None:
+        """Remember how long a step took: with its result, and for the next one's bar."""
+        (kept / _SECONDS).write_text(f"{seconds:.1f}\n")
         fresh = self._times.with_suffix(".new")
         fresh.write_text(json.dumps({**self.times(), name: round(seconds, 1)}, indent=1, sort_keys=True))
         fresh.replace(self._times)
+
+    @staticmethod
+    def seconds(kept: Path) -> float | None:
+        """Return how long it took to make this result; None where nobody wrote it down."""
+        with contextlib.suppress(OSError, ValueError):
+            return float((kept / _SECONDS).read_text())
+        return None
 
     @property
     def _times(self) -> Path:

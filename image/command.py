@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import filecmp
+import json
 import os
 import shutil
 import sys
@@ -11,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from image import boards, bundle, cache, card, needs, root, signing, steps, system
+from image import account, boards, bundle, cache, card, needs, root, signing, steps, system
 from image.errors import BuildError
 from image.plan import PROJECT, Order, Plan, plan
 from image.progress import clock
@@ -101,15 +102,17 @@ def _build(given: argparse.Namespace) -> int:
             flush=True,
         )
     print(f"Building {planned.version} for {given.board}; every step is kept in {store.at}.", flush=True)
-    begun_s = time.monotonic()
+    begun_s, equal_from = time.monotonic(), ""
     with store.held():
         have = steps.run(planned.steps, store, planned.epoch, sys.stdout)
         if given.twice:
             compare(planned, have, store, full=given.full)
+            equal_from = "packages" if given.full else "base"
         store.forget(set(have.values()))
-    _handed_out(
-        have, given.out / (f"{given.board}-bare" if given.bare else given.board), planned, time.monotonic() - begun_s
-    )
+        told = account.account(have, planned.layout, planned.version, equal_from)
+    out = given.out / (f"{given.board}-bare" if given.bare else given.board)
+    _handed_out(have, out, planned, time.monotonic() - begun_s)
+    (out / account.ACCOUNT).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

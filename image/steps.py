@@ -59,7 +59,7 @@ def run(steps: Sequence[Step], cache: Cache, epoch: int, out: TextIO) -> dict[st
         with progress.step(step.name, step.says) as running:
             given = {name: have[name] for name in step.needs}
             have[step.name] = cache.made(step.name, place, partial(_make, step, given, programs))
-        cache.took(step.name, running.elapsed_s)
+        cache.took(step.name, have[step.name], running.elapsed_s)
     return have
 
 
