@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import shlex
 import sys
@@ -16,6 +15,8 @@ from mqtt_bridge.protocol.portal_pairs import name_for
 from tests.system import ending
 from tests.system.board.board import Board
 from tests.system.board.machine import Hardware
+from tests.system.board.memory import ours_mb
+from tests.system.built import tell_built
 from tests.system.cloud import HANDED
 from tests.system.figures import tell
 from tests.system.image import image
@@ -25,12 +26,6 @@ from tests.system.venue_board import DEVICE, READY_S, Venue, venue
 _START_S = time.monotonic()
 # What of a boot is compared: from the kernel's start until pages are served, and until Debian alone has all its units up.
 RATIO, MEMORY_MB = 1.6, 300
-_PSS = (
-    "for unit in $(systemctl list-units --type=service --state=running --plain --no-legend | cut -d' ' -f1); do"
-    " sum=0; for pid in $(cat /sys/fs/cgroup$(systemctl show -P ControlGroup $unit)/cgroup.procs); do"
-    " pss=$(sed -n 's/^Pss: *\\([0-9]*\\) kB/\\1/p' /proc/$pid/smaps_rollup); sum=$((sum + ${pss:-0})); done;"
-    " echo $unit $sum; done"
-)
 # Asks for a page, as nginx passes it on, until it is answered; prints the seconds since the kernel's start. By the shell alone:
 # whoever measures a boot wants the same processor.
 _ANSWERED = (
@@ -64,9 +59,6 @@ _UNITS = (
     *("ssh", "prometheus-node-exporter"),
     *(f"marquee-{name}.timer" for name in ("certificate", "log", "own-certificate", "renewal")),
 )
-_UNIT_KB = re.compile(r"^(\S+\.service) (\d+)$", re.MULTILINE)
-# Besides what is called marquee: Debian's programs that only run for us.
-_OURS = re.compile(r"^(marquee-|nginx|hostapd)")
 
 
 def say(line: str) -> None:
@@ -79,7 +71,7 @@ def main(_words: list[str]) -> int:
     ending.orderly()
     built = image()
     size = built.packed.stat().st_size / 1e6
-    tell("board", "compressed image", f"{size:.0f} MB", "<= 400 MB")
+    tell_built(built.packed.parent)
     # Of both the faster of two: a slow moment of this machine says nothing about either.
     bare_s = min(_bare(), _bare())
     with venue(built.raw, secrets.randbits(32), say, radios=RADIOS) as at:
@@ -96,9 +88,9 @@ def main(_words: list[str]) -> int:
         _units(at)
         gate_s = _reached(at.board, "marquee-ready.service", "ExecMainExitTimestampMonotonic")
         print(at.board.check("systemd-analyze critical-chain --no-pager marquee-ready.service", READY_S))
-        memory = _memory(at.board)
+        memory = ours_mb(at.board)
         _sells(at)
-        used = _memory(at.board)
+        used = ours_mb(at.board)
     ratio = served_s / bare_s
     tell(
         "board",
@@ -181,16 +173,6 @@ def _units(at: Venue) -> None:
 
 def _reached(board: Board, unit: str, moment: str) -> float:
     return int(board.check(f"systemctl show -P {moment} {unit}")) / 1e6
-
-
-def _memory(board: Board) -> float:
-    """Megabytes that our processes and the ones that only run for us take, each shared page counted once."""
-    total_kb = 0
-    for unit, kb in _UNIT_KB.findall(board.check(_PSS)):
-        if _OURS.match(unit):
-            print(f"{int(kb) / 1024:7.1f} MB  {unit}")
-            total_kb += int(kb)
-    return total_kb / 1024
 
 
 if __name__ == "__main__":
