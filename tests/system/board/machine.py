@@ -24,20 +24,24 @@ _QEMU = "qemu-system-aarch64"
 _CPU = "cortex-a72"
 # Where QEMU's machine keeps the clock that no board has.
 _CLOCK = "/pl031@9010000"
+# The uplink's place on the PCI bus, and what stands there in the tree.
+_SOCKET_SLOT = 0x10
+_SOCKET = f"/pcie@10000000/ethernet@{_SOCKET_SLOT:x},0"
 
 
 @dataclass(frozen=True)
 class Hardware:
     """What the board consists of, besides its card.
 
-    ``forwards`` are (port here, port there) on the second network card, of which only tests know; the first is the uplink, behind
-    which this host is 10.0.2.2. ``share`` is a folder that the guest may mount as 9p tag ``share``. With ``guards`` the kernel runs as on a
+    ``forwards`` are (port here, port there) on the second network card, of which only tests know; the first is the board's own socket, the
+    uplink, behind which this host is 10.0.2.2 and comes in by what ``cable`` forwards. ``share`` is a folder that the guest may mount as 9p tag ``share``. With ``guards`` the kernel runs as on a
     board, whose processor guesses; only boots that are compared need that.
     """
 
     memory_mb: int = 1024
     radios: int = 0
     forwards: Sequence[tuple[int, int]] = ()
+    cable: Sequence[tuple[int, int]] = ()
     share: Path | None = None
     clock: bool = False
     guards: bool = False
@@ -122,13 +126,13 @@ class Machine:
 
     def _command(self, folder: Path, loaded: Loaded, card: Sequence[str]) -> list[str]:
         hardware = self._hardware
-        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in hardware.forwards)
         machine = [
             *command(_QEMU), "-M", "virt", "-cpu", _CPU, "-accel", "tcg,thread=multi", "-smp", "2",
             "-m", str(hardware.memory_mb), "-display", "none", "-nodefaults", "-no-reboot",
             *card, "-device", "virtio-blk-pci,drive=card,discard=off,write-zeroes=off",
-            "-netdev", "user,id=uplink", "-device", "virtio-net-pci,netdev=uplink,romfile=,mac=52:54:00:6d:71:01",
-            "-netdev", f"user,id=test,net=10.0.3.0/24,restrict=on{forwards}",
+            "-netdev", f"user,id=uplink{_forwards(hardware.cable)}",
+            "-device", f"virtio-net-pci,netdev=uplink,addr={_SOCKET_SLOT:#x},romfile=,mac=52:54:00:6d:71:01",
+            "-netdev", f"user,id=test,net=10.0.3.0/24,restrict=on{_forwards(hardware.forwards)}",
             "-device", "virtio-net-pci,netdev=test,romfile=,mac=52:54:00:6d:71:02",
             "-device", "virtio-rng-pci", "-device", "i6300esb", "-action", "watchdog=reset",
             "-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,path={self._sockets}/agent,server=on,wait=off",
@@ -147,6 +151,10 @@ class Machine:
         return [*machine, "-append", loaded.cmdline]
 
 
+def _forwards(ports: Sequence[tuple[int, int]]) -> str:
+    return "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in ports)
+
+
 def _device_tree(folder: Path, hardware: Hardware, loaded: Loaded) -> Path:
     """Return the machine's tree with the firmware's words in it. It is made anew each time, for the random seeds in it."""
     tree = folder / "board.dtb"
@@ -154,6 +162,10 @@ def _device_tree(folder: Path, hardware: Hardware, loaded: Loaded) -> Path:
          "-m", str(hardware.memory_mb), "-display", "none")  # fmt: skip
     _run("fdtput", "-p", "-t", "u", str(tree), "/chosen/bootloader", "partition", str(loaded.partition))
     _run("fdtput", "-p", "-t", "u", str(tree), "/chosen/bootloader", "tryboot", str(int(loaded.tryboot)))
+    # As on a board, whose tree calls its socket by this alias, systemd names it end0. The card's node has one below for what virtio finds in it.
+    _run("fdtput", "-p", "-t", "x", str(tree), _SOCKET, "reg", f"{_SOCKET_SLOT << 11:x}", "0", "0", "0", "0")
+    _run("fdtput", "-p", "-t", "s", str(tree), f"{_SOCKET}/network", "compatible", "virtio,device1")
+    _run("fdtput", "-p", "-t", "s", str(tree), "/aliases", "ethernet0", f"{_SOCKET}/network")
     if not hardware.clock:
         _run("fdtput", "-r", str(tree), _CLOCK)
     return tree
