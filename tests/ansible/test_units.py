@@ -151,3 +151,11 @@ def test_what_the_clock_is_judged_by_may_be_read(role: str, template: str) -> No
     assert {"adjtimex", "clock_adjtime"} <= set(words(text, "SystemCallFilter")[-1].split())
     assert "yes" not in words(text, "ProtectClock")
     assert words(text, "ProcSubset") == [], "the board's serial number and the boot's id are read below /proc"
+
+
+def test_no_prompt_takes_the_screen_from_what_says_what_is_missing() -> None:
+    """Where one of the two starts the other does not: each asks for the opposite of what the other does."""
+    screen = words(render("identity", "marquee-setup-screen.service.j2"), "ConditionPathExists")
+    prompt = words(render("identity", "getty.conf.j2"), "ConditionPathExists")
+    all_of = [each for each in screen if each != "/dev/tty1"]
+    assert {f"|{each[1:]}" if each.startswith("!") else f"|!{each}" for each in all_of} == set(prompt)
