@@ -22,7 +22,7 @@ from tests.system import figures
 
 PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "appliance.md"
-ALONE, TOGETHER = ("board",), (("updates",), ("guest", "radio", "fleet"))
+ALONE, TOGETHER = ("board",), (("updates",), ("guest", "radio", "setup", "fleet"))
 # The updates have ten power cuts among them; as many as anybody wants are taken by name.
 BY_NAME = ("power",)
 PARTS = (*ALONE, *(part for lane in TOGETHER for part in lane), *BY_NAME)

@@ -10,6 +10,7 @@ import datetime as dt
 import os
 import shutil
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -106,17 +107,18 @@ class Cloud:
             self._clock.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    @property
-    def database(self) -> Path:
-        """The cloud's database."""
-        return self.folder / "cloud" / "cloud.db"
+    def orders(self) -> set[str]:
+        """Return the ids of all orders that the cloud knows as confirmed."""
+        rows = sqlite3.connect(f"file:{self.folder / 'cloud' / 'cloud.db'}?mode=ro", uri=True, timeout=30)
+        with contextlib.closing(rows):
+            return {str(row[0]) for row in rows.execute("SELECT id FROM orders WHERE status = 'confirmed'")}
 
-    def provisioning(self, device: str) -> bytes:
-        """Register a device and return the file that makes a card this device."""
+    def provisioning(self, device: str, *more: str) -> bytes:
+        """Register a device and return the file that makes a card this device; ``more`` are options of ``marquee provision``."""
         out = self.folder / f"{device}.toml"
         # Simulated radios take more phones than those of the boards, for which the image's own number is.
         radio = ("--country", "DE", "--ssid", "Town Hall", "--stations", "20")
-        self.marquee("provision", device, VENUE, "--out", str(out), *radio)
+        self.marquee("provision", device, VENUE, "--out", str(out), *radio, *more)
         return out.read_bytes()
 
     def marquee(self, *words: str) -> str:

@@ -126,17 +126,27 @@ class Venue:
         finally:
             line.close()
 
+    def hold(self) -> tuple[int, Any]:
+        """Ask for a hold on one ticket; return status and answer."""
+        _, listing = self.ask("GET", "/api/v1/events")
+        kind = listing["events"][0]["sessions"][0]["ticket_types"][0]["id"]
+        return self.ask("POST", "/api/v1/holds", {"items": [{"ticket_type": kind, "quantity": 1}]})
+
+    def confirm(self, hold: str) -> int:
+        """Book what is held; return the status, 201 only for an order that is confirmed to us."""
+        status, order = self.ask("POST", "/api/v1/orders", {"hold": hold})
+        if status == http.HTTPStatus.CREATED:
+            if order["status"] != "confirmed":
+                raise ValueError(f"the order is {order['status']}")
+            self.sales.confirmed.add(order["order"])
+        return status
+
     def sell(self) -> bool:
         """Book one ticket; True if it was confirmed to us."""
         try:
-            _, listing = self.ask("GET", "/api/v1/events")
-            kind = listing["events"][0]["sessions"][0]["ticket_types"][0]["id"]
-            status, hold = self.ask("POST", "/api/v1/holds", {"items": [{"ticket_type": kind, "quantity": 1}]})
-            if status == http.HTTPStatus.CREATED:
-                status, order = self.ask("POST", "/api/v1/orders", {"hold": hold["hold"]})
-                if status == http.HTTPStatus.CREATED and order["status"] == "confirmed":
-                    self.sales.confirmed.add(order["order"])
-                    return True
+            status, held = self.hold()
+            if status == http.HTTPStatus.CREATED and self.confirm(held["hold"]) == http.HTTPStatus.CREATED:
+                return True
         except (OSError, http.client.HTTPException, ValueError, LookupError):
             self.sales.unanswered += 1
             return False
