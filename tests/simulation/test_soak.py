@@ -22,7 +22,7 @@ def remembered(world: World) -> dict[str, int]:
         "windows": sum(len(each._pump._windows) for each in relays),
         "incoming": sum(len(each.port.incoming) for each in world.devices),
         "pumps": len(reconciler._downlinks._pumps),
-        "pending": len(reconciler._pending),
+        "pending": len(reconciler._inbox.batch) + len(reconciler._inbox.ahead),
         "early": sum(len(each.card.mail._early.rows) for each in world.devices),
         "journal": int(world.centre.vault.journal.changed),
     }
