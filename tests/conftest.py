@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -73,6 +74,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if config.getoption("--hypothesis-seed") is None:
         config.option.hypothesis_seed = "1" if os.environ.get("CI") == "true" else str(secrets.randbits(32))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests of the API's document each their own id: workers run one test of each id, and schemathesis' had all the same."""
+    for each in items:
+        name, _, params = each.name.partition("[")
+        if params and each.nodeid.endswith(f"::{name}"):
+            each._id = each.id.with_params(params.removesuffix("]"))
+    again = [each for each, times in Counter(each.nodeid for each in items).items() if times > 1]
+    if again:
+        raise pytest.UsageError(f"several tests share an id, of which workers run one: {', '.join(again)}")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
