@@ -7,7 +7,6 @@ that did not run fails the whole run.
 
 from __future__ import annotations
 
-import functools
 import os
 import secrets
 from collections import Counter
@@ -16,8 +15,6 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from tests.support import ports, programs
 from tests.support.logging import kept_logging
@@ -88,26 +85,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(f"several tests share an id, of which workers run one: {', '.join(again)}")
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """``--dist loadgroup`` lets files whose tests need programs of the system take turns; all else runs beside them, test by test."""
-    return Turns(config, log) if config.getoption("dist") == "loadgroup" else None
+    if config.getoption("dist") != "loadgroup":
+        return None
+    # Guests that are booted run tests without it.
+    from tests.support.turns import Turns
 
-
-class Turns(LoadScopeScheduling):
-    """One of the workers has all files that bear the marker ``system``: they may need the machine, the others only a core."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return turn_of(nodeid)
-
-
-def turn_of(nodeid: str) -> str:
-    """Return whose turn a test has to wait for: that of all with programs of the system, or nobody else's."""
-    return "machine" if _needs_programs(nodeid.partition("::")[0]) else nodeid
-
-
-@functools.cache
-def _needs_programs(path: str) -> bool:
-    return "mark.system" in (ROOT / path).read_text("utf-8")
+    return Turns(config, log)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import turn_of
+from tests.support.turns import turn_of
 
 SKIPS = """
 import pytest
