@@ -18,7 +18,6 @@ GATHERING_MS = 25
 class Stop(Protocol):
     """What waiting needs of a ``threading.Event``."""
 
-    def is_set(self) -> bool: ...  # noqa: D102
     def wait(self, timeout: float | None = None) -> bool: ...  # noqa: D102
 
 
