@@ -44,7 +44,7 @@ def database(settings: Settings) -> Iterator[Finding]:
             return
         yield engine_finding(db)
         with db.read() as connection:
-            found = engine.revision(connection)
+            lack = engine.unfit(connection)
             sound = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if sound != "ok":
             yield fail(
@@ -52,9 +52,9 @@ def database(settings: Settings) -> Iterator[Finding]:
                 f"{_path(settings)} is damaged: {sound}",
                 "Stop the services, keep a copy, replace the device.",
             )
-        if found != engine.HEAD:
+        if lack:
             yield warn(
-                "database", f"schema {found}, this version needs {engine.HEAD}", "Start the portal once: it migrates."
+                "database", f"schema {lack}", "Start the portal once: it migrates; a newer schema needs its program."
             )
 
 

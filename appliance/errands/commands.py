@@ -27,7 +27,7 @@ from appliance.services.box import Identity
 from appliance.services.clock import Mode, system_clock
 from appliance.services.startup import WrongDatabase, forget_since
 from appliance.settings import Settings
-from appliance.store.engine import open_database
+from appliance.store.engine import NewerDatabase, open_database
 from appliance.web import keyring
 from mqtt_bridge import copies
 from mqtt_bridge.cloud import losses, recovering, store
@@ -53,6 +53,7 @@ REFUSALS = (
     CopyRefused,
     CardUnreadable,
     WrongDatabase,
+    NewerDatabase,
 )
 
 

@@ -16,8 +16,7 @@ def readiness(database: Database) -> dict[str, str]:
     try:
         with database.read() as db:
             checks["database"] = OK
-            found = engine.revision(db)
-            checks["schema"] = OK if found == engine.HEAD else f"at revision {found}, needs {engine.HEAD}"
+            checks["schema"] = engine.unfit(db) or OK
             if checks["schema"] == OK:
                 row = device.find(db)
                 checks["catalogue"] = OK if row is not None and row.catalogue_version else "none has arrived yet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import logging
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from appliance.settings.fields import BY_KEY, FIELDS, PREFIX, Field
 from appliance.settings.sections import Settings
 
 CONFIG_VARIABLE = "MARQUEE_CONFIG"
+_log = logging.getLogger(__name__)
 
 
 class SettingsError(Exception):
@@ -28,7 +30,8 @@ def read_settings(path: Path | str | None, environment: Mapping[str, str] | None
     """Read the files (if any) and the environment; raises ``SettingsError`` with everything that is wrong at once.
 
     ``path`` may be several files joined by ``:``. The first must exist. A later one is a layer of its own, such as the one
-    that a device writes when it is provisioned: where it is missing, the earlier ones speak alone.
+    that a device writes when it is provisioned: where it is missing, the earlier ones speak alone, and a setting in it that is not
+    known is logged and left out: a newer program may have written it, before its update was taken back.
     """
     variables = os.environ if environment is None else environment
     problems: list[str] = []
@@ -36,7 +39,7 @@ def read_settings(path: Path | str | None, environment: Mapping[str, str] | None
     files = [Path(each) for each in str(path or variables.get(CONFIG_VARIABLE, "")).split(os.pathsep) if each]
     for number, file in enumerate(files):
         if number == 0 or _exists(file, problems):
-            given |= _from_file(file, problems, f" (from {file})" if len(files) > 1 else "")
+            given |= _from_file(file, problems, f" (from {file})" if len(files) > 1 else "", strict=number == 0)
     given |= _from_environment(variables, problems)
     values = {key: _value(BY_KEY[key], origin, raw, problems) for key, (origin, raw) in given.items()}
     if problems:
@@ -75,7 +78,7 @@ def _exists(file: Path, problems: list[str]) -> bool:
     return True
 
 
-def _from_file(path: Path, problems: list[str], source: str) -> dict[str, tuple[str, object]]:
+def _from_file(path: Path, problems: list[str], source: str, *, strict: bool) -> dict[str, tuple[str, object]]:
     """Return key -> (how messages name it, raw value); ``source`` says which file, where there are several."""
     try:
         document = tomllib.loads(path.read_text("utf-8"))
@@ -94,8 +97,10 @@ def _from_file(path: Path, problems: list[str], source: str) -> dict[str, tuple[
             key = f"{section}.{name}"
             if key in BY_KEY:
                 given[key] = (f"{key}{source}", raw)
-            else:
+            elif strict:
                 problems.append(f"{key}{source}: is not a setting; {_nearest(key, list(BY_KEY))}")
+            else:
+                _log.warning("%s%s: is not a setting of this version and is left out", key, source)
     return given
 
 

@@ -11,7 +11,14 @@ from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import tables as mailbox
 
 HEAD = "0022"
+# The oldest revision whose program can work in a schema of HEAD. New tables, and columns that are empty or have a default of the
+# database's, leave it as it is. What an older program would stumble over raises it to its own revision; such an update has no way back.
+FLOOR = "0022"
 MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+class NewerDatabase(RuntimeError):
+    """The database was brought to a schema by a newer program in which this one cannot work."""
 
 
 def complete_metadata() -> MetaData:
@@ -24,11 +31,19 @@ def complete_metadata() -> MetaData:
 
 
 def open_database(path: str | Path) -> Database:
-    """Return the database in ``path``, created or migrated if it is not at the newest revision."""
+    """Return the database in ``path``, created or migrated if it is older than this program.
+
+    One that a newer program brought further stays as it is: after an update that was taken back, both slots use one file. Raises
+    ``NewerDatabase`` where that schema is not for programs of this age.
+    """
     database = Database(path)
     with database.read() as db:
-        current = revision(db)
-    if current != HEAD:
+        lack = unfit(db)
+        newer = bool(lack) and (revision(db) or "") > HEAD
+    if newer:
+        database.close()
+        raise NewerDatabase(f"{path}: {lack}; start the newer program, or update this one")
+    if lack:
         migrate(database)
     return database
 
@@ -38,6 +53,17 @@ def revision(db: Connection) -> str | None:
     if not inspect(db).has_table("alembic_version"):
         return None
     return db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+
+
+def unfit(db: Connection) -> str:
+    """Return why this program cannot work in the schema as it is, empty if it can."""
+    found = revision(db)
+    if found is None or found < HEAD:
+        return f"at revision {found}, needs {HEAD}"
+    if found == HEAD:
+        return ""
+    floor = db.exec_driver_sql("PRAGMA user_version").scalar() or 0
+    return "" if 0 < floor <= int(HEAD) else f"at revision {found}, made by a newer program; this one knows {HEAD}"
 
 
 def migrate(database: Database, target: str = "head") -> None:
@@ -51,3 +77,6 @@ def migrate(database: Database, target: str = "head") -> None:
     with database.write() as db:
         config.attributes["connection"] = db
         command.upgrade(config, target)
+        if target == "head":
+            # In the file's header, part of the transaction; older programs read it.
+            db.exec_driver_sql(f"PRAGMA user_version = {int(FLOOR)}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, MetaData
 
 
-def fill(db: Connection, *but: str) -> list[str]:
-    """Add two rows to every table there is, ``but`` these; returns the tables' names."""
-    found = MetaData()
-    found.reflect(db)
+def fill(db: Connection, *but: str, known: MetaData | None = None) -> list[str]:
+    """Add two rows to every table there is (or is ``known``), ``but`` these; returns the tables' names."""
+    found = known or MetaData()
+    if known is None:
+        found.reflect(db)
     tables = [each for each in found.sorted_tables if each.name not in but]
     for table in tables:
         for number in (1, 2):

@@ -113,6 +113,20 @@ def test_a_later_file_may_be_missing_and_the_first_may_not(tmp_path: Path) -> No
         read_settings(f"{tmp_path / 'none.toml'}:{fleet}", {})
 
 
+def test_a_setting_that_a_newer_program_wrote_for_the_device_is_logged_and_left_out(tmp_path: Path, caplog) -> None:
+    """After an update that was taken back the older program reads what the newer one wrote; people write the first file."""
+    fleet, device = tmp_path / "marquee.toml", tmp_path / "device.toml"
+    fleet.write_text('[device]\norg = "town"\n', "utf-8")
+    device.write_text('[device]\nname = "hall-1"\nof_tomorrow = 1\n[tomorrow]\nkey = 2\n', "utf-8")
+    assert read_settings(f"{fleet}:{device}", {}).device.name == "hall-1"
+    assert caplog.messages == [
+        f"{key} (from {device}): is not a setting of this version and is left out"
+        for key in ("device.of_tomorrow", "tomorrow.key")
+    ]
+    with pytest.raises(SettingsError, match=r"device\.of_tomorrow"):
+        read_settings(device, {})
+
+
 def test_mistakes_in_one_of_several_files_name_it(tmp_path: Path) -> None:
     """Nobody has to guess which of them to mend."""
     fleet, device = tmp_path / "marquee.toml", tmp_path / "device.toml"

@@ -8,10 +8,20 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import MetaData, inspect
 from sqlalchemy.exc import OperationalError
 
-from appliance.store.engine import HEAD, MIGRATIONS, complete_metadata, migrate, open_database, revision
+from appliance.services.readiness import OK, readiness
+from appliance.store.engine import (
+    FLOOR,
+    HEAD,
+    MIGRATIONS,
+    NewerDatabase,
+    complete_metadata,
+    migrate,
+    open_database,
+    revision,
+)
 from mqtt_bridge.database import Database
 from tests.support.rows import fill
 
@@ -114,3 +124,49 @@ def test_a_database_of_the_first_release_keeps_its_rows(tmp_path):
         assert {len(db.execute(tables[name].select()).all()) for name in filled} == {2}
         assert revision(db) == HEAD
     opened.close()
+
+
+def test_a_program_of_the_floor_can_write_into_todays_schema(tmp_path):
+    """After an update that was taken back the older slot's program goes on in the newer one's database."""
+    older, newer = Database(tmp_path / "older.db"), open_database(tmp_path / "newer.db")
+    migrate(older, FLOOR)
+    known = MetaData()
+    with older.read() as db:
+        known.reflect(db)
+    with newer.write() as db:
+        assert fill(db, "alembic_version", known=known)
+    older.close()
+    newer.close()
+
+
+def _brought_further(path, floor: str) -> None:
+    """What a newer program leaves behind: a table and a column that nobody here knows."""
+    database = open_database(path)
+    with database.write() as db:
+        db.exec_driver_sql("CREATE TABLE of_tomorrow (id INTEGER PRIMARY KEY)")
+        db.exec_driver_sql("ALTER TABLE orders ADD COLUMN of_tomorrow TEXT")
+        db.exec_driver_sql("UPDATE alembic_version SET version_num = '9998'")
+        db.exec_driver_sql(f"PRAGMA user_version = {int(floor)}")
+    database.close()
+
+
+def test_a_schema_that_a_newer_program_left_open_to_older_ones_is_used_as_it_is(tmp_path):
+    """An update that adds and was taken back costs nothing: this program reads and writes, and migrates nothing down."""
+    _brought_further(tmp_path / "a.db", HEAD)
+    database = open_database(tmp_path / "a.db")
+    with database.write() as db:
+        assert fill(db, "alembic_version", known=complete_metadata())
+        assert revision(db) == "9998"
+    assert readiness(database)["schema"] == OK
+    database.close()
+
+
+@pytest.mark.parametrize("floor", ["9998", "0000"])
+def test_a_schema_that_is_not_for_older_programs_is_refused_and_left_alone(tmp_path, floor):
+    """It says which revision it is and what to do; one that says nothing about older programs is not for them."""
+    _brought_further(tmp_path / "a.db", floor)
+    with pytest.raises(NewerDatabase, match="at revision 9998, made by a newer program; this one knows"):
+        open_database(tmp_path / "a.db")
+    database = Database(tmp_path / "a.db")
+    assert "9998" in readiness(database)["schema"]
+    database.close()
