@@ -16,7 +16,7 @@ from appliance.errands.arguments import add_commands, add_enrolment, add_operato
 from appliance.errands.boot_arguments import add_boot
 from appliance.errands.broker import add_broker
 from appliance.flash.arguments import add_flash
-from appliance.settings import Settings, SettingsError, as_markdown, meant_elsewhere, read_settings
+from appliance.settings import Settings, SettingsError, as_markdown, meant_elsewhere, read_settings, systemctl
 from appliance.stopping import stop_event
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 # A process that did not stop by itself this long after being told so is ended the hard way.
 STOP_S = 2.5
-# The units of the processes that hold the device's key.
-SIGNERS = ("marquee-portal", "marquee-staff", "marquee-desk", "marquee-bridge")
 Command = Callable[[argparse.Namespace, Settings], int]
 
 
@@ -313,7 +311,7 @@ def _rotate_key(_given: argparse.Namespace, settings: Settings) -> int:
 
     kid = rotate_key(device_box(settings), device_key(settings))
     print(f"{kid} is announced under the old key; what runs signs with it once it is started again:")
-    print(f"sudo systemctl restart {' '.join(SIGNERS)}")
+    print(systemctl("restart"))
     return 0
 
 

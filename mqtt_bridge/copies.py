@@ -5,9 +5,11 @@ A copy is complete or not there: it is written beside its name, flushed, then re
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
+import struct
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +21,9 @@ from mqtt_bridge.database import Database
 
 SQLITE, POSTGRESQL = b"SQLite format 3\0", b"PGDMP"
 PROGRAMS = Path("/usr/lib/postgresql")
+# SQLite keeps this byte of the file beside a write-ahead log locked, shared, for as long as it has the database open (UNIX_SHM_DMS).
+_OPEN_BYTE = 128
+_FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, process
 _EMPTY = "DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n"
 
 
@@ -65,6 +70,23 @@ def put_back(database: Database, path: Path) -> None:
         _run("psql", *whole, f"--command={_EMPTY}", f"--file={script}", url=database.url)
     finally:
         script.unlink()
+
+
+def held_open_by(path: Path) -> int:
+    """Return the number of a process that has this SQLite file open, 0 if none has.
+
+    To be asked by one that has not opened it yet: closing the file of the locks would free its own.
+    """
+    try:
+        file = os.open(path.with_name(f"{path.name}-shm"), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    try:
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, _OPEN_BYTE, 1, 0)
+        kind, _whence, _start, _length, process = struct.unpack(_FLOCK, fcntl.fcntl(file, fcntl.F_GETLK, asked))
+    finally:
+        os.close(file)
+    return 0 if kind == fcntl.F_UNLCK else int(process)
 
 
 def kind_of(path: Path) -> str:

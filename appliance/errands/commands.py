@@ -26,7 +26,7 @@ from appliance.services import gateway
 from appliance.services.box import Identity
 from appliance.services.clock import Mode, system_clock
 from appliance.services.startup import WrongDatabase, forget_since
-from appliance.settings import Settings
+from appliance.settings import Settings, systemctl
 from appliance.store.engine import NewerDatabase, open_database
 from appliance.web import keyring
 from mqtt_bridge import copies
@@ -186,6 +186,9 @@ def _restore_device(given: argparse.Namespace, settings: Settings) -> int:
         print("restore: name the backup", file=sys.stderr)
         return 2
     require_device(settings)
+    path = settings.device.data / "marquee.db"
+    if process := copies.held_open_by(path):
+        raise CopyRefused(f"process {process} has {path} open; end them all first: {systemctl('stop')}")
     words = (
         "What this device sold since the backup is known to the cloud at most; it sells nothing until it spoke to it.",
     )
@@ -194,13 +197,14 @@ def _restore_device(given: argparse.Namespace, settings: Settings) -> int:
     device = settings.device
     if copies.kind_of(given.file) == "sqlite":
         _check_own(given.file, settings)
-    database = open_database(device.data / "marquee.db")
+    database = open_database(path)
     copies.put_back(database, given.file)
     database.close()
-    opened = open_database(device.data / "marquee.db")
+    opened = open_database(path)
     identity = Identity(device.org, device.venue, device.name)
     forget_since(opened, identity, secrets.token_bytes, device_key(settings), wall_ms=wall_ms())
-    print("restored; start portal, desk and bridge: the cloud tells what is missing")
+    print("restored; the cloud tells what is missing once its processes run again:")
+    print(systemctl("start"))
     return 0
 
 

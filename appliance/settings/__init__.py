@@ -7,7 +7,7 @@ Later files win over earlier ones, and variables over all of them: ``MARQUEE_BRO
 from __future__ import annotations
 
 from appliance.settings.fields import FIELDS, PREFIX, as_markdown
-from appliance.settings.host import meant_elsewhere
+from appliance.settings.host import PROCESSES, meant_elsewhere, systemctl
 from appliance.settings.reading import CONFIG_VARIABLE, SettingsError, read_settings
 from appliance.settings.sections import DeviceSettings, PortalSettings, Settings
 
@@ -15,6 +15,7 @@ __all__ = [
     "CONFIG_VARIABLE",
     "FIELDS",
     "PREFIX",
+    "PROCESSES",
     "DeviceSettings",
     "PortalSettings",
     "Settings",
@@ -22,4 +23,5 @@ __all__ = [
     "as_markdown",
     "meant_elsewhere",
     "read_settings",
+    "systemctl",
 ]

@@ -1,4 +1,4 @@
-"""Whether this host was set up by the roles: then its settings have their place, and a command for people that names it.
+"""Whether this host was set up by the roles: then settings and processes have their place, and a command for people that names it.
 
 A plain ``marquee`` would act on defaults there, as whoever typed it: look at nothing and call it well, or make a second cloud.
 """
@@ -16,6 +16,14 @@ FOLDER = Path("/etc/marquee")
 WRAPPERS = {"marquee.toml": "marquee-device", "cloud.toml": "marquee-cloud"}
 # Who says one of these knows whose settings or files are meant; units and wrappers say the first.
 MEANT = (CONFIG_VARIABLE, "MARQUEE_DEVICE_DATA")
+
+# The units of a device's processes: they hold its key, and keep its database open.
+PROCESSES = ("marquee-portal", "marquee-staff", "marquee-desk", "marquee-bridge")
+
+
+def systemctl(verb: str) -> str:
+    """Return what to type so that systemd stops, starts or restarts a device's processes, and nothing else of the device."""
+    return f"sudo systemctl {verb} {' '.join(PROCESSES)}"
 
 
 def meant_elsewhere(command: str, config: str | None, environment: Mapping[str, str] | None = None) -> str:

@@ -81,6 +81,16 @@ def test_what_fetches_a_certificate_for_phones_is_no_more_open_than_the_rest(tmp
     assert {name: level for name, level in exposure(*paths).items() if level > MOST_EXPOSED} == {}
 
 
+def test_nobody_stops_by_hand_what_a_device_stands_on(tmp_path: Path) -> None:
+    """A stop goes on to all that requires the unit: `systemctl stop 'marquee-*'` would take /var and sshd away."""
+    texts = {template: path.read_text("utf-8") for template, path in written(tmp_path).items()}
+    layered = "\n".join(file.text for layer in layers.load(BOARD, VALUES) for file in layer.files)
+    required = set(re.findall(r"x-systemd\.requires=(marquee-\S+?\.service)\b", layered))
+    required |= {name for name, text in texts.items() if words(text, "RequiredBy")} - {"marquee-ready.service.j2"}
+    assert required == {"marquee-data.service", "marquee-ssh-key.service.j2"}
+    assert {name for name in required if words(texts[name], "RefuseManualStop") != ["yes"]} == set()
+
+
 def test_what_speaks_to_strangers_in_our_group_does_not_see_that_key() -> None:
     assert words(render("hotspot", "marquee-dnsmasq.service.j2"), "InaccessiblePaths") == [f"-{HANDED}"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +104,32 @@ def test_a_damaged_copy_is_refused(tmp_path: Path) -> None:
     with pytest.raises((CopyRefused, sqlite3.DatabaseError), match="damaged|malformed"):
         copies.put_back(database, tmp_path / "copy")
     database.close()
+
+
+HOLDING = """
+import sys
+from mqtt_bridge.database import Database
+database = Database(sys.argv[1])
+with database.read() as db:
+    db.exec_driver_sql("SELECT 1")
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_who_has_a_database_open_is_known_also_while_nothing_is_asked_of_it(tmp_path: Path) -> None:
+    """As long as it has connections, and no longer: also where it was killed and its files stayed."""
+    path = tmp_path / "a.db"
+    assert copies.held_open_by(path) == 0
+    words = [sys.executable, "-c", HOLDING, str(path)]
+    for killed in (False, True):
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout.readline() == "open\n"
+            assert copies.held_open_by(path) == other.pid
+            if killed:
+                other.kill()
+        assert path.with_name("a.db-shm").exists() == killed
+        assert copies.held_open_by(path) == 0
 
 
 def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from appliance import cli
 from appliance.demo.town import EXAMPLE
 from appliance.services import booking
 from appliance.services.booking import Item
+from appliance.settings import systemctl
 from appliance.store import device
 from appliance.store.engine import open_database
 from mqtt_bridge.cloud import store
@@ -192,6 +195,7 @@ def test_a_devices_backup_begins_another_life_when_it_is_put_back(tmp_path: Path
     assert shell("restore", copy, "--device")[0] == 1
     status, out, _ = shell("restore", copy, "--device", "--yes")
     assert (status, "restored" in out) == (0, True)
+    assert out.splitlines()[-1] == systemctl("start")
     database = open_database(tmp_path / "data" / "marquee.db")
     with database.read() as db:
         row = device.load(db)
@@ -202,6 +206,22 @@ def test_a_devices_backup_begins_another_life_when_it_is_put_back(tmp_path: Path
     other = Shell(tmp_path / "other", capsys, 'name = "south-1"\nvenue = "south"\n')
     status, _, err = other("restore", copy, "--device", "--yes")
     assert (status, "is a backup of 'north-1'" in err) == (1, True)
+
+
+def test_a_device_is_not_restored_under_its_processes(tmp_path: Path, capsys: Said) -> None:
+    """They would sell in the life that the copy ends; what stops them, and nothing else of the device, is printed."""
+    shell, data = Shell(tmp_path, capsys, 'name = "north-1"\nvenue = "north"\n'), tmp_path / "data"
+    open_database(data / "marquee.db").close()
+    holding = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM device'); print(flush=True); input()"
+    words = [sys.executable, "-c", holding, str(data / "marquee.db")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        other.stdout.readline()
+        status, out, err = shell("restore", str(tmp_path / "any.bak"), "--device", "--yes")
+        other.communicate("\n")
+    assert (status, out) == (1, "")
+    assert f"process {other.pid} has " in err
+    assert err.endswith(f"{systemctl('stop')}\n")
+    assert "is no backup" in shell("restore", str(EXAMPLE), "--device", "--yes")[2]
 
 
 def test_a_badge_is_issued_once_shown_once_and_revoked(shell: Shell, tmp_path: Path) -> None:
