@@ -53,10 +53,11 @@ def _renewal(path: Path) -> Iterator[Finding]:
             "enrolment", f"{path} is no readable certificate", "Run marquee enrol --renew and read what it says."
         )
         return
-    if datetime.now(UTC) > last_third(found) + OVERDUE:
+    now, ends = datetime.now(UTC), found.not_valid_after_utc
+    if now > last_third(found) + OVERDUE:
         yield warn(
             "enrolment",
-            f"the certificate should have been renewed by now and ends {found.not_valid_after_utc:%Y-%m-%d}",
+            f"the certificate should have been renewed by now and {'ends' if now < ends else 'ended'} {ends:%Y-%m-%d}",
             "Run marquee enrol --renew and read what it says.",
         )
 

@@ -81,26 +81,26 @@ def _staff(catalogue: Catalogue, venue: str) -> Iterator[Finding]:
 
 def _certificates(settings: Settings, ends_ms: int) -> Iterator[Finding]:
     """Each must outlive the event, whatever today is."""
-    named = {
-        "broker.certificate": (settings.broker.certificate, "Let the device reach the cloud: it renews by itself."),
-        "portal.certificate": (
-            settings.portal.certificate,
-            "Get a new one, from the cloud if that hands it out; without it phones have no HTTPS here.",
-        ),
+    phones = "Get a new one, from the cloud if that hands it out; without it phones have no HTTPS here."
+    named: dict[str, tuple[str, Callable[[x509.Certificate], str]]] = {
+        "broker.certificate": (settings.broker.certificate, lambda found: surroundings.renewal(settings, found)),
+        "portal.certificate": (settings.portal.certificate, lambda _: phones),
     }
     for key, (file, fix) in named.items():
         if file:
             yield _outlives(key, Path(file), ends_ms, fix)
 
 
-def _outlives(key: str, path: Path, ends_ms: int, fix: str) -> Finding:
+def _outlives(key: str, path: Path, ends_ms: int, fix: Callable[[x509.Certificate], str]) -> Finding:
     try:
-        until = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+        found = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError):
-        return fail("certificate", f"{key}: {path} is no readable PEM certificate", fix)
+        todo = "Put the file there, or correct the settings."
+        return fail("certificate", f"{key}: {path} is no readable PEM certificate", todo)
+    until = found.not_valid_after_utc
     words = f"{key} is valid until {until:%Y-%m-%d %H:%M} UTC"
     if until <= datetime.fromtimestamp(ends_ms / 1000, UTC):
-        return fail("certificate", f"{words}, and the event ends later", fix)
+        return fail("certificate", f"{words}, and the event ends later", fix(found))
     return ok("certificate", f"{words}, longer than the event")
 
 

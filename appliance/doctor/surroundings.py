@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -16,6 +16,7 @@ from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.services.certificates import judge
 from appliance.services.clock import BUILT_AT_MS, Mode, system_clock
 from appliance.settings import Settings
+from mqtt_bridge.cloud.authority import last_third
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.transport import NOT_YET, Message, Transport
 
@@ -128,9 +129,26 @@ def certificate(settings: Settings) -> Iterator[Finding]:
     if not settings.broker.url.startswith("mqtts://"):
         yield ok("certificate", "the connection to the broker uses none")
         return
-    for key, name in (("broker.ca", settings.broker.ca), ("broker.certificate", settings.broker.certificate)):
-        if name:
-            yield _certificate(key, Path(name), RENEWED_BY if settings.authority.url else EXPIRES_SOON)
+    if settings.broker.ca:
+        yield _certificate("broker.ca", Path(settings.broker.ca), EXPIRES_SOON)
+    if settings.broker.certificate:
+        soon = RENEWED_BY if settings.authority.url else EXPIRES_SOON
+        yield _certificate(
+            "broker.certificate", Path(settings.broker.certificate), soon, lambda it: renewal(settings, it)
+        )
+
+
+def renewal(settings: Settings, certificate: x509.Certificate) -> str:
+    """What to do for this machine's next certificate: an enrolled device asks the cloud for it by itself, and there the authority sees to it."""
+    if not settings.authority.url:
+        return "Get a new one."
+    if not settings.device.name:
+        return "Start marquee authority: it renews it."
+    due = last_third(certificate)
+    when = f"from {due:%Y-%m-%d} on" if datetime.now(UTC) < due else "within a quarter of an hour"
+    return (
+        f"Let this device reach the cloud: it renews by itself {when}; marquee enrol --renew says what is in the way."
+    )
 
 
 def _portal_certificate(settings: Settings) -> Finding:
@@ -149,7 +167,9 @@ def _portal_certificate(settings: Settings) -> Finding:
     return ok("certificate", words)
 
 
-def _certificate(key: str, path: Path, soon: timedelta) -> Finding:
+def _certificate(
+    key: str, path: Path, soon: timedelta, fix: Callable[[x509.Certificate], str] = lambda _: "Get a new one."
+) -> Finding:
     try:
         found = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError):
@@ -161,7 +181,7 @@ def _certificate(key: str, path: Path, soon: timedelta) -> Finding:
     # A clock that stands still must not keep an expired certificate alive.
     now = max(datetime.now(UTC), datetime.fromtimestamp(BUILT_AT_MS / 1000, UTC))
     ends = found.not_valid_after_utc
-    words = f"{key} is valid until {ends:%Y-%m-%d}"
     if ends <= now:
-        return fail("certificate", words, "It has expired; get a new one.")
-    return warn("certificate", words, "Get a new one soon.") if ends - now < soon else ok("certificate", words)
+        return fail("certificate", f"{key} has expired on {ends:%Y-%m-%d}", fix(found))
+    words = f"{key} is valid until {ends:%Y-%m-%d}"
+    return warn("certificate", words, fix(found)) if ends - now < soon else ok("certificate", words)

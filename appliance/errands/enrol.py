@@ -43,7 +43,10 @@ LAST_THIRD = 2 / 3
 
 
 def run(given: argparse.Namespace, settings: Settings) -> int:
-    """Exit status 0: there is a certificate, or it was told to stop; 1: there is none (with ``--once`` or ``--renew``)."""
+    """Exit status 0: there is a certificate, or it was told to stop; 1: there is none (with ``--once``).
+
+    With ``--renew`` 0: it is renewed, or not due yet; 1: it is due, and trying again may help; 2: nothing here can be renewed.
+    """
     clock = system_clock(cast(Mode, settings.clock.mode))
     if given.renew:
         return renew(settings, clock)
@@ -148,10 +151,10 @@ def _renew(settings: Settings, now: Now) -> int:
         key = load_or_make_key(Path(broker.key)) if Path(broker.key).exists() else None
     except (OSError, ValueError) as error:
         print(f"enrol: there is no certificate to renew ({error})", file=sys.stderr)
-        return 1
+        return 2
     if key is None or not settings.authority.url:
         print("enrol: broker.key or authority.url is missing; nothing can be renewed", file=sys.stderr)
-        return 1
+        return 2
     begins, ends = before.not_valid_before_utc, before.not_valid_after_utc
     due = begins + (ends - begins) * LAST_THIRD
     # A clock that is not trusted may be late and is hardly early: its own word counts unless it is impossible.

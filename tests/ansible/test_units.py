@@ -81,6 +81,20 @@ def test_what_fetches_a_certificate_for_phones_is_no_more_open_than_the_rest(tmp
     assert {name: level for name, level in exposure(*paths).items() if level > MOST_EXPOSED} == {}
 
 
+def test_a_renewal_that_is_due_is_tried_again_within_a_quarter_of_an_hour_and_never_given_up() -> None:
+    """And it is looked at as soon as the clock is set: a board without a battery boots with the time of its last evening."""
+    text, timer = render("identity", "marquee-renewal.service.j2"), render("identity", "marquee-renewal.timer.j2")
+    assert (words(text, "Type"), words(text, "Restart")) == (["oneshot"], ["on-failure"])
+    assert words(text, "SuccessExitStatus") == []
+    assert words(text, "StartLimitIntervalSec") == ["0"]
+    assert (words(text, "RestartSec"), words(text, "RestartMaxDelaySec")) == (["1min"], ["15min"])
+    assert words(text, "RestartSteps"), "without steps every delay is the first one"
+    assert words(timer, "OnBootSec") == ["1min"]
+    assert words(timer, "OnClockChange") == ["yes"]
+    assert words(timer, "RandomizedDelaySec")
+    assert "marquee-portal.service" in words(text, "After")[0].split()
+
+
 def test_nobody_stops_by_hand_what_a_device_stands_on(tmp_path: Path) -> None:
     """A stop goes on to all that requires the unit: `systemctl stop 'marquee-*'` would take /var and sshd away."""
     texts = {template: path.read_text("utf-8") for template, path in written(tmp_path).items()}

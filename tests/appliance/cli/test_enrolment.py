@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from appliance.errands import enrol as errand
 from appliance.errands.enrol import LONGEST_WAIT_S, REFUSED_WAIT_S
 from appliance.services import setting_up as files
 from appliance.services.clock import BUILT_AT_MS
-from appliance.settings import read_settings
+from appliance.settings import Settings, read_settings
 from mqtt_bridge import durable
 from mqtt_bridge.cloud.authority import fingerprint
 from mqtt_bridge.cloud.enrolments import revoke, revoked
@@ -335,6 +336,31 @@ def test_renewal_in_the_last_third_keeps_the_key_and_a_revoked_device_gets_none(
     assert renew(61) == 1
     assert "not renewed" in capsys.readouterr().err
     assert x509.load_pem_x509_certificate(path.read_bytes()) == second
+
+
+def test_a_renewal_that_is_due_fails_until_the_cloud_is_there_also_after_the_end(
+    card: Card, cloud: EnrolmentCloud, capsys
+) -> None:
+    """1 has systemd try again; before it is due an absent cloud is nobody's failure, and what no try would mend is 2."""
+    card.boot(cloud.provisioning(cloud.register()))
+    card.enrolling.attempt()
+    there = read_settings(card.config, {})
+    path = Path(there.broker.certificate)
+    away = replace(there, authority=replace(there.authority, url="https://127.0.0.1:9"))
+
+    def renew(settings: Settings, days: int) -> int:
+        now = Now(cloud.now_ms + days * DAY_MS, 0, "b", trusted=False)
+        return errand.renew(settings, lambda: now)
+
+    first = path.read_bytes()
+    assert [renew(away, days) for days in (58, 61, 91)] == [0, 1, 1]
+    assert path.read_bytes() == first
+    assert renew(there, 91) == 0
+    assert path.read_bytes() != first
+    assert renew(replace(there, authority=replace(there.authority, url="")), 91) == 2
+    path.unlink()
+    assert renew(there, 91) == 2
+    capsys.readouterr()
 
 
 def test_odd_requests_are_refused_small_and_without_an_echo(cloud: EnrolmentCloud) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from appliance import bootstrap
 from appliance.cli import main
+from appliance.doctor import surroundings
 from appliance.doctor.findings import Finding
 from appliance.doctor.preflight import next_date, preflight
 from appliance.services import hardware, sync
 from appliance.services.box import Box
 from appliance.settings import Settings, read_settings
+from mqtt_bridge.cloud.authority import last_third
 from tests.support import box as example
 from tests.support.authority import Authority
 
@@ -77,8 +81,29 @@ def test_a_certificate_must_outlive_the_event(settings: Settings, box: Box, auth
     authority.issue("north-1", ends_in=timedelta(hours=2))
     [line] = told(settings)["certificate"]
     assert (line.state, "the event ends later" in line.detail) == ("fail", True)
+    assert line.fix == "Get a new one."
     Path(settings.broker.certificate).write_text("torn")
     assert state(settings, "certificate") == {"fail"}
+
+
+def test_what_renews_by_itself_is_said_to_and_when(settings: Settings, box: Box, authority: Authority) -> None:
+    """An enrolled device asks for the next certificate in the last third of this one's life: not before, and also after its end."""
+    enrolled = replace(settings, authority=replace(settings.authority, url="https://cloud:8443"))
+    path = Path(settings.broker.certificate)
+    due = last_third(x509.load_pem_x509_certificate(path.read_bytes()))
+    fix = surroundings.renewal(enrolled, x509.load_pem_x509_certificate(path.read_bytes()))
+    assert f"by itself from {due:%Y-%m-%d} on" in fix
+    for ends_in, state in ((timedelta(hours=2), "warn"), (timedelta(seconds=-1), "fail")):
+        authority.issue("north-1", ends_in=ends_in)
+        [before] = told(enrolled)["certificate"]
+        [today] = [each for each in surroundings.certificate(enrolled) if "broker.certificate" in each.detail]
+        assert (before.state, today.state) == ("fail", state)
+        assert all("by itself within a quarter of an hour" in each.fix for each in (before, today))
+        assert ("has expired on" in today.detail) == (state == "fail")
+    cloud = replace(enrolled, device=replace(enrolled.device, name=""))
+    assert surroundings.renewal(cloud, x509.load_pem_x509_certificate(path.read_bytes())).startswith(
+        "Start marquee authority"
+    )
 
 
 def test_what_waits_for_the_cloud_should_not_wait_before_an_event(settings: Settings, box: Box) -> None:
