@@ -86,8 +86,11 @@ def earliest(data: Path, now: Now) -> int | None:
 
 
 def remember(data: Path, now: Now) -> None:
-    """Write the time down if it is trusted, once an hour at most: the card lasts longer."""
-    if now.trusted and now.wall_ms - last_trusted_ms(data) >= HOUR_MS:
+    """Write the time down if it is trusted, once an hour at most: the card lasts longer.
+
+    Also where it is earlier than what stands there: a time server that was wrong once would have the last word for years.
+    """
+    if now.trusted and abs(now.wall_ms - last_trusted_ms(data)) >= HOUR_MS:
         draft = data / f"{LAST_TRUSTED}.{os.getpid()}"
         draft.write_text(str(now.wall_ms), "ascii")
         draft.replace(data / LAST_TRUSTED)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance import cli
+from appliance.domain.clock import DAY_MS, HOUR_MS, Now
 from appliance.services import certificates
 from tests.support.authority import Authority
 
@@ -93,6 +94,21 @@ def test_the_last_trusted_time_outlives_a_clock_that_was_lost(
     assert certificates.last_trusted_ms(tmp_path / "data") > 0
     assert certificate(old, clock="untrusted") == 1
     capsys.readouterr()
+
+
+def test_a_trusted_clock_has_the_last_word_over_one_that_was_wrong(tmp_path: Path) -> None:
+    """A time server that was years ahead for a moment ends no certificate at later boots; within an hour nothing is written."""
+    right = 1_800_000_000_000
+    for wall_ms, trusted, known in (
+        (right, True, right),
+        (right + 10 * 365 * DAY_MS, True, right + 10 * 365 * DAY_MS),
+        (right + DAY_MS, False, right + 10 * 365 * DAY_MS),
+        (right + DAY_MS, True, right + DAY_MS),
+        (right + DAY_MS - HOUR_MS + 1, True, right + DAY_MS),
+        (right + DAY_MS + HOUR_MS - 1, True, right + DAY_MS),
+    ):
+        certificates.remember(tmp_path, Now(wall_ms, 0, "b", trusted))
+        assert certificates.last_trusted_ms(tmp_path) == known
 
 
 def test_names_of_certificates_lead_to_the_portal_also_those_that_have_ended_or_are_not_in_use_yet(
