@@ -220,6 +220,7 @@ def test_a_copy_is_made_and_can_be_put_back(fleet: Fleet):
     held = fleet.cloud.run(f"tar --list --file /var/backups/marquee/{archives[0]}")
     for needed in ("database", "marquee-cloud/fleet.jsonl", "marquee-cloud/cloud.pem", "marquee-authority/ca.key"):
         assert f"marquee/{needed}\n" in held, held
+    _kept_from_the_clouds_processes(fleet.cloud, f"/var/backups/marquee/{archives[0]}")
     fleet.cloud.run("systemctl start marquee-restore-drill.service")
     said = fleet.cloud.run("journalctl --no-pager --output cat -u marquee-restore-drill.service")
     assert "put back, with both keys" in said and all(device in said for device in VENUES), said
@@ -262,6 +263,19 @@ except TimeoutError:
 except ssl.SSLError as error:
     print(error)
 '"""
+
+
+def _kept_from_the_clouds_processes(cloud: Host, archive: str) -> None:
+    """The authority's key is in the archive: the account of copies reads it, that of reconcilers, verifier and console does not."""
+    folder = archive.rpartition("/")[0]
+    owners = cloud.run(f"stat --format '%U %a' {folder} {archive}").split()
+    assert owners == ["marquee-backup", "700", "marquee-backup", "600"]
+    key = f"tar --extract --to-stdout --file {archive} marquee/marquee-authority/ca.key"
+    as_account = "setpriv --reuid={0} --regid={0} --init-groups --no-new-privs"
+    assert "PRIVATE KEY" in cloud.run(f"{as_account.format('marquee-backup')} {key}")
+    for account in ("marquee-cloud", "marquee-authority"):
+        refused = cloud.try_to(f"{as_account.format(account)} {key}")
+        assert "Permission denied" in refused and "PRIVATE KEY" not in refused, refused
 
 
 def _sold(fleet: Fleet) -> int:

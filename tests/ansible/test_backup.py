@@ -1,0 +1,143 @@
+"""Copies of the cloud: whose they are, and who can read them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.roles import ROLES, render
+
+PROGRAM = "/usr/lib/marquee/bin/marquee"
+COPYING = ("marquee-backup.service.j2", "marquee-restore-drill.service.j2")
+# Numbers for the accounts of the cloud that nobody on a machine that tests has.
+NUMBERS = {"marquee-cloud": 61801, "marquee-authority": 61802, "marquee-backup": 61803}
+
+
+def units() -> dict[str, str]:
+    """Every unit of the cloud that is no copy's, by its template."""
+    found = {path.name: path for path in ROLES.glob("*/templates/marquee-*.service.j2")}
+    texts = {name: render(path.parent.parent.name, name) for name, path in found.items() if name not in COPYING}
+    return {name: text for name, text in texts.items() if "Environment=MARQUEE_CONFIG=/etc/marquee/cloud.toml" in text}
+
+
+def of(text: str, key: str) -> str:
+    """The value of a unit's key that counts."""
+    return re.findall(rf"^{key}=(.*)$", text, flags=re.MULTILINE)[-1]
+
+
+def copying() -> str:
+    """The account that makes copies and puts them back."""
+    (account,) = {of(render("backup", name), "User") for name in COPYING}
+    return account
+
+
+def tasks(role: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load((ROLES / role / "tasks" / "main.yml").read_text(encoding="utf-8"))
+    return found
+
+
+def folder_tasks() -> list[dict[str, Any]]:
+    """What the role does to the folder of copies."""
+    asked = [task.get("ansible.builtin.file", {}) for task in tasks("backup")]
+    return [each for each in asked if "backup_folder" in each.get("path", "")]
+
+
+def test_nothing_else_runs_as_the_account_whose_the_copies_are() -> None:
+    """A copy holds the authority's key, which reconcilers, verifier and console must not read."""
+    others = {of(text, "User") for text in units().values()}
+    assert {"marquee-cloud", "marquee-authority"} == others
+    assert copying() not in others
+    first, *_ = folder_tasks()
+    assert (first["owner"], first["group"], first["mode"]) == (copying(), copying(), "0700")
+
+
+def test_every_account_of_the_cloud_is_made_and_may_come_into_the_database() -> None:
+    accounts = {of(text, "User") for text in units().values()} | {copying()}
+    made = re.findall(r"^u (\S+) ", render("cloud", "sysusers.conf.j2"), flags=re.MULTILINE)
+    let_in = re.findall(r"^marquee +(\S+) ", render("postgres", "pg_ident.conf.j2"), flags=re.MULTILINE)
+    assert accounts == set(made) == set(let_in)
+    # A run that ended between the list of accounts and making them is made up for by the next.
+    (making,) = (task for task in tasks("cloud") if task["name"] == "Make accounts and folders")
+    assert accounts == set(re.findall(r"'(marquee-\w+)'", making["when"]))
+
+
+def test_copies_of_before_change_hands_and_no_link_among_them_is_followed() -> None:
+    """They were the reconcilers', who could have laid a link to anything there; the folder itself may be one of an operator's."""
+    _, second = folder_tasks()
+    assert second["path"] == "{{ backup_folder }}/."
+    assert (second["owner"], second["group"]) == (copying(), copying())
+    assert (second["recurse"], second["follow"]) == (True, False)
+
+
+class Scripts:
+    """Both scripts in a folder of their own, with programs that do next to nothing in the place of the cloud's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.archives, self.lib, self.cache, self._bin = (folder / name for name in ("archives", "lib", "cache", "bin"))
+        for each in (self.archives, self.lib / "marquee-cloud", self.lib / "marquee-authority", self.cache, self._bin):
+            each.mkdir(parents=True)
+        for path in ("marquee-cloud/cloud.pem", "marquee-authority/ca.key"):
+            (self.lib / path).write_text("a key\n")
+            (self.lib / path).chmod(0o600)
+        self.said = folder / "said"
+        self.stub("marquee", f'[ "$1" = backup ] && echo PGDMP >"$2" || echo "$MARQUEE_DEVICE_DATA $3" >{self.said}')
+        # What the dump becomes as statements.
+        self.stub("pg_restore", "case $1 in --file=-) cat >/dev/null; head -c 5000000 /dev/zero ;; esac")
+
+    def stub(self, name: str, script: str) -> None:
+        (self._bin / name).write_text(f"#!/bin/sh\n{script}\n")
+        (self._bin / name).chmod(0o755)
+
+    def run(self, template: str, *before: str, **given: object) -> subprocess.CompletedProcess[str]:
+        text = render("backup", template, backup_folder=str(self.archives), **given)
+        text = text.replace(PROGRAM, str(self._bin / "marquee")).replace("/var/lib", str(self.lib))
+        environment = {"PATH": f"{self._bin}:/usr/bin:/bin", "CACHE_DIRECTORY": str(self.cache)}
+        words = [*before, "sh", "-c", text]
+        return subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def scripts() -> Iterator[Scripts]:
+    """In a folder that other accounts may pass through, as they may not through pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="marquee-copies-"))
+    folder.chmod(0o711)
+    yield Scripts(folder)
+    shutil.rmtree(folder)
+
+
+def as_account(account: str, capability: str = "") -> list[str]:
+    number, kept = NUMBERS[account], f",+{capability}" if capability else ""
+    words = ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups", "--no-new-privs"]
+    return [*words, f"--inh-caps=-all{kept}", f"--ambient-caps=-all{kept}", f"--bounding-set=-all{kept}"]
+
+
+@pytest.mark.system
+def test_a_copy_is_made_of_what_it_may_read_alone_and_the_clouds_processes_cannot_read_it(scripts: Scripts) -> None:
+    """With the owners, modes and capabilities of the roles; the files of cloud and authority are theirs alone."""
+    if os.geteuid() != 0:
+        pytest.skip("other accounts' files are made by root: run it as root")
+    for account in ("marquee-cloud", "marquee-authority"):
+        for path in (scripts.lib / account, *(scripts.lib / account).iterdir()):
+            os.chown(path, NUMBERS[account], NUMBERS[account])
+        (scripts.lib / account).chmod(0o700)
+    owner = NUMBERS[folder_tasks()[0]["owner"]]
+    os.chown(scripts.archives, owner, owner)
+    scripts.archives.chmod(int(folder_tasks()[0]["mode"], 8))
+
+    capability = of(render("backup", COPYING[0]), "AmbientCapabilities").lower().removeprefix("cap_")
+    made = scripts.run("backup.j2", *as_account(copying(), capability))
+    assert made.returncode == 0, made.stderr
+    (archive,) = scripts.archives.iterdir()
+    key = ["tar", "--extract", "--to-stdout", "--file", str(archive), "marquee/marquee-authority/ca.key"]
+    assert subprocess.run(key, capture_output=True, check=True).stdout == b"a key\n"
+    read = subprocess.run([*as_account("marquee-cloud"), *key], capture_output=True, text=True, check=False)
+    assert (read.returncode != 0, read.stdout, "Permission denied" in read.stderr) == (True, "", True)
