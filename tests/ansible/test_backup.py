@@ -1,4 +1,4 @@
-"""Copies of the cloud: whose they are, and who can read them."""
+"""Copies of the cloud: whose they are, who can read them, and where one is put back for practice."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +15,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.roles import ROLES, render
+from tests.support.roles import ROLES, defaults, render
 
 PROGRAM = "/usr/lib/marquee/bin/marquee"
 COPYING = ("marquee-backup.service.j2", "marquee-restore-drill.service.j2")
 # Numbers for the accounts of the cloud that nobody on a machine that tests has.
 NUMBERS = {"marquee-cloud": 61801, "marquee-authority": 61802, "marquee-backup": 61803}
+NEWEST = "marquee-20260102T000000Z.tar"
 
 
 def units() -> dict[str, str]:
@@ -97,12 +99,25 @@ class Scripts:
         (self._bin / name).write_text(f"#!/bin/sh\n{script}\n")
         (self._bin / name).chmod(0o755)
 
+    def free(self, size: int) -> None:
+        """Have disks with so much room."""
+        self.stub("df", f"echo Avail; echo {size}")
+
     def run(self, template: str, *before: str, **given: object) -> subprocess.CompletedProcess[str]:
         text = render("backup", template, backup_folder=str(self.archives), **given)
         text = text.replace(PROGRAM, str(self._bin / "marquee")).replace("/var/lib", str(self.lib))
         environment = {"PATH": f"{self._bin}:/usr/bin:/bin", "CACHE_DIRECTORY": str(self.cache)}
         words = [*before, "sh", "-c", text]
         return subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    def archive(self, name: str = NEWEST) -> Path:
+        """A finished copy."""
+        with tarfile.open(self.archives / name, "w") as file:
+            (self.lib / "database").write_text("PGDMP")
+            file.add(self.lib / "database", "marquee/database")
+            for each in ("marquee-cloud", "marquee-authority"):
+                file.add(self.lib / each, f"marquee/{each}")
+        return self.archives / name
 
 
 @pytest.fixture
@@ -141,3 +156,79 @@ def test_a_copy_is_made_of_what_it_may_read_alone_and_the_clouds_processes_canno
     assert subprocess.run(key, capture_output=True, check=True).stdout == b"a key\n"
     read = subprocess.run([*as_account("marquee-cloud"), *key], capture_output=True, text=True, check=False)
     assert (read.returncode != 0, read.stdout, "Permission denied" in read.stderr) == (True, "", True)
+
+
+def test_a_copy_is_put_back_from_a_disk_and_not_from_memory(scripts: Scripts) -> None:
+    """``/tmp`` is in memory, some megabytes of it; an archive grows past them."""
+    scripts.archive("marquee-20260101T000000Z.tar")
+    scripts.archive()
+    done = scripts.run("drill.j2")
+    assert (done.returncode, f"{NEWEST}: put back, with both keys" in done.stdout) == (0, True), done.stderr
+    inside = scripts.cache / "marquee"
+    assert scripts.said.read_text().split() == [str(inside / "marquee-cloud"), str(inside / "database")]
+    unit = render("backup", COPYING[1])
+    assert (of(unit, "CacheDirectory"), of(unit, "CacheDirectoryMode")) == ("marquee-drill", "0700")
+
+
+def test_nothing_that_was_unpacked_stays_however_the_practice_ends(scripts: Scripts) -> None:
+    """systemd runs it behind a kill, too; what a cut of the power left goes before anything else is looked at."""
+    scripts.archive()
+    left = scripts.cache / "marquee" / "marquee-authority"
+    left.mkdir(parents=True)
+    (left / "old.key").write_text("a key\n")
+    assert scripts.run("drill.j2").returncode == 0
+    assert (left / "ca.key").exists() and not (left / "old.key").exists()
+    command = of(render("backup", COPYING[1]), "ExecStopPost").replace("%C/marquee-drill", str(scripts.cache))
+    subprocess.run(command.split(), check=True)
+    assert list(scripts.cache.iterdir()) == []
+
+
+def test_a_copy_that_the_disk_has_no_room_for_is_not_put_back_and_the_words_say_what_is_missing(
+    scripts: Scripts,
+) -> None:
+    """The archive, its statements, and as much again for the rows and for PostgreSQL's own log."""
+    needed = scripts.archive().stat().st_size + 15_000_000
+    scripts.free(needed - 1)
+    done = scripts.run("drill.j2")
+    assert done.returncode == 1
+    assert "takes 16 MB of the disk of" in done.stderr and "where 15 MB are free" in done.stderr, done.stderr
+    assert not scripts.said.exists() and list(scripts.cache.iterdir()) == []
+    scripts.free(needed)
+    assert scripts.run("drill.j2").returncode == 0
+
+
+def test_a_copy_is_not_begun_that_would_fill_the_disk(scripts: Scripts) -> None:
+    """Beside the newest one there must be room for a dump and an archive of its size, and for what they grew; the first one is tried."""
+    scripts.free(0)
+    assert scripts.run("backup.j2").returncode == 0
+    (first,) = scripts.archives.iterdir()
+    newest = first.rename(scripts.archives / NEWEST)
+    scripts.free(newest.stat().st_size * 5 // 2 - 1)
+    done = scripts.run("backup.j2")
+    assert done.returncode == 1 and "no copy was made: one takes 1 MB of the disk of" in done.stderr
+    assert list(scripts.archives.iterdir()) == [newest]
+    scripts.free(newest.stat().st_size * 5 // 2)
+    assert scripts.run("backup.j2").returncode == 0
+
+
+def test_what_a_killed_run_left_is_no_reason_to_make_no_copy(scripts: Scripts) -> None:
+    """It goes before the room is looked at; one that may still be under way stays."""
+    old, young = scripts.archives / ".making-old", scripts.archives / ".making-young"
+    for each in (old, young):
+        each.mkdir()
+        (each / "database").write_text("PGDMP")
+    os.utime(old, (0, 0))
+    scripts.stub("df", f"echo Avail; [ -e {old} ] && echo 0 || echo 1000000000")
+    scripts.archive()
+    assert scripts.run("backup.j2").returncode == 0
+    assert not old.exists() and young.exists()
+
+
+def test_the_oldest_copies_go(scripts: Scripts) -> None:
+    names = [f"marquee-202601{day:02}T000000Z.tar" for day in range(1, 6)]
+    for name in names:
+        scripts.archive(name)
+    assert scripts.run("backup.j2", backup_kept=3).returncode == 0
+    kept = sorted(path.name for path in scripts.archives.iterdir())
+    assert (len(kept), kept[:2]) == (3, names[-2:])
+    assert defaults("backup")["backup_kept"] == 28

@@ -230,6 +230,9 @@ def test_a_copy_is_made_and_can_be_put_back(fleet: Fleet):
         for name in ("marquee", "marquee_drill")
     }
     assert count["marquee"] == count["marquee_drill"] == str(_sold(fleet)), count
+    # What was unpacked for it is gone, the authority's key with it.
+    assert fleet.cloud.run("stat --format '%U %a' /var/cache/marquee-drill").split() == ["marquee-backup", "700"]
+    assert fleet.cloud.run("find /var/cache/marquee-drill -mindepth 1") == ""
 
 
 def test_a_stolen_device_is_shut_out_by_the_broker(fleet: Fleet):
