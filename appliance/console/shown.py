@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
-from appliance.domain.hardware import is_silent, remedy
+from appliance.domain.hardware import SILENT_DESK_MS, remedy
 from mqtt_bridge.cloud.overview import QuotaView, Share
 from mqtt_bridge.protocol.ids import shown
+from mqtt_bridge.protocol.messages import HardwareReport
 from mqtt_bridge.protocol.money import from_minor
 
 BAR_UNITS = 1000
@@ -32,8 +33,13 @@ def install(app: Flask) -> None:
         age=age, amount=amount, shown=shown, moment=moment, clock_utc=clock_utc, clock_minute=clock_minute
     )
     app.jinja_env.globals.update(
-        device_bar=device_bar, quota_bar=quota_bar, words=words, remedy=remedy, is_silent=is_silent
+        device_bar=device_bar, quota_bar=quota_bar, words=words, remedy=remedy, desk_is_silent=desk_is_silent
     )
+
+
+def desk_is_silent(report: HardwareReport) -> bool:
+    """Say whether a device's desk had been silent for long when the device told of its hardware; both times are its own clock's."""
+    return report.sent_at_ms - report.as_of_ms > SILENT_DESK_MS
 
 
 def age(then_ms: int | None, now_ms: int) -> str:

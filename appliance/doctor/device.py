@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection
 
 from appliance.desk.names import AUTO, NEEDED, addresses
 from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.domain.hardware import CAMERA_SCANNER, family, is_silent, remedy
+from appliance.services.clock import Mode, system_clock
 from appliance.settings import Settings
 from appliance.store import device as rows
 from appliance.store import documents, engine, jobs, records
@@ -136,7 +137,7 @@ def _build(name: str, url: str, camera: str) -> None:
 
 def hardware(settings: Settings) -> Iterator[Finding]:
     """Each address, and what the desk last said of the device behind it."""
-    wanted = addresses(settings)
+    wanted, now = addresses(settings), system_clock(cast(Mode, settings.clock.mode))()
     with _reading(settings) as db:
         seen = {row.name: row for row in records.hardware_rows(db)} if db is not None else {}
     for name, url in wanted.items():
@@ -155,13 +156,13 @@ def hardware(settings: Settings) -> Iterator[Finding]:
         row = seen.get(name)
         if row is None and url == AUTO and name not in NEEDED:
             yield ok(name, "found by itself when it is plugged in; none is")
-        elif row is None or is_silent(row.seen_at_ms, _now_ms()):
+        elif row is None or is_silent(now, row.seen_boot_id, row.seen_boot_ms):
             yield warn(name, "the desk has not said anything about it for a minute", "Start marquee desk.")
         elif row.state == "ready":
             yield ok(name, row.reason)
         else:
             fix = remedy(name, row.state) or "See the sentence; the desk goes on by itself afterwards."
-            yield warn(name, f"{row.state} for {_lasting(_now_ms() - row.since_ms)}: {row.reason}", fix)
+            yield warn(name, f"{row.state} for {_lasting(now.wall_ms - row.since_ms)}: {row.reason}", fix)
     if wanted["printer_2"] and not wanted["printer"]:
         yield warn("printer_2", "it only takes what the first printer cannot", "Write its address as desk.printer.")
     for number in ("", "_2"):

@@ -10,8 +10,12 @@ import http.client
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
+
+from sqlalchemy import Row
+from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.desk.names import AUTO, NEEDED, addresses
 from appliance.doctor.findings import Finding, fail, ok, report
@@ -43,7 +47,7 @@ def gate(settings: Settings, page: str, setup_page: str = "") -> Iterator[Findin
     now = system_clock(cast(Mode, settings.clock.mode))()
     yield from _database(settings)
     yield answers(page or _own(settings.portal.bind), "portal")
-    yield from _devices(settings, now)
+    yield from _devices(settings, now.boot_id)
     yield clock(now)
 
 
@@ -99,22 +103,13 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield ok(name, f"{path} opens") if checks[name] == OK else fail(name, checks[name], "See marquee doctor.")
 
 
-def _devices(settings: Settings, now: Now) -> Iterator[Finding]:
+def _devices(settings: Settings, boot_id: str) -> Iterator[Finding]:
     """What the settings name must have been looked at by the desk in this boot, and the guests' Wi-Fi must be on the air."""
     # The desk says nothing of devices that it would find by itself and nobody misses.
     named = addresses(settings).items()
     wanted = [name for name, url in named if url and (url != AUTO or name in NEEDED)]
-    path = settings.device.data / "marquee.db"
-    seen = {}
-    if wanted and path.exists():
-        database = Database(path)
-        try:
-            with database.read() as db:
-                seen = {row.name: row for row in records.hardware_rows(db)}
-        finally:
-            database.close()
-    booted_ms = now.wall_ms - now.boot_ms
-    unknown = [name for name in wanted if name not in seen or seen[name].seen_at_ms < booted_ms]
+    seen = _seen(settings.device.data / "marquee.db", boot_id) if wanted else {}
+    unknown = [name for name in wanted if name not in seen]
     if unknown:
         yield fail("devices", f"the desk has not looked at: {', '.join(unknown)}", "See the log of marquee-desk.")
     else:
@@ -125,6 +120,20 @@ def _devices(settings: Settings, now: Now) -> Iterator[Finding]:
         row = seen[_HOTSPOT]
         good = row.state in _SERVING
         yield ok(_HOTSPOT, row.reason) if good else fail(_HOTSPOT, row.reason, "See the log of hostapd.")
+
+
+def _seen(path: Path, boot_id: str) -> dict[str, Row[Any]]:
+    """What the desk said in this boot; nothing while the database is not there or not of this version yet."""
+    if not path.exists():
+        return {}
+    database = Database(path)
+    try:
+        with database.read() as db:
+            return {row.name: row for row in records.hardware_rows(db) if row.seen_boot_id == boot_id}
+    except (SQLAlchemyError, OSError):
+        return {}
+    finally:
+        database.close()
 
 
 def _own(bind: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from appliance.domain.clock import Now
 from appliance.domain.texts import translatable
 
 CAMERA_SCANNER = "camera://"
@@ -73,6 +74,15 @@ def remedy(name: str, state: str) -> str:
     return _REMEDIES.get((family(name), state.lower()), "")
 
 
-def is_silent(seen_at_ms: int, now_ms: int) -> bool:
-    """Whether the desk's last word is so old that it says nothing about now."""
-    return now_ms - seen_at_ms > SILENT_DESK_MS
+def is_silent(now: Now, boot_id: str, boot_ms: int) -> bool:
+    """Whether the desk's last word, in that boot at that boot-time, says nothing about now.
+
+    No wall clock tells that: without a time server it can begin a boot before the last word of the one before.
+    """
+    return boot_id != now.boot_id or now.boot_ms - boot_ms > SILENT_DESK_MS
+
+
+def seen_ms(now: Now, at_ms: int, boot_id: str, boot_ms: int) -> int:
+    """When the desk said it, by the wall clock as it stands now; what it said in another boot, before this one began."""
+    booted_ms = now.wall_ms - now.boot_ms
+    return booted_ms + boot_ms if boot_id == now.boot_id else min(at_ms, booted_ms)

@@ -100,12 +100,12 @@ def page(unit: Unit) -> DoorPage:
     fresh = newest is not None and not newest.undone and unit.now.wall_ms - newest.at_ms < VERDICT_LASTS_MS
     zone = next((each.at.timezone for each in view.sessions), "") or timezone_of(listing.listing(unit).events)
     jobs = tuple((job, *job_words(job)) for job in view.jobs[:SHOWN_JOBS])
-    facts = _facts(view, unit.now.wall_ms)
+    facts = _facts(view)
     of_scans = photos.taken(unit, {each.ticket.id for each in scans if each.ticket is not None})
     return DoorPage(newest if fresh else None, scans, view, zone, facts, jobs, arrivals(unit), of_scans)
 
 
-def _facts(view: DoorView, now_ms: int) -> tuple[tuple[str, str, str], ...]:
+def _facts(view: DoorView) -> tuple[tuple[str, str, str], ...]:
     facts = [_link(view), _clock(view)]
     part, parts = view.retold
     if part < parts:
@@ -127,7 +127,7 @@ def _facts(view: DoorView, now_ms: int) -> tuple[tuple[str, str, str], ...]:
         )
     if not view.door:
         facts.append(("warn", _("Not the door"), _("Another device of this venue decides who comes in. Scan there.")))
-    facts += [_hardware(each, now_ms) for each in view.hardware]
+    facts += [_hardware(each) for each in view.hardware]
     return tuple(facts)
 
 
@@ -149,7 +149,7 @@ def _clock(view: DoorView) -> tuple[str, str, str]:
     )
 
 
-def _hardware(found: HardwareView, now_ms: int) -> tuple[str, str, str]:
+def _hardware(found: HardwareView) -> tuple[str, str, str]:
     names = {
         "printer": _("Printer"),
         "scanner": _("Scanner"),
@@ -167,7 +167,7 @@ def _hardware(found: HardwareView, now_ms: int) -> tuple[str, str, str]:
     }
     name = names.get(hardware.family(found.name), found.name)
     title = name if hardware.number(found.name) == 1 else f"{name} {hardware.number(found.name)}"
-    if hardware.is_silent(found.seen_at_ms, now_ms):
+    if found.silent:
         return "bad", f"{title}: {_('unknown')}", _(hardware.SILENT_DESK)
     mark, state = states.get(found.state.upper(), ("", _("unknown")))
     phones = hardware.phones(found.name, found.reason)

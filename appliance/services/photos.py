@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from appliance.domain import hardware, photos
+from appliance.domain import photos
 from appliance.domain.clock import HOUR_MS
 from appliance.domain.errors import DiskFull, Invalid, LimitReached, NotFound
+from appliance.services import hardware
 from appliance.services.box import Unit
 from appliance.services.staff_views import PhotoView
 from appliance.store import orders, records
@@ -37,10 +38,7 @@ class Picture(NamedTuple):
 
 def offered(unit: Unit) -> bool:
     """Return whether there is a camera that the desk looks after, well or not."""
-    return any(
-        row.name == CAMERA and not hardware.is_silent(row.seen_at_ms, unit.now.wall_ms)
-        for row in records.hardware_rows(unit.db)
-    )
+    return any(row.name == CAMERA and not hardware.is_silent(unit, row) for row in records.hardware_rows(unit.db))
 
 
 def ask(unit: Unit, ticket_id: str, staff: str, *, agreed: bool) -> PhotoView:

@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Row
 
-from appliance.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
+from appliance.domain.clock import DAY_MS, HOUR_MS
 from appliance.domain.errors import Invalid, LimitReached, NotFound
 from appliance.domain.sms import Decision, State, decided, move, retry_after_ms
-from appliance.services import rates
+from appliance.services import hardware, rates
 from appliance.services.box import Unit
 from appliance.services.staff_views import SmsView
 from appliance.store import orders, records, sms
@@ -22,8 +22,6 @@ MOST_WAITING = 200
 PER_NUMBER_AND_HOUR = 3
 PER_CLIENT_AND_HOUR = 5
 SHOWN = 50
-# A row of the hardware this old says that nobody looks after the modem.
-FRESH_MS = MINUTE_MS
 KEPT_NAMED_MS = 2 * DAY_MS
 KEPT_MS = 30 * DAY_MS
 # Without a date to hold on to, and where the clock is not to be trusted, a message is of use this long.
@@ -243,7 +241,7 @@ def _doubt(unit: Unit, row: Row[Any], reason: str) -> None:
 def _modem_state(unit: Unit) -> str | None:
     """What the desk said of its modem a moment ago; None where it says nothing."""
     for row in records.hardware_rows(unit.db):
-        if row.name == MODEM and abs(unit.now.wall_ms - row.seen_at_ms) < FRESH_MS:
+        if row.name == MODEM and not hardware.is_silent(unit, row):
             return str(row.state)
     return None
 

@@ -112,13 +112,14 @@ class DoorSession(msgspec.Struct, frozen=True):
 
 
 class HardwareView(msgspec.Struct, frozen=True):
-    """A device as the desk last saw it."""
+    """A device as the desk last saw it; ``silent``: too long ago to say anything about now, or before this boot."""
 
     name: str
     state: str
     reason: str
     since_ms: int
     seen_at_ms: int
+    silent: bool
 
 
 class PrintJob(msgspec.Struct, frozen=True):

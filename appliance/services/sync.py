@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from appliance.domain.hardware import seen_ms
 from appliance.domain.inventory import take_grant
 from appliance.services import (
     cancelling,
@@ -113,7 +114,7 @@ def hardware(unit: Unit) -> HardwareReport | None:
         device=unit.identity.device,
         venue=unit.identity.venue,
         hardware=tuple(HardwareState(row.name, row.state, row.reason[:MOST_REASON], row.since_ms) for row in rows),
-        as_of_ms=max(row.seen_at_ms for row in rows),
+        as_of_ms=max(seen_ms(unit.now, row.seen_at_ms, row.seen_boot_id, row.seen_boot_ms) for row in rows),
         sent_at_ms=unit.now.wall_ms,
     )
 

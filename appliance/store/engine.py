@@ -10,7 +10,7 @@ from appliance.store import tables
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import tables as mailbox
 
-HEAD = "0022"
+HEAD = "0023"
 # The oldest revision whose program can work in a schema of HEAD. New tables, and columns that are empty or have a default of the
 # database's, leave it as it is. What an older program would stumble over raises it to its own revision; such an update has no way back.
 FLOOR = "0022"

@@ -46,9 +46,10 @@ def keep_hardware(db: Connection, names: Iterable[str]) -> None:
     db.execute(delete(hardware).where(hardware.c.name.not_in(list(names))))
 
 
-def put_hardware(db: Connection, name: str, state: str, reason: str, since_ms: int, seen_at_ms: int) -> None:
+def put_hardware(db: Connection, name: str, state: str, reason: str, since_ms: int, now: Now) -> None:
     """Write how a device is doing."""
-    values = {"state": state, "reason": reason, "since_ms": since_ms, "seen_at_ms": seen_at_ms}
+    values = {"state": state, "reason": reason, "since_ms": since_ms, "seen_at_ms": now.wall_ms}
+    values |= {"seen_boot_id": now.boot_id, "seen_boot_ms": now.boot_ms}
     db.execute(insert(hardware).values(name=name, **values).on_conflict_do_update(index_elements=["name"], set_=values))
 
 

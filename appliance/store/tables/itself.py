@@ -71,6 +71,8 @@ hardware = Table(
     Column("reason", String, nullable=False, default=""),
     Column("since_ms", BigInteger, nullable=False),
     Column("seen_at_ms", BigInteger, nullable=False),
+    Column("seen_boot_id", String, nullable=False, default="", server_default=""),  # its age, while this boot lasts
+    Column("seen_boot_ms", BigInteger, nullable=False, default=0, server_default="0"),
 )
 
 # What this device was asked to forget: messages that arrive later are held against it.

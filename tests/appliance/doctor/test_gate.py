@@ -18,11 +18,12 @@ from appliance.domain.clock import Now
 from appliance.domain.setup import Setup
 from appliance.domain.slots import autoboot
 from appliance.services import hardware
-from appliance.services.box import Box
+from appliance.services.box import Box, Unit
 from appliance.services.setting_up import write_setup
 from appliance.settings import Settings, read_settings
 from appliance.slots import Keeper, Paths
-from appliance.store import records
+from appliance.store import engine, records
+from mqtt_bridge.database import Database
 
 
 class _Page(http.server.BaseHTTPRequestHandler):
@@ -74,9 +75,43 @@ def test_a_device_that_the_desk_has_not_looked_at_since_the_boot_is_unknown(
 ) -> None:
     settings = read(tmp_path, MARQUEE_DESK_PRINTER="sim://printer")
     assert states(gate.gate(settings, page))["devices"] == "fail"
-    box.run(lambda unit: records.put_hardware(unit.db, "printer", "ready", "It was once.", 1_000, 1_000))
+    box.run(
+        lambda unit: records.put_hardware(unit.db, "printer", "ready", "It was once.", 1_000, before_boot(unit.now))
+    )
     found = {each.check: each for each in gate.gate(settings, page)}
     assert "printer" in found["devices"].detail
+
+
+def test_what_the_desk_of_the_boot_before_said_counts_for_nothing_though_the_clock_went_back_behind_it(
+    tmp_path: Path, box: Box, page: str
+) -> None:
+    """Without a time server a boot begins at a time that was kept before the last rows: those are later than this boot's own start."""
+    settings = read(tmp_path, MARQUEE_DESK_HOTSPOT="hostapd:///run/hostapd/wlan0")
+
+    def say(unit: Unit, now: Now) -> None:
+        records.put_hardware(unit.db, "hotspot", "ready", "On the air.", now.wall_ms, now)
+
+    box.run(lambda unit: say(unit, before_boot(unit.now)))
+    found = {each.check: each for each in gate.gate(settings, page)}
+    assert (found["devices"].state, "hotspot" in found) == ("fail", False)
+    box.run(lambda unit: say(unit, unit.now))
+    assert states(gate.gate(settings, page))["hotspot"] == "ok"
+
+
+def test_a_database_that_is_not_of_this_version_yet_is_waited_for(tmp_path: Path, page: str) -> None:
+    """A trial looks before its portal has migrated; that must not end it."""
+    settings = read(tmp_path, MARQUEE_DESK_PRINTER="sim://printer")
+    settings.device.data.mkdir()
+    database = Database(settings.device.data / "marquee.db")
+    engine.migrate(database, "0022")
+    database.close()
+    found = states(gate.gate(settings, page))
+    assert (found["schema"], found["devices"]) == ("fail", "fail")
+
+
+def before_boot(now: Now) -> Now:
+    """A moment of the boot before, on a clock that was ahead of the one of now."""
+    return Now(now.wall_ms + 60_000, now.boot_ms + 3_600_000, "another boot", now.trusted)
 
 
 def test_devices_that_would_be_found_by_themselves_are_asked_for_only_where_every_door_needs_them(

@@ -125,7 +125,7 @@ def test_a_member_gives_a_number_instead_of_a_name(phone: Phone, box: TestBox):
 
 
 def test_with_a_modem_the_code_comes_by_text_message_without_any_link(phone: Phone, box: TestBox):
-    box.run(lambda unit: records.put_hardware(unit.db, "modem", "ready", "", unit.now.wall_ms, unit.now.wall_ms))
+    box.run(lambda unit: records.put_hardware(unit.db, "modem", "ready", "", unit.now.wall_ms, unit.now))
     page = phone.hold()
     page = phone.send(page, "/confirm", contact="0151 2345678")
     message = box.run(lambda unit: sms.claim(unit, 30))

@@ -102,7 +102,7 @@ def claims(order: OrderView) -> list[bool]:
 
 
 def modem(box: TestBox) -> None:
-    box.run(lambda unit: records.put_hardware(unit.db, "modem", "ready", "", unit.now.wall_ms, unit.now.wall_ms))
+    box.run(lambda unit: records.put_hardware(unit.db, "modem", "ready", "", unit.now.wall_ms, unit.now))
 
 
 def sent_code(box: TestBox) -> str:
