@@ -2,6 +2,9 @@
 
 Narrower than the doctor: nothing that can be missing on a good evening (paper, link, cloud, a scanner's cable) keeps a boot from
 being good, or an update on the eve of an event would be thrown away for an empty roll.
+
+Radio and devices are demanded of a trial, since a new slot may be what keeps them away. A slot that had them once does not lose them
+by itself: what does, hardware and settings, is the same in the other one, and a reboot would only end what still sells.
 """
 
 from __future__ import annotations
@@ -14,22 +17,27 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import msgspec
 from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.desk.names import AUTO, NEEDED, addresses
-from appliance.doctor.findings import Finding, fail, ok, report
+from appliance.doctor.findings import Finding, fail, ok, report, warn
 from appliance.domain.clock import Now
 from appliance.services.clock import BUILT_AT_MS, Mode, system_clock
 from appliance.services.readiness import OK, readiness
 from appliance.services.setting_up import setup_pending
 from appliance.settings import Settings
+from appliance.slots import Keeper
 from appliance.store import records
 from mqtt_bridge.database import Database
 
 ANSWER_S = 5.0
 SLEEP_S = 1.0
+# So long a boot waits for radio and devices, once all is well that counts for its slot.
+REST_S = 60.0
 _HOTSPOT = "hotspot"
+_DEVICES = "devices"
 _SERVING = {"ready", "degraded"}
 
 
@@ -51,14 +59,32 @@ def gate(settings: Settings, page: str, setup_page: str = "") -> Iterator[Findin
     yield clock(now)
 
 
+def of_boot(found: Iterable[Finding], keeper: Keeper | None = None) -> Iterator[Finding]:
+    """As ``found``, but in a boot that is no trial what no slot can mend is only a warning. Where nobody says which it is, it is one."""
+    try:
+        unproven = (keeper or Keeper()).shown().unproven
+    except (OSError, msgspec.DecodeError):
+        unproven = True
+    for each in found:
+        excused = not unproven and each.state == "fail" and each.check in {_DEVICES, _HOTSPOT}
+        yield warn(each.check, each.detail, each.fix) if excused else each
+
+
 def wait(look: Callable[[], Iterable[Finding]], timeout_s: float, *, as_json: bool) -> int:
-    """Look until all is well, once a second, and print what changed; return 0, or 1 if it was not well in time."""
-    end_s = time.monotonic() + timeout_s
+    """Look until all is well, once a second, and print what changed; return 0, or 1 if something still failed at the end.
+
+    With warnings alone the end comes sooner: they may go within ``REST_S``, and nothing more hangs on them.
+    """
+    begun_s = time.monotonic()
+    end_s, rest_s = begun_s + timeout_s, begun_s + REST_S
     told: dict[str, Finding] = {}
     while True:
         found = list(look())
+        now_s = time.monotonic()
         well = all(each.state == "ok" for each in found)
-        if well or time.monotonic() >= end_s:
+        if any(each.state == "fail" for each in found):
+            rest_s = now_s + REST_S
+        if well or now_s >= min(end_s, rest_s):
             return report(found, as_json=as_json)
         if changed := [each for each in found if told.get(each.check) != each]:
             report(changed, as_json=False)
@@ -111,9 +137,9 @@ def _devices(settings: Settings, boot_id: str) -> Iterator[Finding]:
     seen = _seen(settings.device.data / "marquee.db", boot_id) if wanted else {}
     unknown = [name for name in wanted if name not in seen]
     if unknown:
-        yield fail("devices", f"the desk has not looked at: {', '.join(unknown)}", "See the log of marquee-desk.")
+        yield fail(_DEVICES, f"the desk has not looked at: {', '.join(unknown)}", "See the log of marquee-desk.")
     else:
-        yield ok("devices", f"{len(wanted)} known" if wanted else "none are set up")
+        yield ok(_DEVICES, f"{len(wanted)} known" if wanted else "none are set up")
     if _HOTSPOT not in wanted:
         yield ok(_HOTSPOT, "none is set up")
     elif _HOTSPOT not in unknown:

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from appliance.doctor.findings import Finding, ok, warn
 from appliance.settings import Settings
-from appliance.slots import Paths, Status
+from appliance.slots import Keeper, Paths
 
 
 def slot(_settings: Settings, root: Path = Path("/")) -> Iterator[Finding]:
     """Nothing on a machine without slots; a trial that is not judged yet, and a slot to fall back to that is missing."""
     try:
-        status = msgspec.json.decode(Paths(root).shown.read_bytes(), type=Status)
+        status = Keeper(Paths(root)).shown()
     except FileNotFoundError:
         return
     words = "; ".join(status.words())
-    if status.trial and status.running != status.default:
+    if status.unproven:
         yield warn("slot", words, "It becomes the default once the gate finds it ready: see marquee ready.")
     elif "bad" in status.states.values():
         yield warn("slot", words, "There is no slot to fall back to until the next update was installed.")

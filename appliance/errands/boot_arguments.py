@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from appliance.settings import Settings
+
+if TYPE_CHECKING:
+    from appliance.doctor.findings import Finding
 
 SLOT_ACTIONS = (
     "status",
@@ -28,6 +32,11 @@ def add_boot(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     command.add_argument("--page", metavar="URL", default="", help="what must answer; default: the portal's own socket")
     command.add_argument("--setup-page", metavar="URL", default="", help="what must answer before it is provisioned")
+    command.add_argument(
+        "--boot",
+        action="store_true",
+        help="judge for the slot: one that is no trial is not to blame for Wi-Fi and devices",
+    )
     command.add_argument("--json", action="store_true", help="print the findings as JSON")
     command = add(
         "slot",
@@ -43,9 +52,13 @@ def add_boot(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _ready(given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.doctor.gate import gate, wait
+    from appliance.doctor.gate import gate, of_boot, wait
 
-    return wait(lambda: gate(settings, given.page, given.setup_page), given.wait, as_json=given.json)
+    def look() -> Iterable[Finding]:
+        found = gate(settings, given.page, given.setup_page)
+        return of_boot(found) if given.boot else found
+
+    return wait(look, given.wait, as_json=given.json)
 
 
 def _slot(given: argparse.Namespace, settings: Settings) -> int:

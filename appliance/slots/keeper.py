@@ -28,6 +28,11 @@ class Status(msgspec.Struct, frozen=True):
     states: Mapping[Slot, State]
     attempts: int
 
+    @property
+    def unproven(self) -> bool:
+        """Whether the slot that runs has yet to show in this boot that it may become the default."""
+        return self.running not in {"", self.default}
+
     def words(self) -> list[str]:
         """Return it in lines for people."""
         runs = (
@@ -53,6 +58,10 @@ class Keeper:
         next_slot = slots.primary(default, armed=self._paths.trial.exists())
         trial = booted is not None and booted.tryboot
         return Status(running or "", trial, default, next_slot, ledger.states, ledger.attempts)
+
+    def shown(self) -> Status:
+        """Return how it stood after the last step of this boot, for who may not read the files themselves."""
+        return msgspec.json.decode(self._paths.shown.read_bytes(), type=Status)
 
     def primary(self) -> Slot:
         """Return the slot that the next reboot boots."""

@@ -140,6 +140,14 @@ def test_the_end_of_the_log_is_kept_after_everybody_has_spoken() -> None:
     assert words(text, "ExecStop") == words(render("base", "marquee-log.service.j2"), "ExecStart")
 
 
+def test_a_boot_is_judged_for_its_slot_once_it_is_known_which_slot_that_is() -> None:
+    """What is on no slot's account, a radio that fails, must not reboot a box office that sells."""
+    text = render("update", "marquee-ready.service.j2")
+    assert "marquee-attempt.service" in words(text, "After")[0].split()
+    (command,) = words(text, "ExecStart")
+    assert command.split()[1:3] == ["ready", "--boot"]
+
+
 @pytest.mark.parametrize(("role", "template"), PROCESSES)
 def test_processes_come_back_are_bounded_and_wait_for_first_boot(role: str, template: str) -> None:
     text = render(role, template)

@@ -6,13 +6,14 @@ import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from appliance import bootstrap
-from appliance.cli import main
+from appliance.cli import main, parser
 from appliance.doctor import gate
-from appliance.doctor.findings import Finding, fail, ok
+from appliance.doctor.findings import Finding, fail, ok, report, warn
 from appliance.doctor.slot import slot
 from appliance.domain.clock import Now
 from appliance.domain.setup import Setup
@@ -24,6 +25,7 @@ from appliance.settings import Settings, read_settings
 from appliance.slots import Keeper, Paths
 from appliance.store import engine, records
 from mqtt_bridge.database import Database
+from tests.support.slots import Machine
 
 
 class _Page(http.server.BaseHTTPRequestHandler):
@@ -109,6 +111,55 @@ def test_a_database_that_is_not_of_this_version_yet_is_waited_for(tmp_path: Path
     assert (found["schema"], found["devices"]) == ("fail", "fail")
 
 
+RADIO = [ok("portal", "answers"), ok("devices", "4 known"), fail("hotspot", "hostapd does not run.", "See its log.")]
+DEAD = [
+    fail("portal", "silent", "See its log."),
+    fail("devices", "the desk has not looked at: printer", "See its log."),
+]
+
+
+def test_a_radio_that_fails_costs_a_trial_its_slot_and_a_slot_that_was_good_nothing(tmp_path: Path) -> None:
+    """The other slot has the same radio and the same settings; what it sells meanwhile would end with a reboot."""
+    machine = Machine(tmp_path)
+    machine.keeper.set_primary("B")
+    machine.boot(3, tryboot=True)
+    machine.keeper.attempt()
+    assert list(gate.of_boot(RADIO, machine.keeper)) == RADIO
+    machine.keeper.set_good()
+    for _ in range(5):
+        machine.boot(3)
+        assert machine.keeper.attempt() is False
+        found = list(gate.of_boot(RADIO, machine.keeper))
+        assert [each.state for each in found] == ["ok", "ok", "warn"]
+        assert (found[2].detail, found[2].fix) == ("hostapd does not run.", "See its log.")
+        assert report(found, as_json=False) == 0
+        # As boot-complete.target has it done.
+        machine.keeper.set_good()
+    assert (machine.default, machine.keeper.status().attempts) == ("B", 0)
+
+
+def test_a_portal_that_is_silent_fails_any_boot(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.keeper.attempt()
+    assert [each.state for each in gate.of_boot(DEAD, machine.keeper)] == ["fail", "warn"]
+
+
+def test_where_nobody_says_which_slot_runs_everything_counts(tmp_path: Path) -> None:
+    keeper = Keeper(Paths(tmp_path))
+    assert list(gate.of_boot(RADIO, keeper)) == RADIO
+    shown = Paths(tmp_path).shown
+    shown.parent.mkdir(parents=True)
+    shown.write_text("{")
+    assert list(gate.of_boot(RADIO, keeper)) == RADIO
+
+
+def test_a_slot_that_runs_without_being_the_default_is_on_trial_whatever_took_it(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.boot(3)
+    machine.keeper.attempt()
+    assert list(gate.of_boot(RADIO, machine.keeper)) == RADIO
+
+
 def before_boot(now: Now) -> Now:
     """A moment of the boot before, on a clock that was ahead of the one of now."""
     return Now(now.wall_ms + 60_000, now.boot_ms + 3_600_000, "another boot", now.trusted)
@@ -173,6 +224,36 @@ def test_waiting_tells_what_changed_and_ends_when_all_is_well(
     assert gate.wait(lambda: next(looks), 30, as_json=False) == 0
     assert capsys.readouterr().out.count("silent") == 1
     assert gate.wait(lambda: [fail("portal", "silent", "wait")], 0, as_json=False) == 1
+
+
+def test_warnings_are_waited_for_only_a_while_and_from_the_last_failure_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter(range(1000))
+    clock = SimpleNamespace(monotonic=lambda: float(next(seconds)), sleep=lambda _: None)
+    monkeypatch.setattr(gate, "time", clock)
+    warned, failed = [warn("hotspot", "not on the air", "wait")], [fail("portal", "silent", "wait")]
+    looks = iter([warned] * 10 + [failed] + [warned] * 900)
+    assert gate.wait(lambda: next(looks), 300, as_json=False) == 0
+    assert 900 - len(list(looks)) == gate.REST_S
+    assert "warn hotspot" in capsys.readouterr().out
+
+
+def test_a_boot_is_judged_for_its_slot_where_the_command_is_asked_to(
+    tmp_path: Path, box: Box, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand it says whether there is a box office; the unit asks whether the slot may stay."""
+    given = read(tmp_path, MARQUEE_DESK_HOTSPOT="hostapd:///run/hostapd/wlan0")
+    box.run(lambda unit: hardware.report(unit, "hotspot", "fault", "hostapd does not run.", unit.now.wall_ms))
+    machine = Machine(tmp_path)
+    machine.keeper.attempt()
+    monkeypatch.setattr(gate, "Keeper", lambda: machine.keeper)
+
+    def ready(*words: str) -> int:
+        arguments = parser().parse_args(["ready", "--page", page, *words])
+        return int(arguments.run(arguments, given))
+
+    assert (ready(), ready("--boot")) == (1, 0)
 
 
 def test_the_command_ends_with_1_where_something_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
 from unittest.mock import patch
 
@@ -12,32 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.cli import main, parser
-from appliance.domain.slots import Ledger, Slot, autoboot, default_of, other
+from appliance.domain.slots import Ledger, Slot, autoboot, other
 from appliance.errands import slot as errand
 from appliance.settings import Settings
 from appliance.slots import Keeper, NoSlots, Paths, files
-
-
-class Machine:
-    """A device's files, and what its firmware says of each boot."""
-
-    def __init__(self, root: Path) -> None:
-        self.paths = Paths(root)
-        self.paths.autoboot.parent.mkdir(parents=True)
-        self.paths.autoboot.write_bytes(autoboot("A"))
-        self.keeper = Keeper(self.paths)
-        self.boot(2)
-
-    def boot(self, partition: int, *, tryboot: bool = False) -> None:
-        for lost in (self.paths.trial, self.paths.reboot_parameter):
-            lost.unlink(missing_ok=True)
-        self.paths.firmware.mkdir(parents=True, exist_ok=True)
-        for name, value in (("partition", partition), ("tryboot", int(tryboot))):
-            (self.paths.firmware / name).write_bytes(struct.pack(">I", value))
-
-    @property
-    def default(self) -> Slot | None:
-        return default_of(self.paths.autoboot.read_bytes())
+from tests.support.slots import Machine
 
 
 @pytest.fixture
