@@ -149,6 +149,14 @@ def test_with_a_passphrase_only_who_knows_it_comes_in(device: Device, guests: li
         each.leave()
 
 
+def test_the_journal_does_not_say_which_phones_were_here(guests: list[RadioPhone]) -> None:
+    """Those that came in, the one that was refused, and the one with a wrong passphrase."""
+    units = ("_SYSTEMD_UNIT=hostapd.service", "_SYSTEMD_UNIT=marquee-dnsmasq.service")
+    written = run("journalctl", "-b", "-o", "cat", "--no-pager", *units).lower()
+    assert "ap-enabled" in written, "what else they say is there"
+    assert [each.hardware for each in guests if each.hardware in written] == []
+
+
 def test_a_second_wifi_is_an_uplink_that_may_come_and_go(
     device: Device, guests: list[RadioPhone], outside: Upstream, figure: Callable[[str], None]
 ) -> None:
