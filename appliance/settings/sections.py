@@ -68,7 +68,7 @@ class PortalSettings:
     captive_hours: int = _setting(
         12,
         kinds.whole(1, 168),
-        "How long a phone that was let in is not asked again: the life of a DHCP lease on the hotspot.",
+        "How long a phone that was let in is not asked again, whatever address it has meanwhile.",
     )
     styleguide: bool = _setting(
         default=False,

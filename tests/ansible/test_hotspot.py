@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address
 
 import pytest
 
-from tests.support.roles import render
+from tests.support.roles import defaults, render
 
 MEET_PHONES = ("hostapd.service.conf.j2", "marquee-dnsmasq.service.j2")
 PHONE = "8a:3F:00:00:02:c1"
@@ -45,3 +46,12 @@ def test_the_journal_hears_why_there_is_no_hotspot_and_never_which_phone_was_her
     assert [line for line in OF_THE_ACCESS_POINT if not kept(template, line)] == []
     text = render("hotspot", template)
     assert text.index("[Service]") < text.index("LogFilterPatterns=") < (text + "[Install]").index("[Install]")
+
+
+def test_one_phone_holds_a_quarter_of_the_addresses_at_most_whatever_it_asks_for_in_whosoever_name() -> None:
+    """The firewall counts its words, and each may take an address for the life of a DHCP lease."""
+    role = defaults("hotspot")
+    addresses = int(IPv4Address(role["hotspot_last"])) - int(IPv4Address(role["hotspot_first"])) + 1
+    taken = role["hotspot_dhcp_per_minute"] * role["hotspot_lease_minutes"] + role["hotspot_dhcp_burst"]
+    assert taken <= min(addresses, role["hotspot_most_leases"]) / 4
+    assert f",{role['hotspot_lease_minutes']}m\n" in render("hotspot", "dnsmasq.conf.j2")

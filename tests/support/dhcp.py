@@ -14,6 +14,8 @@ _DISCOVER, _OFFER, _REQUEST, _ACK = 1, 2, 3, 5
 # Netmask, router, DNS servers, life, captive portal (RFC 8910): what phones ask for.
 _WANTED = bytes([1, 3, 6, 51, 114])
 _PATIENCE_S, _ATTEMPTS = 0.4, 15
+# What phones call themselves, as many do.
+HOST_NAME = "Annas-Phone"
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ def _message(number: int, hardware: str, say: int, more: bytes) -> bytes:
     mac, nobody = bytes.fromhex(hardware.replace(":", "")), bytes(4)
     # 0x8000: answer by broadcast, since nothing can be sent to an address we do not have yet.
     head = _HEAD.pack(1, 1, 6, 0, number, 0, 0x8000, nobody, nobody, nobody, nobody, mac, b"", b"")
-    return head + _COOKIE + bytes([53, 1, say, 55, len(_WANTED)]) + _WANTED + more + b"\xff"
+    name = bytes([12, len(HOST_NAME)]) + HOST_NAME.encode()
+    return head + _COOKIE + bytes([53, 1, say, 55, len(_WANTED)]) + _WANTED + name + more + b"\xff"
 
 
 def _options(data: bytes) -> dict[int, bytes]:

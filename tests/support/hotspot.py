@@ -59,6 +59,7 @@ class Hotspot:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     pools: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     nginx: subprocess.Popen[bytes] | None = None
+    dnsmasq: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> str:
@@ -111,6 +112,20 @@ class Hotspot:
         # A worker that is only just dying still takes connections.
         (self.folder / f"{pool}.sock").unlink()
         self.portal(pool)
+
+    def give_addresses(self) -> None:
+        """Start what gives out addresses and names."""
+        words = ("--keep-in-foreground", "-C", str(self.folder / "dnsmasq.conf"))
+        self.dnsmasq = self.start("dnsmasq", program("dnsmasq"), *words)
+
+    def forget_leases(self) -> None:
+        """Have DHCP forget what it gave out, as it does when the time is over."""
+        assert self.dnsmasq is not None
+        self.dnsmasq.terminate()
+        self.dnsmasq.wait(10)
+        self.processes.remove(self.dnsmasq)
+        (self.folder / "dnsmasq.leases").unlink()
+        self.give_addresses()
 
     def portal_listens(self, pool: str) -> None:
         """Wait until a pool listens."""
@@ -165,7 +180,7 @@ def _start(running: Hotspot, tools: dict[str, str], portal: dict[str, object]) -
     else:
         running.certificate(timedelta(hours=12), tell=False)
     _write_dnsmasq(folder, "" if running.handed else SECURE)
-    running.start("dnsmasq", tools["dnsmasq"], "--keep-in-foreground", "-C", str(folder / "dnsmasq.conf"))
+    running.give_addresses()
     _stock(Path(running.environment["MARQUEE_DEVICE_DATA"]))
     running.portal("guests", wait=False)
     running.portal("staff")
@@ -241,7 +256,7 @@ def _environment(folder: Path, *, handed: bool) -> dict[str, str]:
         "MARQUEE_PORTAL_CERTIFICATE": str(folder / (f"phones/{HANDED}.pem" if handed else "portal.pem")),
         "MARQUEE_PORTAL_HANDED_FOLDER": str(folder / "phones") if handed else "",
         "MARQUEE_PORTAL_SEEN_SOCKET": str(folder / "seen.sock"),
-        "MARQUEE_PORTAL_CAPTIVE_HOURS": str(defaults("hotspot")["hotspot_lease_hours"]),
+        "MARQUEE_PORTAL_CAPTIVE_HOURS": str(defaults("identity")["identity_captive_hours"]),
         # Each request that reaches Python is counted by its line, also those for files.
         "MARQUEE_LOG_LEVEL": "debug",
     }

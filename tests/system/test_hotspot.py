@@ -92,8 +92,28 @@ def test_what_a_phone_reached_outlives_the_portal(spot: Hotspot, phone: Phone) -
     assert Apple(phone).check() == OPEN
 
 
+def test_a_phone_that_slept_past_its_lease_is_the_phone_it_was(spot: Hotspot, phone: Phone) -> None:
+    Apple(phone).window().send("/welcome", go="enter")
+    before, kept = phone.lease.address, Leases(spot.folder / "dnsmasq.leases")
+    hardware = kept.hardware_of(before)
+    assert hardware
+    spot.forget_leases()
+    assert kept.hardware_of(before) is None
+    phone.namespace.ip("address", "flush", "dev", INTERFACE)
+    again = phone.namespace.inside(dhcp.ask, INTERFACE, hardware)
+    assert again.address == before
+    phone.configure(again.address, again.prefix, again.router)
+    assert Apple(phone).check() == OPEN
+
+
+def test_what_a_phone_calls_itself_is_not_kept(spot: Hotspot, phone: Phone) -> None:
+    kept = (spot.folder / "dnsmasq.leases").read_text("utf-8")
+    assert phone.lease.address in kept
+    assert dhcp.HOST_NAME not in kept
+
+
 def test_dhcp_names_the_captive_portal_api_exactly_while_its_certificate_is_good(spot: Hotspot, phone: Phone) -> None:
-    assert phone.lease.life_s == 12 * 3600
+    assert phone.lease.life_s == defaults("hotspot")["hotspot_lease_minutes"] * 60
     assert phone.lease.captive_portal == f"https://{SECURE}/.well-known/captive-portal"
     try:
         assert spot.certificate(timedelta(seconds=-1)) == 1
