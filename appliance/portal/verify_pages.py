@@ -83,7 +83,10 @@ def follow_link(link: str) -> AnyResponse:
 
 
 def send_along(unit: Unit, order: OrderView) -> None:
-    """Send the code in the transaction of the booking, where this device's modem does; booking never fails because of it."""
+    """Send the code in the transaction of the booking, where this device's modem does; booking never fails because of it.
+
+    A booking that is confirmed again (a second tap, a form sent again) has its code already, and keeps it.
+    """
     if order.status == "pending":
         try:
             verifying.send_code(unit, order.id, code_text)

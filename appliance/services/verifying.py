@@ -60,10 +60,16 @@ def pledge(unit: Unit, verify: rules.Verify, contact: str, member: str, language
 
 
 def send_code(unit: Unit, order_id: str, words: Callable[[str], str]) -> None:
-    """Send a fresh code by the device's own modem, where that is how this order proves its contact.
+    """Send an order's first code by the device's own modem, where that is how it proves its contact; twice is once.
 
-    ``words`` makes the message of a code. Raises ``LimitReached`` where too many messages are asked for.
+    Another code ends the one before, so it is sent only to who asks for it (``want_code``). ``words`` makes the message of a code.
+    Raises ``LimitReached`` where too many messages are asked for.
     """
+    if _pending(unit, order_id)[1].codes == 0:
+        _send_code(unit, order_id, words)
+
+
+def _send_code(unit: Unit, order_id: str, words: Callable[[str], str]) -> None:
     row, known = _pending(unit, order_id)
     number = number_of(row.contact)
     if known.channel != "sms" or number is None or known.codes >= proofs.MOST_CODES:
@@ -125,7 +131,7 @@ def want_code(unit: Unit, order_id: str, words: Callable[[str], str], contact: s
         orders.change(unit.db, order_id, contact=contact)
     verifications.change(unit.db, order_id, channel=channel, news="", digest="", tries_left=0)
     if channel == "sms":
-        send_code(unit, order_id, words)
+        _send_code(unit, order_id, words)
     else:
         unit.emit(ContactCodeWanted(order_id), private_part(unit, row.name, contact, known.member))
 

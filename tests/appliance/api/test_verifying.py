@@ -7,7 +7,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from appliance.services import sync
+from appliance.services import sms, sync
+from appliance.store import records
 from mqtt_bridge.protocol.messages import OrderVerified, VerificationMoved
 from tests.appliance.services.test_requests import hear
 from tests.appliance.services.test_verifying import checked
@@ -47,3 +48,19 @@ def test_an_order_is_pending_until_its_code_was_tried(client: FlaskClient, box: 
     now = client.get(where).json
     assert (now["status"], "proof" in now) == ("confirmed", False)
     assert client.post(f"{where}/proofs", json={"code": "1234 5678"}).status_code == 200, "nothing is left to prove"
+
+
+def test_an_order_sent_again_is_answered_the_same_and_sends_no_other_code(client: FlaskClient, box: TestBox):
+    """Under another key, as from another tab, and while the modem is just sending the first one."""
+    box.run(lambda unit: records.put_hardware(unit.db, "modem", "ready", "", unit.now.wall_ms, unit.now.wall_ms))
+    body = {"hold": hold(client, ADULT)["hold"], "contact": "0151 2345678"}
+    first = client.post("/api/v1/orders", json=body).json
+    message = box.run(lambda unit: sms.claim(unit, 30))
+    assert message is not None
+    again = client.post("/api/v1/orders", json=body)
+    assert (again.status_code, again.json["order"]) == (201, first["order"])
+    box.run(lambda unit: sms.finish(unit, message.id, sms.Outcome("sent")))
+    assert client.post("/api/v1/orders", json=body).json["order"] == first["order"]
+    code = "".join(each for each in message.text if each.isdigit())
+    proven = client.post(f"/api/v1/orders/{first['order']}/proofs", json={"code": code})
+    assert (proven.status_code, proven.json["status"]) == (200, "confirmed")

@@ -135,6 +135,26 @@ def test_with_a_modem_the_code_comes_by_text_message_without_any_link(phone: Pho
     assert "You are booked" in page
 
 
+def test_a_form_sent_again_sends_no_other_code_and_leaves_the_first_good(phone: Phone, box: TestBox):
+    """A second tap, a page reloaded, a script that heard nothing for eight seconds; also while the message is on its way."""
+    box.run(lambda unit: records.put_hardware(unit.db, "modem", "ready", "", unit.now.wall_ms, unit.now.wall_ms))
+    held = phone.hold()
+
+    def send_twice() -> None:
+        for _ in range(2):
+            assert "Almost booked" in phone.send(held, "/confirm", contact="0151 2345678")
+
+    send_twice()
+    message = box.run(lambda unit: sms.claim(unit, 30))
+    assert message is not None
+    send_twice()
+    box.run(lambda unit: sms.finish(unit, message.id, sms.Outcome("sent")))
+    send_twice()
+    assert box.run(lambda unit: sms.claim(unit, 30)) is None
+    [code] = re.findall(r"\d{4} \d{4}", message.text)
+    assert "You are booked" in phone.send(phone.get(phone.path), "/code", code=code)
+
+
 def test_a_mailed_link_asks_first_and_says_the_same_whatever_it_is(phone: Phone, box: TestBox):
     page = phone.get(f"/prove/{LINK}")
     assert "Is this you?" in page

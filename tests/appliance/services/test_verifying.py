@@ -250,6 +250,23 @@ def test_a_text_message_proves_a_contact_without_any_link(office):
     assert "ContactCodeEntered" not in said(office)
 
 
+def test_the_first_code_is_sent_once_and_stays_good(office):
+    """Only who asks for another one ends it."""
+    modem(office)
+    order = enrol(office, contact="0151 2345678")
+    send = partial(verifying.send_code, order_id=order.id, words="code {}".format)
+    office.run(send)
+    code = sent_code(office)
+    office.run(send)
+    assert office.run(lambda unit: sms.claim(unit, 30)) is None
+    assert look(office, order).proof.tries_left == 5
+    office.run(lambda unit: verifying.want_code(unit, order.id, "code {}".format))
+    another = sent_code(office)
+    assert another != code
+    office.run(send)
+    assert office.run(lambda unit: verifying.enter_code(unit, order.id, another)).result == "right"
+
+
 def test_a_code_of_an_earlier_boot_is_dead_and_the_page_says_so(office):
     modem(office)
     order = enrol(office, contact="0151 2345678")
