@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from io import BytesIO
 
@@ -174,23 +175,48 @@ def test_not_yet_closed_and_cancelled_each_have_their_page(page: Page, venue: Ve
     assert page.locator("section h2").first.inner_text() == "The sale for this date is closed"
 
 
+CLOCK = """seconds => {
+    const svg = document.querySelector(".digits");
+    svg.pauseAnimations();
+    svg.setCurrentTime(seconds);
+    const columns = [...svg.querySelectorAll("animateTransform")].map(each => each.parentNode);
+    const digit = g => g.querySelectorAll("text")[Math.round(-g.transform.animVal[0].matrix.f / 48)].textContent;
+    const over = getComputedStyle(svg.querySelector(".over")).visibility;
+    return [columns.map(digit).join(""), over];
+}"""
+
+
 def test_the_countdown_runs_without_scripts_and_gives_way_to_words(browser: Browser, venue: Venue):
     context = browser.new_context(base_url=venue.url, viewport=PHONE)
     page = context.new_page()
     hold(page)
-    read = """seconds => {
-        const svg = document.querySelector(".digits");
-        svg.pauseAnimations();
-        svg.setCurrentTime(seconds);
-        const columns = [...svg.querySelectorAll("animateTransform")].map(each => each.parentNode);
-        const digit = g => g.querySelectorAll("text")[Math.round(-g.transform.animVal[0].matrix.f / 48)].textContent;
-        const over = getComputedStyle(svg.querySelector(".over")).visibility;
-        return [columns.map(digit).join(""), over];
-    }"""
     assert page.locator("script").count() == 0
     for seconds, digits in ((0.5, "1000"), (1.5, "0959"), (60.5, "0900"), (544.5, "0056"), (599.5, "0001")):
-        assert page.evaluate(read, seconds) == [digits, "hidden"]
-    assert page.evaluate(read, 601)[1] == "visible"
+        assert page.evaluate(CLOCK, seconds) == [digits, "hidden"]
+    assert page.evaluate(CLOCK, 601)[1] == "visible"
+    context.close()
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_more_than_an_hour_is_counted_to_its_end_inside_the_drawing(browser: Browser, venue: Venue, language: str):
+    """What is held for eleven hours is not over after one; digits stand in the drawing in either direction of writing."""
+    limits = msgspec.structs.replace(venue.catalogue.limits, hold_minutes=660.0)
+    venue.show(msgspec.structs.replace(venue.catalogue, version=venue.catalogue.version + 1, limits=limits))
+    context = browser.new_context(base_url=venue.url, viewport=PHONE)
+    page = context.new_page()
+    hold(page)
+    page.goto(f"{page.url}?lang={language}")
+    seen = ((0.5, "110000"), (1.5, "105959"), (3601.5, "95959"), (36_001.5, "05959"), (39_599.5, "00001"))
+    for seconds, digits in seen:
+        assert page.evaluate(CLOCK, seconds) == [digits, "hidden"]
+    drawing = page.locator(".digits").bounding_box()
+    shown = page.locator(".digits animateTransform").evaluate_all(
+        """all => all.map(each => each.parentNode.querySelector("text").getBoundingClientRect()).map(at => [at.left, at.right])"""
+    )
+    assert drawing is not None
+    assert all(drawing["x"] - 1 <= left < right <= drawing["x"] + drawing["width"] + 1 for left, right in shown)
+    assert all(before[1] <= after[0] + 1 for before, after in itertools.pairwise(shown))
+    assert page.evaluate(CLOCK, 39_601)[1] == "visible"
     context.close()
 
 

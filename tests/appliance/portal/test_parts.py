@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import re
 from io import BytesIO
 
@@ -11,17 +12,18 @@ import zxingcpp
 from PIL import Image
 
 from appliance.web import qr, static_files
-from appliance.web.countdown import SHOWN_MOST_S, countdown
+from appliance.web.countdown import countdown
 from tests.appliance.portal.conftest import Phone
 
 
 def shown(clock, after_s: int) -> str:
-    """What the four columns show ``after_s`` seconds after the page was opened."""
+    """What the columns show ``after_s`` seconds after the page was opened."""
     digits = []
     for column in clock.columns:
         step = ((column.offset_s + after_s) % column.cycle_s) * len(column.numerals) // column.cycle_s
         digits.append(str(column.numerals[step]))
-    return f"{digits[0]}{digits[1]}:{digits[2]}{digits[3]}"
+    hours = [f"{each}:" for each in digits[:-4]]
+    return "".join(hours) + "{}{}:{}{}".format(*digits[-4:])
 
 
 @pytest.mark.parametrize("left_s", [1, 59, 60, 61, 543, 600, 1799, 3599])
@@ -32,8 +34,26 @@ def test_the_countdown_shows_every_second_until_zero(left_s: int):
         assert shown(clock, after_s) == f"{left // 60:02d}:{left % 60:02d}"
 
 
-def test_more_than_an_hour_is_shown_as_the_longest_the_clock_knows():
-    assert countdown(10_000_000).left_s == SHOWN_MOST_S - 1
+@pytest.mark.parametrize("left_s", [3600, 3601, 7199, 7200, 36_000, 86_400])
+def test_from_an_hour_on_the_clock_has_hours_and_is_over_when_the_time_is(left_s: int):
+    """An offer may last a day."""
+    clock = countdown(left_s * 1000)
+    assert clock.left_s == left_s
+    for after_s in range(left_s + 1):
+        hours, left = divmod(left_s - after_s, 3600)
+        assert shown(clock, after_s) == f"{hours}:{left // 60:02d}:{left % 60:02d}"
+
+
+@pytest.mark.parametrize("left_s", [60, 3600, 36_000, 86_400])
+def test_the_clock_fits_its_drawing_and_nothing_of_it_overlaps(left_s: int):
+    """Numerals are some 24 wide; the drawing of 320 enlarges them."""
+    clock = countdown(left_s * 1000)
+    hours = [each.x for each in clock.columns if each.hours]
+    ends = sorted(hours + [each.x + 24 for each in clock.columns if not each.hours])
+    assert clock.width * 1.72 <= 320
+    assert ends[-1] == clock.width
+    assert all(after - before >= 24 for before, after in itertools.pairwise(ends))
+    assert len(clock.colons) == 1 + len(hours)
 
 
 RECEIPT, LINK = "MQ1:" + "6BFOXN%TSMAHN-H" * 20, "http://tickets.home.arpa/tickets/loH6F5Bkq0Bp5hdzJEVq6-JgmAwo_c6"
