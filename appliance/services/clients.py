@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Literal
 
 from appliance.domain import limits
 from appliance.domain.booking import LIVE
@@ -26,8 +27,18 @@ def admit(unit: Unit, client: Client) -> None:
     holds.add_client(unit.db, client.id, client.address, unit.now)
 
 
+def of_no_phone(kind: Literal["entry", "order"], thing: str) -> str:
+    """Return whom limits count a place in line or an order for whose phone this device never met: for itself, and nothing else.
+
+    No phone can call itself so: their names begin with other words (``web.clients``).
+    """
+    return f"{kind}:{thing}"
+
+
 def usage(unit: Unit, client_id: str) -> Usage:
-    """Return what a client holds and did; call after lapsed holds were freed."""
+    """Return what a client holds and did; call after lapsed holds were freed. What stands under no name is nobody's together."""
+    if not client_id:
+        return Usage()
     now = unit.now
     since = now.boot_ms - limits.UNCONFIRMED_WINDOW_MS
     number, first = holds.unconfirmed_since(unit.db, client_id, now.boot_id, since)

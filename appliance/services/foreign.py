@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from appliance.domain.booking import next_order, next_payment
-from appliance.services import show
+from appliance.services import clients, show
 from appliance.services.box import Unit
 from appliance.services.selling import sign_anew
 from appliance.store import orders, records, verifications
@@ -32,7 +32,7 @@ def order_values(unit: Unit, order_id: str, issuer: str, *, total_minor: int, cu
         "id": order_id,
         "hold": None,
         "code": "",
-        "client": "",
+        "client": clients.of_no_phone("order", order_id),
         "issuer": issuer,
         "status": "confirmed",
         "payment": "promised",

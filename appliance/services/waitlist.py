@@ -175,7 +175,7 @@ def on_entrusted(unit: Unit, message: WaitlistEntrusted) -> None:
             "entry": message.entry,
             "quota": message.quota,
             "quantity": sum(each.quantity for each in message.wishes),
-            "client": "",
+            "client": clients.of_no_phone("entry", message.entry),
             "address": "",
             "told_inc": "",
             "joined_at_ms": message.joined_at_ms,

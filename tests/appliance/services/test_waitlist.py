@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from appliance.domain.clock import HOUR_MS, MINUTE_MS
 from appliance.domain.errors import HoldExpired, Invalid, LimitReached, NotFound, SaleClosed, SoldOutHere
-from appliance.services import booking, listing, switches, sync, waitlist
+from appliance.domain.limits import Usage
+from appliance.services import booking, clients, listing, switches, sync, waitlist
 from appliance.services.booking import Item
 from appliance.services.sweep import sweep
 from appliance.services.views import EntryView, HoldView
-from appliance.store import waiting
+from appliance.store import orders, waiting
+from mqtt_bridge.protocol.catalogue import Limits
 from mqtt_bridge.protocol.messages import (
     Content,
     Granted,
     InLine,
     OfferMade,
     OfferWithdrawn,
+    OrderConfirmed,
+    TicketFact,
     WaitlistEntrusted,
     WaitlistJoined,
     WaitlistLeft,
@@ -28,13 +33,17 @@ from mqtt_bridge.protocol.messages import (
 )
 from mqtt_bridge.protocol.waitlist import MOST_PER_QUOTA, SAVING_MS
 from tests.appliance.services.outbox import bodies
+from tests.appliance.services.test_requests import hear
 from tests.support.box import (
     ADULT,
+    AWAY,
     CHILD,
+    ELSEWHERE,
     HALL,
     OPEN_LIMITS,
     ROOM,
     SEAT,
+    START_MS,
     TONIGHT,
     TestBox,
     desk,
@@ -541,3 +550,39 @@ def test_an_end_that_the_cloud_missed_is_told_again_and_not_revived(make_box: Ma
     entrust(box, entry, 1)
     assert states(box, entry) == ["left"]
     assert [each.why for each in bodies(box) if isinstance(each, WaitlistLeft)] == ["left", "left"]
+
+
+def test_who_was_entrusted_takes_the_offer_whatever_others_bought_elsewhere(tmp_path: Path) -> None:
+    """No phone is known of an entrusted place, nor of orders of other devices: each counts for itself alone."""
+    box = _make_box(tmp_path, venue="south", grants={HALL: 4})
+    limits = Limits()
+    for k in range(limits.unpaid_per_client):
+        sold = TicketFact(f"ticket-{k}", f"CODE{k}", ELSEWHERE, AWAY, HALL, 1, 1500, "EUR")
+        hear(box, OrderConfirmed(f"order-{k}", f"SOLD{k}", "promised", (sold,), (), START_MS), "north-1")
+    hear(box, WaitlistEntrusted("entry", HALL, -5, (Wish(ELSEWHERE, 2),), START_MS))
+    offer = look(box, "entry").hold
+    assert offer is not None
+    taken = box.run(lambda unit: booking.confirm(unit, offer.id))
+    assert taken.status == "confirmed"
+    # What was bought with it counts for it from then on.
+    assert [unpaid(box, each) for each in (taken.id, "order-0", "order-1")] == [2, 1, 1]
+    box.database.close()
+
+
+def unpaid(box: TestBox, order_id: str) -> int:
+    """Unpaid tickets of whoever an order is counted for."""
+
+    def query(unit: Any) -> int:
+        row = orders.find(unit.db, order_id)
+        assert row is not None
+        return clients.usage(unit, row.client).unpaid_tickets
+
+    return box.look(query)
+
+
+def test_what_stands_under_no_name_is_nobodys_together(make_box: MakeBox) -> None:
+    """Rows of before may have an empty one: their orders are not one phone's."""
+    box = make_box()
+    bought = order(box)
+    box.run(lambda unit: orders.change(unit.db, bought, client=""))
+    assert box.look(lambda unit: clients.usage(unit, "")) == Usage()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from appliance.services.clients import of_no_phone
 from appliance.web import clients
 from appliance.web.clients import Guest
 from appliance.web.leases import Leases
@@ -67,3 +68,14 @@ def test_on_the_hotspot_the_lease_names_the_phone_whatever_token_it_shows(
     assert call(app, hotspot, token=stolen, key="k").client.id == phone.client.id
     assert call(app, hotspot, "10.0.0.2").client.id != phone.client.id
     assert not call(app, hotspot, "10.0.0.3").client.known
+
+
+def test_no_phone_has_an_empty_name_or_one_of_what_stands_for_no_phone(app: Flask, here: Site) -> None:
+    """Whatever it says of itself: limits count orders and places of unknown phones under such names."""
+    mine = call(app, here).token or ""
+    others = {of_no_phone("entry", "x"), of_no_phone("order", "x"), ""}
+    for said in ("", " ", "entry:x", "order:x", here.tokens.mint("order-manage", "entry:x"), mine):
+        for token, form in ((said, ""), ("", said)):
+            found = call(app, here, token=token, form=form).client.id
+            assert found.startswith("nonce:")
+            assert found not in others
