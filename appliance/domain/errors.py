@@ -68,7 +68,7 @@ class LimitReached(Refusal):
 class DiskFull(Refusal):
     """So little room is left on the disk that nothing new is promised; the rest is for what was promised already."""
 
-    problem = "busy"
+    problem = "disk-full"
     status = 503
 
 
@@ -80,13 +80,13 @@ class KeyReused(Refusal):
 
 
 class Invalid(Refusal):
-    """A value does not fit; facts: ``field``."""
+    """A value does not fit; facts: ``field``, and the number that decided it where there is one."""
 
     problem = "invalid"
     status = 422
 
-    def __init__(self, detail: str, field: str) -> None:
-        super().__init__(detail, field=field)
+    def __init__(self, detail: str, field: str, **facts: Any) -> None:
+        super().__init__(detail, field=field, **facts)
 
 
 class AlreadyAdmitted(Refusal):

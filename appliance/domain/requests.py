@@ -74,4 +74,4 @@ def check_cap(limits: Limits, quota: str, quota_limit: int, wanted: int, *, requ
     most = most_per_client(limits, quota_limit)
     if own + wanted > most:
         msg = f"At most {most} of these tickets can be requested by one phone. Choose fewer."
-        raise LimitReached(msg, "share_per_client")
+        raise LimitReached(msg, "share_per_client", most=most)

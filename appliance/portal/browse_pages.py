@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Response, g, request, url_for
+from flask import Blueprint, Response, g, make_response, request, url_for
 from msgspec.structs import replace
 
 from appliance.domain.browsing import wish_of
+from appliance.domain.errors import Refusal
 from appliance.portal import calendar_files, cards, choices, forms, shared_pages, visits
 from appliance.portal.waits import waits
 from appliance.services import browsing, conversion, listing
@@ -58,12 +59,40 @@ def share_event(slug: str) -> Response:
     return shared_pages.answer("attendee/share.html", page.as_of_ms, page.zone, url=url, own=own, **page.context)
 
 
-def refused_event(slug: str, wanted: str | None, notice: str) -> str:
-    """Return the page of an event as it is now, as the answer to its form; ``notice`` stands above it."""
-    page = _event(slug, wanted, notice)
-    return shared_pages.now(
+def slug_of_form() -> str | None:
+    """Return the event a form was about: what it says, else what its first ticket type belongs to."""
+    given = request.form.get("event")
+    wanted = [name.removeprefix(forms.QUANTITY) for name in request.form if name.startswith(forms.QUANTITY)]
+
+    def query(unit: Unit) -> str | None:
+        if given in unit.catalogue.event:
+            return given
+        return next(
+            (unit.catalogue.ticket_type[each][0].slug for each in wanted if each in unit.catalogue.ticket_type), None
+        )
+
+    return site().box.look(query)
+
+
+def refused_form(refusal: Refusal, notice: str) -> Response:
+    """Answer a form of an event's page with the event as it is now: ``notice`` above the form, or the state that says it all."""
+    slug = slug_of_form()
+    if slug is None:
+        raise refusal
+    # Where nothing was chosen, any of the form's ticket types says which date it was about.
+    named = sorted((value == "0", name) for name, value in request.form.items() if name.startswith(forms.QUANTITY))
+    wanted = [name.removeprefix(forms.QUANTITY) for _zero, name in named]
+
+    def session_of(unit: Unit) -> str | None:
+        return next(
+            (unit.catalogue.ticket_type[each][1].id for each in wanted if each in unit.catalogue.ticket_type), None
+        )
+
+    page = _event(slug, site().box.look(session_of), notice)
+    shown = shared_pages.now(
         "attendee/event.html", page.as_of_ms, page.zone, forms.kept_key(request.form), **page.context
     )
+    return make_response(shown, refusal.status)
 
 
 class _EventPage(NamedTuple):

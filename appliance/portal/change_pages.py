@@ -16,8 +16,7 @@ from appliance.portal.page_tokens import opened
 from appliance.services import asking, booking, changing, listing, proving
 from appliance.services.box import Unit
 from appliance.services.views import EventView, OrderView, SessionView, TypeView
-from appliance.web import csrf
-from appliance.web.pages import limit_words
+from appliance.web import csrf, limit_words
 from appliance.web.site import site
 from appliance.web.texts import _
 
@@ -67,7 +66,7 @@ def change(token: str) -> AnyResponse:
     except LimitReached as refusal:
         if refusal.facts.get("limit") == "proof":
             raise
-        return _page(token, limit_words(refusal.facts), refusal.status)
+        return _page(token, limit_words.words(refusal.facts, refusal.detail), refusal.status)
     return redirect(url_for("attendee.order", token=site().tokens.mint("order-manage", found.id)), SEE_OTHER)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.client import Client
 from appliance.domain.errors import HoldExpired, Invalid, LimitReached, Refusal, SaleClosed, SoldOut, SoldOutHere
 from appliance.portal import forms, handover_pages, sms_pages, verify_pages
-from appliance.portal.browse_pages import refused_event, ways_back
+from appliance.portal.browse_pages import refused_form, slug_of_form, ways_back
 from appliance.portal.page_tokens import opened
 from appliance.portal.waiting_pages import url_of
 from appliance.services import asking, booking, idempotency, sms
@@ -46,26 +46,11 @@ def place_hold() -> AnyResponse:
 
         _status, hold_id, _replayed = asking.run(site().box, use_case)
     except (Invalid, SaleClosed, SoldOut, SoldOutHere) as refusal:
-        return _refused_hold(_slug(), refusal)
+        return refused_form(refusal, hold_notice(refusal))
     except LimitReached:
-        g.ways = _ways_to_holds(guest.client) + ways_back(_slug())
+        g.ways = _ways_to_holds(guest.client) + ways_back(slug_of_form())
         raise
     return redirect(url_for("attendee.hold", token=site().tokens.mint("hold", hold_id.decode())), SEE_OTHER)
-
-
-def _slug() -> str | None:
-    """Return the event a form was about: what it says, else what its first ticket type belongs to."""
-    given = request.form.get("event")
-    wanted = [name.removeprefix(forms.QUANTITY) for name in request.form if name.startswith(forms.QUANTITY)]
-
-    def query(unit: Unit) -> str | None:
-        if given in unit.catalogue.event:
-            return given
-        return next(
-            (unit.catalogue.ticket_type[each][0].slug for each in wanted if each in unit.catalogue.ticket_type), None
-        )
-
-    return site().box.look(query)
 
 
 def _ways_to_holds(client: Client) -> tuple[tuple[str, str], ...]:
@@ -74,23 +59,6 @@ def _ways_to_holds(client: Client) -> tuple[tuple[str, str], ...]:
     words = [_("Your held tickets: %(code)s", code=shown(each.code)) for each in found]
     tokens = [site().tokens.mint("hold", each.id) for each in found]
     return tuple((url_for("attendee.hold", token=token), label) for token, label in zip(tokens, words, strict=True))
-
-
-def _refused_hold(slug: str | None, refusal: Refusal) -> Response:
-    """Show the event as it is now, with what went wrong above the form, or the state that says it all."""
-    if slug is None:
-        raise refusal
-    # Where nothing was chosen, any of the form's ticket types says which date it was about.
-    named = sorted((value == "0", name) for name, value in request.form.items() if name.startswith(forms.QUANTITY))
-    wanted = [name.removeprefix(forms.QUANTITY) for _zero, name in named]
-
-    def session_of(unit: Unit) -> str | None:
-        return next(
-            (unit.catalogue.ticket_type[each][1].id for each in wanted if each in unit.catalogue.ticket_type), None
-        )
-
-    page = refused_event(slug, site().box.look(session_of), hold_notice(refusal))
-    return make_response(page, refusal.status)
 
 
 def hold_notice(refusal: Refusal) -> str:

@@ -10,13 +10,14 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.domain.errors import Invalid, LimitReached, Refusal, SaleClosed
 from appliance.portal import forms, handover_pages
+from appliance.portal.browse_pages import refused_form, slug_of_form, ways_back
 from appliance.portal.page_tokens import opened
 from appliance.services import idempotency, waitlist
 from appliance.services.box import Unit
 from appliance.services.views import EntryView
 from appliance.web import clients, csrf
 from appliance.web.site import site
-from appliance.web.texts import _
+from appliance.web.texts import _, plural
 from mqtt_bridge.protocol.waitlist import OPEN
 
 blueprint = Blueprint("waiting", __name__, template_folder="templates")
@@ -28,11 +29,13 @@ def join() -> AnyResponse:
     """Join the line for what the form says; sent twice, and to a phone that waits already, it leads to the same place."""
     csrf.require_own_page()
     guest = clients.identify(site(), retry_key=request.form.get("key", ""))
-    back = request.form.get("event", "")[:200]
-    g.ways = _ways(back)
-    chosen = forms.items(request.form)
-    fingerprint = forms.fingerprint(chosen)
-    key = forms.key(request.form, f"wait {fingerprint}")
+    g.ways = ways_back(slug_of_form())
+    try:
+        chosen = forms.items(request.form)
+        fingerprint = forms.fingerprint(chosen)
+        key = forms.key(request.form, f"wait {fingerprint}")
+    except Invalid as refusal:
+        return refused_form(refusal, _notice(refusal))
 
     def use_case(unit: Unit) -> tuple[int, bytes, bool]:
         def wait() -> tuple[int, bytes]:
@@ -46,7 +49,7 @@ def join() -> AnyResponse:
     try:
         _status, entry, _replayed = site().box.run(use_case)
     except (Invalid, SaleClosed) as refusal:
-        return _refused(refusal)
+        return refused_form(refusal, _notice(refusal))
     except LimitReached as refusal:
         waits = site().box.look(lambda unit: waitlist.open_entries(unit, guest.client))
         if refusal.facts.get("limit") == "waitlist_per_client":
@@ -64,17 +67,20 @@ def url_of(entry: str) -> str:
     return url_for("waiting.entry", token=site().tokens.mint("waitlist", entry))
 
 
-def _ways(slug: str) -> tuple[tuple[str, str], ...]:
-    known = bool(slug) and site().box.look(lambda unit: slug in unit.catalogue.event)
-    event = ((url_for("attendee.event", slug=slug), _("Back to the tickets")),) if known else ()
-    return (*event, (url_for("attendee.listing"), _("All events")))
-
-
-def _refused(refusal: Refusal) -> AnyResponse:
-    """Lead back to the event, where what is on sale by now can be booked; other refusals say so themselves."""
-    if refusal.facts.get("field") == "items" and len(g.ways) > 1:
-        return redirect(g.ways[0][0], SEE_OTHER)
-    raise refusal
+def _notice(refusal: Refusal) -> str:
+    """Return what stands above the form of what nobody can wait for; what is on sale by now can be booked there."""
+    if isinstance(refusal, SaleClosed):
+        return _("Some of these tickets are not on sale now.")
+    if "available" in refusal.facts:
+        return _("These tickets are on sale right now: book them instead of waiting.")
+    if "most" in refusal.facts:
+        return plural(
+            "There is only %(num)s such ticket in all. Choose fewer.",
+            "There are only %(num)s such tickets in all. Choose fewer.",
+            refusal.facts["most"],
+        )
+    fields = {"items": _("Choose at least one ticket."), "quantity": _("Choose a number of tickets.")}
+    return fields.get(str(refusal.facts.get("field")), _("Reload this page and try again."))
 
 
 @blueprint.get("/waitlist/<token>", endpoint="entry")

@@ -13,7 +13,7 @@ JOINABLE = ("sold_out_here", "sold_out")
 
 @dataclass(frozen=True)
 class Choice:
-    """A ticket type and the most one phone may wait for."""
+    """A ticket type and the most one phone may wait for: never more than there are."""
 
     type: TicketType
     most: int
@@ -30,9 +30,12 @@ def waits(session: SessionView | None, limits: Limits) -> tuple[Wait, ...]:
     """Return the lines a guest may join at a session."""
     if session is None:
         return ()
+    there_are = {each.id: each.limit + each.extra for each in session.at.quotas}
     per_quota: dict[str, list[Choice]] = {}
     for each in session.types:
         if each.state in JOINABLE:
             per_client = limits.unpaid_per_client if each.type.price_minor else limits.free_per_client
-            per_quota.setdefault(each.type.quota, []).append(Choice(each.type, min(limits.per_hold, per_client)))
+            most = min(limits.per_hold, per_client, there_are[each.type.quota])
+            if most > 0:
+                per_quota.setdefault(each.type.quota, []).append(Choice(each.type, most))
     return tuple(Wait(tuple(choices)) for choices in per_quota.values())

@@ -199,7 +199,7 @@ def _require_room(unit: Unit) -> None:
         raise LimitReached(msg, "photos", 5)
     if rows.count(unit.db, "taken") >= MOST_KEPT:
         msg = "So many photos are kept that there is no room for more. Delete some."
-        raise LimitReached(msg, "photos")
+        raise LimitReached(msg, "photos_kept")
     if not unit.box.has_room():
         msg = "The disk is nearly full, so no photos are taken."
         raise DiskFull(msg)

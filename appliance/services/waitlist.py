@@ -69,7 +69,7 @@ def _what(unit: Unit, lines: tuple[Line, ...]) -> tuple[str, EventSession]:
     most = quota.limit + quota.extra
     if sum(each.quantity for each in lines) > most:
         msg = f"There are only {most} such tickets in all. Choose fewer."
-        raise Invalid(msg, field="items")
+        raise Invalid(msg, field="items", most=most)
     return quota.id, at
 
 
@@ -79,7 +79,7 @@ def _refuse_on_sale(unit: Unit, at: EventSession, lines: tuple[Line, ...]) -> No
     if shelf is not None and sale.state(window, shelf) == "on_sale":
         number = f"{shelf.available} are" if shelf.available > 1 else "one is"
         msg = f"These tickets are on sale right now: {number} free. Book instead of waiting."
-        raise Invalid(msg, field="items")
+        raise Invalid(msg, field="items", available=shelf.available)
 
 
 def _check(unit: Unit, client: Client, quota: str, lines: tuple[Line, ...]) -> None:

@@ -31,7 +31,7 @@ class Branding:
 
 HOUSE = Branding()
 # Pages that say so do not ask the database that may be why.
-_FAILED = {"busy", "internal"}
+_FAILED = {"busy", "disk-full", "internal"}
 
 
 def install(app: Flask) -> None:

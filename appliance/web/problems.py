@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,8 @@ from mqtt_bridge.filelock import LockTimeout
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_S = 2
+# A full disk stays full until somebody makes room.
+FULL_RETRY_S = 60
 # What programs talk to; everything else is shown to people.
 _MACHINE = ("/api", "/.well-known/", "/healthz", "/readyz", "/metrics", "/demo/")
 _log = structlog.get_logger("web")
@@ -69,6 +72,10 @@ KINDS: dict[str, tuple[str, str]] = {
         "The path exists but not with this method. `Allow` lists those it has.",
     ),
     "busy": ("Try again", "The device could not write just now. Nothing changed; send the same request again."),
+    "disk-full": (
+        "Disk full",
+        "The disk of this device has no room for anything new. Nothing changed, what was promised stays; somebody has to make room.",
+    ),
     "internal": ("Our mistake", "Something failed here. Nothing changed; the device's log has the particulars."),
 }
 _BY_STATUS = {401: "unauthorised", 403: "unauthorised", 404: "not-found", 405: "method-not-allowed", 503: "busy"}
@@ -103,15 +110,23 @@ def problem_of(error: Exception) -> Problem:
         return _refused(error)
     if isinstance(error, HTTPException):
         return _from_http(error)
-    if isinstance(error, OperationalError | LockTimeout) or getattr(error, "errno", None) in {
-        errno.ENOSPC,
-        errno.EROFS,
-    }:
-        _log.warning("busy", error=type(error).__name__, cause=type(getattr(error, "orig", error)).__name__)
-        detail = "The device is busy or its disk is full. Nothing changed; send the same request again in a moment."
-        return Problem("busy", 503, detail, {"retry_after_s": RETRY_S}, {"Retry-After": str(RETRY_S)})
+    if _is_full(error):
+        return _later(error, "disk-full", "The disk of this device is full. Nothing changed.", FULL_RETRY_S)
+    if isinstance(error, OperationalError | LockTimeout) or getattr(error, "errno", None) == errno.EROFS:
+        return _later(error, "busy", "The device is busy. Nothing changed; send the same request again.", RETRY_S)
     _log.error("failed", error=type(error).__name__, where=_where(error))
     return Problem("internal", 500, "Something failed here and was logged. Nothing changed; please try again.")
+
+
+def _is_full(error: Exception) -> bool:
+    """Return whether there was no room for what had to be written."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return getattr(error, "errno", None) == errno.ENOSPC or code == sqlite3.SQLITE_FULL
+
+
+def _later(error: Exception, slug: str, detail: str, wait_s: int) -> Problem:
+    _log.warning(slug, error=type(error).__name__, cause=type(getattr(error, "orig", error)).__name__)
+    return Problem(slug, 503, detail, {"retry_after_s": wait_s}, {"Retry-After": str(wait_s)})
 
 
 def _refused(error: Refusal) -> Problem:

@@ -13,6 +13,8 @@ from flask import Flask
 
 from appliance import authority, console, portal
 from appliance.demo import page as demo_page
+from appliance.domain.errors import Refusal
+from appliance.web import problems
 from tests.support.pages import ROOT, Page, pages
 
 # No request is made, so the apps need nothing behind them.
@@ -63,6 +65,18 @@ def test_every_route_that_a_page_shows_is_served(page: Page, served: set[str]):
 def test_every_route_of_the_api_is_documented(served: set[str]):
     page = Page("docs/api.md", Path(ROOT / "docs" / "api.md").read_text(encoding="utf-8"))
     assert sorted(route for route in served - shown(page) if " /api/" in route) == []
+
+
+def test_every_type_of_problem_is_documented():
+    """With the status that a refusal of its own kind has."""
+    rows = dict(
+        re.findall(r"^\| `([a-z-]+)` \| ([\d, ]+) \|", (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE)
+    )
+    assert set(rows) == set(problems.KINDS)
+    kinds = [Refusal]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        assert str(kind.status) in rows[kind.problem].split(", "), kind
 
 
 def test_the_check_sees_routes_that_nothing_serves():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
+from appliance.portal import WebSettings, create_app
 from appliance.services import listing
 from appliance.store import tables
 from mqtt_bridge.protocol.receipts import read
@@ -264,3 +267,12 @@ def test_the_code_on_the_ticket_is_the_receipt_of_the_order(phone: Phone, box: T
     kid, claims, _verify = read(ticket.receipt)
     assert kid == box.signer.kid
     assert claims.code == ticket.code
+
+
+def test_a_full_disk_is_called_so_and_nobody_is_told_to_reload(tmp_path: Path, box: TestBox):
+    """A busy box office is well again in a moment; this one only once somebody made room."""
+    phone = Phone(create_app(replace(box, has_room=lambda: False), WebSettings(data=tmp_path)))
+    page = phone.hold()
+    assert phone.status == 503
+    assert "<h1>No room for anything new</h1>" in page
+    assert "reload" not in page

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from appliance.portal import WebSettings, create_app
-from appliance.services import booking
+from appliance.services import booking, waitlist
 from appliance.services.booking import Item
 from appliance.services.sweep import sweep
+from mqtt_bridge.protocol.catalogue import Limits
 from tests.appliance.portal.conftest import Phone
-from tests.support.box import ADULT, BALCONY, ELSEWHERE, ROOM, SEAT, TONIGHT, TestBox, desk
+from tests.support.box import (
+    ADULT,
+    BALCONY,
+    CHILD,
+    ELSEWHERE,
+    ROOM,
+    SEAT,
+    TONIGHT,
+    TestBox,
+    desk,
+    example_catalogue,
+    make_box,
+)
 
 EVENT = f"/events/river?at={TONIGHT}"
 OFFER_MS = 20 * 60_000
@@ -120,11 +134,12 @@ def test_what_is_on_sale_has_no_waitlist_and_sold_out_kinds_beside_it_have(phone
 
 
 def test_who_waits_for_what_is_on_sale_by_now_is_led_to_it(phone: Phone, box: TestBox, orders: list[str]) -> None:
-    """The page was open for a while."""
+    """The page was open for a while. It shows the event as it is now, and says why."""
     page = phone.get(EVENT)
     cancel(box, orders[0])
-    assert "Hold tickets" in phone.send(page, "/waitlist")
-    assert phone.path == "/events/river"
+    page = phone.send(page, "/waitlist")
+    assert answer(phone) == (422, "These tickets are on sale right now: book them instead of waiting.")
+    assert "Held for you" in phone.send(page, "/holds")
 
 
 def test_a_made_up_place_is_not_found(phone: Phone) -> None:
@@ -138,3 +153,46 @@ def test_the_listing_says_where_a_waitlist_is_open(phone: Phone, box: TestBox, o
     assert "Waitlist open" not in phone.get("/")  # the other date still has tickets
     box.run(lambda unit: booking.place_hold(unit, desk(), [Item(ELSEWHERE, 4)]))
     assert "Waitlist open" in phone.get("/")
+
+
+def answer(phone: Phone) -> tuple[int, str]:
+    """Status of the last page and the notice above its form."""
+    assert phone.last is not None
+    found = re.findall(r'role="alert">([^<]*)<', phone.last.text)
+    return phone.status, found[0] if found else ""
+
+
+def test_no_more_is_offered_to_wait_for_than_there_is(tmp_path: Path) -> None:
+    """Limits of one phone may be far above a small quota; where kinds share it, the answer says how many there are."""
+    limits = Limits(per_hold=50, unpaid_per_client=50, free_per_client=50)
+    made = make_box(tmp_path, catalogue=example_catalogue(limits), grants={ROOM: 0, BALCONY: 0}, elsewhere=0)
+    phone = Phone(create_app(made, WebSettings(data=tmp_path)))
+    page = phone.get(EVENT)
+    offered = {name: rest.split("</select>")[0].count("<option") - 1 for name, rest in _selects(page).items()}
+    assert offered == {f"q.{ADULT}": 25, f"q.{CHILD}": 25, f"q.{SEAT}": 5}
+    phone.send(page, "/waitlist", **{f"q.{ADULT}": "20", f"q.{CHILD}": "6"})
+    assert answer(phone) == (422, "There are only 25 such tickets in all. Choose fewer.")
+    made.database.close()
+
+
+def _selects(page: str) -> dict[str, str]:
+    return {part.split('"')[0]: part for part in page.split('name="')[1:] if part.startswith("q.")}
+
+
+def test_a_form_without_a_choice_is_answered_at_the_form(phone: Phone, orders: list[str]) -> None:
+    """And the same form, corrected, joins."""
+    page = phone.send(phone.get(EVENT), "/waitlist", **{f"q.{ADULT}": "0"})
+    assert answer(phone) == (422, "Choose at least one ticket.")
+    assert "You are on the waitlist" in phone.send(page, "/waitlist")
+
+
+def test_a_full_list_is_called_full_and_a_shared_address_by_its_name(
+    phone: Phone, orders: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is something that the guest who reads it did."""
+    monkeypatch.setattr(waitlist, "MOST_PER_ADDRESS", 0)
+    page = phone.send(phone.get(EVENT), "/waitlist")
+    assert phone.status == 409
+    assert "Very many on this waitlist come from your network." in page
+    monkeypatch.setattr(waitlist, "MOST_PER_QUOTA", 0)
+    assert "<h1>The waitlist is full</h1>" in phone.send(phone.get(EVENT), "/waitlist")

@@ -229,7 +229,7 @@ def test_with_little_room_on_the_disk_nothing_new_is_held_and_what_was_promised_
     full = replace(box, has_room=lambda: False)
     with pytest.raises(DiskFull) as caught:
         full.run(lambda unit: booking.place_hold(unit, guest("phone-2"), [Item(ADULT, 1)]))
-    assert (caught.value.status, caught.value.problem) == (503, "busy")
+    assert (caught.value.status, caught.value.problem) == (503, "disk-full")
     assert full.run(lambda unit: booking.confirm(unit, held.id)).status == "confirmed"
 
 

@@ -59,7 +59,7 @@ def _held(at: Venue) -> str:
 
 def _refuses(at: Venue) -> None:
     status, answer = at.hold()
-    assert (status, answer["type"]) == (HTTPStatus.SERVICE_UNAVAILABLE, "/problems/busy"), answer
+    assert (status, answer["type"]) == (HTTPStatus.SERVICE_UNAVAILABLE, "/problems/disk-full"), answer
 
 
 def cable(at: Venue, say: Callable[[str], None]) -> None:
