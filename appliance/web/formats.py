@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel.dates import format_date, format_skeleton, format_time
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import NumberPattern, format_currency, format_decimal, get_currency_precision, parse_pattern
 
 from appliance.web.languages import Language
 from mqtt_bridge.protocol.money import exponent
@@ -37,15 +38,31 @@ def exact(at_ms: int) -> str:
 
 
 def money(minor: int, currency: str, language: Language) -> str:
-    """Return ``12,00 €`` or ``€12.00``."""
-    amount = Decimal(minor).scaleb(-exponent(currency))
-    return format_currency(amount, currency, locale=language.locale)
+    """Return ``12,00 €`` or ``€12.00``.
+
+    Where people write fewer decimals than the currency has (the lek, the Iraqi dinar), so does this, as long as nothing is lost.
+    """
+    digits = exponent(currency)
+    habit = min(digits, get_currency_precision(currency))
+    if minor % 10 ** (digits - habit) == 0:
+        digits, minor = habit, minor // 10 ** (digits - habit)
+    return _written(Decimal(minor).scaleb(-digits), digits, currency, language)
 
 
 def whole_money(units: int, currency: str, language: Language) -> str:
     """Return ``12 €`` or ``€12``."""
-    pattern = language.locale.currency_formats["standard"].pattern.replace("0.00", "0")
-    return format_currency(units, currency, pattern, locale=language.locale, currency_digits=False)
+    return _written(Decimal(units), 0, currency, language)
+
+
+def _written(amount: Decimal, digits: int, currency: str, language: Language) -> str:
+    pattern = _pattern(language.locale.currency_formats["standard"].pattern, digits)
+    return format_currency(amount, currency, pattern, locale=language.locale, currency_digits=False)
+
+
+@cache
+def _pattern(usual: str, digits: int) -> NumberPattern:
+    """Return the pattern with as many decimals instead of the two it has."""
+    return parse_pattern(usual.replace("0.00", f"0.{'0' * digits}" if digits else "0"))
 
 
 def date_words(iso_date: str, language: Language) -> str:

@@ -7,8 +7,13 @@ from decimal import Decimal
 
 import msgspec
 
-# ISO 4217 exponents that differ from 2; everything else has two decimals.
-_EXPONENTS = {"JPY": 0, "KRW": 0, "ISK": 0, "CLP": 0, "VND": 0, "BHD": 3, "KWD": 3, "OMR": 3, "TND": 3, "JOD": 3}
+# ISO 4217, list one: the minor units that differ from 2. Everything else counts in hundredths, codes that are withdrawn or mean no money too.
+_MINOR_UNITS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+_EXPONENTS = {code: digits for digits, codes in _MINOR_UNITS.items() for code in codes.split()}
 
 MAX_MINOR = 10**12
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")  # not what Decimal also takes: 1e9, 1_000, other scripts' digits
@@ -22,7 +27,7 @@ class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def exponent(currency: str) -> int:
-    """Number of decimals the currency has."""
+    """Number of decimals the currency has in ISO 4217: in it prices are read, summed and sent."""
     return _EXPONENTS.get(currency, 2)
 
 

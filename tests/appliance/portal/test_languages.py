@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from babel.numbers import get_decimal_symbol, get_group_symbol, list_currencies
 from flask import Flask
 from werkzeug.datastructures import LanguageAccept
 
-from appliance.web.formats import clock, day, money, tile
-from appliance.web.languages import LANGUAGES, TRANSLATIONS, choose
+from appliance.web.formats import clock, day, money, tile, whole_money
+from appliance.web.languages import LANGUAGES, TRANSLATIONS, Language, choose
 from appliance.web.texts import plural
+from mqtt_bridge.protocol.money import from_minor
 from tests.appliance.portal.conftest import Phone, forms
 from tests.support.box import ADULT, START_MS, TONIGHT
 
@@ -115,6 +119,27 @@ def test_money_and_dates_are_written_as_readers_write_them():
     assert clock(START_MS, "Europe/Berlin", german) == "09:00"
     assert clock(START_MS, "Nowhere/Land", english) == "08:00"
     assert tile(START_MS, "Europe/Berlin", english) == ("Fri", "15", "Jan")
+
+
+def test_money_is_written_as_usual_where_nobody_uses_the_subunits_and_in_full_where_there_are_some():
+    english, german = LANGUAGES["en"], LANGUAGES["de"]
+    assert money(100_000, "ALL", english) == "ALL1,000"
+    assert money(99_950, "ALL", german) == "999,50\xa0ALL"
+    assert money(5_000, "IQD", english) == "IQD5"
+    assert money(-5_125, "IQD", english) == "-IQD5.125"
+    assert money(12_345, "CLF", english) == "CLF1.2345"
+    assert whole_money(20, "KWD", german) == "20\xa0KWD"
+
+
+@pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANGUAGES)
+def test_no_page_shows_another_amount_than_is_charged_in_any_currency(language: Language):
+    """What a page shows, what paper, API and files say (`from_minor`) and what is summed are one amount."""
+    for currency in sorted(list_currencies()):
+        for minor in (0, 1, 5, 100, 1_050, 99_950, 100_000, 12_345_678):
+            shown = money(minor, currency, language)
+            written = re.sub(r"[^0-9.,]", "", shown.replace(get_group_symbol(language.locale), ""))
+            amount = written.strip(".,").replace(get_decimal_symbol(language.locale), ".")
+            assert Decimal(amount) == Decimal(from_minor(minor, currency).amount), (currency, minor, shown)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from babel.numbers import get_currency_precision, list_currencies
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,15 +113,40 @@ def test_what_is_no_plain_amount_is_refused(amount: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency", "minor"), [("12.5", "EUR", 1250), ("12", "JPY", 12), ("0.005", "KWD", 5)]
+    ("amount", "currency", "minor"),
+    [
+        ("12.5", "EUR", 1250),
+        ("12", "JPY", 12),
+        ("0.005", "KWD", 5),
+        ("5000", "XOF", 5000),
+        ("5.125", "IQD", 5125),
+        ("1.2345", "UYW", 12345),
+    ],
 )
 def test_decimals_follow_the_currency(amount: str, currency: str, minor: int) -> None:
     assert money.to_minor(amount, currency) == minor
 
 
-def test_yen_have_no_decimals() -> None:
+@pytest.mark.parametrize(
+    "currency", ["JPY", "XOF", "XAF", "XPF", "UGX", "RWF", "PYG", "KMF", "GNF", "DJF", "BIF", "VUV"]
+)
+def test_a_currency_without_cents_has_no_decimals(currency: str) -> None:
     with pytest.raises(ValueError, match="decimals"):
-        money.to_minor("1.0", "JPY")
+        money.to_minor("1.0", currency)
+
+
+# Where people write fewer decimals than ISO 4217 counts (CLDR, supplemental data): subunits that nobody has in the purse,
+# and currencies that are gone.
+WRITTEN_WITHOUT = {"AFN", "ALL", "IQD", "IRR", "KPW", "LAK", "LBP", "MGA", "MMK", "RSD", "SLL", "SOS", "SYP", "YER"}
+GONE = {"ADP", "BYR", "ESP", "ITL", "LUF", "MGF", "MRO", "STD", "TMM", "TRL", "ZMK", "ZWD"}
+
+
+def test_the_decimals_of_every_currency_are_those_that_unicode_knows_or_habit_alone_has_fewer() -> None:
+    known = list_currencies()
+    other = {each for each in known if get_currency_precision(each) != money.exponent(each)}
+    assert len(known) > 250
+    assert other <= WRITTEN_WITHOUT | GONE
+    assert all(get_currency_precision(each) < money.exponent(each) for each in other)
 
 
 @given(st.binary(min_size=5, max_size=5))
