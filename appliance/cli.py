@@ -109,7 +109,9 @@ def _add_errands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("action", choices=("cancel", "move", "restore"))
     command.add_argument("session", metavar="SESSION", help="EVENT/KEY as in the catalogue file, or the session's id")
     command.add_argument("--venue", metavar="VENUE", help="move it to this venue")
-    command.add_argument("--starts-at", metavar="TIME", help="its new time, like 2026-12-04T20:00, at its own place")
+    command.add_argument(
+        "--starts-at", metavar="TIME", help="its new time, like 2026-12-04T20:00, at its own place, or with an offset"
+    )
     command.add_argument("--ends-at", metavar="TIME", help="its new end; default: it stays as long as it was")
     command.add_argument("--notice", metavar="TEXT", default="", help="what holders read about it")
     command = add("members", "Take a list of members (CSV) in place of the one before.", _members)

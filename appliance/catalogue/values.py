@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.catalogue import Policy
 from mqtt_bridge.protocol.messages import Verify
+from mqtt_bridge.protocol.moments import moment_ms
 from mqtt_bridge.protocol.money import to_minor
 
 LONGEST_NAME = 200
@@ -19,7 +19,6 @@ LONGEST_TEXT = 5000
 MOST_TICKETS = 1_000_000
 _KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 _SLUG = re.compile(r"^[a-z0-9][a-z0-9-]{0,79}$")
-_TIME = re.compile(r"^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)\s*([Zz]|[+-]\d{2}:\d{2})?$")
 _OPTIMISTIC = re.compile(r"^optimistic\(\s*(\d{1,7})\s*\)$")
 _RELATIVE = re.compile(r"^(\d{1,5})\s*(m|min|h)\s+(before|after)\s+start$")
 _PRICE = re.compile(r"^(\S+)\s+(\S+)$")
@@ -138,36 +137,7 @@ def timezone(raw: str) -> str:
 
 def time(zone: str | None) -> Callable[[str], int]:
     """A moment in ms since the epoch: RFC 3339 with offset, or local time in ``zone`` (None: zone itself was wrong)."""
-
-    def read(raw: str) -> int:
-        found = _TIME.match(raw)
-        try:
-            if found is None:
-                raise ValueError
-            offset = found[3].upper().replace("Z", "+00:00") if found[3] else ""
-            moment = datetime.fromisoformat(f"{found[1]}T{found[2]}{offset}")
-        except ValueError:
-            raise ValueError(
-                f"{_short(raw)} is not a time; write 2026-11-24T20:00:00+01:00, or 2026-11-24 20:00 in the session's timezone"
-            ) from None
-        if moment.tzinfo is None:
-            moment = _local(moment, raw, zone)
-        if not 2000 <= moment.year < 2200:
-            raise ValueError(f"{_short(raw)} is not in this or the next century")
-        return round((moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1))
-
-    return read
-
-
-def _local(moment: datetime, raw: str, zone: str | None) -> datetime:
-    if zone is None:
-        return moment.replace(tzinfo=UTC)
-    first, second = (moment.replace(tzinfo=ZoneInfo(zone), fold=fold) for fold in (0, 1))
-    if first.astimezone(UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None) != moment:
-        raise ValueError(f"{raw} does not exist in {zone}: clocks skip it; write another time")
-    if first.utcoffset() != second.utcoffset():
-        raise ValueError(f"{raw} happens twice in {zone}: write it with its offset, such as {first.isoformat()}")
-    return first
+    return lambda raw: moment_ms(raw, zone or "UTC")
 
 
 def policy(raw: str) -> tuple[Policy, int]:

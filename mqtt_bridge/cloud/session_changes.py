@@ -8,8 +8,6 @@ sold; a file that says the same makes no difference. ``restore`` takes the chang
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import msgspec
 import sqlalchemy as sa
@@ -39,6 +37,7 @@ from mqtt_bridge.protocol.messages import (
     PaymentTaken,
     TicketsWithdrawn,
 )
+from mqtt_bridge.protocol.moments import moment_ms
 from mqtt_bridge.protocol.remedies import Kind
 
 LONGEST_NOTICE = 300
@@ -64,17 +63,17 @@ def find_session(catalogue: Catalogue, name: str) -> tuple[Event, EventSession]:
 def local_ms(database: Database, name: str, text: str | None) -> int | None:
     """Return a local time of a session's place, like ``2026-12-04T20:00``, in ms since the Unix epoch; None for none.
 
-    Raises ``ChangeRefused`` for anything else, and for a session that does not exist.
+    Raises ``ChangeRefused`` for what the catalogue file would not be believed either (a time that clocks skip, one that happens
+    twice and has no offset), and for a session that does not exist.
     """
     if text is None:
         return None
     with database.read() as db:
         _, at = find_session(current_catalogue(db), name)
     try:
-        local = datetime.fromisoformat(text)
-    except ValueError:
-        raise ChangeRefused(f"{text!r} is no time; write it like 2026-12-04T20:00") from None
-    return int((local if local.tzinfo else local.replace(tzinfo=ZoneInfo(at.timezone))).timestamp() * 1000)
+        return moment_ms(text, at.timezone)
+    except ValueError as error:
+        raise ChangeRefused(str(error)) from None
 
 
 def cancel_session(database: Database, name: str, who: str, wall_ms: int, notice: str = "") -> list[str]:

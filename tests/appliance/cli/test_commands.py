@@ -189,7 +189,10 @@ def test_a_date_is_cancelled_moved_and_restored_by_command(
     assert "restore it first" in capsys.readouterr().err
     assert cli.main(["--config", config, "session", "restore", name]) == 0
     assert cli.main(["--config", config, "session", "move", name, "--starts-at", "soon"]) == 1
-    assert "write it like" in capsys.readouterr().err
+    assert "'soon' is not a time; write" in capsys.readouterr().err
+    for night, trouble in {"2031-10-26T02:30": "happens twice in", "2031-03-30T02:30": "clocks skip it"}.items():
+        assert cli.main(["--config", config, "session", "move", name, "--starts-at", night]) == 1
+        assert trouble in capsys.readouterr().err
     with rows(tmp_path).read() as db:
         assert store.current_catalogue(db).events[0] == event
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from html import unescape
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from appliance.console import create_app
-from mqtt_bridge.cloud.store import create_operator_token
+from mqtt_bridge.cloud.session_changes import move_session
+from mqtt_bridge.cloud.store import create_operator_token, current_catalogue
 from tests.mqtt_bridge.cloud.town import Town, town_in
 
 TOKEN = "operator-token-of-the-tests"
@@ -136,6 +138,55 @@ def test_a_date_is_moved_in_its_own_time_zone_and_taken_back(operator: FlaskClie
     assert "is as the file says" in press(operator, "/sessions/s", "/sessions/s/restore")
     assert operator.get("/sessions/nothing").status_code == 404
     assert operator.post("/sessions/s/paint").status_code == 404
+
+
+def at(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+def night_of_the_clocks(town: Town) -> None:
+    """Tonight's date lies in the night in which clocks are set back, and ends in the second 02:30 of it."""
+    starts, ends = at("2026-10-24T22:00:30+02:00"), at("2026-10-25T02:30+01:00")
+    move_session(town.database, "s", "ada", town.now_ms, starts_at_ms=starts, ends_at_ms=ends)
+
+
+def placed(town: Town) -> tuple[str, int, int]:
+    with town.database.read() as db:
+        _, found = current_catalogue(db).event_session["s"]
+    return found.venue, found.starts_at_ms, found.ends_at_ms
+
+
+def test_who_changes_the_venue_alone_moves_no_time_not_in_the_night_of_the_clocks_either(
+    operator: FlaskClient, town: Town
+) -> None:
+    """The form posts both times as it showed them; the end was the second 02:30, which the text does not say."""
+    night_of_the_clocks(town)
+    before = placed(town)
+    page = operator.get("/sessions/s").text
+    shown = dict(re.findall(r'type="datetime-local" name="(\w+)" value="([^"]*)"', page))
+    assert shown == {"starts": "2026-10-24T22:00", "ends": "2026-10-25T02:30"}
+    assert "at +01:00" in page
+    assert operator.post("/sessions/s/move", data={"venue": "yard", **shown}).status_code == 303
+    assert placed(town) == ("yard", *before[1:])
+
+
+def test_a_time_that_happens_twice_is_asked_for_and_one_that_clocks_skip_is_refused(
+    operator: FlaskClient, town: Town
+) -> None:
+    """As a catalogue file with such a time is; what else was typed is kept."""
+    before = placed(town)
+    typed = {"venue": "yard", "starts": "2026-10-25T00:00", "ends": "2026-10-25T02:30", "notice": "Longer."}
+    asked = operator.post("/sessions/s/move", data=typed).text
+    assert "choose which of the two times is meant" in asked
+    assert re.findall(r'<option value="(2026[^"]*)"', asked) == ["2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00"]
+    assert 'value="2026-10-25T00:00"' in asked
+    assert 'value="Longer."' in asked
+    skipped = {**typed, "ends": "2027-03-28T02:30"}
+    assert "clocks skip it" in operator.post("/sessions/s/move", data=skipped).text
+    assert placed(town) == before
+    chosen = {**typed, "ends": "2026-10-25T02:30+01:00"}
+    assert operator.post("/sessions/s/move", data=chosen).status_code == 303
+    assert placed(town) == ("yard", at("2026-10-25T00:00+02:00"), at("2026-10-25T02:30+01:00"))
 
 
 def test_rebooking_says_where_and_how_much_its_pool_has(operator: FlaskClient, town: Town) -> None:
