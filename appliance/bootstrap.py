@@ -110,11 +110,11 @@ def portal_app(settings: Settings, *, staff: bool = True) -> Flask:
     return create_app(device_box(settings), web)
 
 
-def console_app(settings: Settings) -> Flask:
-    """Return the operator's pages."""
+def console_app(settings: Settings, proxies: tuple[str, ...]) -> Flask:
+    """Return the operator's pages; ``proxies`` are addresses of proxies in front, whose word counts about who asks."""
     from appliance.console import create_app
 
-    return create_app(cloud_database(settings), settings.device.data, fleet_log=fleet_log(settings))
+    return create_app(cloud_database(settings), settings.device.data, fleet_log=fleet_log(settings), proxies=proxies)
 
 
 def portal_or_setup(settings: Settings, again: Callable[[], Settings], *, staff: bool = True) -> WSGIApplication:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 # A process that did not stop by itself this long after being told so is ended the hard way.
 STOP_S = 2.5
+# A proxy of this machine that speaks HTTPS to operators: its word counts about the scheme (their cookies are then Secure) and
+# about who asks.
+CONSOLE_PROXIES = ("127.0.0.1", "::1")
 Command = Callable[[argparse.Namespace, Settings], int]
 
 
@@ -166,12 +169,11 @@ def _console(_given: argparse.Namespace, settings: Settings) -> int:
     from appliance import bootstrap
 
     return bootstrap.serve(
-        lambda: bootstrap.console_app(settings),
+        lambda: bootstrap.console_app(settings, CONSOLE_PROXIES),
         bind=settings.console.bind,
         workers=1,
         threads=4,
-        # A proxy of this machine that speaks HTTPS to operators: their cookies are then Secure.
-        scheme_from="127.0.0.1,::1",
+        scheme_from=",".join(CONSOLE_PROXIES),
     )
 
 

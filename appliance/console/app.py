@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask, g
 from jinja2 import ChoiceLoader, FileSystemLoader
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from appliance.console import (
     api,
@@ -34,6 +36,9 @@ from appliance.web.tokens import Tokens
 from mqtt_bridge.cloud.fleet_log import FleetLog
 from mqtt_bridge.database import Database
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 TEMPLATES = Path(__file__).parent / "templates"
 KEY_FILE = "console.key"
 
@@ -44,11 +49,13 @@ def create_app(
     *,
     fleet_log: FleetLog | None = None,
     metrics_from: tuple[str, ...] = LOOPBACK,
+    proxies: tuple[str, ...] = LOOPBACK,
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> Flask:
     """Return the operator's application over a cloud database; ``data`` holds the key of its cookies.
 
-    ``fleet_log`` lists seals outside the database, ``metrics_from`` are the addresses that may read /metrics without a token, ``clock`` returns wall-clock ms.
+    ``fleet_log`` lists seals outside the database, ``metrics_from`` are the addresses that may read /metrics without a token, ``proxies`` those
+    whose word is taken for who asks (each a single proxy, which writes ``X-Forwarded-For`` itself), ``clock`` returns wall-clock ms.
     """
     app = Flask("marquee-console", static_folder=None, template_folder=None)
     app.config.update(
@@ -57,6 +64,7 @@ def create_app(
         MAX_FORM_PARTS=bodies.MOST_FORM_FIELDS,
     )
     app.wsgi_app = Chunked(app.wsgi_app, bodies.LARGEST_BODY)  # type: ignore[method-assign]
+    app.wsgi_app = _Proxied(app.wsgi_app, proxies)  # type: ignore[method-assign]
     Console(
         database, Tokens.from_file(data / KEY_FILE, lambda until_ms: clock() > until_ms), clock, metrics_from, fleet_log
     ).install(app)
@@ -84,6 +92,21 @@ def create_app(
         app.register_blueprint(blueprint)
     request_log.register(app)
     return app
+
+
+class _Proxied:
+    """Takes the word of a proxy for the address that asks, and nobody else's: sign-ins are limited and written down by it."""
+
+    def __init__(self, app: WSGIApplication, proxies: tuple[str, ...]) -> None:
+        self._app = app
+        # The scheme is the server's to believe; the headers stay, so that figures are not told to whom a proxy speaks for.
+        self._told = ProxyFix(app, x_for=1, x_proto=0)
+        self._proxies = proxies
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer like the wrapped application."""
+        app = self._told if environ.get("REMOTE_ADDR") in self._proxies else self._app
+        return app(environ, start_response)
 
 
 def _in_english() -> None:

@@ -240,6 +240,28 @@ def test_sign_ins_are_limited_per_address_and_every_one_is_written_down(world: W
     assert world.scalar("SELECT count(*) FROM audit WHERE detail LIKE '%guess%' OR detail LIKE '%operator-token%'") == 0
 
 
+def through_proxy(client: FlaskClient, told: str, token: str = "a guess", peer: str = "127.0.0.1") -> int:
+    return client.post(
+        "/sign-in", data={"token": token}, headers={"X-Forwarded-For": told}, environ_base={"REMOTE_ADDR": peer}
+    ).status_code
+
+
+def test_a_stranger_behind_the_proxy_of_this_machine_keeps_no_operator_out(world: World, client: FlaskClient) -> None:
+    """The address that the proxy saw is limited and written down; of what was there before it only the last part is its word."""
+    answers = [through_proxy(client, f"10.66.0.{k}, 192.0.2.7") for k in range(12)]
+    assert answers == [401] * 10 + [429] * 2
+    assert through_proxy(client, "192.0.2.7", TOKEN) == 429
+    assert through_proxy(client, "192.0.2.8", TOKEN) == 303
+    written = world.rows("SELECT DISTINCT action, detail FROM audit WHERE subject = 'console' ORDER BY action")
+    assert written == [("sign-in refused", "192.0.2.7"), ("signed in", "192.0.2.8")]
+
+
+def test_nobody_but_the_proxy_of_this_machine_says_who_asks(world: World, client: FlaskClient) -> None:
+    answers = [through_proxy(client, f"192.0.2.{k}", peer="10.0.0.9") for k in range(12)]
+    assert answers == [401] * 10 + [429] * 2
+    assert world.rows("SELECT DISTINCT detail FROM audit WHERE action = 'sign-in refused'") == [("10.0.0.9",)]
+
+
 @pytest.mark.parametrize(
     "headers", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
 )
@@ -280,7 +302,8 @@ def test_metrics_are_for_this_machine_and_operators(world: World, client: FlaskC
     assert 'marquee_allocation_total{device="hall-1",quota="q",total="granted"} 22.0' in text
     elsewhere = {"REMOTE_ADDR": "10.0.0.9"}
     assert client.get("/metrics", environ_base=elsewhere).status_code == 401
-    assert client.get("/metrics", headers={"X-Forwarded-For": "10.0.0.9"}).status_code == 401
+    for told in ("10.0.0.9", "127.0.0.1"):
+        assert client.get("/metrics", headers={"X-Forwarded-For": told}).status_code == 401
     assert client.get("/metrics", environ_base=elsewhere, headers=BEARER).status_code == 200
 
 
