@@ -11,7 +11,7 @@ import io
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from typing import Literal, Protocol
 
@@ -27,6 +27,7 @@ from mqtt_bridge.protocol.proofs import LONGEST_MEMBER, member_number
 GROUP = "marquee.standing"
 BUILT_IN = "list"
 MOST_MEMBERS = 1_000_000
+_DAY_MS = 24 * 3600 * 1000
 Answer = Literal["good", "bad", "unknown"]
 
 
@@ -153,5 +154,5 @@ def _kept(contact: str) -> str:
 
 
 def _end_of(day: str) -> int:
-    at = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
-    return int(at.timestamp() * 1000)
+    # In ms, which go on where the calendar ends: lists write 9999-12-31 for ever.
+    return int(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() * 1000) + _DAY_MS

@@ -14,7 +14,7 @@ from mqtt_bridge.cloud import losses
 from mqtt_bridge.cloud.erasures import erase
 from mqtt_bridge.cloud.mailing import Claimed, Limits
 from mqtt_bridge.cloud.smtp import Delivery
-from mqtt_bridge.cloud.standing import MemberList, put_list, read_list
+from mqtt_bridge.cloud.standing import ListRefused, MemberList, put_list, read_list
 from mqtt_bridge.cloud.store import apply_catalogue, open_cloud, register_device
 from mqtt_bridge.cloud.verification_view import pending_orders, say
 from mqtt_bridge.cloud.verifier import GONE_MS, Verifier
@@ -400,14 +400,22 @@ def test_a_list_of_members_is_read_as_spreadsheets_write_it(centre: Centre) -> N
     database, now = centre.world.database, lambda: centre.world.now_ms
     known = MemberList(database, now)
     assert known.check("m-17", "a@b.example") == "unknown", "without a list nothing can be said"
-    text = "\ufeffNumber,Contact,Until\r\n M-17 ,Anna@Example.org,\r\nM-18,,2023-11-14\r\nM-19,,2023-11-13\r\n"
-    assert put_list(database, read_list(text), "ops", START_MS) == 3
+    text = "\ufeffNumber,Contact,Until\r\n M-17 ,Anna@Example.org,\r\nM-18,,2023-11-14\r\nM-19,,2023-11-13\r\nM-21,,9999-12-31\r\n"
+    assert put_list(database, read_list(text), "ops", START_MS) == 4
     assert known.check("m-17", "anna@example.org") == "good"
     assert known.check("m-17", "eve@example.org") == "bad"
     assert known.check("m-18", "x@example.org") == "good"
     assert known.check("m-19", "x@example.org") == "bad", "its last day is over"
     assert known.check("m-20", "x@example.org") == "bad"
+    assert known.check("m-21", "x@example.org") == "good", "for ever"
     assert "example.org" not in str(centre.world.rows("SELECT * FROM standing"))
+
+
+@pytest.mark.parametrize("until", ["soon", "2023-13-01", "0000-01-01", "99999-12-31", "9999-12-32"])
+def test_a_day_that_no_calendar_has_is_named_with_its_line(until: str) -> None:
+    with pytest.raises(ListRefused) as caught:
+        read_list(f"number,until\nM-17,9999-12-31\nM-18,{until}\nM-19,0001-01-01\n")
+    assert caught.value.problems == [f"line 3: {until!r} is not a day; write it like 2027-12-31"]
 
 
 def test_a_receipt_that_is_not_verified_proves_no_more_than_that(centre: Centre) -> None:
