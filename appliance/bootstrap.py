@@ -218,6 +218,7 @@ def run_desk(settings: Settings, stop: threading.Event) -> None:
         messages_per_hour=desk.messages_per_hour,
         photo_hours=desk.photo_hours,
         memory=settings.device.data / "found.json",
+        sim_tries=settings.device.data / "sim-tries.json",
     )
     # A lane waits for the interpreter at most this long while a stub is being laid out; by default it would be 5 ms.
     sys.setswitchinterval(DESK_TURN_S)

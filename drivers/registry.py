@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, cast
 
 from drivers.camera.api import Camera
 from drivers.errors import BadDeviceUrl, DeviceError, MissingLibrary
 from drivers.hotspot.api import Hotspot
 from drivers.lamp.api import Lamp
-from drivers.modem.api import Modem
+from drivers.modem.api import Modem, WithPin
 from drivers.printer.api import Printer
 from drivers.scanner.api import Scanner
 from drivers.url import DeviceUrl, parse
@@ -78,9 +79,12 @@ def lamp_for(url: str) -> Lamp:
     return cast(Lamp, _build("lamp", url))
 
 
-def modem_for(url: str) -> Modem:
-    """The modem behind `url`, not opened yet; raises `BadDeviceUrl`."""
-    return cast(Modem, _build("modem", url))
+def modem_for(url: str, tries: Path | None = None) -> Modem:
+    """The modem behind `url`, not opened yet; raises `BadDeviceUrl`. `tries` is the file of PINs that its SIM card did not take."""
+    modem = cast(Modem, _build("modem", url))
+    if tries is not None and isinstance(modem, WithPin):
+        modem.remember_in(tries)
+    return modem
 
 
 def hotspot_for(url: str) -> Hotspot:

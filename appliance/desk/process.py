@@ -67,6 +67,8 @@ class Addresses:
     photo_hours: int = 24
     memory: Path | None = None
     """File of which device was where, for those that are found by themselves."""
+    sim_tries: Path | None = None
+    """File of the PINs that the modem's SIM card did not take."""
 
     def named(self) -> Iterator[tuple[str, str]]:
         """(name in the settings, address) of every device."""
@@ -204,7 +206,9 @@ class Desk:
         # One that may send nothing is not opened either: guests are not offered what will not come.
         if not addresses.modem or not addresses.messages_per_hour:
             return []
-        pump = MessagePump(self._box, modem_for(addresses.modem), per_hour=addresses.messages_per_hour)
+        pump = MessagePump(
+            self._box, modem_for(addresses.modem, addresses.sim_tries), per_hour=addresses.messages_per_hour
+        )
         self._wakes.append(pump.wake)
         return [DeviceLoop(sms.MODEM, pump.run, pump.health, pump.wake)]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from drivers.errors import DeviceError
 from drivers.health import Health
@@ -94,6 +95,14 @@ class Modem(Protocol):
 
     def health(self) -> Health:
         """The latest known state; READY only after the modem said that its card is in order and the network has it."""
+
+
+@runtime_checkable
+class WithPin(Protocol):
+    """What a modem that gives a SIM card its PIN can do besides."""
+
+    def remember_in(self, file: Path) -> None:
+        """Keep in `file` which PINs were given without success, so that no start of the program tries one again."""
 
 
 def check_message(number: str, text: str) -> None:

@@ -17,7 +17,7 @@ from drivers.modem import pdu
 from drivers.modem.api import SEND_S, ModemStatus, NotSent, PerhapsSent, Sent, Sim, SimTrouble, check_message
 from drivers.modem.at_line import PROMPT, AtLine
 from drivers.modem.causes import equipment_error, message_error
-from drivers.modem.pin import read_pin
+from drivers.modem.pin import SimPin
 from drivers.modem.words import judge
 from drivers.url import DeviceUrl
 
@@ -28,6 +28,10 @@ _UNLOCK_S = 10.0
 _END, _GIVE_UP = b"\x1a", b"\x1b"
 _SIM = {"READY": Sim.READY, "SIM PIN": Sim.PIN, "SIM PUK": Sim.PUK}
 _SIM_ERRORS = {10: Sim.MISSING, 11: Sim.PIN, 12: Sim.PUK}
+# What a card says of a PIN (27.007, 9.2): it wants its PUK, it was too busy to look at it, it was wrong.
+_PUK_WANTED, _BUSY, _WRONG = 12, 14, 16
+# How many tries are left: the standard's command, which a modem need not have, and SIMCom's, which names those of the PIN first.
+_TRIES = (("AT+CPINR", "+CPINR: SIM PIN,"), ("AT+SPIC", "+SPIC:"))
 _HOME, _ROAMING = 1, 5
 _LOUDEST = 31
 
@@ -57,12 +61,16 @@ class AtModem:
 
     def __init__(self, line: AtLine, pin_file: Path | None = None, ask_s: float = ASK_S) -> None:
         self._line = line
-        self._pin_file = pin_file
+        self._pin = None if pin_file is None else SimPin(pin_file)
         self._ask_s = ask_s
         self._prompt_s = min(PROMPT_S, max(1.0, ask_s * 3))
-        self._refused_pins: set[str] = set()
         self._references = itertools.cycle(range(1, 256))
         self._health = HealthRecord()
+
+    def remember_in(self, file: Path) -> None:
+        """See `WithPin.remember_in`."""
+        if self._pin is not None:
+            self._pin.remember_in(file)
 
     def open(self) -> None:
         """See `Modem.open`."""
@@ -180,18 +188,33 @@ class AtModem:
                 self._ask(command)
 
     def _unlock(self) -> None:
-        """Give the SIM card its PIN, each PIN once: after three wrong ones the card locks itself."""
-        if self._pin_file is None or self._sim() is not Sim.PIN:
+        """Give the SIM card its PIN, if that cannot lock it."""
+        if self._pin is None:
             return
-        pin = read_pin(self._pin_file)
-        if pin in self._refused_pins:
-            raise SimTrouble(f"The SIM card refused the PIN in {self._pin_file}; it is not tried again.")
-        self._refused_pins.add(pin)
+        sim = self._sim()
+        if sim is Sim.READY:
+            self._pin.taken()
+        if sim is not Sim.PIN:
+            return
+        pin = self._pin.next(self._tries_left())
         try:
             self._ask(f'AT+CPIN="{pin}"', _UNLOCK_S)
-        except _Refused:
-            raise SimTrouble(f"The SIM card refused the PIN in {self._pin_file}; it is not tried again.") from None
-        self._refused_pins.discard(pin)
+        except _Refused as refused:
+            raise _pin_error(self._pin, refused) from None
+        except DeviceError as error:
+            raise type(error)(self._pin.unanswered()) from None
+        self._pin.taken()
+
+    def _tries_left(self) -> int | None:
+        """How many tries the card has left for its PIN; None where the modem does not say."""
+        for command, prefix in _TRIES:
+            try:
+                number = self._value(command, prefix).split(",")[0].strip()
+            except _Refused:
+                continue
+            if number.isdigit():
+                return int(number)
+        return None
 
     def _sim(self) -> Sim:
         try:
@@ -264,6 +287,16 @@ class AtModem:
 
 def _state(error: DeviceError) -> State:
     return State.ABSENT if isinstance(error, DeviceUnavailable) else State.FAULT
+
+
+def _pin_error(pin: SimPin, refused: _Refused) -> DeviceError:
+    """What an error means in answer to the PIN."""
+    if refused.code in {None, _WRONG, _PUK_WANTED}:
+        return pin.refused()
+    if refused.code == _BUSY:
+        pin.not_given()
+        return DeviceTimeout("The SIM card is busy and did not take its PIN.")
+    return SimTrouble(f"{pin.unanswered()} It answered with error {refused.code}.")
 
 
 def _refusal(refused: _Refused) -> DeviceError:

@@ -18,11 +18,13 @@ from drivers.health import Health, HealthRecord, State
 from drivers.modem.api import SEND_S, ModemStatus, NotSent, PerhapsSent, Sent, Sim, SimTrouble, check_message
 from drivers.modem.bus import Bus, BusError
 from drivers.modem.causes import message_error
-from drivers.modem.pin import read_pin
+from drivers.modem.pin import SimPin
 from drivers.modem.words import judge
 from drivers.url import DeviceUrl
 
 ASK_S = 5.0
+# ModemManager answers when it has looked how the card is afterwards.
+_UNLOCK_S = 20.0
 SERVICE = "org.freedesktop.ModemManager1"
 _ROOT = "/org/freedesktop/ModemManager1"
 _ERROR = f"{SERVICE}.Error."
@@ -30,7 +32,10 @@ _VALID_MINUTES = 24 * 60
 _RELATIVE = 1
 # MMModemState, MMModemLock, MMModemStateFailedReason, MMModem3gppRegistrationState, MMSmsState.
 _FAILED, _LOCKED, _DISABLED, _REGISTERED = -1, 2, 3, 8
-_LOCKS = {2: Sim.PIN, 4: Sim.PUK}
+_SIM_PIN, _SIM_PUK = 2, 4
+_LOCKS = {_SIM_PIN: Sim.PIN, _SIM_PUK: Sim.PUK}
+# libmm-glib's MM_UNLOCK_RETRIES_UNKNOWN.
+_TRIES_UNKNOWN = 999
 _SIM_MISSING = 2
 _IN_A_NETWORK = frozenset({1, 5, 6, 7, 9, 10})
 _SMS_SENT = 5
@@ -58,6 +63,8 @@ _NEVER_TRIED = frozenset(
     {f"{_ERROR}Core.{each}" for each in ("Unauthorized", "WrongState", "Unsupported", "InvalidArgs", "InProgress", "Retry")}
     | {f"org.freedesktop.DBus.Error.{each}" for each in ("AccessDenied", "UnknownObject", "UnknownMethod", "ServiceUnknown")}
 )  # fmt: skip
+_WRONG_PIN = frozenset(f"{_ERROR}MobileEquipment.{each}" for each in ("IncorrectPassword", "SimPuk"))
+_SIM_BUSY = f"{_ERROR}MobileEquipment.SimBusy"
 
 
 def from_url(url: DeviceUrl) -> ManagedModem:
@@ -77,13 +84,17 @@ class ManagedModem:
         self, imei: str = "", pin_file: Path | None = None, address: str = "SYSTEM", ask_s: float = ASK_S
     ) -> None:
         self._imei = imei
-        self._pin_file = pin_file
+        self._pin = None if pin_file is None else SimPin(pin_file)
         self._address = address
         self._ask_s = ask_s
-        self._refused_pins: set[str] = set()
         self._bus: Bus | None = None
         self._path = ""
         self._health = HealthRecord()
+
+    def remember_in(self, file: Path) -> None:
+        """See `WithPin.remember_in`."""
+        if self._pin is not None:
+            self._pin.remember_in(file)
 
     def open(self) -> None:
         """See `Modem.open`."""
@@ -170,21 +181,24 @@ class ManagedModem:
     def _wake(self, properties: Mapping[str, Mapping[str, Any]]) -> None:
         """Unlock the SIM card and switch the modem's radio on, where they are not."""
         modem = properties.get("Modem", {})
-        if modem.get("State") == _LOCKED and self._pin_file is not None and _read(properties).sim is Sim.PIN:
-            self._unlock(str(modem.get("Sim", "/")), read_pin(self._pin_file))
-        elif modem.get("State") == _DISABLED:
+        state = modem.get("State", 0)
+        if self._pin is not None and state >= _DISABLED:
+            self._pin.taken()
+        if self._pin is not None and state == _LOCKED and _read(properties).sim is Sim.PIN:
+            self._unlock(str(modem.get("Sim", "/")), self._pin, _tries_left(modem))
+        elif state == _DISABLED:
             self._call(self._path, "Modem", "Enable", "b", (True,))
 
-    def _unlock(self, sim: str, pin: str) -> None:
-        """Give the SIM card its PIN, each PIN once: after three wrong ones the card locks itself."""
-        if pin in self._refused_pins:
-            raise SimTrouble(f"The SIM card refused the PIN in {self._pin_file}; it is not tried again.")
-        self._refused_pins.add(pin)
+    def _unlock(self, sim: str, pin: SimPin, left: int | None) -> None:
+        """Give the SIM card its PIN, if that cannot lock it."""
+        digits = pin.next(left)
         try:
-            self._call(sim, "Sim", "SendPin", "s", (pin,))
-        except BusError:
-            raise SimTrouble(f"The SIM card refused the PIN in {self._pin_file}; it is not tried again.") from None
-        self._refused_pins.discard(pin)
+            self._call(sim, "Sim", "SendPin", "s", (digits,), _UNLOCK_S)
+        except BusError as error:
+            raise _pin_error(pin, error) from None
+        except DeviceError as error:
+            raise type(error)(pin.unanswered()) from None
+        pin.taken()
 
     def _was_sent(self, sms: str) -> bool:
         """Whether ModemManager counts the message as sent, though it did not say so in time."""
@@ -238,6 +252,22 @@ def _read(properties: Mapping[str, Mapping[str, Any]]) -> ModemStatus:
     quality = modem.get("SignalQuality")
     percent, recent = quality or (None, False)
     return ModemStatus(sim, state >= _REGISTERED or (state > _DISABLED and in_network), percent if recent else None)
+
+
+def _tries_left(modem: Mapping[str, Any]) -> int | None:
+    """How many tries the SIM card has left for its PIN; None where ModemManager does not know."""
+    left = modem.get("UnlockRetries", {}).get(_SIM_PIN)
+    return left if isinstance(left, int) and left < _TRIES_UNKNOWN else None
+
+
+def _pin_error(pin: SimPin, error: BusError) -> DeviceError:
+    """What an error means in answer to the PIN."""
+    if error.name in _WRONG_PIN:
+        return pin.refused()
+    if error.name in _NEVER_TRIED or error.name == _SIM_BUSY:
+        pin.not_given()
+        return DeviceUnavailable(_words(error))
+    return SimTrouble(f"{pin.unanswered()} {_words(error)}")
 
 
 def _plain(values: Mapping[str, tuple[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 _KEPT = 200
+_TRIES = 3
 _MOST_HELD = 4096
 _END, _GIVE_UP = b"\x1a", b"\x1b"
 _NOISE = b"\xff\x00\xa5\x5a" * 16
@@ -43,13 +44,27 @@ CODES = {Fault.REFUSED: 38, Fault.BAD_NUMBER: 1, Fault.UNSURE: 350}
 
 
 class Habits:
-    """What modems do differently: `echo`, the `prompt` they send, what they say unasked (`chatter`) and their `pin`."""
+    """What modems do differently: `echo`, the `prompt` they send, what they say unasked (`chatter`), their `pin` and `counts`.
 
-    def __init__(self, *, echo: bool = True, prompt: bytes = b"\r\n> ", chatter: bytes = b"", pin: str = "") -> None:
+    `counts` is the command that tells how many tries are left for the PIN, '' where there is none. `pin_answer` is what they say to
+    a PIN instead of looking at it, None if they look.
+    """
+
+    def __init__(
+        self,
+        *,
+        echo: bool = True,
+        prompt: bytes = b"\r\n> ",
+        chatter: bytes = b"",
+        pin: str = "",
+        counts: str = "AT+CPINR",
+    ) -> None:
         self.echo = echo
         self.prompt = prompt
         self.chatter = chatter
         self.pin = pin
+        self.counts = counts
+        self.pin_answer: bytes | None = None
 
 
 class SimulatedModem:
@@ -59,6 +74,7 @@ class SimulatedModem:
         self.habits = habits or Habits()
         self.pdus: deque[str] = deque(maxlen=_KEPT)
         self.pins_tried = 0
+        self.tries_left = _TRIES
         self.unplug: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._fault: Fault | None = None
@@ -158,6 +174,8 @@ class SimulatedModem:
             self._text_mode = command.endswith("1")
         elif command == "AT+CPIN?":
             return self._card()
+        elif command == self.habits.counts:
+            return self._count()
         elif with_pin := _WITH_PIN.fullmatch(command):
             return self._unlock(with_pin[1])
         elif command in {"AT+CREG?", "AT+CEREG?"}:
@@ -187,11 +205,23 @@ class SimulatedModem:
         if self._fault is Fault.NO_SIM:
             return b"\r\n+CME ERROR: 10\r\n"
         locked = self._locked or self._fault is Fault.PIN
-        return b"\r\n+CPIN: %s\r\n\r\nOK\r\n" % (b"SIM PIN" if locked else b"READY")
+        wanted = b"SIM PUK" if not self.tries_left else b"SIM PIN" if locked else b"READY"
+        return b"\r\n+CPIN: %s\r\n\r\nOK\r\n" % wanted
+
+    def _count(self) -> bytes:
+        if self.habits.counts == "AT+SPIC":
+            return b"\r\n+SPIC: %d,3,10,10\r\n\r\nOK\r\n" % self.tries_left
+        lines = b"\r\n+CPINR: SIM PUK,10,10\r\n+CPINR: SIM PIN2,3,3\r\n+CPINR: SIM PIN,%d,3\r\n\r\nOK\r\n"
+        return lines % self.tries_left
 
     def _unlock(self, pin: str) -> bytes:
+        if self.habits.pin_answer is not None:
+            return self.habits.pin_answer
         self.pins_tried += 1
+        if not self.tries_left:
+            return b"\r\n+CME ERROR: 12\r\n"
         if pin != self.habits.pin:
+            self.tries_left -= 1
             return b"\r\n+CME ERROR: 16\r\n"
-        self._locked = False
+        self._locked, self.tries_left = False, _TRIES
         return b"\r\nOK\r\n"

@@ -25,6 +25,8 @@ SILENCE_S = 1.2
 FAULT: list[str] = [""]
 SENT: list[tuple[str, str]] = []
 COUNT = [0]
+# How many tries the card has left for its PIN; it is told unless the fault is "pin_uncounted".
+LEFT = [3]
 
 
 def load(mock: Any, _parameters: Any) -> None:
@@ -35,12 +37,21 @@ def load(mock: Any, _parameters: Any) -> None:
 
 def add_modem(mock: Any) -> None:
     """Plug the modem in."""
-    state = {"pin": 2, "no_sim": -1, "no_network": 7, "disabled": 3}.get(FAULT[0], 8)
+    state = {
+        "pin": 2,
+        "pin_uncounted": 2,
+        "pin_busy": 2,
+        "pin_unsure": 2,
+        "no_sim": -1,
+        "no_network": 7,
+        "disabled": 3,
+    }.get(FAULT[0], 8)
     properties = {
         "EquipmentIdentifier": IMEI,
         "State": dbus.Int32(state),
         "StateFailedReason": dbus.UInt32(2 if state == -1 else 0),
         "UnlockRequired": dbus.UInt32(2 if state == 2 else 1),
+        "UnlockRetries": unlock_retries(),
         "SignalQuality": dbus.Struct((dbus.UInt32(68), dbus.Boolean(state >= 8)), signature="ub"),
         "Sim": dbus.ObjectPath(SIM),
     }
@@ -52,6 +63,12 @@ def add_modem(mock: Any) -> None:
     mock.AddObject(SIM, f"{MAIN_IFACE}.Sim", {"Active": dbus.Boolean(True)}, [("SendPin", "s", "", send_pin)])
 
 
+def unlock_retries() -> Any:
+    """Tries left by MMModemLock: PIN, PIN2, PUK."""
+    left = {} if FAULT[0] == "pin_uncounted" else {2: LEFT[0], 3: 3, 4: 10}
+    return dbus.Dictionary({dbus.UInt32(lock): dbus.UInt32(each) for lock, each in left.items()}, signature="uu")
+
+
 def managed_objects(_mock: Any) -> Any:
     """Every modem with all its properties, as the object manager tells them."""
     found = {dbus.ObjectPath(path): each.props for path, each in mockobject.objects.items() if path == MODEM}
@@ -60,11 +77,11 @@ def managed_objects(_mock: Any) -> Any:
 
 def set_state(state: int) -> None:
     """Change what the modem says of itself."""
-    modem = mockobject.objects[MODEM]
-    modem.UpdateProperties(f"{MAIN_IFACE}.Modem", {"State": dbus.Int32(state)})
-    modem.UpdateProperties(
-        f"{MAIN_IFACE}.Modem", {"SignalQuality": dbus.Struct((dbus.UInt32(68), True), signature="ub")}
-    )
+    # Structs and dictionaries are more than UpdateProperties can tell; the driver asks, it does not listen.
+    properties = mockobject.objects[MODEM].props[f"{MAIN_IFACE}.Modem"]
+    properties["State"] = dbus.Int32(state)
+    properties["SignalQuality"] = dbus.Struct((dbus.UInt32(68), dbus.Boolean(True)), signature="ub")
+    properties["UnlockRetries"] = unlock_retries()
 
 
 def enable(_modem: Any, on: bool) -> None:
@@ -75,10 +92,16 @@ def enable(_modem: Any, on: bool) -> None:
 
 def send_pin(_sim: Any, pin: str) -> None:
     """Unlock the card."""
+    errors = {"pin_busy": "MobileEquipment.SimBusy", "pin_unsure": "Core.Failed"}
+    if FAULT[0] in errors:
+        raise dbus.exceptions.DBusException("It failed", name=f"{MAIN_IFACE}.Error.{errors[FAULT[0]]}")
     if pin != PIN:
+        LEFT[0] -= 1
+        mockobject.objects[MODEM].props[f"{MAIN_IFACE}.Modem"]["UnlockRetries"] = unlock_retries()
         raise dbus.exceptions.DBusException(
             "Incorrect password", name=f"{MAIN_IFACE}.Error.MobileEquipment.IncorrectPassword"
         )
+    LEFT[0] = 3
     set_state(8)
 
 
@@ -145,6 +168,18 @@ def TakeSent(_self: Any) -> Any:  # noqa: N802 - a D-Bus method's name
     """(number, text) of what the network took since the last call."""
     taken, SENT[:] = SENT[:], []
     return dbus.Array([dbus.Struct(each, signature="ss") for each in taken], signature="(ss)")
+
+
+@dbus.service.method(MOCK_IFACE, in_signature="", out_signature="u")
+def TriesLeft(_self: Any) -> Any:  # noqa: N802 - a D-Bus method's name
+    """How many tries the card has left for its PIN."""
+    return LEFT[0]
+
+
+@dbus.service.method(MOCK_IFACE, in_signature="u", out_signature="")
+def SetTriesLeft(_self: Any, left: int) -> None:  # noqa: N802 - a D-Bus method's name
+    """What a telephone made of it; plug the modem in anew."""
+    LEFT[0] = int(left)
 
 
 @dbus.service.method(MOCK_IFACE, in_signature="", out_signature="u")

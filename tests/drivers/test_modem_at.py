@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers import DeviceError, DeviceTimeout, State, modem_for, open_modem
+from drivers.modem import at
 from drivers.modem.api import NotSent, PerhapsSent, Sim, SimTrouble
 from drivers.modem.causes import equipment_error, message_error
 from drivers.modem.gsm7 import fits, plain
@@ -115,28 +116,126 @@ def test_only_part_of_a_long_text_leaves_it_open(device: PtyModem) -> None:
     modem.close()
 
 
-def test_the_pin_is_given_from_its_file_and_a_wrong_one_only_once(tmp_path: Path) -> None:
-    device = PtyModem(tmp_path / "modem", SimulatedModem(Habits(pin="4711")))
-    device.start()
-    pin = tmp_path / "pin"
-    pin.write_text("4712\n")
-    pin.chmod(0o600)
-    url = f"{device.url}?timeout=0.3&pin_file={pin}"
-    modem = open_modem(device.url + "?timeout=0.3")
-    assert modem.status().sim is Sim.PIN
-    modem.close()
-    modem = modem_for(url)
-    for _ in range(3):
-        with pytest.raises(SimTrouble, match="refused the PIN"):
+@pytest.fixture
+def pin_file(tmp_path: Path) -> Path:
+    file = tmp_path / "pin"
+    file.touch(0o600)
+    return file
+
+
+class Locked:
+    """A modem whose card has the PIN 4711, and a desk that is started again each time it `opens`."""
+
+    def __init__(self, device: PtyModem, pin_file: Path, tries: Path) -> None:
+        self.device = device
+        self.tries = tries
+        self._pin_file = pin_file
+        self._url = f"{device.url}?timeout=0.3&pin_file={pin_file}"
+
+    @property
+    def card(self) -> SimulatedModem:
+        return self.device.modem
+
+    def opens(self, pin: str) -> str:
+        """What is wrong after a start with this PIN in the file; '' if the modem can be used."""
+        self._pin_file.write_text(f"{pin}\n")
+        modem = modem_for(self._url, self.tries)
+        try:
             modem.open()
-    assert device.modem.pins_tried == 1
-    assert modem.health().state is State.FAULT
-    pin.write_text("4711\n")
-    modem.open()
-    assert device.modem.pins_tried == 2
-    assert modem.status().ready
-    modem.close()
+        except DeviceError as error:
+            assert modem.health().state in {State.FAULT, State.ABSENT}
+            return error.reason
+        else:
+            assert modem.status().ready
+            return ""
+        finally:
+            modem.close()
+
+
+@pytest.fixture(params=["AT+CPINR", "AT+SPIC", ""], ids=["cpinr", "spic", "uncounted"])
+def locked(
+    request: pytest.FixtureRequest, tmp_path: Path, pin_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Locked]:
+    monkeypatch.setattr(at, "_UNLOCK_S", 1.0)
+    device = PtyModem(tmp_path / "modem", SimulatedModem(Habits(pin="4711", counts=request.param)))
+    device.start()
+    yield Locked(device, pin_file, tmp_path / "sim-tries.json")
     device.stop()
+
+
+def test_the_pin_is_given_from_its_file(locked: Locked) -> None:
+    assert open_modem(locked.device.url + "?timeout=0.3").status().sim is Sim.PIN
+    assert locked.opens("4711") == ""
+    assert locked.card.pins_tried == 1
+    assert not locked.tries.exists()
+
+
+def test_a_wrong_pin_is_tried_once_however_often_the_desk_starts(locked: Locked) -> None:
+    for _ in range(6):
+        assert "refused the PIN" in locked.opens("4712")
+    assert (locked.card.pins_tried, locked.card.tries_left) == (1, 2)
+    assert "4712" not in locked.tries.read_text()
+    assert locked.tries.stat().st_mode & 0o777 == 0o600
+    assert locked.opens("4711") == "", "the file was corrected"
+    assert not locked.tries.exists()
+
+
+def test_no_number_of_starts_and_corrections_takes_the_last_try(locked: Locked) -> None:
+    for pin in ("1111", "2222", "3333", "1111", "4444", "4711"):
+        assert locked.opens(pin)
+    assert (locked.card.pins_tried, locked.card.tries_left) == (2, 1)
+    assert "telephone" in locked.opens("4711")
+
+
+def test_in_a_telephone_the_card_gets_its_tries_back(locked: Locked) -> None:
+    for pin in ("1111", "2222"):
+        assert "refused" in locked.opens(pin)
+    locked.card.tries_left = 3
+    if not locked.card.habits.counts:
+        assert f"then remove {locked.tries}" in locked.opens("4711")
+        locked.tries.unlink()
+    assert locked.opens("4711") == ""
+
+
+def test_a_right_pin_is_given_again_where_no_answer_came(locked: Locked) -> None:
+    """Unanswered is not refused: the cable was pulled, or the modem was slow."""
+    for answer, words in ((b"", "did not say whether"), (b"\r\n+CME ERROR: 14\r\n", "is busy")):
+        locked.card.habits.pin_answer = answer
+        assert words in locked.opens("4711")
+        assert "4711" not in (locked.tries.read_text() if locked.tries.exists() else "")
+    locked.card.habits.pin_answer = None
+    assert locked.opens("4711") == ""
+
+
+def test_a_pin_that_is_never_answered_is_not_given_for_ever_to_a_card_that_counts_in_silence(locked: Locked) -> None:
+    """It may have been wrong each time; where the card says that it has all its tries, it was not."""
+    locked.card.habits.pin_answer = b""
+    answers = [locked.opens("4711") for _ in range(4)]
+    if locked.card.habits.counts:
+        assert all("did not say whether" in each for each in answers)
+    else:
+        assert ["did not say whether" in each for each in answers] == [True, True, False, False]
+        assert "2 tries were used" in answers[-1]
+
+
+@pytest.mark.parametrize("locked", ["AT+CPINR", "AT+SPIC"], indirect=True)
+def test_a_card_that_somebody_else_tried_is_left_alone(locked: Locked) -> None:
+    locked.card.tries_left = 2
+    assert "2 tries left" in locked.opens("4711")
+    locked.card.tries_left = 1
+    assert "1 try left" in locked.opens("4711")
+    assert locked.card.pins_tried == 0
+
+
+def test_a_memory_that_cannot_be_read_or_written_costs_no_try_of_a_card_that_does_not_count(locked: Locked) -> None:
+    counts = bool(locked.card.habits.counts)
+    locked.tries.write_text('[{"salt": 7}]')
+    assert (locked.opens("4711") == "") is counts
+    locked.tries.unlink(missing_ok=True)
+    locked.device.replug()
+    locked.tries = locked.tries.parent / "none" / "sim-tries.json"
+    assert ("cannot be written" in locked.opens("4711")) is not counts
+    assert locked.card.tries_left == 3
 
 
 def test_a_pin_that_others_can_read_is_not_used(tmp_path: Path) -> None:

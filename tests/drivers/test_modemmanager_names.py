@@ -80,7 +80,7 @@ def test_numbers_and_names_are_those_of_the_headers() -> None:
     values = enum_values("ModemManager-enums.h")
     state = {name: values[f"MM_MODEM_STATE_{name}"] for name in ("FAILED", "LOCKED", "DISABLED", "REGISTERED")}
     assert list(state.values()) == [driver._FAILED, driver._LOCKED, driver._DISABLED, driver._REGISTERED]
-    assert {values["MM_MODEM_LOCK_SIM_PIN"], values["MM_MODEM_LOCK_SIM_PUK"]} == set(driver._LOCKS)
+    assert [values["MM_MODEM_LOCK_SIM_PIN"], values["MM_MODEM_LOCK_SIM_PUK"]] == [driver._SIM_PIN, driver._SIM_PUK]
     assert values["MM_MODEM_STATE_FAILED_REASON_SIM_MISSING"] == driver._SIM_MISSING
     assert values["MM_SMS_STATE_SENT"] == driver._SMS_SENT
     assert values["MM_SMS_VALIDITY_TYPE_RELATIVE"] == driver._RELATIVE
@@ -102,3 +102,5 @@ def test_causes_are_those_of_the_headers() -> None:
     core = set(re.findall(r"MM_CORE_ERROR_\w+\s*=\s*\d+,? */\*< nick=(\w+)\s*>\*/", text))
     named = {name.rpartition(".")[2] for name in driver._NEVER_TRIED if ".Core." in name}
     assert named <= core
+    equipment = set(re.findall(r"MM_MOBILE_EQUIPMENT_ERROR_\w+\s*=\s*\d+,? */\*< nick=(\w+)\s*>\*/", text))
+    assert {name.rpartition(".")[2] for name in (*driver._WRONG_PIN, driver._SIM_BUSY)} <= equipment

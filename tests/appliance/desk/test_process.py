@@ -20,6 +20,8 @@ from appliance.services.wake import notify
 from appliance.store import records
 from drivers.errors import BadDeviceUrl, DeviceTimeout
 from drivers.health import State
+from drivers.modem.pty import PtyModem
+from drivers.modem.simulator import Habits, SimulatedModem
 from tests.appliance.desk.test_spool import sell, states
 from tests.support.box import TestBox
 from tests.support.demo import wait_for
@@ -99,6 +101,23 @@ def test_a_wrong_address_is_refused_at_once(box: TestBox) -> None:
     """A typing error in the settings is not a device that comes back."""
     with pytest.raises(BadDeviceUrl, match="Unknown printer scheme"):
         Desk(box, Addresses("laser://x"))
+
+
+def test_the_next_desk_knows_the_pin_that_the_sim_card_refused(box: TestBox, tmp_path: Path) -> None:
+    device = PtyModem(tmp_path / "modem", SimulatedModem(Habits(pin="4711", counts="")))
+    device.start()
+    pin = tmp_path / "pin"
+    pin.touch(0o600)
+    pin.write_text("4712")
+    modem = f"{device.url}?timeout=0.3&pin_file={pin}"
+    for _ in range(3):
+        desk = Desk(box, Addresses(modem=modem, messages_per_hour=1, sim_tries=tmp_path / "sim-tries.json"))
+        (loop,) = desk.loops
+        told = loop.health
+        with running(loop.run):
+            wait_for(lambda told=told: "refused the PIN" in told().reason, "its no")  # type: ignore[misc]
+    device.stop()
+    assert device.modem.pins_tried == 1
 
 
 def test_old_rows_are_not_rewritten_every_second(box: TestBox, tmp_path: Path) -> None:
