@@ -13,15 +13,16 @@ order     requested --confirm---------> confirmed         the cloud took its sto
           pending --turn_down---------> refused           it is not; its tickets follow the cancel rule
           pending --cancel, request_cancel, void          as a confirmed one
           refused --void--------------> refused           its doors voided the tickets: its stock is back
-          refused --refuse------------> confirmed         a door had verified it and admitted somebody
+          refused --refuse------------> confirmed         a door had verified it and admitted somebody, or was paid
           refused, cancelled --verify-> as it was         the word came too late
           confirmed --turn_down-------> confirmed         a door was faster
           confirmed --cancel----------> cancelled         every ticket is hosted by this very device
           confirmed --request_cancel--> cancel_pending    some ticket waits for its door's word
           cancel_pending --void-------> cancelled         all doors voided their tickets
-          cancel_pending --refuse-----> confirmed         a door had admitted someone
+          cancel_pending --refuse-----> confirmed         a door had admitted someone, or was paid for what the issuer
+                                                          gave back as unpaid
 
-payment   promised --settle--> paid        free orders are born paid
+payment   promised --settle--> paid        free orders are born paid; nothing makes an order unpaid again
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ until that door has voided it (``TicketsVoided``) or refused (``CancelRefused``)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Row
@@ -14,8 +15,8 @@ from appliance.domain.booking import next_order
 from appliance.domain.errors import AlreadyAdmitted, Invalid, NotFound
 from appliance.services import show, turns
 from appliance.services.box import Unit
-from appliance.services.foreign import order_values, ticket_values
-from appliance.services.selling import fact
+from appliance.services.foreign import order_values, settle, ticket_values
+from appliance.services.selling import fact, sign_as_paid
 from appliance.services.stock import counts
 from appliance.services.views import OrderView
 from appliance.store import allocations, orders, records, requests
@@ -33,8 +34,8 @@ def order_of_code(unit: Unit, code: str) -> str:
     return found[0]
 
 
-def cancel(unit: Unit, order_id: str, by: str = "guest") -> OrderView:
-    """Cancel an order; ``by`` is "guest", a badge, or what else decided it.
+def cancel(unit: Unit, order_id: str, by: str = "guest", *, unpaid: bool = False) -> OrderView:
+    """Cancel an order; ``by`` is "guest", a badge, or what else decided it. ``unpaid``: only because nobody paid for it.
 
     Raises ``AlreadyAdmitted`` if somebody came in on it, ``Invalid`` if this device may not decide.
     An order that is over already, cancelled or refused, stays as it is.
@@ -49,9 +50,9 @@ def cancel(unit: Unit, order_id: str, by: str = "guest") -> OrderView:
     here = [each for each in tickets if decides(unit, each.event_session)]
     elsewhere = [each for each in tickets if not decides(unit, each.event_session)]
     if row.issuer == unit.identity.device:
-        _cancel_own(unit, row, here, elsewhere)
+        _cancel_own(unit, row, here, elsewhere, unpaid=unpaid)
     elif row.issuer in answered_by_me(unit):
-        _cancel_for_sealed(unit, row, here, elsewhere)
+        _cancel_for_sealed(unit, row, here, elsewhere, unpaid=unpaid)
     else:
         _void_for_issuer(unit, row, here, elsewhere)
     unit.audit(by, "cancel", order_id)
@@ -68,7 +69,8 @@ def cancel_own(unit: Unit, order_id: str) -> None:
     """Cancel a confirmed order of this device: at once what is hosted here, as a request to the doors what is not."""
     tickets = [each for each in orders.tickets(unit.db, order_id) if not each.voided]
     here = [each for each in tickets if decides(unit, each.event_session)]
-    _cancel_own(unit, _order_row(unit, order_id), here, [each for each in tickets if each not in here])
+    elsewhere = [each for each in tickets if each not in here]
+    _cancel_own(unit, _order_row(unit, order_id), here, elsewhere, unpaid=False)
 
 
 def turn_down(unit: Unit, order_id: str) -> bool:
@@ -83,24 +85,29 @@ def turn_down(unit: Unit, order_id: str) -> bool:
     tickets = [each for each in orders.tickets(unit.db, order_id) if not each.voided]
     here = [each for each in tickets if decides(unit, each.event_session)]
     elsewhere = [each for each in tickets if each not in here]
+    unpaid = row.payment != "paid"
     if row.issuer == unit.identity.device:
-        _give_back(unit, row, here, elsewhere)
+        _give_back(unit, row, here, elsewhere, unpaid=unpaid)
     elif row.issuer in answered_by_me(unit):
-        _give_back_for_sealed(unit, row, here, elsewhere)
+        _give_back_for_sealed(unit, row, here, elsewhere, unpaid=unpaid)
     return True
 
 
-def _cancel_own(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]]) -> None:
+def _cancel_own(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]], *, unpaid: bool) -> None:
     status = next_order(row.status, "request_cancel" if elsewhere else "cancel")
     orders.change(unit.db, row.id, status=status)
-    _give_back(unit, row, here, elsewhere)
+    _give_back(unit, row, here, elsewhere, unpaid=unpaid)
 
 
-def _give_back(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]]) -> None:
+def _give_back(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]], *, unpaid: bool) -> None:
     if here:
         void_and_count(unit, row.id, here)
+    _ask_doors(unit, row.id, elsewhere, unpaid=unpaid)
+
+
+def _ask_doors(unit: Unit, order_id: str, elsewhere: list[Row[Any]], *, unpaid: bool) -> None:
     if elsewhere:
-        unit.emit(CancelRequested(order=row.id, tickets=tuple(fact(each) for each in elsewhere)))
+        unit.emit(CancelRequested(order_id, tuple(fact(each) for each in elsewhere), unpaid=unpaid))
 
 
 def answered_by_me(unit: Unit) -> set[str]:
@@ -108,19 +115,22 @@ def answered_by_me(unit: Unit) -> set[str]:
     return records.issuers_answered_by(unit.db, unit.identity.device)
 
 
-def _cancel_for_sealed(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]]) -> None:
+def _cancel_for_sealed(
+    unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]], *, unpaid: bool
+) -> None:
     """Cancel what a sealed device sold: its totals are the cloud's to count, on our word as the door or another door's."""
     orders.change(unit.db, row.id, status=next_order(row.status, "request_cancel" if elsewhere else "cancel"))
-    _give_back_for_sealed(unit, row, here, elsewhere)
+    _give_back_for_sealed(unit, row, here, elsewhere, unpaid=unpaid)
 
 
-def _give_back_for_sealed(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]]) -> None:
+def _give_back_for_sealed(
+    unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]], *, unpaid: bool
+) -> None:
     if here:
         ticket_ids = tuple(each.id for each in here)
         orders.change_tickets(unit.db, ticket_ids, voided=True)
         unit.emit(TicketsVoided(order=row.id, tickets=ticket_ids))
-    if elsewhere:
-        unit.emit(CancelRequested(order=row.id, tickets=tuple(fact(each) for each in elsewhere)))
+    _ask_doors(unit, row.id, elsewhere, unpaid=unpaid)
 
 
 def _void_for_issuer(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]]) -> None:
@@ -148,7 +158,10 @@ def void_and_count(unit: Unit, order_id: str, tickets: list[Row[Any]]) -> None:
 
 
 def on_cancel_requested(unit: Unit, message: CancelRequested, origin: str) -> None:
-    """As a door: refuse if anybody of these came in, else void them for good, also those never heard of before."""
+    """As a door: refuse if anybody of these came in, else void them for good, also those never heard of before.
+
+    What its issuer gives back as unpaid is refused too where it is paid here: the money was taken while they heard nothing of us.
+    """
     hosted = [each for each in message.tickets if hosted_here(unit, each.event_session)]
     rows = {each.ticket: orders.find_ticket(unit.db, each.ticket) for each in hosted}
     # Only the device that sold a ticket may ask to void it.
@@ -156,8 +169,9 @@ def on_cancel_requested(unit: Unit, message: CancelRequested, origin: str) -> No
     admitted = tuple(each.ticket for each in mine if (row := rows[each.ticket]) is not None and row.checked_in_by)
     if not mine:
         return
-    if admitted:
-        unit.emit(CancelRefused(order=message.order, tickets=admitted))
+    kept = admitted or (_paid_here(unit, [rows[each.ticket] for each in mine]) if message.unpaid else ())
+    if kept:
+        unit.emit(CancelRefused(order=message.order, tickets=kept))
         return
     unknown = [each for each in mine if rows[each.ticket] is None]
     if unknown:
@@ -169,6 +183,12 @@ def on_cancel_requested(unit: Unit, message: CancelRequested, origin: str) -> No
         if row.status in {"confirmed", "pending"}:
             orders.change(unit.db, order_id, status=next_order(row.status, "request_cancel"))
     unit.emit(TicketsVoided(order=message.order, tickets=ticket_ids))
+
+
+def _paid_here(unit: Unit, rows: Iterable[Row[Any] | None]) -> tuple[str, ...]:
+    """Return which of these tickets are of a paid order, as far as this door knows."""
+    known = [row for row in rows if row is not None and not row.voided]
+    return tuple(row.id for row in known if _order_row(unit, row.order).payment == "paid")
 
 
 def hosted_here(unit: Unit, event_session: str) -> bool:
@@ -199,10 +219,11 @@ def on_voided(unit: Unit, message: TicketsVoided) -> None:
         if all(each.voided for each in orders.tickets(unit.db, order_id)):
             orders.change(unit.db, order_id, status=next_order(row.status, "void"))
             requests.close(unit.db, order_id)
+        settle_rest(unit, order_id)
 
 
 def on_refused(unit: Unit, message: CancelRefused) -> None:
-    """As the issuer: somebody had come in, so the order stands."""
+    """As the issuer: somebody had come in, or paid there, so the order stands."""
     for order_id in orders.orders_of_tickets(unit.db, message.tickets):
         row = _order_row(unit, order_id)
         orders.change(unit.db, order_id, status=next_order(row.status, "refuse"))
@@ -223,6 +244,13 @@ def take_cancelled(unit: Unit, message: OrderCancelled, origin: str) -> None:
     for order_id in orders.orders_of_tickets(unit.db, ticket_ids):
         if all(each.voided for each in orders.tickets(unit.db, order_id)):
             orders.change(unit.db, order_id, status="cancelled")
+        settle_rest(unit, order_id)
+
+
+def settle_rest(unit: Unit, order_id: str) -> None:
+    """Part of an order is gone: what was paid may be enough for the rest."""
+    if settle(unit, order_id):
+        sign_as_paid(unit, order_id)
 
 
 def _order_row(unit: Unit, order_id: str) -> Row[Any]:

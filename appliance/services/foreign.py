@@ -108,15 +108,18 @@ def _take_order(unit: Unit, message: Sold, origin: str, private: Private | None,
     before = orders.find(unit.db, message.order)
     if before is None:
         orders.add(unit.db, values, [])
-    else:  # known from what overtook the sale: only its status stays
+    else:  # known from what overtook the sale: its status stays, and that it was paid
         if before.status not in OVERTAKEN:
             del values["status"]
+        if before.payment == "paid":  # its issuer wrote this before it heard of the money
+            del values["payment"]
         del values["id"]
         if private is None:  # told again by the cloud, which keeps no names
             del values["name"], values["contact"]
         orders.change(unit.db, message.order, **values)
     for fact in message.tickets:
         _take_in(unit, message.order, origin, fact)
+    settle(unit, message.order)
 
 
 def on_order_requested(unit: Unit, message: OrderRequested, origin: str, private: Private | None) -> None:

@@ -41,13 +41,16 @@ def lanes(unit: Unit) -> dict[str, str]:
 
 
 def cancel_unpaid(unit: Unit, event_session: str, staff: str) -> int:
-    """Cancel the unpaid orders this device answers for, of a session whose guests have not come; return how many."""
+    """Cancel the unpaid orders this device answers for, of a session whose guests have not come; return how many.
+
+    A door elsewhere that took money for one which we heard nothing of refuses, and the order stands.
+    """
     _require(unit, event_session)
     done = 0
     for order_id in orders.unpaid_in(unit.db, event_session, {unit.identity.device, *answered_by_me(unit)}):
         # Where somebody of an order is inside already, money is settled with them and not by a switch.
         if not any(row.checked_in_by for row in orders.tickets(unit.db, order_id)):
-            cancel(unit, order_id, by=staff)
+            cancel(unit, order_id, by=staff, unpaid=True)
             done += 1
     return done
 

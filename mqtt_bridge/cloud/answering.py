@@ -12,7 +12,7 @@ from mqtt_bridge.cloud import kinds
 from mqtt_bridge.cloud.counts import Counts
 from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.kinds import Telling
-from mqtt_bridge.cloud.records import Device, Parked, Ticket
+from mqtt_bridge.cloud.records import Device, Order, Parked, Ticket
 from mqtt_bridge.cloud.sealing import SealRefused
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.codec import decode_downlink
@@ -58,8 +58,11 @@ def answer(work: Work, venue: str, venue_of: Callable[[str], str | None], wall_m
     at, post = Telling(work, found.door, wall_ms, Counts(work, wall_ms)), Forwarder(work, venue_of)
     for row, body, hosted in found.cancels:
         work.of(Parked).remove(row)
-        admitted = tuple(each for each in hosted if (known := work.of(Ticket).get(each)) and known.check_in is not None)
-        said = CancelRefused(body.order, admitted) if admitted else TicketsVoided(body.order, hosted)
+        kept = tuple(each for each in hosted if (known := work.of(Ticket).get(each)) and known.check_in is not None)
+        order = work.of(Order).get(body.order)
+        if body.unpaid and order is not None and order.payment == "paid":
+            kept = hosted
+        said = CancelRefused(body.order, kept) if kept else TicketsVoided(body.order, hosted)
         kinds.apply(at, said)
         post.forward(found.door, said, None)
     return found

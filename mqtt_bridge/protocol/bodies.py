@@ -183,11 +183,16 @@ class PaymentTaken(Body, frozen=True):
     tickets: tuple[str, ...]
 
 
-class CancelRequested(Body, frozen=True):
-    """A cancel waits for the host door to void the tickets; their stock stays sold."""
+class CancelRequested(Body, frozen=True, omit_defaults=True):
+    """A cancel waits for the host door to void the tickets; their stock stays sold.
+
+    ``unpaid``: no guest asked for it, a time was over and nobody had paid as far as the issuer knows; a door that took the money
+    refuses. Where it is not so nothing is sent: older versions refuse a field that they do not know.
+    """
 
     order: str
     tickets: tuple[TicketFact, ...]
+    unpaid: bool = False
 
 
 class TicketsVoided(Body, frozen=True):
@@ -198,7 +203,10 @@ class TicketsVoided(Body, frozen=True):
 
 
 class CancelRefused(Body, frozen=True):
-    """The host door had already admitted someone on this order; it stays valid."""
+    """The host door had already admitted someone on this order, or knows that it is paid which its issuer took for unpaid.
+
+    It stays valid.
+    """
 
     order: str
     tickets: tuple[str, ...]
