@@ -13,12 +13,13 @@ from appliance.web.texts import _
 def heading(order: OrderView) -> tuple[str, str]:
     """Return (title, words) for the page of an order."""
     if order.status in {"cancel_pending", "cancelled"} and order.changed_to:
-        return _("You changed this booking"), _("Other tickets took the place of these.")
-    if order.status in {"confirmed", "cancel_pending", "cancelled"} and order.refund_minor:
+        words = _("Other tickets took the place of these.")
+        return _("You changed this booking"), f"{words} {_paid_back(order)[1]}" if order.owed_back_minor else words
+    if order.status in {"confirmed", "cancel_pending", "cancelled", "refused"} and order.owed_back_minor:
         return _paid_back(order)
     if order.status in {"confirmed", "cancel_pending"} and order.called_off:
         words = _("Your money is paid back. This page says how as soon as it is decided: keep its address.")
-        return _("This date is cancelled"), words if order.paid_minor else _("You have nothing to pay.")
+        return _("This date is cancelled"), words if order.taken_minor else _("You have nothing to pay.")
     texts = {
         "requested": (
             _("Your request is on its way"),
@@ -39,7 +40,8 @@ def heading(order: OrderView) -> tuple[str, str]:
 
 
 def _paid_back(order: OrderView) -> tuple[str, str]:
-    title = _("You get money back") if order.status == "confirmed" else _("This booking is cancelled")
+    titles = {"confirmed": _("You get money back"), "refused": _("Not confirmed")}
+    title = titles.get(order.status, _("This booking is cancelled"))
     if not order.refund_due_minor:
         back = money(order.paid_back_minor, order.currency, g.language)
         return title, _("%(price)s was paid back to you.", price=back)

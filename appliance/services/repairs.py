@@ -6,7 +6,7 @@ The rule of cancelling holds: the host door voids a ticket, unless somebody came
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Row
 
@@ -14,7 +14,7 @@ from appliance.domain.booking import next_order
 from appliance.domain.errors import Invalid
 from appliance.services import requesting, shifts, show
 from appliance.services.box import Unit
-from appliance.services.cancelling import decides, void_and_count
+from appliance.services.cancelling import decides, settle_rest, void_and_count
 from appliance.services.foreign import order_values, ticket_values
 from appliance.services.views import OrderView
 from appliance.store import allocations, orders
@@ -32,9 +32,10 @@ from mqtt_bridge.protocol.messages import (
     TicketsVoided,
     TicketsWithdrawn,
 )
+from mqtt_bridge.protocol.money import MONEY
 from mqtt_bridge.protocol.receipts import TicketClaims
 
-REFUND_METHODS: tuple[Method, ...] = ("cash", "terminal")
+REFUND_METHODS: tuple[Method, ...] = tuple(each for each in get_args(Method) if each in MONEY)
 
 
 def on_withdrawn(unit: Unit, message: TicketsWithdrawn) -> None:
@@ -131,6 +132,7 @@ def _withdraw(unit: Unit, order_id: str, ticket_ids: list[str]) -> None:
         unit.emit(CancelRefused(order=order_id, tickets=kept))
         _stand(unit, kept)
     _void(unit, order_id, [row for row in mine if not row.checked_in_by])
+    settle_rest(unit, order_id)
 
 
 def _mark(unit: Unit, ticket_ids: list[str]) -> None:

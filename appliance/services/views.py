@@ -7,6 +7,7 @@ import msgspec
 from appliance.domain.sale import SaleState
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
 from mqtt_bridge.protocol.messages import Channel, CodeNews, Verify, WaitsFor
+from mqtt_bridge.protocol.money import owed_back
 from mqtt_bridge.protocol.waitlist import State as WaitlistState
 
 
@@ -158,7 +159,8 @@ class VerificationView(msgspec.Struct, frozen=True):
 class OrderView(msgspec.Struct, frozen=True):
     """An order with its tickets; ``issuer`` is the device that sold it, ``hold`` the hold it came of (if sold here).
 
-    ``refund_minor`` is what is paid back for it in all, ``paid_back_minor`` what was; ``waits`` is the waitlist entry that its
+    ``taken_minor`` is the money in ``paid_minor``, which counts what was given away too. ``refund_minor`` is what the cloud said is
+    paid back for it in all, ``paid_back_minor`` what was; ``waits`` is the waitlist entry that its
     holder was given instead of tickets.
     ``refusal`` is the cloud's reason where the status is refused, ``changed_to`` the order that its guest took instead.
     ``proof``: what it has or had to prove, if anything.
@@ -176,6 +178,7 @@ class OrderView(msgspec.Struct, frozen=True):
     created_at_ms: int
     tickets: tuple[TicketView, ...]
     paid_minor: int
+    taken_minor: int = 0
     hold: str | None = None
     refund_minor: int = 0
     paid_back_minor: int = 0
@@ -185,9 +188,18 @@ class OrderView(msgspec.Struct, frozen=True):
     proof: VerificationView | None = None
 
     @property
+    def owed_back_minor(self) -> int:
+        """What is paid back for it in all: on the cloud's word, or because its tickets that stand cost less than was taken.
+
+        A ticket on which somebody came in was used, whatever became of it afterwards.
+        """
+        used = (each for each in self.standing if not each.voided or each.admitted_at_ms is not None)
+        return owed_back(self.refund_minor, self.taken_minor, sum(each.price_minor for each in used))
+
+    @property
     def refund_due_minor(self) -> int:
         """What is still to be paid back."""
-        return max(0, self.refund_minor - self.paid_back_minor)
+        return max(0, self.owed_back_minor - self.paid_back_minor)
 
     @property
     def called_off(self) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 from appliance.domain.requests import NO_STOCK
 from appliance.store.tables import check_in, guest, order, payment, ticket
 from mqtt_bridge.prepared import Prepared, PreparedChange
+from mqtt_bridge.protocol.money import MONEY
 
 # Statements of the hot path are built once: building one costs as much as running it.
 _ID: BindParameter[str] = bindparam("id_")
@@ -28,7 +29,7 @@ _TICKET = Prepared(select(ticket).where(ticket.c.id == _ID))
 _TICKETS_BY_CODE = Prepared(select(ticket).where(ticket.c.code == bindparam("code")))
 _SUM = select(func.coalesce(func.sum(payment.c.amount_minor), 0)).where(payment.c.order == _ID)
 _PAID = Prepared(_SUM.where(payment.c.amount_minor > 0))
-_PAID_BACK = Prepared(_SUM.where(payment.c.amount_minor < 0))
+_PAYMENTS = Prepared(select(payment.c.method, payment.c.amount_minor).where(payment.c.order == _ID))
 _COME_IN = PreparedChange(update(ticket).where(ticket.c.id == _ID).values(checked_in_by=bindparam("by"), left_by=None))
 _GO_OUT = PreparedChange(update(ticket).where(ticket.c.id == _ID).values(left_by=bindparam("by")))
 _BEFORE = Prepared(select(ticket).where(ticket.c.replaced_by == _ID).limit(1))
@@ -134,9 +135,23 @@ def paid_minor(db: Connection, order_id: str) -> int:
     return int(_PAID.scalar(db, id_=order_id))
 
 
-def paid_back_minor(db: Connection, order_id: str) -> int:
-    """Return how much was paid back for an order, a positive sum."""
-    return -int(_PAID_BACK.scalar(db, id_=order_id))
+class Paid(NamedTuple):
+    """An order's payments in sums: all but what went back, the money among it (not given away), and what went back, positive."""
+
+    paid_minor: int
+    taken_minor: int
+    paid_back_minor: int
+
+
+def paid(db: Connection, order_id: str) -> Paid:
+    """Return what was paid for an order, and paid back."""
+    rows = _PAYMENTS.all(db, id_=order_id)
+    came = [row for row in rows if row.amount_minor > 0]
+    return Paid(
+        sum(row.amount_minor for row in came),
+        sum(row.amount_minor for row in came if row.method in MONEY),
+        -sum(row.amount_minor for row in rows if row.amount_minor < 0),
+    )
 
 
 def replaced(db: Connection, ticket_id: str) -> Row[Any] | None:

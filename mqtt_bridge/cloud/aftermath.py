@@ -1,13 +1,15 @@
-"""What follows when doors have spoken about tickets that an operator withdrew or rebooked."""
+"""What follows when doors have spoken about tickets that an operator withdrew or rebooked, and desks about money."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Literal
 
+from mqtt_bridge.cloud.accounts import account
 from mqtt_bridge.cloud.alarms import contradict
 from mqtt_bridge.cloud.concerned import owe, tell
-from mqtt_bridge.cloud.records import Contradiction, Order, Refund, Ticket, Verification
+from mqtt_bridge.cloud.records import Contradiction, Order, Payment, Refund, Ticket, Verification
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.messages import (
@@ -16,7 +18,8 @@ from mqtt_bridge.protocol.messages import (
     OrderCancelled,
     OrderConfirmed,
     OrderPending,
-    Payment,
+    PaymentTaken,
+    RefundPaid,
     Sold,
     TicketFact,
     TicketsVoided,
@@ -36,6 +39,8 @@ def follow(work: Work, body: object, wall_ms: int) -> None:
         nothing_left(work, body.order, wall_ms)
     elif isinstance(body, CancelRefused):
         refused(work, body.order, body.tickets)
+    if isinstance(body, (TicketsVoided, OrderCancelled, PaymentTaken, RefundPaid)):
+        settled(work, body.order, wall_ms)
 
 
 def voided(work: Work, order_id: str, tickets: Iterable[str]) -> None:
@@ -55,13 +60,26 @@ def nothing_left(work: Work, order_id: str, wall_ms: int) -> None:
     for row in work.of(Contradiction).where("order_id", order_id):
         named = set(json.loads(row.tickets))
         if row.state == "open" and row.kind in SOLVED_BY_CANCELLING and named and named <= gone:
-            work.of(Contradiction).change(
-                row,
-                state="dismissed",
-                outcome="its tickets were cancelled meanwhile",
-                decided_by="their issuer",
-                decided_at_ms=wall_ms,
-            )
+            _dismiss(work, row, "its tickets were cancelled meanwhile", "their issuer", wall_ms)
+
+
+def settled(work: Work, order_id: str, wall_ms: int) -> None:
+    """Entries about money leave the list once the surplus was paid back at a desk, or what went back turns out to be owed."""
+    if all(each.amount_minor > 0 for each in work.of(Payment).where("order_id", order_id)):
+        return
+    found = account(work, order_id)
+    over = {
+        "paid-twice": "the surplus was paid back" if not found.due_minor else "",
+        "paid-back-twice": "so much is owed, as was told later" if found.paid_back_minor <= found.owed_minor else "",
+    }
+    for row in work.of(Contradiction).where("order_id", order_id):
+        if row.state == "open" and over.get(row.kind):
+            _dismiss(work, row, over[row.kind], "the desks", wall_ms)
+
+
+def _dismiss(work: Work, row: Contradiction, outcome: str, who: str, wall_ms: int) -> None:
+    decided = {"decided_by": who, "decided_at_ms": wall_ms}
+    work.of(Contradiction).change(row, state="dismissed", outcome=outcome, **decided)
 
 
 def refused(work: Work, order_id: str, tickets: Iterable[str]) -> None:
@@ -107,7 +125,7 @@ def sold_words(number: int, issuer: str, why: str) -> str:
     return f"{number} ticket{'' if number == 1 else 's'}, sold by {issuer}: {why}."
 
 
-def payment_of(order: Order) -> Payment:
+def payment_of(order: Order) -> Literal["paid", "promised"]:
     """Whether an order is paid, as messages say it."""
     return "paid" if order.payment == "paid" else "promised"
 

@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
 
+from mqtt_bridge.cloud.accounts import account
 from mqtt_bridge.cloud.books import Book
 from mqtt_bridge.cloud.closed_epochs import net
 from mqtt_bridge.cloud.records import Contradiction, Device, Line, Order, Payment, Quota, Refund, Ticket
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.catalogue import Catalogue, EventSession
+from mqtt_bridge.protocol.money import MONEY
 from mqtt_bridge.protocol.remedies import Alternative, Case, Draw, Kind
-
-MONEY = frozenset({"cash", "terminal"})
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ def gather(work: Work, catalogue: Catalogue, row: Contradiction, wall_ms: int, p
         tickets = [found for each in sorted(named) if (found := work.of(Ticket).get(each)) is not None]
     withdrawn = {each.ticket for each in work.of(Refund).where("order_id", row.order_id)} if row.order_id else set()
     free = [each for each in tickets if each.state == "valid" and each.replaced_by is None and each.id not in withdrawn]
-    opened = tuple(each for each in free if each.check_in is None)
+    # Where too much was taken, no ticket is in question.
+    opened = () if row.kind == "paid-twice" else tuple(each for each in free if each.check_in is None)
     admitted = tuple(each for each in tickets if each.check_in is not None)
     at = _session(catalogue, row.event_session or next((each.event_session for each in tickets), ""))
     types: dict[str, dict[str, str]] = {}
@@ -54,7 +55,9 @@ def gather(work: Work, catalogue: Catalogue, row: Contradiction, wall_ms: int, p
         admitted=len(admitted),
         short=_short(row.kind, tickets),
         pool=_pool(pools, row.kind, tickets),
-        refund_minor=_refund(work, row.order_id, all_tickets, opened, withdrawn),
+        refund_minor=account(work, row.order_id).due_minor
+        if row.kind == "paid-twice"
+        else _refund(work, row.order_id, all_tickets, opened, withdrawn),
         currency=next((each.currency for each in tickets), ""),
         cancelled=at is not None and at.cancelled,
         elapsed=at is not None and wall_ms >= at.ends_at_ms,

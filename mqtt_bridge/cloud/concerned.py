@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mqtt_bridge.cloud.accounts import account
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.introductions import CLOUD
-from mqtt_bridge.cloud.records import Device, Order, Refund, Ticket
+from mqtt_bridge.cloud.records import Device, Order, Ticket
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.messages import Downlink, RefundOwed
 
@@ -41,7 +42,6 @@ def tell(
 
 def owe(work: Work, order: Order, why: str) -> None:
     """Tell everybody concerned what is to be paid back for an order in all."""
-    refunds = [each for each in work.of(Refund).where("order_id", order.id) if each.owed]
+    found = account(work, order.id)
     sessions = {each.event_session for each in work.of(Ticket).where("order_id", order.id)}
-    currency = refunds[0].currency if refunds else ""
-    tell(work, order, sessions, RefundOwed(order.id, sum(each.amount_minor for each in refunds), currency, why))
+    tell(work, order, sessions, RefundOwed(order.id, found.owed_minor, found.currency, why))

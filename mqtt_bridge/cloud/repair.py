@@ -251,13 +251,20 @@ class _Step:
         body = OrderRebooked(
             order.id, order.code, order.issuer, signer, payment_of(order), tuple(swaps), self.found.row.kind, stock
         )
-        sessions = {offer.target, *(each.event_session for each in self.found.open)}
+        # Every door of the order, because each of them counts what of it stands.
+        sessions = {offer.target, *(each.event_session for each in self.work.of(Ticket).where("order_id", order.id))}
         tell(self.work, order, sessions, body)
         return f"{len(swaps)} rebooked to {offer.place}"
 
     def refund(self, offer: Suggestion) -> str:
-        """Take the open tickets back; the money is owed once they are void, or at once for a cancelled date."""
+        """Take the open tickets back; the money is owed once they are void, or at once for a cancelled date.
+
+        Where too much was taken no ticket is in question: the surplus is owed at once.
+        """
         order, left = self.order, offer.amount_minor
+        if self.found.row.kind == "paid-twice":
+            owe(self.work, order, self.found.row.kind)
+            return f"every desk concerned knows: {offer.price}"
         for each in self.found.open:
             amount = min(each.price_minor, left)
             left -= amount

@@ -35,6 +35,7 @@ from mqtt_bridge.protocol.messages import (
     Downlink,
     OrderCancelled,
     PaymentTaken,
+    RefundPaid,
     TicketsWithdrawn,
 )
 from mqtt_bridge.protocol.moments import moment_ms
@@ -265,8 +266,7 @@ def told_again(work: Work, order: Order) -> Iterator[tuple[str, Downlink]]:
     payment = payment_of(order)
     yield order.issuer, sale_of(work, order, tuple(facts.values()))
     for each in work.of(Payment).where("order_id", order.id):
-        if each.amount_minor > 0:
-            yield each.device, _payment_taken(each, tuple(facts))
+        yield each.device, _payment_taken(each, tuple(facts)) if each.amount_minor > 0 else _refund_paid(each)
     for ticket in tickets:
         yield from standing(work, ticket)
     gone = tuple(each.id for each in tickets if each.state != "valid")
@@ -279,6 +279,17 @@ def told_again(work: Work, order: Order) -> Iterator[tuple[str, Downlink]]:
         yield CLOUD, TicketsWithdrawn(order.id, order.code, order.issuer, payment, going, "session-moved")
     if order.status == "cancel_pending" and left:
         yield order.issuer, CancelRequested(order.id, tuple(facts[each.id] for each in left))
+
+
+def _refund_paid(row: Payment) -> RefundPaid:
+    return RefundPaid(
+        order=row.order_id,
+        payment=row.id,
+        method=row.method,  # type: ignore[arg-type]  # as it was told
+        amount_minor=-row.amount_minor,
+        currency=row.currency,
+        staff=row.staff,
+    )
 
 
 def _payment_taken(row: Payment, tickets: tuple[str, ...]) -> PaymentTaken:

@@ -16,6 +16,8 @@ _MINOR_UNITS = {
 _EXPONENTS = {code: digits for digits, codes in _MINOR_UNITS.items() for code in codes.split()}
 
 MAX_MINOR = 10**12
+# Ways of paying by which money really moves: what was given away is not paid back.
+MONEY = frozenset({"cash", "terminal"})
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")  # not what Decimal also takes: 1e9, 1_000, other scripts' digits
 
 
@@ -24,6 +26,15 @@ class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     amount: str
     currency: str
+
+
+def owed_back(told_minor: int, taken_minor: int, standing_minor: int) -> int:
+    """Return what is paid back for an order in all, before what went back already.
+
+    ``told_minor`` was promised for tickets that were withdrawn, ``taken_minor`` is money taken for the order (see ``MONEY``), and
+    ``standing_minor`` what the tickets cost that still stand: whatever was taken beyond that belongs to the guest.
+    """
+    return max(told_minor, taken_minor - standing_minor)
 
 
 def exponent(currency: str) -> int:

@@ -20,6 +20,7 @@ Kind = Literal[
     "cancelled-and-admitted",
     "session-cancelled",
     "session-moved",
+    "paid-twice",
     "paid-back-twice",
     "fork",
 ]
@@ -35,6 +36,7 @@ TITLES: dict[str, str] = {
     "cancelled-and-admitted": "Cancelled, yet admitted",
     "session-cancelled": "Tickets of a cancelled date",
     "session-moved": "Tickets of a moved date",
+    "paid-twice": "More taken than the price",
     "paid-back-twice": "More paid back than was owed",
     "fork": "A copied card told two histories",
 }
@@ -69,7 +71,8 @@ class Case(msgspec.Struct, frozen=True):
     """The facts of one contradiction, in tickets.
 
     ``open``: valid, nobody came in on them; ``admitted``: somebody did. ``short``: how many of both no stock stands behind.
-    ``pool``: free in the pool of their own quota. ``refund_minor``: what was paid for the open ones and would be paid back.
+    ``pool``: free in the pool of their own quota. ``refund_minor``: what was paid for the open ones and would be paid back;
+    where too much was taken, the surplus.
     ``elapsed``: their session is over.
     """
 
@@ -106,6 +109,8 @@ class Suggestion(msgspec.Struct, frozen=True):
 
 def suggestions(case: Case) -> tuple[Suggestion, ...]:
     """Return what can be done, best first: without loss for anybody, then at the price of places, then of money or time."""
+    if case.kind == "paid-twice":
+        return (_pay_surplus(case),) if case.refund_minor else ()
     found: list[Suggestion] = []
     if case.short and not case.cancelled:
         found.append(_overbook(case))
@@ -131,6 +136,7 @@ def may_be_automatic(kind: str) -> tuple[Remedy, ...]:
         "cancelled-and-admitted": ("overbook",),
         "session-cancelled": ("rebook", "refund"),
         "session-moved": ("rebook", "refund"),
+        "paid-twice": ("refund",),
     }
     return automatic.get(kind, ())
 
@@ -173,6 +179,13 @@ def _refund(case: Case) -> Suggestion:
     price = f"{money.amount} {money.currency} to pay back"
     effect = f"Cancel {tickets(case.open)}; the money is paid back at any desk."
     return Suggestion("refund", effect, price, amount_minor=amount, currency=case.currency)
+
+
+def _pay_surplus(case: Case) -> Suggestion:
+    money = from_minor(case.refund_minor, case.currency)
+    price = f"{money.amount} {money.currency} to pay back"
+    effect = "Tell every desk concerned to pay the surplus back; the tickets stay good."
+    return Suggestion("refund", effect, price, amount_minor=case.refund_minor, currency=case.currency)
 
 
 def _waitlist(case: Case) -> Suggestion:

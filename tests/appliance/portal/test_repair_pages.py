@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from appliance.services import booking
+from appliance.services import booking, changing
+from appliance.services.booking import Item
 from appliance.services.views import OrderView
 from mqtt_bridge.protocol.catalogue import Moved
-from mqtt_bridge.protocol.messages import RefundOwed
+from mqtt_bridge.protocol.messages import PaymentTaken, RefundOwed
 from tests.appliance.portal.conftest import Phone
-from tests.support.box import AWAY, ELSEWHERE, HALL, START_MS, TONIGHT, TestBox
+from tests.support.box import AWAY, CHILD, ELSEWHERE, HALL, START_MS, TONIGHT, TestBox
 from tests.support.repairs import import_into, rebooked, tell, with_session, withdrawn
 
 
@@ -85,3 +86,50 @@ def test_the_door_says_what_to_do_with_tickets_of_cancelled_and_moved_dates(
     page = door.send(door.get("/staff/"), "/check-ins", code=order.tickets[0].code)
     assert "This date was moved to the place shown below" in page
     assert "South Barn" in page
+
+
+def test_who_cancels_a_paid_booking_reads_what_comes_back_and_gets_it_with_one_tap(
+    phone: Phone, door: Phone, box: TestBox
+) -> None:
+    order = order_of(box, phone.book())
+    assert "Paid:" not in phone.get(phone.path)
+    door.send(door.get(f"/staff/orders?code={order.code}"), "/payments", method="cash")
+    assert "Paid: €12.00" in phone.get(phone.path)
+    asked = phone.get(phone.path + "/cancel")
+    assert "Money is returned at the desk, not by this page." in asked
+    phone.send(asked, "/cancel", proof="Ada")
+    page = phone.get(phone.path)
+    assert "<h1>This booking is cancelled</h1>" in page
+    assert "You get €12.00 back at any desk" in page
+    shown = door.get(f"/staff/orders?code={order.code}")
+    assert "Paid: €12.00" in shown
+    assert "To pay back: €12.00" in shown
+    paid = door.send(shown, "/refunds", method="terminal")
+    assert "Paid back: €12.00" in paid
+    assert "€12.00 was paid back to you" in phone.get(phone.path)
+
+
+def test_staff_who_cancel_a_paid_order_are_told_to_pay_it_back(phone: Phone, door: Phone, box: TestBox) -> None:
+    order = order_of(box, phone.book())
+    door.send(door.get(f"/staff/orders?code={order.code}"), "/payments", method="cash")
+    gone = door.send(door.get(f"/staff/orders?code={order.code}&cancel=ask"), "/orders/cancel")
+    assert "To pay back: €12.00" in gone
+
+
+def test_who_was_given_a_ticket_is_promised_no_money(phone: Phone, door: Phone, box: TestBox) -> None:
+    order = order_of(box, phone.book())
+    door.send(door.get(f"/staff/orders?code={order.code}"), "/payments", method="comp")
+    assert "Paid:" not in phone.get(phone.path)
+    assert "Money is returned" not in phone.get(phone.path + "/cancel")
+
+
+def test_money_for_a_booking_that_was_changed_meanwhile_is_named_on_its_page(
+    phone: Phone, door: Phone, box: TestBox
+) -> None:
+    order = order_of(box, phone.book())
+    changed = box.run(lambda unit: changing.change(unit, order.id, [Item(CHILD, 1)]))
+    taken = PaymentTaken(order.id, "p", "cash", 1200, "EUR", "S1", True, (order.tickets[0].id,))
+    tell(box, taken, "south-1")
+    page = phone.get(phone.path)
+    assert "Other tickets took the place of these. You get €12.00 back at any desk" in page
+    assert "To pay back" not in door.get(f"/staff/orders?code={changed.code}")

@@ -37,6 +37,8 @@ BARN = Alternative("s3", "The Barn", "Sun 29 Nov, 20:00", 3_000, (Draw("q3", "ba
         (Case("cancelled-and-admitted", admitted=1, short=1), ["overbook"]),
         (Case("admitted-twice", admitted=1), []),
         (Case("fork"), []),
+        (Case("paid-twice", open=2, refund_minor=1200, currency="EUR", alternatives=(YARD,)), ["refund"]),
+        (Case("paid-twice", open=2, alternatives=(YARD,)), []),
     ],
 )
 def test_each_kind_is_offered_what_helps_cheapest_first(case: Case, remedies: list[str]) -> None:

@@ -38,6 +38,14 @@ def test_merging_forgives_repetition_and_order(a: Totals, b: Totals, c: Totals) 
     assert all(x <= y for x, y in zip(msgspec.structs.astuple(a), msgspec.structs.astuple(a.merge(b)), strict=True))
 
 
+@given(count, count, count)
+def test_what_is_owed_back_is_promised_or_was_taken_too_much_never_both(told: int, taken: int, standing: int) -> None:
+    owed = money.owed_back(told, taken, standing)
+    assert owed >= told
+    assert owed == told or owed == taken - standing
+    assert owed - told <= taken
+
+
 @given(totals, count, count)
 def test_a_return_never_breaks_a_hold(of: Totals, held: int, asked: int) -> None:
     returned = of.returnable(asked, held)
