@@ -52,7 +52,7 @@ def test_an_order_is_pending_until_its_code_was_tried(client: FlaskClient, box: 
 
 def test_an_order_sent_again_is_answered_the_same_and_sends_no_other_code(client: FlaskClient, box: TestBox):
     """Under another key, as from another tab, and while the modem is just sending the first one."""
-    box.run(lambda unit: records.put_hardware(unit.db, "modem", "ready", "", unit.now.wall_ms, unit.now.wall_ms))
+    box.run(lambda unit: records.put_hardware(unit.db, "modem", "ready", "", unit.now.wall_ms, unit.now))
     body = {"hold": hold(client, ADULT)["hold"], "contact": "0151 2345678"}
     first = client.post("/api/v1/orders", json=body).json
     message = box.run(lambda unit: sms.claim(unit, 30))

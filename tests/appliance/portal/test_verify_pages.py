@@ -137,7 +137,7 @@ def test_with_a_modem_the_code_comes_by_text_message_without_any_link(phone: Pho
 
 def test_a_form_sent_again_sends_no_other_code_and_leaves_the_first_good(phone: Phone, box: TestBox):
     """A second tap, a page reloaded, a script that heard nothing for eight seconds; also while the message is on its way."""
-    box.run(lambda unit: records.put_hardware(unit.db, "modem", "ready", "", unit.now.wall_ms, unit.now.wall_ms))
+    box.run(lambda unit: records.put_hardware(unit.db, "modem", "ready", "", unit.now.wall_ms, unit.now))
     held = phone.hold()
 
     def send_twice() -> None:
