@@ -24,6 +24,8 @@ from mqtt_bridge.protocol.receipts import TicketClaims
 OVERTAKEN = frozenset({"requested", "pending", "refused"})
 # An order known only from a signed receipt has this in front of its ticket's id until its message arrives.
 RECEIPT_ONLY = "receipt-"
+# Who sold an order of which an operator's decision told some tickets, until its sale is heard of.
+UNHEARD = "cloud"
 
 
 def order_values(unit: Unit, order_id: str, issuer: str, *, total_minor: int, currency: str) -> dict[str, Any]:

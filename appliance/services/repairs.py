@@ -15,7 +15,7 @@ from appliance.domain.errors import Invalid
 from appliance.services import requesting, shifts, show
 from appliance.services.box import Unit
 from appliance.services.cancelling import decides, settle_rest, void_and_count
-from appliance.services.foreign import order_values, ticket_values
+from appliance.services.foreign import UNHEARD, order_values, ticket_values
 from appliance.services.views import OrderView
 from appliance.store import allocations, orders
 from mqtt_bridge.protocol import receipts
@@ -41,6 +41,9 @@ REFUND_METHODS: tuple[Method, ...] = tuple(each for each in get_args(Method) if 
 def on_withdrawn(unit: Unit, message: TicketsWithdrawn) -> None:
     """An operator took tickets back: void those whose door we are, and as their issuer let nobody cancel them again."""
     _know(unit, message, message.tickets)
+    if message.why == "admitted-twice":  # these were to replace tickets that were used before their door heard of it
+        before = [row.id for each in message.tickets if (row := orders.replaced(unit.db, each.ticket)) is not None]
+        orders.change_tickets(unit.db, before, replaced_by=None)
     _withdraw(unit, message.order, [each.ticket for each in message.tickets])
 
 
@@ -114,7 +117,7 @@ def _know(unit: Unit, message: TicketsWithdrawn | OrderRebooked, facts: Iterable
     if orders.find(unit.db, message.order) is None:
         total_minor, currency = sum(each.price_minor for each in facts), facts[0].currency if facts else ""
         values = order_values(unit, message.order, message.issuer, total_minor=total_minor, currency=currency)
-        orders.add(unit.db, values | {"code": message.code, "payment": message.payment}, [])
+        orders.add(unit.db, values | {"code": message.code, "payment": message.payment, "sold_by": UNHEARD}, [])
     for each in facts:
         if orders.find_ticket(unit.db, each.ticket) is None:
             orders.add_ticket(unit.db, ticket_values(message.order, message.issuer, each))

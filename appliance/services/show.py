@@ -12,6 +12,7 @@ from appliance.domain.errors import NotFound
 from appliance.domain.requests import NO_STOCK
 from appliance.domain.verifying import needed, shown_contact
 from appliance.services.box import Unit
+from appliance.services.foreign import UNHEARD
 from appliance.services.views import HoldLine, HoldView, OrderView, TicketView, VerificationView
 from appliance.store import holds, orders, requests, verifications, waiting
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
@@ -112,6 +113,7 @@ def order_view(unit: Unit, order_id: str) -> OrderView:
         created_at_ms=row.created_at_ms,
         tickets=tuple(ticket_view(unit, each, each.admitted_at_ms) for each in tickets),
         **orders.paid(unit.db, order_id)._asdict(),
+        whole=row.sold_by != UNHEARD,
         hold=row.hold,
         refund_minor=row.refund_minor,
         waits=_waits(unit, order_id, tickets),

@@ -159,7 +159,7 @@ class VerificationView(msgspec.Struct, frozen=True):
 class OrderView(msgspec.Struct, frozen=True):
     """An order with its tickets; ``issuer`` is the device that sold it, ``hold`` the hold it came of (if sold here).
 
-    ``taken_minor`` is the money in ``paid_minor``, which counts what was given away too. ``refund_minor`` is what the cloud said is
+    ``whole`` is false where only tickets that an operator decided about are known. ``taken_minor`` is the money in ``paid_minor``, which counts what was given away too. ``refund_minor`` is what the cloud said is
     paid back for it in all, ``paid_back_minor`` what was; ``waits`` is the waitlist entry that its
     holder was given instead of tickets.
     ``refusal`` is the cloud's reason where the status is refused, ``changed_to`` the order that its guest took instead.
@@ -179,6 +179,7 @@ class OrderView(msgspec.Struct, frozen=True):
     tickets: tuple[TicketView, ...]
     paid_minor: int
     taken_minor: int = 0
+    whole: bool = True
     hold: str | None = None
     refund_minor: int = 0
     paid_back_minor: int = 0
@@ -191,8 +192,11 @@ class OrderView(msgspec.Struct, frozen=True):
     def owed_back_minor(self) -> int:
         """What is paid back for it in all: on the cloud's word, or because its tickets that stand cost less than was taken.
 
-        A ticket on which somebody came in was used, whatever became of it afterwards.
+        A ticket on which somebody came in was used, whatever became of it afterwards. Where only a part of it is known, the cloud's
+        word alone counts.
         """
+        if not self.whole:
+            return self.refund_minor
         used = (each for each in self.standing if not each.voided or each.admitted_at_ms is not None)
         return owed_back(self.refund_minor, self.taken_minor, sum(each.price_minor for each in used))
 

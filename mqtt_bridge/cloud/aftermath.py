@@ -39,7 +39,7 @@ def follow(work: Work, body: object, wall_ms: int) -> None:
         nothing_left(work, body.order, wall_ms)
     elif isinstance(body, CancelRefused):
         refused(work, body.order, body.tickets)
-    if isinstance(body, (TicketsVoided, OrderCancelled, PaymentTaken, RefundPaid)):
+    if isinstance(body, (TicketsVoided, OrderCancelled, PaymentTaken, RefundPaid, OrderConfirmed, OrderPending)):
         settled(work, body.order, wall_ms)
 
 
@@ -102,7 +102,8 @@ def refused(work: Work, order_id: str, tickets: Iterable[str]) -> None:
     if new:
         facts = tuple(fact_of(each) for each in new)
         body = TicketsWithdrawn(order.id, order.code, order.issuer, payment_of(order), facts, "admitted-twice")
-        tell(work, order, {each.event_session for each in new}, body)
+        # Whoever was told of the rebooking hears that it did not come about.
+        tell(work, order, {each.event_session for each in work.of(Ticket).where("order_id", order.id)}, body)
 
 
 def sold(work: Work, catalogue: Catalogue, device: str, body: Sold, wall_ms: int) -> None:

@@ -15,9 +15,11 @@ from mqtt_bridge.protocol.messages import (
     CancelRefused,
     OrderCancelled,
     OrderConfirmed,
+    PaymentTaken,
     RefundOwed,
     RefundPaid,
     TicketsVoided,
+    TicketsWithdrawn,
     WaitlistEntrusted,
     Wish,
 )
@@ -140,6 +142,35 @@ def test_who_had_come_in_is_not_rebooked(box, south):
     tell(box, rebooked(box, order, ELSEWHERE, AWAY, HALL))
     assert told(box, CancelRefused) == [CancelRefused(order.id, (order.tickets[0].id,))]
     assert scan(box, order.tickets[0].code).verdict == "already_admitted"
+
+
+def test_a_rebooking_that_came_too_late_leaves_no_desk_owing_money(box, south):
+    """The new door gave up the old ticket for the new one: when that is taken back because somebody came in, the old one counts again."""
+    order = book(box, ADULT, 1)
+    forward(box, south, OrderConfirmed)
+    taken = PaymentTaken(order.id, "p1", "cash", order.total_minor, "EUR", BADGE, paid=True, tickets=())
+    south.run(lambda unit: payments.on_payment_taken(unit, taken))
+    message = rebooked(box, order, ELSEWHERE, AWAY, HALL)
+    tell(south, message)
+    new = tuple(each.new for each in message.swaps)
+    assert find(south, order.id).refund_due_minor == 0
+    tell(south, TicketsWithdrawn(order.id, order.code, order.issuer, "paid", new, "admitted-twice"))
+    after = find(south, order.id)
+    assert (after.refund_due_minor, [each.replaced_by for each in after.tickets]) == (0, [None, None])
+
+
+def test_a_door_that_knows_a_part_of_an_order_pays_back_on_the_clouds_word_alone(box, south):
+    """It heard of no sale, only of what an operator decided about one ticket, and then of money for all of them."""
+    order = book(box, ADULT, 2)
+    message = rebooked(box, order, ELSEWHERE, AWAY, HALL)
+    tell(south, msgspec.structs.replace(message, swaps=message.swaps[:1]))
+    taken = PaymentTaken(order.id, "p1", "cash", order.total_minor, "EUR", BADGE, paid=True, tickets=())
+    south.run(lambda unit: payments.on_payment_taken(unit, taken))
+    assert find(south, order.id).refund_due_minor == 0
+    tell(south, RefundOwed(order.id, 300, "EUR", "session-cancelled"))
+    assert find(south, order.id).refund_due_minor == 300
+    forward(box, south, OrderConfirmed)
+    assert (find(south, order.id).whole, find(south, order.id).refund_due_minor) == (True, 300)
 
 
 def test_an_order_cancelled_meanwhile_stays_cancelled_and_gives_the_new_stock_back(box):
