@@ -293,6 +293,8 @@ def test_the_listing_puts_first_what_fits_and_tells_nobody(page: Page, secure: V
     sent: list[str] = []
     page.goto("/events/open-rehearsal")
     page.wait_for_function("() => localStorage.length")
+    # What the event's own page asks for names it as where it comes from.
+    page.wait_for_load_state("networkidle")
     page.on("request", lambda each: sent.append(f"{each.method} {each.url} {each.headers}"))
     page.goto("/")
     expect(page.locator(".card h2").first).to_have_text("Open Rehearsal")

@@ -179,7 +179,8 @@ class View:
             wrong = {name for name, value in fields.items() if each.fields.get(name, value) != value}
             if each.action.endswith(action) and not wrong:
                 return self.open(each.action, "POST", {**each.fields, **fields})
-        raise AssertionError(f"no form for {action} on {self.at.url if self.at else 'no page'}")
+        page = f"{self.at.url} ({self.at.status}): {self.at.text[-3000:]}" if self.at else "no page"
+        raise AssertionError(f"no form for {action} on {page}")
 
     def book(self, slug: str) -> Answer:
         """From the listing to the tickets, as a thumb would."""
