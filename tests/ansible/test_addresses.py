@@ -106,9 +106,12 @@ def test_interfaces_that_no_input_names_are_nobodys_business(tmp_path: Path) -> 
 
 
 def test_every_input_that_takes_it_is_named(tmp_path: Path) -> None:
-    """Debian 13 gives cards a second name made of their hardware address, by which networkd finds them too."""
+    """Debian 13 gives cards a second name made of their hardware address, by which networkd finds them too; they are no sticks for it."""
     found = refused(tmp_path, "enp1s0", STATIC, None, more={"altnames": ["enx525400000001"]})
-    assert found == ["enp1s0 hotspot_uplink_usb hotspot_uplink_wired"]
+    assert found == ["enp1s0 hotspot_uplink_wired"]
+    assert refused(tmp_path, "enx525400000001", STATIC, None) == [
+        "enx525400000001 hotspot_uplink_usb hotspot_uplink_wired"
+    ]
     assert refused(tmp_path, "wlan0", LEASED, None) == ["wlan0 hotspot_interface"]
     assert refused(tmp_path, "wlan1", LEASED, None) == ["wlan1 hotspot_uplink_wifi"]
     assert refused(tmp_path, "wlan1", LEASED, None, hotspot_uplink_wifi="") == []
@@ -130,3 +133,14 @@ def test_a_static_address_outlasts_that_networkd_takes_its_interface() -> None:
         if "metric" in each:
             text = render("hotspot", "uplink.network.j2", ("item",), item=each)
             assert "\nKeepConfiguration=static\n" in text.partition("[Network]")[2].partition("[DHCPv4]")[0]
+
+
+def test_a_card_is_no_stick_by_the_second_name_that_it_has_from_its_hardware_address() -> None:
+    """Seen on a booted image: its cable had the metric of a stick, and so none was the better way."""
+    ways = {
+        each["file"]: render("hotspot", "uplink.network.j2", ("item",), item=each)
+        for each in networks()
+        if "metric" in each
+    }
+    of_sticks = [file for file, text in ways.items() if "\nProperty=ID_BUS=usb\n" in text.partition("[Link]")[0]]
+    assert of_sticks == ["15-marquee-uplink-usb"]

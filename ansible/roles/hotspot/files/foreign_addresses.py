@@ -51,8 +51,12 @@ def main(files):
     known = managed()
     for interface in said("ip", "-json", "address"):
         names = [interface["ifname"], *interface.get("altnames", [])]
+        # What is to hang on a bus as well is named like its file by the kernel or udev; another card has such a name beside its own.
         taken = [
-            each for each in files if each["input"] and any(fnmatch.filter(names, pattern) for pattern in each["names"])
+            each
+            for each in files
+            if each["input"]
+            and any(fnmatch.filter(names[:1] if each.get("bus") else names, one) for one in each["names"])
         ]
         taken.sort(key=lambda each: each["file"])
         if taken and at_risk(interface, known.get(interface["ifname"], {}), taken[0]["file"] + ".network"):
