@@ -159,9 +159,9 @@ class VerificationView(msgspec.Struct, frozen=True):
 class OrderView(msgspec.Struct, frozen=True):
     """An order with its tickets; ``issuer`` is the device that sold it, ``hold`` the hold it came of (if sold here).
 
-    ``whole`` is false where only tickets that an operator decided about are known. ``taken_minor`` is the money in ``paid_minor``, which counts what was given away too. ``refund_minor`` is what the cloud said is
-    paid back for it in all, ``paid_back_minor`` what was; ``waits`` is the waitlist entry that its
-    holder was given instead of tickets.
+    ``whole`` is false where only tickets that an operator decided about are known.
+    ``taken_minor`` is the money in ``paid_minor``, which counts what was given away too. ``refund_minor`` is what the cloud said is
+    paid back for it in all, ``paid_back_minor`` what was; ``waits`` is the waitlist entry that its holder was given instead of tickets.
     ``refusal`` is the cloud's reason where the status is refused, ``changed_to`` the order that its guest took instead.
     ``proof``: what it has or had to prove, if anything.
     """

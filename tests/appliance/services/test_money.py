@@ -84,15 +84,16 @@ class Pair:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
-    made = Pair(tmp_path, example_catalogue(UNPAID_UNTIL))
-    yield made
-    for each in (made.north, made.south):
-        each.database.close()
+    yield from _opened(tmp_path, example_catalogue(UNPAID_UNTIL))
 
 
 @pytest.fixture
 def verifying_pair(tmp_path: Path) -> Iterator[Pair]:
-    made = Pair(tmp_path, checked(UNPAID_UNTIL))
+    yield from _opened(tmp_path, checked(UNPAID_UNTIL))
+
+
+def _opened(folder: Path, catalogue: Catalogue) -> Iterator[Pair]:
+    made = Pair(folder, catalogue)
     yield made
     for each in (made.north, made.south):
         each.database.close()
