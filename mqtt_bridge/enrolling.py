@@ -14,6 +14,7 @@ import json
 import re
 import ssl
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -194,6 +195,12 @@ def _public(key: object) -> bytes:
     if not isinstance(key, ec.EllipticCurvePublicKey):
         return b""
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def last_third(certificate: x509.Certificate) -> datetime:
+    """Return when the last third of a certificate's life begins: from then on the next one is asked for."""
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return begins + (ends - begins) * 2 / 3
 
 
 def _call(

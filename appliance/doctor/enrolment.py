@@ -18,9 +18,10 @@ from appliance.domain.setup import WORDS
 from appliance.services import certificates, handed
 from appliance.services import setting_up as files
 from appliance.settings import Settings, SettingsError
-from mqtt_bridge.cloud.authority import LIST_AGE, last_third
+from mqtt_bridge.cloud.authority import LIST_AGE
 from mqtt_bridge.cloud.enrolments import number_of_devices
 from mqtt_bridge.cloud.verification_view import alive_ms, number_pending
+from mqtt_bridge.enrolling import last_third
 from mqtt_bridge.protocol.portal_pairs import STAR, name_for
 
 # The timer looks every few hours: what it did not do in a week it does not do by itself.

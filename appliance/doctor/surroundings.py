@@ -16,7 +16,7 @@ from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.services.certificates import judge
 from appliance.services.clock import BUILT_AT_MS, Mode, system_clock
 from appliance.settings import Settings
-from mqtt_bridge.cloud.authority import last_third
+from mqtt_bridge.enrolling import last_third
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.transport import NOT_YET, Message, Transport
 

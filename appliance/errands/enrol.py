@@ -31,6 +31,7 @@ from mqtt_bridge.enrolling import (
     ask,
     checked,
     fetch_authority,
+    last_third,
     load_or_make_key,
     request_for,
 )
@@ -39,7 +40,6 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 60.0
 # Somebody has to do something first; asking seldom is enough.
 REFUSED_WAIT_S = 300.0
 FILE_WAIT_S = 5.0
-LAST_THIRD = 2 / 3
 
 
 def run(given: argparse.Namespace, settings: Settings) -> int:
@@ -155,8 +155,7 @@ def _renew(settings: Settings, now: Now) -> int:
     if key is None or not settings.authority.url:
         print("enrol: broker.key or authority.url is missing; nothing can be renewed", file=sys.stderr)
         return 2
-    begins, ends = before.not_valid_before_utc, before.not_valid_after_utc
-    due = begins + (ends - begins) * LAST_THIRD
+    due, ends = last_third(before), before.not_valid_after_utc
     # A clock that is not trusted may be late and is hardly early: its own word counts unless it is impossible.
     at_ms = max(now.wall_ms, certificates.earliest(data, now) or 0)
     if datetime.fromtimestamp(at_ms / 1000, UTC) < due:

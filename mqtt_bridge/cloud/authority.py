@@ -34,6 +34,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from mqtt_bridge import durable
 from mqtt_bridge.broker.mosquitto import RECONCILER
 from mqtt_bridge.cloud.enrolments import Issued
+from mqtt_bridge.enrolling import last_third
 
 CA_LIFE = dt.timedelta(days=20 * 365)
 LIFE = dt.timedelta(days=90)
@@ -231,12 +232,6 @@ def key_hash(public: ec.EllipticCurvePublicKey) -> str:
     digest = hashes.Hash(hashes.SHA256())
     digest.update(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
     return digest.finalize().hex()
-
-
-def last_third(certificate: x509.Certificate) -> dt.datetime:
-    """Return when the last third of a certificate's life begins."""
-    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return begins + (ends - begins) * 2 / 3
 
 
 class IssuedLog:

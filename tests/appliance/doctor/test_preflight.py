@@ -19,7 +19,7 @@ from appliance.doctor.preflight import next_date, preflight
 from appliance.services import hardware, sync
 from appliance.services.box import Box
 from appliance.settings import Settings, read_settings
-from mqtt_bridge.cloud.authority import last_third
+from mqtt_bridge.enrolling import last_third
 from tests.support import box as example
 from tests.support.authority import Authority
 
