@@ -8,6 +8,7 @@ import contextlib
 import random
 import re
 import secrets
+import shlex
 import sys
 import tempfile
 import time
@@ -37,6 +38,17 @@ UNHEALTHY_S = 2400.0
 WATCHDOG_S = 120
 # The first process stands still: nobody feeds the watchdog any more.
 _FREEZE = "echo 1 >/sys/fs/cgroup/init.scope/cgroup.freeze"
+# What the next program's migration may leave behind: a table, a column and a revision that this program has never heard of.
+_NEXT = "9999"
+_MIGRATE = (
+    "import sqlite3; db = sqlite3.connect('/var/lib/marquee/marquee.db', timeout=25);"
+    " db.executescript('BEGIN IMMEDIATE; CREATE TABLE next_things (id INTEGER PRIMARY KEY);"
+    f" ALTER TABLE orders ADD COLUMN next_thing TEXT; UPDATE alembic_version SET version_num = {_NEXT}; COMMIT')"
+)
+_REVISION = (
+    "import sqlite3; db = sqlite3.connect('file:/var/lib/marquee/marquee.db?mode=ro', uri=True);"
+    " print(*db.execute('SELECT version_num FROM alembic_version').fetchone())"
+)
 
 
 def say(line: str) -> None:
@@ -97,6 +109,16 @@ class Walk:
         self.board.faults.clear()
         say(f"{what}: ended by {end}, back in slot A with every order after {time.monotonic() - begun_s:.0f} s")
         tell("updates", f"way back from {what}", f"slot A after {time.monotonic() - begun_s:.0f} s", "by itself")
+
+    def sell_in_next_schema(self) -> None:
+        """Book where the trial that was taken back has left the next program's schema."""
+        found = self.board.check(f"python3 -c {shlex.quote(_REVISION)}").strip()
+        assert found == _NEXT, f"the schema is at {found}"
+        self.at.join()
+        assert self.at.sell(), "nothing is sold in a newer schema"
+        self.at.check_kept()
+        say("slot A sells in the schema of the update that was taken back")
+        tell("updates", "sold by the old slot in the schema of the update that was taken back", "yes", "yes")
 
     def try_good(self) -> None:
         """Reboot into what was installed, and find the new slot kept."""
@@ -170,7 +192,9 @@ def main(words: list[str]) -> int:
             walk.refuse({name: f"{base}/bad-{number}" for number, name in enumerate(bad)})
             walk.cuts.under_load(install=True)
             walk.install()
-            walk.fail("a portal that does not start", "systemd.mask=marquee-portal.service")
+            migrate = f"python3 -c {shlex.quote(_MIGRATE)}"
+            walk.fail("a portal that does not start", "systemd.mask=marquee-portal.service", then=migrate)
+            walk.sell_in_next_schema()
             if not given.short:
                 walk.fail("a panic", "init=/usr/bin/false")
                 walk.fail("a hang before the system", "init=/usr/bin/sleep -- infinity", slower=1.0, by="watchdog")
