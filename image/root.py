@@ -110,4 +110,4 @@ def roles(work: Path, programs: Programs, tools_at: Path, made: Path, archives: 
 def program(work: Path, programs: Programs, tools_at: Path) -> None:
     """Leave the program's archive for the board's processor in ``work``."""
     order = ("--architecture", ARCHITECTURE, "--out", str(work), "--python-root", str(tools_at / "root"))
-    programs.run(sys.executable, "-m", "image.application", *order, cwd=PROJECT)
+    programs.apart(sys.executable, "-m", "image.application", *order, cwd=PROJECT)
