@@ -17,7 +17,7 @@ from typing import Self
 from tests.system.board import bootrom
 from tests.system.board.agent import Done, Unanswered, wanted
 from tests.system.board.card import Card
-from tests.system.board.machine import End, Hardware, Loaded, Machine, tail, wait_until
+from tests.system.board.machine import End, Hardware, Loaded, Machine, prepare, tail, wait_until
 from tests.system.board.write_log import Kept
 
 # What the kernel says last, as the firmware finds it in the reset register of a real board.
@@ -97,6 +97,7 @@ class Board:
         """Plug it in. It then follows its own resets until it is switched off or cut."""
         if self._runner is not None and self._runner.is_alive():
             raise RuntimeError("the board is on")
+        prepare()
         self._stay_off, self.error, before = False, None, len(self.boots)
         self._runner = threading.Thread(target=self._run, daemon=True)
         self._runner.start()

@@ -58,6 +58,11 @@ class Loaded:
     tryboot: bool
 
 
+def prepare() -> None:
+    """Have the emulator ready; unpacking it the first time takes longer than a board may take to switch on."""
+    command(_QEMU)
+
+
 class Machine:
     """A running QEMU. ``serial`` is the file of what came over its serial port."""
 
