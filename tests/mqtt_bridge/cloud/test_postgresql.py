@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData
 
-from mqtt_bridge import database
+from mqtt_bridge import connections
 from mqtt_bridge.cloud import tables
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.incoming import Incoming, Outcome
@@ -23,6 +23,7 @@ from mqtt_bridge.cloud.records import Cloud, Device
 from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.sql import SqlRows, SqlStore
 from mqtt_bridge.cloud.store import open_cloud, register_device
+from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import tables as mailbox
 from mqtt_bridge.protocol.messages import Ack, CheckedIn, PaymentTaken
 from tests.mqtt_bridge.cloud import test_waitlist
@@ -147,7 +148,7 @@ def test_a_connection_that_the_server_closed_costs_one_transaction_at_most(
         world.database.run(cut_off)
     known = world.database.run(_pid)
     assert world.database.run(_pid) == known
-    monkeypatch.setattr(database, "TRUSTED_S", 0.0)
+    monkeypatch.setattr(connections, "TRUSTED_S", 0.0)
     _end(world, known)
     assert world.database.run(_pid) != known
 
@@ -157,7 +158,7 @@ def _pid(db: Connection) -> int:
 
 
 def _end(world: World, pid: int) -> None:
-    other = database.Database(world.database.url.render_as_string(hide_password=False))
+    other = Database(world.database.url.render_as_string(hide_password=False))
     with other.read() as db:
         assert db.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 5000)").scalar_one()
     other.close()
