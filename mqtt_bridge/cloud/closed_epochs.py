@@ -1,7 +1,8 @@
 """Stock of closed epochs in the rows: what is in doubt, what comes back, and tickets counted by id where the cloud alone counts.
 
 ``doubt`` has the arithmetic. Who calls what: ``planning`` nets what came back and lists what was sold twice, under the quota's
-lock; ``facts`` tell of each ticket that becomes known or cancelled, under the lock on the sealed device's allocation.
+lock; ``facts`` and ``stand_ins`` tell of each ticket that becomes known or cancelled, under the lock on the sealed device's
+allocation.
 """
 
 from __future__ import annotations

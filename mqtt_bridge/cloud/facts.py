@@ -1,4 +1,4 @@
-"""Orders, tickets, payments and check-ins as devices tell them: rows that repeat nothing and contradict loudly.
+"""Orders and their tickets as devices tell them, sold and cancelled: rows that repeat nothing and contradict loudly.
 
 Each fact may arrive before the one it is about (another device's outbox waits for its link), so nothing here demands order
 across devices; ids make every fact idempotent.
@@ -6,21 +6,16 @@ across devices; ids make every fact idempotent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 
-import msgspec
-
-from mqtt_bridge.cloud.accounts import account, needs
+from mqtt_bridge.cloud.accounts import needs
 from mqtt_bridge.cloud.alarms import contradict
-from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.closed_epochs import hand_back, sealed, ticket_cancelled, ticket_known
 from mqtt_bridge.cloud.kinds import Telling, applies
+from mqtt_bridge.cloud.payments import adopt, count_money
 from mqtt_bridge.cloud.records import (
     CheckIn,
-    Contradiction,
     Device,
-    Key,
-    Life,
     Order,
     Parked,
     Payment,
@@ -30,63 +25,23 @@ from mqtt_bridge.cloud.records import (
     Ticket,
     VerificationWord,
 )
-from mqtt_bridge.cloud.routing import Fact, Sale
 from mqtt_bridge.cloud.scans import contradict_ticket, presence
+from mqtt_bridge.cloud.stand_ins import RECEIPT_ONLY, only_seen
 from mqtt_bridge.cloud.work import Need, Work
-from mqtt_bridge.protocol import receipts
-from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import (
     CancelRefused,
     CancelRequested,
-    CheckedIn,
-    CheckInUndone,
     DeviceClosed,
-    DeviceKey,
-    Exited,
     OrderCancelled,
     OrderConfirmed,
     OrderPending,
-    OrderRefused,
-    OrderRequested,
-    PaymentTaken,
-    ReceiptSeen,
-    RefundPaid,
-    RequestWithdrawn,
     Sold,
     TicketsVoided,
 )
-from mqtt_bridge.protocol.receipts import inc_hash
-
-# An order known only from a signed receipt is named after its ticket until its issuer tells; doors do the same.
-RECEIPT_ONLY = "receipt-"
 
 
-def sale_of(work: Work, body: Fact, origin: str, venue_of: Callable[[str], str | None]) -> Sale | None:
-    """Return who issued the tickets of a fact and which venues host them, None while the sale is unknown."""
-    if isinstance(body, (Sold, CancelRequested, OrderRequested)):
-        return Sale(origin, _venues([each.event_session for each in body.tickets], venue_of))
-    if isinstance(body, (CheckedIn, Exited, CheckInUndone)):
-        ticket = work.of(Ticket).get(body.ticket)
-        order = None if ticket is None else work.of(Order).get(ticket.order_id)
-    else:
-        order = work.of(Order).get(body.order)
-    if order is None:
-        return _request_of(work, body, origin, venue_of)
-    sessions = [each.event_session for each in work.of(Ticket).where("order_id", order.id)]
-    return Sale(order.issuer, _venues(sessions, venue_of))
-
-
-def _request_of(work: Work, body: Fact, origin: str, venue_of: Callable[[str], str | None]) -> Sale | None:
-    """Return the same of what was only asked for; nobody else need hear of a request that never arrived."""
-    if not isinstance(body, (OrderRefused, RequestWithdrawn)):
-        return None
-    asked = next(iter(work.of(Request).where("order_id", body.order)), None)
-    tickets = decode(asked.body, OrderRequested).tickets if asked is not None else ()
-    return Sale(origin, _venues((each.event_session for each in tickets), venue_of))
-
-
-def _venues(sessions: Iterable[str], venue_of: Callable[[str], str | None]) -> frozenset[str]:
-    return frozenset([venue for each in set(sessions) if (venue := venue_of(each)) is not None])
+def _order_rows(order: str) -> list[Need]:
+    return [(Order, "id", order), (Ticket, "order_id", order)]
 
 
 def needs_of_a_sale(_work: Work, body: Sold) -> Iterator[list[Need]]:
@@ -150,40 +105,15 @@ def record_sale(at: Telling, body: OrderConfirmed | OrderPending) -> None:
         )
     )
     _add_tickets(at, body)
-    _adopt(at, body)
-    _count_money(at, body.order)
-
-
-def _adopt(at: Telling, body: Sold) -> None:
-    """Take over the money that doors took under the name they gave the order while they knew a receipt of it alone."""
-    moved = [
-        at.work.of(Payment).change(each, order_id=body.order)
-        for ticket in body.tickets
-        for each in at.work.of(Payment).where("order_id", RECEIPT_ONLY + ticket.ticket)
-    ]
-    order = at.work.of(Order).get(body.order)
-    if order is None or not moved:
-        return
-    taken_minor = sum(each.amount_minor for each in at.work.of(Payment).where("order_id", body.order))
-    given = len(body.tickets) == 1 and any(each.paid for each in moved)
-    if given or taken_minor >= sum(each.price_minor for each in body.tickets):
-        at.work.of(Order).change(order, payment="paid")
-
-
-def named(work: Work, body: Fact) -> Fact:
-    """Return a fact under its order's own name, where a door that knew a receipt alone gave it another."""
-    order = getattr(body, "order", "")
-    if not order.startswith(RECEIPT_ONLY):
-        return body
-    ticket = work.of(Ticket).get(order.removeprefix(RECEIPT_ONLY))
-    return body if ticket is None else msgspec.structs.replace(body, order=ticket.order_id)
+    adopt(at, body)
+    count_money(at, body.order)
 
 
 def _add_tickets(at: Telling, body: Sold) -> None:
     tickets = at.work.of(Ticket)
     for each in {ticket.ticket: ticket for ticket in body.tickets}.values():
         sold = tickets.get(each.ticket)
-        if sold is not None and _only_seen(at, sold, body.order):
+        if sold is not None and only_seen(at, sold, body.order):
             tickets.change(sold, order_id=body.order, quota=each.quota, epoch=each.epoch)
             continue
         if sold is not None:
@@ -210,70 +140,6 @@ def _add_tickets(at: Telling, body: Sold) -> None:
         at.counts.waiting |= ticket_known(at.work, at.device, ticket)
 
 
-def _only_seen(at: Telling, ticket: Ticket, order: str) -> bool:
-    """Whether a ticket was known by its receipt alone, and this is its issuer's own word of it: then its stand-in goes.
-
-    What was paid, owed and listed for it is the ``order``'s from now on.
-    """
-    stand_in = at.work.of(Order).get(ticket.order_id)
-    if stand_in is None or stand_in.id != RECEIPT_ONLY + ticket.id or stand_in.issuer != at.device:
-        return False
-    at.work.of(Order).remove(stand_in)
-    known = at.work.of(Order).get(order)
-    if known is not None and stand_in.payment == "paid" and not at.work.of(Payment).where("order_id", stand_in.id):
-        at.work.of(Order).change(known, payment="paid")  # as its issuer signed
-    for refund in at.work.of(Refund).where("order_id", stand_in.id):
-        at.work.of(Refund).change(refund, order_id=order)
-    for listed in at.work.of(Contradiction).where("order_id", stand_in.id):
-        at.work.of(Contradiction).change(listed, order_id=order)
-    return True
-
-
-@applies(ReceiptSeen)
-def _receipt_seen(at: Telling, body: ReceiptSeen) -> None:
-    """A ticket of a sale that was never told: its issuer signed it, so it was sold, whether or not its card still lives."""
-    reading = receipts.read(body.receipt)
-    claims = reading.claims
-    if at.work.of(Ticket).get(claims.ticket) is not None:
-        return
-    key = at.work.of(Key).get(reading.kid)
-    reading.verify(None if key is None else _as_told(key))
-    life = next((x for x in at.work.of(Life).where("device", claims.issuer) if inc_hash(x.inc) == claims.inc), None)
-    kind = Catalogues().of(at.work).ticket_type.get(claims.ticket_type)
-    if life is None or kind is None:
-        at.alarm(
-            "strange-receipt", claims.ticket, f"genuine, but of a life or a ticket type of {claims.issuer} unknown here"
-        )
-        return
-    order = Order(
-        id=RECEIPT_ONLY + claims.ticket,
-        code=claims.code,
-        issuer=claims.issuer,
-        status="pending" if claims.pending else "confirmed",
-        payment="paid" if claims.paid else "promised",
-        sold_by="",
-        confirmed_at_ms=1000 * (claims.issued_at_s or 0),
-    )
-    at.work.of(Order).add(order)
-    inside, outside = presence(at.work, claims.ticket)
-    ticket = Ticket(
-        id=claims.ticket,
-        order_id=order.id,
-        code=claims.code,
-        ticket_type=claims.ticket_type,
-        event_session=claims.event_session,
-        quota=kind[2].quota,
-        epoch=claims.epoch,
-        price_minor=claims.price_minor,
-        currency=claims.currency,
-        state="valid",
-        check_in=inside,
-        exit=outside,
-    )
-    at.work.of(Ticket).add(ticket)
-    at.counts.waiting |= ticket_known(at.work, claims.issuer, ticket)
-
-
 @applies(DeviceClosed)
 def _device_closed(at: Telling, body: DeviceClosed) -> None:
     """Nothing more can be sold of what it had, and no grant that was still under way can reach it any more."""
@@ -282,74 +148,6 @@ def _device_closed(at: Telling, body: DeviceClosed) -> None:
         return
     for each in body.stock:
         at.counts.waiting |= hand_back(at.work, at.device, each)
-
-
-def _as_told(key: Key) -> DeviceKey:
-    return DeviceKey(device=key.device, venue="", door=False, kid=key.kid, public=key.public, revoked=key.revoked)
-
-
-def _needs_of_a_payment(_work: Work, body: PaymentTaken) -> Iterator[list[Need]]:
-    yield [(Payment, "id", body.payment), (Order, "id", body.order), *needs(body.order)]
-
-
-def _order_rows(order: str) -> list[Need]:
-    return [(Order, "id", order), (Ticket, "order_id", order)]
-
-
-@applies(PaymentTaken, _needs_of_a_payment)
-def _payment_taken(at: Telling, body: PaymentTaken) -> None:
-    if at.work.of(Payment).get(body.payment) is not None:
-        return
-    at.work.of(Payment).add(
-        Payment(
-            id=body.payment,
-            order_id=body.order,
-            device=at.device,
-            method=body.method,
-            amount_minor=body.amount_minor,
-            currency=body.currency,
-            staff=body.staff,
-            paid=body.paid,
-        )
-    )
-    order = at.work.of(Order).get(body.order)
-    if body.paid and order is not None:
-        at.work.of(Order).change(order, payment="paid")
-    _count_money(at, body.order)
-
-
-def _count_money(at: Telling, order_id: str) -> None:
-    """More money than an order costs, taken at desks that could not hear each other, is listed: its guest may not know."""
-    order, payments = at.work.of(Order).get(order_id), at.work.of(Payment).where("order_id", order_id)
-    if order is None or len(payments) < 2:  # no desk takes more at once than it knows to be due
-        return
-    found = account(at.work, order_id)
-    if found.taken_minor > found.price_minor:
-        desks = " and ".join(sorted({each.device for each in payments if each.amount_minor > 0}))
-        detail = (
-            f"{found.taken_minor} taken by {desks}, {found.price_minor} is the price ({found.currency}, minor units)"
-        )
-        contradict(at.work, "paid-twice", order_id, detail, at.wall_ms, order=order_id)
-
-
-def _needs_of_a_refund(_work: Work, body: RefundPaid) -> Iterator[list[Need]]:
-    yield [(Payment, "id", body.payment), (Order, "id", body.order), *needs(body.order)]
-
-
-@applies(RefundPaid, _needs_of_a_refund)
-def _refund_paid(at: Telling, body: RefundPaid) -> None:
-    """Money that went back is a negative payment; more than was owed, at two desks that could not know, is listed."""
-    payments = at.work.of(Payment)
-    if payments.get(body.payment) is not None:
-        return
-    back = -body.amount_minor
-    desk = (at.device, body.method, back, body.currency, body.staff)
-    payments.add(Payment(body.payment, body.order, *desk, paid=False))
-    found = account(at.work, body.order)
-    paid, owed = found.paid_back_minor, found.owed_minor
-    if paid > owed:
-        detail = f"{paid} paid back, {owed} owed ({body.currency}, minor units); {at.device} paid last"
-        contradict(at.work, "paid-back-twice", body.order, detail, at.wall_ms, order=body.order)
 
 
 @applies(CancelRequested, lambda _work, body: [_order_rows(body.order)])

@@ -6,15 +6,28 @@ addressee at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from mqtt_bridge.cloud.closed_epochs import sealed
-from mqtt_bridge.cloud.facts import RECEIPT_ONLY, named, sale_of
-from mqtt_bridge.cloud.records import Device, Letter, Order, Parked
-from mqtt_bridge.cloud.routing import Fact, is_fact, route
+from mqtt_bridge.cloud.records import Device, Letter, Order, Parked, Request, Ticket
+from mqtt_bridge.cloud.routing import Fact, Sale, is_fact, route
+from mqtt_bridge.cloud.stand_ins import RECEIPT_ONLY, named
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.codec import decode, decode_downlink, encode
-from mqtt_bridge.protocol.messages import CancelRequested, Downlink, OrderCancelled, Private, TicketsVoided
+from mqtt_bridge.protocol.messages import (
+    CancelRequested,
+    CheckedIn,
+    CheckInUndone,
+    Downlink,
+    Exited,
+    OrderCancelled,
+    OrderRefused,
+    OrderRequested,
+    Private,
+    RequestWithdrawn,
+    Sold,
+    TicketsVoided,
+)
 
 CANCELS = (TicketsVoided, CancelRequested, OrderCancelled)
 
@@ -51,7 +64,7 @@ class Forwarder:
         For a sealed issuer whoever answers for it asks, hears and is answered; that its tickets were voided is its cancel.
         """
         sender, (origin, body) = origin, self._for_sealed(origin, body)
-        sale = sale_of(self._work, body, origin, self._venue_of)
+        sale = self._concerns(body, origin)
         doors = {venue: door for venue in (sale.venues if sale else ()) if (door := self.door(venue)) is not None}
         way = route(body, origin, sale, doors)
         told = {found for each in way.devices if (found := self._answering(each))}
@@ -63,6 +76,31 @@ class Forwarder:
         for about in sorted(way.waits_for):
             parked = Parked(about, origin, encode(body), encode(private) if private else None, 0)
             self._work.of(Parked).add(parked)
+
+    def _concerns(self, body: Fact, origin: str) -> Sale | None:
+        """Return who issued the tickets of a fact and which venues host them, None while the sale is unknown."""
+        if isinstance(body, (Sold, CancelRequested, OrderRequested)):
+            return Sale(origin, self._venues(each.event_session for each in body.tickets))
+        if isinstance(body, (CheckedIn, Exited, CheckInUndone)):
+            ticket = self._work.of(Ticket).get(body.ticket)
+            order = None if ticket is None else self._work.of(Order).get(ticket.order_id)
+        else:
+            order = self._work.of(Order).get(body.order)
+        if order is None:
+            return self._asked_for(body, origin)
+        tickets = self._work.of(Ticket).where("order_id", order.id)
+        return Sale(order.issuer, self._venues(each.event_session for each in tickets))
+
+    def _asked_for(self, body: Fact, origin: str) -> Sale | None:
+        """Return the same of what was only asked for; nobody else need hear of a request that never arrived."""
+        if not isinstance(body, (OrderRefused, RequestWithdrawn)):
+            return None
+        asked = next(iter(self._work.of(Request).where("order_id", body.order)), None)
+        tickets = decode(asked.body, OrderRequested).tickets if asked is not None else ()
+        return Sale(origin, self._venues(each.event_session for each in tickets))
+
+    def _venues(self, sessions: Iterable[str]) -> frozenset[str]:
+        return frozenset([venue for each in set(sessions) if (venue := self._venue_of(each)) is not None])
 
     def _for_sealed(self, origin: str, body: Fact) -> tuple[str, Fact]:
         """Return (whose fact it is, the fact) as it concerns others."""

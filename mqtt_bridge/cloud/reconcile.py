@@ -20,10 +20,12 @@ from mqtt_bridge.cloud import (
     facts,
     forgetting,
     kinds,
+    payments,
     preenrolments,
     remarks,
     requests,
     scans,
+    stand_ins,
     waiting,
 )
 from mqtt_bridge.cloud.alarms import contradict
@@ -260,7 +262,7 @@ class Batch(Hearing):
         if not is_fact(body):
             kinds.apply(at, body)
             return
-        body = facts.named(self.work, body)
+        body = stand_ins.named(self.work, body)
         kinds.apply(at, body)
         order = body.order if isinstance(body, (Sold, OrderRequested)) else ""
         self.forwarder.forward(device, body, _of_doors(forgetting.allowed(self.work, order, private)))
@@ -305,4 +307,4 @@ def _of_doors(private: Private | None) -> Private | None:
 
 
 # Registers what is done with each kind of message, as ``aftermath`` and ``forgetting`` do.
-_ = (conversions, facts, preenrolments, requests, scans, waiting)
+_ = (conversions, facts, payments, preenrolments, requests, scans, stand_ins, waiting)
