@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from appliance.machine import bound_to, secret
 from appliance.services import sync
 from appliance.services.box import Box, Identity, Unit
-from appliance.services.clock import Mode, system_clock
+from appliance.services.clock import system_clock
 from appliance.services.startup import prepare
 from appliance.services.wake import Waiter, notify
 from appliance.settings import Settings, SettingsError
@@ -63,7 +63,7 @@ def device_box(settings: Settings) -> Box:
     prepare(database, identity, secrets.token_bytes, signer, bound_to=board, wall_ms=wall_ms())
     return Box(
         database=database,
-        clock=system_clock(cast(Mode, settings.clock.mode)),
+        clock=system_clock(settings.clock.mode),
         random=secrets.token_bytes,
         signer=signer,
         identity=identity,
@@ -435,7 +435,7 @@ def _tls(settings: Settings) -> Tls | None:
     from appliance.services.certificates import earliest
 
     # A board without a battery wakes up years ago: its link must not wait for a time server.
-    clock, data = system_clock(cast(Mode, settings.clock.mode)), settings.device.data
+    clock, data = system_clock(settings.clock.mode), settings.device.data
     return Tls(*files, earliest_ms=lambda: earliest(data, clock()))
 
 

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Connection
 
 from appliance.desk.names import AUTO, NEEDED, addresses
 from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.domain.hardware import CAMERA_SCANNER, family, is_silent, remedy
-from appliance.services.clock import Mode, system_clock
+from appliance.services.clock import system_clock
 from appliance.settings import Settings
 from appliance.store import device as rows
 from appliance.store import documents, engine, jobs, records
@@ -137,7 +137,7 @@ def _build(name: str, url: str, camera: str) -> None:
 
 def hardware(settings: Settings) -> Iterator[Finding]:
     """Each address, and what the desk last said of the device behind it."""
-    wanted, now = addresses(settings), system_clock(cast(Mode, settings.clock.mode))()
+    wanted, now = addresses(settings), system_clock(settings.clock.mode)()
     with _reading(settings) as db:
         seen = {row.name: row for row in records.hardware_rows(db)} if db is not None else {}
     for name, url in wanted.items():

@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from appliance.desk.names import AUTO, NEEDED, addresses
 from appliance.doctor.findings import Finding, fail, ok, report, warn
 from appliance.domain.clock import Now
-from appliance.services.clock import BUILT_AT_MS, Mode, system_clock
+from appliance.services.clock import BUILT_AT_MS, system_clock
 from appliance.services.readiness import OK, readiness
 from appliance.services.setting_up import setup_pending
 from appliance.settings import Settings
@@ -52,7 +52,7 @@ def gate(settings: Settings, page: str, setup_page: str = "") -> Iterator[Findin
         setup_page = setup_page or (_own(settings.portal.bind) if pending else "")
         yield answers(setup_page, "setup page") if setup_page else ok("setup page", "not asked for")
         return
-    now = system_clock(cast(Mode, settings.clock.mode))()
+    now = system_clock(settings.clock.mode)()
     yield from _database(settings)
     yield answers(page or _own(settings.portal.bind), "portal")
     yield from _devices(settings, now.boot_id)

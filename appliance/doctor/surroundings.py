@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
 
 from cryptography import x509
 
 from appliance import bootstrap
 from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.services.certificates import judge
-from appliance.services.clock import BUILT_AT_MS, Mode, system_clock
+from appliance.services.clock import BUILT_AT_MS, system_clock
 from appliance.settings import Settings
 from mqtt_bridge.enrolling import last_third
 from mqtt_bridge.protocol import topics
@@ -49,7 +48,7 @@ def disk(settings: Settings, enough: int = TOO_LITTLE_BYTES) -> Iterator[Finding
 
 def clock(settings: Settings) -> Iterator[Finding]:
     """Whether the wall clock is believed."""
-    now = system_clock(cast(Mode, settings.clock.mode))()
+    now = system_clock(settings.clock.mode)()
     shown = datetime.fromtimestamp(now.wall_ms / 1000, UTC).isoformat(timespec="seconds")
     if now.trusted:
         why = "as the settings say" if settings.clock.mode == "trusted" else "synchronised"
@@ -152,7 +151,7 @@ def renewal(settings: Settings, certificate: x509.Certificate) -> str:
 
 
 def _portal_certificate(settings: Settings) -> Finding:
-    portal, now = settings.portal, system_clock(cast(Mode, settings.clock.mode))()
+    portal, now = settings.portal, system_clock(settings.clock.mode)()
     path = Path(portal.certificate) if portal.certificate else None
     found = judge(path, portal.secure_url, now, settings.device.data)
     if not found.good:

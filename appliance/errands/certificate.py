@@ -14,11 +14,10 @@ import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 from urllib.parse import urlsplit
 
 from appliance.services import certificates
-from appliance.services.clock import Mode, system_clock
+from appliance.services.clock import system_clock
 from appliance.settings import PortalSettings, Settings
 from mqtt_bridge.protocol.portal_pairs import is_public_name
 
@@ -28,7 +27,7 @@ API = "/.well-known/captive-portal"
 def run(given: argparse.Namespace, settings: Settings) -> int:
     """Exit status 0: good; 1: not."""
     portal, data = settings.portal, settings.device.data
-    now = system_clock(cast(Mode, settings.clock.mode))()
+    now = system_clock(settings.clock.mode)()
     if data.is_dir():
         certificates.remember(data, now)
     path = Path(portal.certificate) if portal.certificate else None

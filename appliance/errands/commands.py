@@ -7,7 +7,6 @@ import secrets
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import cast
 
 from appliance.bootstrap import (
     cloud_database,
@@ -24,7 +23,7 @@ from appliance.domain.errors import NotFound
 from appliance.errands.card import CardUnreadable, read_card
 from appliance.services import gateway
 from appliance.services.box import Identity
-from appliance.services.clock import Mode, system_clock
+from appliance.services.clock import system_clock
 from appliance.services.startup import WrongDatabase, forget_since
 from appliance.settings import Settings, systemctl
 from appliance.store.engine import NewerDatabase, open_database
@@ -217,7 +216,7 @@ def _check_own(file: Path, settings: Settings) -> None:
 
 def rotate_web_key(given: argparse.Namespace, settings: Settings) -> int:
     """Put a fresh key before the one that seals the addresses of pages; processes that run notice by themselves."""
-    path, now = settings.device.data / keyring.KEY_FILE, system_clock(cast(Mode, settings.clock.mode))()
+    path, now = settings.device.data / keyring.KEY_FILE, system_clock(settings.clock.mode)()
     if given.now:
         if not agreed(given, ("Every address of a hold, ticket or waitlist place that was given out stops working.",)):
             return 1

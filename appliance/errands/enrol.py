@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 from cryptography import x509
 
@@ -19,7 +18,7 @@ from appliance.domain.setup import WORDS, Setup, refused, settings_of
 from appliance.errands import handed
 from appliance.services import certificates
 from appliance.services import setting_up as files
-from appliance.services.clock import Mode, system_clock
+from appliance.services.clock import system_clock
 from appliance.settings import Settings
 from appliance.stopping import stop_event
 from mqtt_bridge import durable
@@ -47,7 +46,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 
     With ``--renew`` 0: it is renewed, or not due yet; 1: it is due, and trying again may help; 2: nothing here can be renewed.
     """
-    clock = system_clock(cast(Mode, settings.clock.mode))
+    clock = system_clock(settings.clock.mode)
     if given.renew:
         return renew(settings, clock)
     enrolling = Enrolling(settings.device.data, clock, settings.portal.handed_folder)

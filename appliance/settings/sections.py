@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from appliance.settings import kinds
 
@@ -264,7 +264,7 @@ class ConsoleSettings:
 class ClockSettings:
     """Whether the wall clock may be believed."""
 
-    mode: str = _setting(
+    mode: Literal["auto", "trusted", "untrusted"] = _setting(
         "auto", kinds.choice("auto", "trusted", "untrusted"), "`auto` asks the kernel; the others decide."
     )
 
