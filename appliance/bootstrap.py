@@ -424,11 +424,11 @@ def make_private(folder: Path) -> None:
 
 
 def _tls(settings: Settings) -> Tls | None:
-    broker = settings.broker
-    if not broker.url.startswith("mqtts://"):
+    if not is_production(settings):
         return None
     from mqtt_bridge.transport import Tls
 
+    broker = settings.broker
     files = broker.ca, broker.certificate or None, broker.key or None
     if not settings.device.name:
         return Tls(*files)
