@@ -144,20 +144,21 @@ def _portal(given: argparse.Namespace, settings: Settings) -> int:
     # Pages are imported before the workers are forked: a tenth less memory for master and worker together.
     for pages in ("appliance.portal", *(() if given.guests else ("appliance.portal.staff",))):
         importlib.import_module(pages)
-    from appliance import bootstrap
+    from appliance.bootstrap.device import portal_app, portal_or_setup, require_device
+    from appliance.bootstrap.process import serve
     from appliance.services.setting_up import setup_pending
 
     pending = setup_pending(settings.device.data)
     if not pending:
         # Here, because a worker that cannot load says so only in the log.
-        bootstrap.require_device(settings)
+        require_device(settings)
 
     def load() -> WSGIApplication:
         if pending:
-            return bootstrap.portal_or_setup(settings, lambda: read_settings(given.config), staff=not given.guests)
-        return bootstrap.portal_app(settings, staff=not given.guests)
+            return portal_or_setup(settings, lambda: read_settings(given.config), staff=not given.guests)
+        return portal_app(settings, staff=not given.guests)
 
-    return bootstrap.serve(
+    return serve(
         load,
         bind=settings.portal.staff_bind if given.staff else settings.portal.bind,
         workers=1 if given.staff else settings.portal.workers,
@@ -166,10 +167,11 @@ def _portal(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _console(_given: argparse.Namespace, settings: Settings) -> int:
-    from appliance import bootstrap
+    from appliance.bootstrap.cloud import console_app
+    from appliance.bootstrap.process import serve
 
-    return bootstrap.serve(
-        lambda: bootstrap.console_app(settings, CONSOLE_PROXIES),
+    return serve(
+        lambda: console_app(settings, CONSOLE_PROXIES),
         bind=settings.console.bind,
         workers=1,
         threads=4,
@@ -178,36 +180,36 @@ def _console(_given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _desk(given: argparse.Namespace, settings: Settings) -> int:
-    from appliance import bootstrap
+    from appliance.bootstrap.device import run_desk, run_setup_desk
     from appliance.services.setting_up import setup_pending
 
     def work(stop: threading.Event) -> None:
         found = settings
         if setup_pending(found.device.data):
-            bootstrap.run_setup_desk(found, stop)
+            run_setup_desk(found, stop)
             found = read_settings(given.config)
         if not stop.is_set():
-            bootstrap.run_desk(found, stop)
+            run_desk(found, stop)
 
     return _until_told(work)
 
 
 def _bridge(_given: argparse.Namespace, settings: Settings) -> int:
-    from appliance import bootstrap
+    from appliance.bootstrap.device import run_bridge
 
-    return _until_told(lambda stop: bootstrap.run_bridge(settings, stop))
+    return _until_told(lambda stop: run_bridge(settings, stop))
 
 
 def _reconciler(_given: argparse.Namespace, settings: Settings) -> int:
-    from appliance import bootstrap
+    from appliance.bootstrap.cloud import run_reconciler
 
-    return _until_told(lambda stop: bootstrap.run_reconciler(settings, stop))
+    return _until_told(lambda stop: run_reconciler(settings, stop))
 
 
 def _verifier(_given: argparse.Namespace, settings: Settings) -> int:
-    from appliance import bootstrap
+    from appliance.bootstrap.cloud import run_verifier
 
-    return _until_told(lambda stop: bootstrap.run_verifier(settings, stop))
+    return _until_told(lambda stop: run_verifier(settings, stop))
 
 
 def _until_told(work: Callable[[threading.Event], None]) -> int:
@@ -223,7 +225,8 @@ def _until_told(work: Callable[[threading.Event], None]) -> int:
 
 
 def _import(given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.bootstrap import cloud_database, wall_ms
+    from appliance.bootstrap.cloud import cloud_database
+    from appliance.bootstrap.process import wall_ms
     from appliance.catalogue import CatalogueErrors, keeping, read_catalogue
     from mqtt_bridge.cloud.store import CatalogueRefused, apply_catalogue, current_catalogue
 
@@ -254,7 +257,8 @@ def _lines(error: CatalogueErrors) -> list[str]:
 
 
 def _erase(given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.bootstrap import cloud_database, cloud_key, wall_ms
+    from appliance.bootstrap.cloud import cloud_database, cloud_key
+    from appliance.bootstrap.process import wall_ms
     from mqtt_bridge.cloud.erasures import ErasureRefused, erase
 
     if bool(given.order) == bool(given.contact):
@@ -273,7 +277,8 @@ def _erase(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _session(given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.bootstrap import cloud_database, wall_ms
+    from appliance.bootstrap.cloud import cloud_database
+    from appliance.bootstrap.process import wall_ms
     from mqtt_bridge.cloud.repair import apply_rules
     from mqtt_bridge.cloud.session_changes import ChangeRefused, cancel_session, local_ms, move_session, restore_session
 
@@ -296,7 +301,8 @@ def _session(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _members(given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.bootstrap import cloud_database, wall_ms
+    from appliance.bootstrap.cloud import cloud_database
+    from appliance.bootstrap.process import wall_ms
     from mqtt_bridge.cloud.standing import ListRefused, put_list, read_list
 
     try:
@@ -310,7 +316,7 @@ def _members(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _rotate_key(_given: argparse.Namespace, settings: Settings) -> int:
-    from appliance.bootstrap import device_box, device_key
+    from appliance.bootstrap.device import device_box, device_key
     from appliance.services.rotation import rotate_key
 
     kid = rotate_key(device_box(settings), device_key(settings))

@@ -26,7 +26,8 @@ from urllib.parse import urlencode
 
 from msgspec.structs import replace
 
-from appliance import bootstrap
+from appliance.bootstrap.device import device_box
+from appliance.bootstrap.process import wall_ms
 from appliance.catalogue import read_catalogue
 from appliance.demo.shift import AHEAD_MS, shifted
 from appliance.demo.town import EXAMPLE
@@ -174,8 +175,8 @@ def _median(page: str, runs: list[dict[str, float]]) -> Visit:
 def _example(folder: Path, port: int) -> None:
     """Fill a box with the demo's catalogue, its first evening tonight."""
     environment = venue.variables(folder, port) | {"MARQUEE_DEVICE_VENUE": "lantern-hall"}
-    box = bootstrap.device_box(read_settings(None, environment))
-    now_ms = bootstrap.wall_ms()
+    box = device_box(read_settings(None, environment))
+    now_ms = wall_ms()
     read = read_catalogue(EXAMPLE, lambda _badge, _pin: NOBODY)
     whole = replace(shifted(read.catalogue, now_ms + AHEAD_MS), version=1)
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from appliance import bootstrap
+from appliance.bootstrap.device import socket_path
 from appliance.domain.client import Client
 from appliance.services import booking, door
 from appliance.services.booking import Item
@@ -142,7 +142,7 @@ class Verdicts:
     def __init__(self, box: Box, folder: Path) -> None:
         self.at: dict[str, float] = {}
         self._box = box
-        self._waiter = Waiter(bootstrap.socket_path(folder, "bridge"))
+        self._waiter = Waiter(socket_path(folder, "bridge"))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 

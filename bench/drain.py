@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance import bootstrap
+from appliance.bootstrap import device
+from appliance.bootstrap.process import wall_ms
 from appliance.domain.client import Client
 from appliance.services import booking
 from appliance.services.booking import Item
@@ -42,8 +43,8 @@ class Drained:
 def measure(folder: Path, broker: str, database: str, reconciler: Reconciler, orders: int) -> Drained:
     """Sell ``orders`` offline, then connect."""
     cloud = open_cloud(database)
-    apply_catalogue(cloud, venue.catalogue(), {}, bootstrap.wall_ms())
-    register_device(cloud, "bench-1", "bench", bootstrap.wall_ms())
+    apply_catalogue(cloud, venue.catalogue(), {}, wall_ms())
+    register_device(cloud, "bench-1", "bench", wall_ms())
     with reconciler(folder / "cloud", broker, database):
         key = KeyFile(folder / "cloud" / "cloud.pem").public_hex
         variables = {
@@ -52,7 +53,7 @@ def measure(folder: Path, broker: str, database: str, reconciler: Reconciler, or
             "MARQUEE_BROKER_CLOUD_KEY": key,
         }
         settings = read_settings(None, {**variables, "MARQUEE_DEVICE_ORG": ORG})
-        box = bootstrap.device_box(settings)
+        box = device.device_box(settings)
         with _connected(settings, box):
             _until(lambda: box.look(_on_sale) and box.look(_free) >= orders)
         _sell(box, orders)
@@ -70,7 +71,7 @@ def measure(folder: Path, broker: str, database: str, reconciler: Reconciler, or
 @contextmanager
 def _connected(settings: Settings, box: Box) -> Iterator[None]:
     stop = threading.Event()
-    relay = bootstrap.relay(settings, box)
+    relay = device.relay(settings, box)
     thread = threading.Thread(target=relay.run, args=(stop,))
     thread.start()
     try:

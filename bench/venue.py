@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from appliance import bootstrap
+from appliance.bootstrap.device import device_box
+from appliance.bootstrap.process import wall_ms
 from appliance.services import sync
 from appliance.services.box import Box, Unit
 from appliance.settings import read_settings
@@ -50,7 +51,7 @@ def variables(folder: Path, port: int) -> dict[str, str]:
 
 def catalogue(stock: int = STOCK) -> Catalogue:
     """A free session that is on now."""
-    now_ms = bootstrap.wall_ms()
+    now_ms = wall_ms()
     at = EventSession(
         ids.event_session_id("bench", "now"), "now", "bench", now_ms, now_ms + 4 * HOUR_MS, "UTC",
         (Quota(_QUOTA, "seats", stock),), (TicketType(TYPE, "Seat", _QUOTA, 0, "EUR"),),
@@ -61,8 +62,8 @@ def catalogue(stock: int = STOCK) -> Catalogue:
 
 def open_box(folder: Path, port: int, stock: int = STOCK) -> Box:
     """Return the venue's box with a free session that is on now and ``stock`` tickets."""
-    box = bootstrap.device_box(read_settings(None, variables(folder, port)))
-    now_ms = bootstrap.wall_ms()
+    box = device_box(read_settings(None, variables(folder, port)))
+    now_ms = wall_ms()
 
     def fill(unit: Unit) -> None:
         sync.apply_catalogue(unit, catalogue(stock))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.bootstrap import wall_ms
+from appliance.bootstrap.process import wall_ms
 from appliance.catalogue import CatalogueErrors
 from appliance.demo import ports
 from appliance.demo.children import Family

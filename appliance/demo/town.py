@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from appliance import bootstrap
+from appliance.bootstrap.cloud import cloud_database, cloud_key, fleet_log
+from appliance.bootstrap.process import make_private, wall_ms
 from appliance.catalogue import keeping, read_catalogue
 from appliance.demo import ports, shift
 from appliance.demo.broker import BrokerChild
@@ -56,7 +57,7 @@ class Town:
         self.sign_ins: dict[str, str] = {}
         self.venues: list[DemoVenue] = []
         self.console_url = f"http://{ports.HOST}:{base_port + ports.CONSOLE}/"
-        bootstrap.make_private(folder)
+        make_private(folder)
         self._kept = _remembered(folder / "demo.json")
         # What is mailed to guests arrives here, by real SMTP, and nowhere else.
         self.mailbox = Mailbox(ports.HOST)
@@ -73,16 +74,16 @@ class Town:
         Raises ``DemoRefused``, ``CatalogueErrors`` or ``CatalogueRefused``; nothing runs yet.
         """
         cloud = self._prepare_cloud()
-        database = bootstrap.cloud_database(cloud)
+        database = cloud_database(cloud)
         read = self._import(database, catalogue)
         count = min(DEFAULT_VENUES, len(read.venues)) if venues is None else venues
         if count > len(read.venues):
             raise DemoRefused(f"the catalogue has {len(read.venues)} venues; use --venues {len(read.venues)} or fewer")
-        now_ms = bootstrap.wall_ms()
+        now_ms = wall_ms()
         store.revoke_operator_tokens(database, now_ms)
         store.create_operator_token(database, self.operator_token, now_ms)
         put_list(database, read_list(MEMBERS.read_text("utf-8")), "demo", now_ms)
-        key, log = bootstrap.cloud_key(cloud).public_hex, bootstrap.fleet_log(cloud)
+        key, log = cloud_key(cloud).public_hex, fleet_log(cloud)
         for k, each in enumerate(read.venues[:count], start=1):
             venue = DemoVenue(k, each, self.folder, self._broker, ports.of_venue(self.base_port, k))
             self.venues.append(venue)
@@ -100,7 +101,7 @@ class Town:
     def start(self, family: Family) -> None:
         """Start broker, cloud and venues."""
         logs = self.folder / "logs"
-        bootstrap.make_private(logs)
+        make_private(logs)
         if self._broker_child:
             family.add(self._broker_child)
         environment = _environment()
@@ -120,7 +121,7 @@ class Town:
             self._cloud.close()
 
     def _prepare_cloud(self) -> Settings:
-        bootstrap.make_private(self._cloud_config.parent)
+        make_private(self._cloud_config.parent)
         host, port = self._broker
         write_settings(
             self._cloud_config,
@@ -150,11 +151,11 @@ class Town:
         ours = path is None or path.resolve().parent == EXAMPLE.parent
         catalogue = self._tonight(read.catalogue) if ours else read.catalogue
         assets = {each.sha256: (each.media_type, each.body) for each in read.assets}
-        store.apply_catalogue(database, catalogue, assets, bootstrap.wall_ms())
+        store.apply_catalogue(database, catalogue, assets, wall_ms())
         return catalogue
 
     def _tonight(self, example: Catalogue) -> Catalogue:
-        anchor_ms = shift.anchor_ms(example, bootstrap.wall_ms(), self._kept.anchor_ms)
+        anchor_ms = shift.anchor_ms(example, wall_ms(), self._kept.anchor_ms)
         if anchor_ms is None:
             return example
         self._kept = msgspec.structs.replace(self._kept, anchor_ms=anchor_ms)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from appliance import bootstrap
+from appliance.bootstrap.device import device_box
+from appliance.bootstrap.process import make_private
 from appliance.demo import ports
 from appliance.demo.devices import DemoLamp, DemoPrinter, DemoScanner, Simulated, camera, hotspot, modem
 from appliance.demo.link import Link
@@ -34,7 +35,7 @@ class DemoVenue:
         # Browsers trust this machine's own name without a certificate: the pages with scripts are there.
         self.secure_url = f"http://localhost:{port}"
         self.folder = folder / venue.id
-        bootstrap.make_private(self.folder)
+        make_private(self.folder)
         self.config = self.folder / "settings.toml"
         self.link = Link(broker)
         self.printer = DemoPrinter()
@@ -50,7 +51,7 @@ class DemoVenue:
         """Write the settings, make database and keys, and let ``token`` in."""
         self.printer.start()
         write_settings(self.config, self._settings(org, cloud_key))
-        self._box = bootstrap.device_box(self.settings())
+        self._box = device_box(self.settings())
         self._box.run(lambda unit: records.drop_staff_tokens_of(unit.db, [DEMO_BADGE]))
         self._box.run(lambda unit: staff.grant_token(unit, token, DEMO_BADGE, "Demo", TOKEN_LIFE_S))
 

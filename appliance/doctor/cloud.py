@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from appliance.bootstrap import fleet_log, wall_ms
+from appliance.bootstrap.cloud import fleet_log
+from appliance.bootstrap.process import wall_ms
 from appliance.doctor.device import engine_finding
 from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.settings import Settings

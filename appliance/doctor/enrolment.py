@@ -9,7 +9,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from appliance.bootstrap import authority_folder, portal_files, wall_ms
+from appliance.bootstrap.cloud import authority_folder, portal_files
+from appliance.bootstrap.process import wall_ms
 from appliance.doctor.cloud import opened
 from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.doctor.surroundings import HANDED_SOON

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from appliance import bootstrap
+from appliance.bootstrap.wire import broker_client, is_production
 from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.services.certificates import judge
 from appliance.services.clock import BUILT_AT_MS, system_clock
@@ -63,9 +63,9 @@ def clock(settings: Settings) -> Iterator[Finding]:
 
 def broker(settings: Settings) -> Iterator[Finding]:
     """Whether the broker lets this machine in, and in the cloud whether it dropped messages."""
-    counts = bootstrap.is_production(settings) and not settings.device.name
+    counts = is_production(settings) and not settings.device.name
     topic = topics.DROPPED if counts else topics.down(settings.device.org, settings.device.name or "cloud", "ack")
-    client = bootstrap.broker_client(settings, "doctor", [topic])
+    client = broker_client(settings, "doctor", [topic])
     began = time.monotonic()
     client.start()
     try:
@@ -125,7 +125,7 @@ def certificate(settings: Settings) -> Iterator[Finding]:
     """Whether the certificates of a TLS connection are there and valid."""
     if settings.portal.secure_url:
         yield _portal_certificate(settings)
-    if not bootstrap.is_production(settings):
+    if not is_production(settings):
         yield ok("certificate", "the connection to the broker uses none")
         return
     if settings.broker.ca:

@@ -8,7 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from appliance import bootstrap
+from appliance.bootstrap import process
+from appliance.bootstrap.cloud import authority_app, authority_folder, authority_hosts, cloud_database, portal_files
 from appliance.settings import Settings, SettingsError
 from mqtt_bridge.cloud import authority, enrolments
 
@@ -28,16 +29,16 @@ def serve(settings: Settings) -> int:
     """Answer devices until SIGTERM."""
     _named(settings)
     # Half of them is told now, not by a worker that dies again and again.
-    bootstrap.portal_files(settings)
-    folder = bootstrap.authority_folder(settings)
+    portal_files(settings)
+    folder = authority_folder(settings)
     try:
         authority.Authority(folder)
     except authority.AuthorityError as error:
         return _complain(str(error))
     # Its own certificate may have ended while this was not running.
     _keep(settings, folder)
-    return bootstrap.serve(
-        lambda: bootstrap.authority_app(settings),
+    return process.serve(
+        lambda: authority_app(settings),
         bind=settings.authority.bind,
         workers=1,
         threads=8,
@@ -48,7 +49,7 @@ def serve(settings: Settings) -> int:
 def init(given: argparse.Namespace, settings: Settings) -> int:
     """Make what is missing; said again it changes nothing that is good."""
     _named(settings)
-    folder = bootstrap.authority_folder(settings)
+    folder = authority_folder(settings)
     try:
         _folders(folder, given.owner, {"broker": given.broker_group, "client": given.client_group})
         new = authority.create(folder, settings.device.org, _now())
@@ -67,7 +68,7 @@ def revoke(given: argparse.Namespace, settings: Settings) -> int:
     """Let a device's certificates and tokens be worth nothing."""
     if not given.device:
         return _complain("name the device to revoke")
-    number = enrolments.revoke(bootstrap.cloud_database(settings), given.device, "operator", bootstrap.wall_ms())
+    number = enrolments.revoke(cloud_database(settings), given.device, "operator", process.wall_ms())
     print(
         f"{number} certificates of {given.device} go on the revocation list; it can enrol again with a new token only"
     )
@@ -82,7 +83,7 @@ def _named(settings: Settings) -> None:
 def _keep(settings: Settings, folder: Path) -> list[Path]:
     """Own certificates, and a revocation list to begin with: Mosquitto does not start without one."""
     keeper = authority.Authority(folder)
-    changed = keeper.keep_own(*bootstrap.authority_hosts(settings), _now())
+    changed = keeper.keep_own(*authority_hosts(settings), _now())
     revoked = folder / "broker" / "revoked.pem"
     if not revoked.exists() and keeper.keep_list((), _now()):
         changed.append(revoked)

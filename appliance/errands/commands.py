@@ -8,16 +8,9 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from appliance.bootstrap import (
-    cloud_database,
-    cloud_key,
-    cloud_url,
-    device_box,
-    device_key,
-    fleet_log,
-    require_device,
-    wall_ms,
-)
+from appliance.bootstrap.cloud import cloud_database, cloud_key, cloud_url, fleet_log
+from appliance.bootstrap.device import device_box, device_key, require_device
+from appliance.bootstrap.process import wall_ms
 from appliance.domain.clock import DAY_MS
 from appliance.domain.errors import NotFound
 from appliance.errands.card import CardUnreadable, read_card

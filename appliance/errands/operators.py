@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import secrets
 
-from appliance.bootstrap import cloud_database, wall_ms
+from appliance.bootstrap.cloud import cloud_database
+from appliance.bootstrap.process import wall_ms
 from appliance.settings import Settings
 from mqtt_bridge.cloud.store import create_operator_token, revoke_operator_tokens
 

@@ -10,7 +10,8 @@ from dataclasses import replace as changed
 from pathlib import Path
 from typing import TypeVar
 
-from appliance import bootstrap
+from appliance.bootstrap.cloud import authority_folder, cloud_database, cloud_key, fleet_log
+from appliance.bootstrap.process import wall_ms
 from appliance.domain.pins import SALT_BYTES, hash_pin
 from appliance.domain.provisioning import Provisioning, ProvisioningError, Uplink, Wifi, as_toml, read_provisioning
 from appliance.errands.commands import guarded, replace
@@ -43,9 +44,9 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         status = guarded(replace)(given, settings)
         if status:
             return status
-    database, now_ms = bootstrap.cloud_database(settings), bootstrap.wall_ms()
+    database, now_ms = cloud_database(settings), wall_ms()
     try:
-        new = register_device(database, given.device, given.venue, now_ms, bootstrap.fleet_log(settings))
+        new = register_device(database, given.device, given.venue, now_ms, fleet_log(settings))
         if draft is not None:
             token = make_token(database, given.device, now_ms, days=given.days, renew=given.renew_token)
             return _write(given.out, changed(draft, token=token), given.days)
@@ -53,7 +54,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         return _complain([str(error)])
     print(f"# {'registered' if new else 'was registered before'}; settings of the device:")
     print(f'[device]\norg = "{settings.device.org}"\nname = "{given.device}"\nvenue = "{given.venue}"')
-    print(f'[broker]\nurl = "{settings.broker.url}"\ncloud_key = "{bootstrap.cloud_key(settings).public_hex}"')
+    print(f'[broker]\nurl = "{settings.broker.url}"\ncloud_key = "{cloud_key(settings).public_hex}"')
     return 0
 
 
@@ -85,7 +86,7 @@ def _draft(given: argparse.Namespace, settings: Settings) -> Provisioning:
         name=given.device,
         venue=given.venue,
         url=settings.authority.url,
-        ca=fingerprint(bootstrap.authority_folder(settings)),
+        ca=fingerprint(authority_folder(settings)),
         token=_NO_TOKEN,
         wifi=wifi,
         pin=_either(pin, before.pin),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.bootstrap import portal_files
+from appliance.bootstrap.cloud import portal_files
 from appliance.settings import Settings, SettingsError, read_settings
 from tests.support.roles import render
 

@@ -20,7 +20,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from appliance import bootstrap
+from appliance.bootstrap.cloud import cloud_database, cloud_key
+from appliance.bootstrap.process import make_private, wall_ms
 from appliance.catalogue import keeping, read_catalogue
 from appliance.demo.children import MarqueeProcess
 from appliance.demo.venue import write_settings
@@ -71,7 +72,7 @@ class Venue:
         self._token = ""
         self.name, self.device = name, device or f"{name}-1"
         self.folder = folder or town.folder / (device or name)
-        bootstrap.make_private(self.folder)
+        make_private(self.folder)
         self.wire = Wire(town.broker.port)
         self.port = free_port()
         self.config = self.folder / "settings.toml"
@@ -217,7 +218,7 @@ class Town:
     ) -> None:
         self.folder, self.stack, self.seats, self.full = folder, stack, seats, full
         self.logs = folder / "logs"
-        bootstrap.make_private(self.logs)
+        make_private(self.logs)
         self.broker = SecureBroker(ORG).start()
         stack.callback(self.broker.close)
         self.server = server
@@ -227,10 +228,10 @@ class Town:
         stack.callback(self.wire.close)
         self.config = self._cloud_settings()
         settings = read_settings(self.config, {})
-        self.cloud_key = bootstrap.cloud_key(settings).public_hex
-        opened = bootstrap.cloud_database(settings)
+        self.cloud_key = cloud_key(settings).public_hex
+        opened = cloud_database(settings)
         catalogue = read_catalogue(self._catalogue(), keeping((), secrets.token_bytes)).catalogue
-        now_ms = bootstrap.wall_ms()
+        now_ms = wall_ms()
         store.apply_catalogue(opened, catalogue, {}, now_ms)
         for name in VENUES:
             store.register_device(opened, f"{name}-1", name, now_ms)
@@ -252,7 +253,7 @@ class Town:
         """Return a (not started) command whose log is ``<place>-<name>.log``."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
         logs = self.logs / log if log else self.logs
-        bootstrap.make_private(logs)
+        make_private(logs)
         return MarqueeProcess(place, name, config, {**environment, "MALLOC_ARENA_MAX": "2"}, logs)
 
     def command(self, *words: str) -> str:
@@ -272,7 +273,7 @@ class Town:
         """kill -9 of reconciler and console; with SQLite its file then holds everything."""
         for each in self.cloud.values():
             each.kill()
-        opened = bootstrap.cloud_database(read_settings(self.config, {}))
+        opened = cloud_database(read_settings(self.config, {}))
         opened.checkpoint()
         opened.close()
 
@@ -284,7 +285,7 @@ class Town:
 
     def cloud_rows(self, query: str) -> list[tuple[Any, ...]]:
         """Read the cloud's rows without the product's help."""
-        opened = bootstrap.cloud_database(read_settings(self.config, {}))
+        opened = cloud_database(read_settings(self.config, {}))
         try:
             with opened.read() as db:
                 return [tuple(row) for row in db.exec_driver_sql(query)]
@@ -324,7 +325,7 @@ class Town:
 
     def alarms(self) -> set[str]:
         """Kinds of alarms in the cloud's rows."""
-        opened = bootstrap.cloud_database(read_settings(self.config, {}))
+        opened = cloud_database(read_settings(self.config, {}))
         try:
             with opened.read() as db:
                 return {each.kind for each in store.alarms(db)}
@@ -356,7 +357,7 @@ class Town:
 
     def _cloud_settings(self) -> Path:
         path = self.folder / "cloud" / "settings.toml"
-        bootstrap.make_private(path.parent)
+        make_private(path.parent)
         write_settings(
             path,
             {

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from appliance import bootstrap, machine
+from appliance import machine
+from appliance.bootstrap.device import device_box, socket_path
+from appliance.bootstrap.wire import login
 from appliance.services.wake import Waiter, notify
 from appliance.settings import SettingsError, read_settings
 
@@ -14,7 +16,7 @@ from appliance.settings import SettingsError, read_settings
 def test_a_device_keeps_its_files_to_itself(tmp_path: Path) -> None:
     """Folder 0700, database and key 0600."""
     values = {"MARQUEE_DEVICE_NAME": "a-1", "MARQUEE_DEVICE_VENUE": "a", "MARQUEE_DEVICE_DATA": str(tmp_path / "data")}
-    box = bootstrap.device_box(read_settings(None, values))
+    box = device_box(read_settings(None, values))
     box.database.close()
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
     for name in ("marquee.db", "device.pem"):
@@ -34,11 +36,11 @@ def test_a_board_and_its_card_make_the_fingerprint_and_a_machine_without_them_it
 def test_a_long_data_folder_still_has_working_sockets(tmp_path: Path) -> None:
     """The kernel allows 107 bytes for the path of a socket."""
     deep = tmp_path / ("long" * 20) / ("longer" * 10)
-    path = bootstrap.socket_path(deep, "desk")
+    path = socket_path(deep, "desk")
     assert len(str(path)) <= 100
-    assert path != bootstrap.socket_path(deep, "bridge")
+    assert path != socket_path(deep, "bridge")
     waiter = Waiter(path)
-    notify(bootstrap.socket_path(deep, "desk"))
+    notify(socket_path(deep, "desk"))
     assert waiter.wait(1)
     waiter.close()
 
@@ -55,6 +57,6 @@ def test_a_password_file_that_others_can_read_is_refused(tmp_path: Path) -> None
     }
     settings = read_settings(None, values)
     with pytest.raises(SettingsError, match="run chmod 600"):
-        bootstrap._login(settings)
+        login(settings)
     secret.chmod(0o600)
-    assert bootstrap._login(settings) == ("hall", "hunter2")
+    assert login(settings) == ("hall", "hunter2")

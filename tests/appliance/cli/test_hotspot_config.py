@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.bootstrap import hotspot_address
+from appliance.bootstrap.device import hotspot_address
 from appliance.cli import main
 from appliance.domain.hotspot import value_of
 from appliance.domain.provisioning import MOST_STATIONS, Provisioning, Wifi, as_toml, read_provisioning

@@ -85,7 +85,7 @@ def test_a_process_that_speaks_to_no_broker_has_neither_mqtt_nor_the_clouds_data
     process: str, tmp_path
 ) -> None:
     """Each of them is a megabyte or three, in processes that share a board of 512 MB."""
-    script = f"import {process}\nfrom appliance import bootstrap\nimport sys"
+    script = f"import {process}\nfrom appliance.bootstrap import device\nimport sys"
     assert "paho" not in loaded_by(script, str(tmp_path))
     told = f"{script}\nprint(*(each for each in sys.modules if each in ('cryptography.x509', 'sqlalchemy.dialects.postgresql')))"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)

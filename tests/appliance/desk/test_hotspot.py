@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance import bootstrap
+from appliance.bootstrap.device import hotspot_address
 from appliance.desk import hotspot as watching
 from appliance.desk.process import Addresses, Desk
 from appliance.domain import hardware
@@ -70,11 +70,9 @@ def test_how_many_fit_is_the_devices_word_or_the_fleets(tmp_path: Path) -> None:
     base.write_text("interface=wlan0\nmax_num_sta=20\n")
     told = {"MARQUEE_DESK_HOTSPOT": "hostapd:///run/hostapd/wlan0", "MARQUEE_HOTSPOT_BASE": str(base)}
     address = "hostapd:///run/hostapd/wlan0?limit="
-    assert bootstrap.hotspot_address(read_settings(None, told)) == f"{address}20"
-    assert bootstrap.hotspot_address(read_settings(None, told | {"MARQUEE_HOTSPOT_STATIONS": "8"})) == f"{address}8"
-    assert (
-        bootstrap.hotspot_address(read_settings(None, told | {"MARQUEE_DESK_HOTSPOT": f"{address}3"})) == f"{address}3"
-    )
+    assert hotspot_address(read_settings(None, told)) == f"{address}20"
+    assert hotspot_address(read_settings(None, told | {"MARQUEE_HOTSPOT_STATIONS": "8"})) == f"{address}8"
+    assert hotspot_address(read_settings(None, told | {"MARQUEE_DESK_HOTSPOT": f"{address}3"})) == f"{address}3"
     base.unlink()
-    assert bootstrap.hotspot_address(read_settings(None, told)) == "hostapd:///run/hostapd/wlan0"
-    assert bootstrap.hotspot_address(read_settings(None, {})) == ""
+    assert hotspot_address(read_settings(None, told)) == "hostapd:///run/hostapd/wlan0"
+    assert hotspot_address(read_settings(None, {})) == ""

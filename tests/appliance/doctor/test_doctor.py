@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from appliance import bootstrap
+from appliance.bootstrap.cloud import cloud_database
+from appliance.bootstrap.device import device_box
 from appliance.doctor.examination import examine
 from appliance.doctor.findings import Finding, report
 from appliance.services import hardware, printing, sync
@@ -56,7 +57,7 @@ def read(tmp_path: Path, broker: str, **more: str) -> Settings:
 @pytest.fixture
 def box(settings: Settings) -> Iterator[Box]:
     """The device's box, with a catalogue and a link."""
-    made = bootstrap.device_box(settings)
+    made = device_box(settings)
     made.run(lambda unit: sync.apply_catalogue(unit, example_catalogue()))
     made.run(lambda unit: sync.link_changed(unit, up=True))
     yield made
@@ -195,7 +196,7 @@ def test_one_that_the_cloud_hands_out_has_until_its_last_fortnight(
 def test_the_cloud_has_a_doctor_too(tmp_path: Path, broker: str) -> None:
     """Database, catalogue and alarms, where the cloud's database lies."""
     settings = read(tmp_path, broker, MARQUEE_DEVICE_NAME="", MARQUEE_DEVICE_VENUE="")
-    database = bootstrap.cloud_database(settings)
+    database = cloud_database(settings)
     assert found(settings)["catalogue"].fix == "Run marquee import FILE."
     store.apply_catalogue(database, example_catalogue(), {}, 1)
     assert found(settings)["catalogue"].state == "ok"

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from appliance import bootstrap
+from appliance.bootstrap.device import device_box
 from appliance.cli import main, parser
 from appliance.doctor import gate
 from appliance.doctor.findings import Finding, fail, ok, report, warn
@@ -57,7 +57,7 @@ def read(tmp_path: Path, **more: str) -> Settings:
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[Box]:
-    made = bootstrap.device_box(read(tmp_path))
+    made = device_box(read(tmp_path))
     yield made
     made.database.close()
 

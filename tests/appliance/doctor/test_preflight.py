@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from appliance import bootstrap
+from appliance.bootstrap.device import device_box
 from appliance.cli import main
 from appliance.doctor import surroundings
 from appliance.doctor.findings import Finding
@@ -48,7 +48,7 @@ def box(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Box:
     """A box whose event begins in an hour."""
     now_ms = int(datetime.now(UTC).timestamp() * 1000)
     monkeypatch.setattr(example, "START_MS", now_ms)
-    made = bootstrap.device_box(settings)
+    made = device_box(settings)
     made.run(lambda unit: sync.apply_catalogue(unit, example.example_catalogue()))
     for name in ("printer", "scanner"):
         made.run(partial(hardware.report, name=name, state="ready", reason="It is ready.", since_ms=now_ms))
@@ -139,7 +139,7 @@ def test_the_next_date_is_the_first_that_is_not_over_and_not_called_off() -> Non
 def test_a_device_without_a_date_and_a_machine_that_is_no_device_fail(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bootstrap.device_box(settings)
+    device_box(settings)
     assert state(settings, "event") == {"fail"}
     assert main(["preflight"]) == 1
     assert "no venue's device" in capsys.readouterr().out

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from appliance import bootstrap
+from appliance.bootstrap import device
 from appliance.portal import staff_door, streams
 from appliance.settings import DeviceSettings, PortalSettings, Settings
 from tests.appliance.portal.conftest import Phone
@@ -107,9 +107,9 @@ def test_screens_never_hold_more_than_half_of_the_threads(
     box: TestBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, streams: int, places: int
 ) -> None:
     """Whatever the settings say: guests are served beside them."""
-    monkeypatch.setattr(bootstrap, "device_box", lambda _settings: box)
-    device = DeviceSettings(data=tmp_path)
-    app = bootstrap.portal_app(Settings(device=device, portal=PortalSettings(threads=threads, streams=streams)))
+    monkeypatch.setattr(device, "device_box", lambda _settings: box)
+    portal = PortalSettings(threads=threads, streams=streams)
+    app = device.portal_app(Settings(device=DeviceSettings(data=tmp_path), portal=portal))
     with app.app_context():
         free = staff_door._places()
     assert [free.take() for _ in range(places + 1)] == [*[True] * places, False]

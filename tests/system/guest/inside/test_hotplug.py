@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.bootstrap import device_box
+from appliance.bootstrap.device import device_box
 from appliance.services import booking, door, hardware, payments, printing, sync
 from appliance.services.booking import Item
 from appliance.services.box import Box, Unit
