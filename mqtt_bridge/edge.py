@@ -31,6 +31,7 @@ class OpenUnit(Protocol):
         ...
 
 
+U = TypeVar("U", bound=OpenUnit)
 U_co = TypeVar("U_co", bound=OpenUnit, covariant=True)
 U_contra = TypeVar("U_contra", bound=OpenUnit, contravariant=True)
 T = TypeVar("T")

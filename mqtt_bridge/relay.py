@@ -11,15 +11,17 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol
 
 import structlog
 
-from mqtt_bridge.edge import EdgeHandlers, Health, InUnit, Names, OpenUnit
+from mqtt_bridge.edge import EdgeHandlers, Health, InUnit, Names, U
+from mqtt_bridge.gap import Gap
 from mqtt_bridge.greeting import Greeting
 from mqtt_bridge.mailbox import receiver, sender
 from mqtt_bridge.mailbox.parcels import packed, parcels
 from mqtt_bridge.mailbox.pump import Pump
+from mqtt_bridge.pictures import Pictures
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import Verifier, decode, encode, open_envelope, public_key
@@ -46,7 +48,6 @@ STATUS_EVERY_MS = 2_000
 REPORT_EVERY_MS = 60_000
 NEED_AGAIN_MS = 500
 LINK_AGAIN_MS = 1_000
-GAP_PATIENCE_MS = 10_000
 STALLED_REPEATS = 5  # 3 + 6 + 12 + 24 + 30 s without any ack: the subscription may be lost, start over
 
 
@@ -67,9 +68,6 @@ class Wire(Protocol):
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> bool: ...  # noqa: D102
     def subscribe(self, topic_filter: str) -> None: ...  # noqa: D102
     def unsubscribe(self, topic_filter: str) -> None: ...  # noqa: D102
-
-
-U = TypeVar("U", bound=OpenUnit)
 
 
 def edge_transport(
@@ -113,6 +111,8 @@ class Relay(Generic[U]):
         self._ticks_ms = ticks_ms
         self._pump = Pump(CLOUD)
         self._greeting = Greeting()
+        self._gap = Gap()
+        self._pictures = Pictures(transport, names.org, in_unit, in_view, handlers)
         self._status_due_ms = 0
         self._report_due_ms = 0
         self._reported: tuple[HardwareState, ...] | None = None
@@ -123,9 +123,6 @@ class Relay(Generic[U]):
         self._heard: dict[str, int] = {}
         self._generation = 0
         self._retries = Retries()
-        self._applied: Ack | None = None
-        self._idle_since_ms: int | None = None
-        self._asset_topics: set[str] = set()
         self._failing: dict[str, str] = {}
         self._rejected = 0
         self._refused = 0
@@ -205,7 +202,7 @@ class Relay(Generic[U]):
         self._heard.clear()
         if event.up:
             self._publish("link", _link_payload(up=True), retain=True)
-            self._guard("assets", self._ask_for_assets)
+            self._guard("assets", self._pictures.ask)
 
     def _on_message(self, message: Message, attempts: int) -> None:
         leaf = self._leaf(message.topic)
@@ -235,12 +232,12 @@ class Relay(Generic[U]):
         elif leaf == "catalogue":
             catalogue = decode(message.payload, Catalogue)
             self._run(lambda unit: self._handlers.apply_catalogue(unit, catalogue))
-            self._ask_for_assets()
+            self._pictures.ask()
         elif leaf == "keys":
             keys = decode(message.payload, KeyDirectory)
             self._run(lambda unit: self._handlers.apply_keys(unit, keys))
         elif leaf.startswith("asset/"):
-            self._on_asset(leaf.removeprefix("asset/"), message)
+            self._pictures.take(leaf.removeprefix("asset/"), message)
 
     def _receive(self, payload: bytes) -> None:
         def use_case(unit: U) -> Ack:
@@ -251,20 +248,7 @@ class Relay(Generic[U]):
 
         ack = self._run(use_case)
         self._publish("ack", encode(ack))
-        self._watch_downlink(ack)
-
-    def _watch_downlink(self, ack: Ack) -> None:
-        """Say hello again where messages keep coming and none of them follows the last one we have.
-
-        The cloud then believes that we have what we have not, because a copy of this card or its earlier state said so.
-        """
-        now_ms = self._ticks_ms()
-        if ack != self._applied:
-            self._applied, self._idle_since_ms = ack, None
-        elif self._idle_since_ms is None:
-            self._idle_since_ms = now_ms
-        elif now_ms - self._idle_since_ms >= GAP_PATIENCE_MS:
-            self._idle_since_ms = None
+        if self._gap.shows(ack, self._ticks_ms()):
             self._greeting.again()
 
     def _open(self, payload: bytes) -> tuple[Content, Private | None]:
@@ -320,24 +304,6 @@ class Relay(Generic[U]):
         elif live and state.inc == hello.inc and not state.stop and state.written <= hello.last_seq:
             # A state that was under way when we said hello answers nothing: a restored cloud would wait for us for ever.
             self._greeting.answered |= state.heard is None or state.heard >= hello.generation
-
-    def _on_asset(self, sha256: str, message: Message) -> None:
-        media_type, _, body = message.payload.partition(b"\n")
-        if hashlib.sha256(body).hexdigest() != sha256:
-            msg = f"asset {sha256} has other content than its name says"
-            raise ProtocolError(msg)
-        self._run(lambda unit: self._handlers.apply_asset(unit, sha256, media_type.decode("ascii", "replace"), body))
-        self._asset_topics.discard(message.topic)
-        self._transport.unsubscribe(message.topic)
-
-    def _ask_for_assets(self) -> None:
-        """Subscribe to the pictures we lack, one by one: all of them at every reconnect would fill a thin link."""
-        wanted = {topics.everyone(self._names.org, f"asset/{sha}") for sha in self._look(self._handlers.missing_assets)}
-        for topic in self._asset_topics - wanted:
-            self._transport.unsubscribe(topic)
-        for topic in sorted(wanted - self._asset_topics):
-            self._transport.subscribe(topic)
-        self._asset_topics = wanted
 
     # What leaves
 
