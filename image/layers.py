@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from image.errors import BuildError
 
 HERE = Path(__file__).parent
-KEYS = frozenset(
-    {
-        "about",
-        "bare",
-        "boards",
-        "inputs",
-        "packages",
-        "patched",
-        "users",
-        "remove",
-        "enable",
-        "mask",
-        "initrd",
-        "files",
-        "links",
-    }
-)
 _INPUT = re.compile(r"@(\w+)@")
 _MODE = re.compile(r"0[0-7]{3}")
 
@@ -63,6 +46,10 @@ class Layer:
     initrd: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
     links: dict[str, str] = field(default_factory=dict)
+
+
+# What a layer's file may say: all of that but the name, which is the file's own, and for which boards it is, with which values.
+KEYS = frozenset(each.name for each in fields(Layer)) - {"name"} | {"boards", "inputs"}
 
 
 def load(board: str, given: dict[str, Any], folder: Path = HERE / "layers") -> list[Layer]:
