@@ -84,9 +84,9 @@ def _options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _planned(given: argparse.Namespace) -> Plan:
+def _order(given: argparse.Namespace) -> Order:
     signer = signing.given(given.signing_key, given.signing_certificate, given.keyring)
-    return plan(Order(given.board, signer, given.archive, given.archive_key, given.bare, given.variables))
+    return Order(given.board, signer, given.archive, given.archive_key, given.bare, given.variables)
 
 
 def _build(given: argparse.Namespace) -> int:
@@ -95,8 +95,9 @@ def _build(given: argparse.Namespace) -> int:
     print(needs.told(found), flush=True)
     if not all(each.there for each in found):
         raise BuildError("Something is missing, see above.")
-    planned = _planned(given)
-    if given.signing_key is None:
+    order = _order(given)
+    planned = plan(order)
+    if order.signer.development:
         print(
             "The bundle is signed by a key for development: devices of a fleet must get their own (--signing-key).",
             flush=True,
@@ -156,7 +157,7 @@ def _handed_out(have: dict[str, Path], out: Path, planned: Plan, seconds: float)
 
 def _status(given: argparse.Namespace) -> int:
     store = cache.Cache(cache.folder())
-    planned = _planned(given)
+    planned = plan(_order(given))
     usual = store.times()
     made = steps.keyed(planned.steps)
     for step in planned.steps:
