@@ -9,9 +9,9 @@ import enum
 import time
 
 from drivers.errors import BadDeviceUrl, DeviceUnavailable
+from drivers.fault_switch import FaultSwitch
 from drivers.health import Health, HealthRecord, State
 from drivers.hotspot.api import HotspotStatus, judge
-from drivers.simulated_files import ControlFile
 from drivers.url import DeviceUrl
 
 _MORE = 3
@@ -46,18 +46,17 @@ class SimHotspot:
     def __init__(self, *, phones: int = 3, limit: int = 20, control: str = "") -> None:
         self.phones = phones
         self._limit = limit
-        self._control = ControlFile(control)
-        self._fault: Fault | None = None
+        self._faults = FaultSwitch(Fault, control)
         self._open = False
         self._health = HealthRecord()
 
     def set_fault(self, fault: Fault | str | None) -> None:
         """Break the hotspot in one way, or mend it with None; raises `ValueError` for a name it does not know."""
-        self._fault = Fault(fault) if fault is not None else None
+        self._faults.set(fault)
 
     def open(self) -> None:
         """See `Hotspot.open`."""
-        if self._now_wrong() is Fault.DOWN:
+        if self._faults.now() is Fault.DOWN:
             raise self._lose()
         self._open = True
 
@@ -71,11 +70,11 @@ class SimHotspot:
         if not self._open:
             raise DeviceUnavailable("The simulated hotspot is not looked at.")
         until_s = time.monotonic() + for_s
-        while self._now_wrong() is not Fault.DOWN and time.monotonic() < until_s:
+        while self._faults.now() is not Fault.DOWN and time.monotonic() < until_s:
             time.sleep(_LOOK_S)
-        if self._now_wrong() is Fault.DOWN:
+        if self._faults.now() is Fault.DOWN:
             raise self._lose()
-        full = self._now_wrong() is Fault.FULL
+        full = self._faults.now() is Fault.FULL
         status = HotspotStatus(True, self._limit if full else self.phones, self._limit, _MORE if full else 0)
         self._health.set(*judge(status))
         return status
@@ -83,15 +82,6 @@ class SimHotspot:
     def health(self) -> Health:
         """See `Hotspot.health`."""
         return self._health()
-
-    def _now_wrong(self) -> Fault | None:
-        told = self._control.fault()
-        if told is None:
-            return self._fault
-        try:
-            return Fault(told) if told else None
-        except ValueError:
-            return None
 
     def _lose(self) -> DeviceUnavailable:
         self._open = False

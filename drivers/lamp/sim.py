@@ -13,9 +13,10 @@ import time
 from collections import deque
 
 from drivers.errors import BadDeviceUrl, DeviceUnavailable
+from drivers.fault_switch import FaultSwitch
 from drivers.health import Clock, Health, HealthRecord, State
 from drivers.lamp.api import Button, Signal
-from drivers.simulated_files import ControlFile, show_in, take_from
+from drivers.simulated_files import show_in, take_from
 from drivers.url import DeviceUrl
 
 SLOW_S = 0.5
@@ -56,13 +57,11 @@ class SimLamp:
     def __init__(
         self, *, control: str = "", shown_file: str = "", pressed_file: str = "", clock: Clock = time.monotonic
     ) -> None:
-        self._control = ControlFile(control)
+        self._faults = FaultSwitch(Fault, control)
         self._shown_file = shown_file
         self._pressed_file = pressed_file
         self._clock = clock
         self._changed = threading.Condition()
-        self._fault: Fault | None = None
-        self._planned: tuple[int, Fault] | None = None
         self._open = False
         self._count = 0
         self._showing = Signal.OFF
@@ -74,13 +73,12 @@ class SimLamp:
     def set_fault(self, fault: Fault | str | None) -> None:
         """Break the lamp in one way, or mend it with None; raises `ValueError` for a name it does not know."""
         with self._changed:
-            self._fault = Fault(fault) if fault is not None else None
-            self._planned = None
+            self._faults.set(fault)
             self._changed.notify_all()
 
     def break_after(self, signals: int, fault: Fault) -> None:
         """Break by itself after so many signals more."""
-        self._planned = (self._count + signals, fault)
+        self._faults.break_after(self._count + signals, fault)
 
     def press(self, button: Button) -> None:
         """Press a button, from any thread."""
@@ -145,15 +143,7 @@ class SimLamp:
         return self._health()
 
     def _now_wrong(self) -> Fault | None:
-        if self._planned is not None and self._count >= self._planned[0]:
-            self._fault, self._planned = self._planned[1], None
-        told = self._control.fault()
-        if told is None:
-            return self._fault
-        try:
-            return Fault(told) if told else None
-        except ValueError:
-            return None
+        return self._faults.now(self._count)
 
     def _suffer(self) -> None:
         fault = self._now_wrong()

@@ -13,12 +13,12 @@ from collections import deque
 from pathlib import Path
 
 from drivers.errors import BadDeviceUrl, DeviceError, DeviceTimeout, DeviceUnavailable
+from drivers.fault_switch import FaultSwitch
 from drivers.health import Health, HealthRecord, State
 from drivers.modem.api import SEND_S, ModemStatus, NotSent, PerhapsSent, Sent, Sim, check_message
 from drivers.modem.causes import message_error
 from drivers.modem.simulator import CODES, Fault
 from drivers.modem.words import judge
-from drivers.simulated_files import ControlFile
 from drivers.url import DeviceUrl
 
 SLOW_S = 0.5
@@ -50,29 +50,21 @@ class SimModem:
 
     def __init__(self, *, control: str = "", sent_file: str = "") -> None:
         self.messages: deque[tuple[str, str]] = deque(maxlen=_KEPT)
-        self._control = ControlFile(control)
+        self._faults = FaultSwitch(Fault, control)
         self._sent_file = Path(sent_file) if sent_file else None
-        self._fault: Fault | None = None
-        self._planned: tuple[int, Fault] | None = None
         self._count = 0
         self._open = False
         self._changed = threading.Event()
         self._health = HealthRecord()
 
-    @property
-    def fault(self) -> Fault | None:
-        """What is wrong with it now."""
-        return self._fault
-
     def set_fault(self, fault: Fault | str | None) -> None:
         """Break the modem in one way, or mend it with None; raises `ValueError` for a name it does not know."""
-        self._fault = Fault(fault) if fault is not None else None
-        self._planned = None
+        self._faults.set(fault)
         self._changed.set()
 
     def break_after(self, messages: int, fault: Fault) -> None:
         """Break by itself after so many messages more."""
-        self._planned = (self._count + messages, fault)
+        self._faults.break_after(self._count + messages, fault)
 
     def open(self) -> None:
         """See `Modem.open`."""
@@ -157,15 +149,7 @@ class SimModem:
                 file.write(json.dumps({"number": number, "text": text}, ensure_ascii=False) + "\n")
 
     def _now_wrong(self) -> Fault | None:
-        if self._planned is not None and self._count >= self._planned[0]:
-            self._fault, self._planned = self._planned[1], None
-        told = self._control.fault()
-        if told is None:
-            return self._fault
-        try:
-            return Fault(told) if told else None
-        except ValueError:
-            return None
+        return self._faults.now(self._count)
 
     def _lose(self, error: DeviceError) -> DeviceError:
         self._open = False
