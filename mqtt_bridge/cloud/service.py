@@ -7,26 +7,23 @@ downlink messages were handed to the network a moment ago. Nothing here reads a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Protocol
 
 import structlog
 
-from mqtt_bridge.cloud import publish
-from mqtt_bridge.cloud.alarms import raise_alarm
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.downlink import Downlinks
 from mqtt_bridge.cloud.inbox import Inbox, Stop
 from mqtt_bridge.cloud.incoming import Incoming, Outcome
 from mqtt_bridge.cloud.listening import Listening
 from mqtt_bridge.cloud.members import Membership
+from mqtt_bridge.cloud.news import News
 from mqtt_bridge.cloud.opened import Opened, Read
-from mqtt_bridge.cloud.planning import Overtaken, plan_quotas
+from mqtt_bridge.cloud.planner import Planner
 from mqtt_bridge.cloud.reconcile import INTRODUCTIONS, Batch
-from mqtt_bridge.cloud.records import Cloud, Device, Quota
+from mqtt_bridge.cloud.records import Device
 from mqtt_bridge.cloud.rows import Lock, Rows, Store
-from mqtt_bridge.cloud.telling import Publication, Voice, tell
-from mqtt_bridge.cloud.work import Work
+from mqtt_bridge.cloud.telling import Voice, tell
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.codec import Signer, Verifier, encode, public_key
 from mqtt_bridge.transport import Link, Message
@@ -39,10 +36,6 @@ MEMORY_MS = 400
 FIRST_RETRY_S, LAST_RETRY_S = 0.2, 5.0
 # What a tick looks at, whether or not anything happened there: a share of all that does not grow with it.
 DEVICES_PER_LOOK = 50
-LINES_PER_LOOK = 500
-QUOTAS_PER_PLAN = 16
-# A quota with many allocations is looked at more rarely where nobody waits for it, so that looking stays a small share of the work.
-CALM_MS_PER_LINE = 8
 # While a further batch waits already, what nobody waits for is looked at this often, and not after every batch.
 BUSY_MS = 250
 DEVICES_PER_TELLING = 100
@@ -94,17 +87,14 @@ class Reconciler:
         self._look_ahead = look_ahead
         self._inbox = Inbox(transport.get, org, ticks_ms)
         self._todo = Outcome()
-        self._published: tuple[int, int] | None = None
-        self._keys_at_ms = 0
-        self._keys_bytes = 0
-        self._planned: dict[str, tuple[int, int]] = {}  # when a quota was planned, and how many allocations it had
+        self._news = News(store, org, self._catalogues, transport.publish, ticks_ms)
+        self._planner = Planner(store, self._catalogues, self._todo, clock, ticks_ms)
         self._downlinks = Downlinks(store, transport.publish, org)
         self._memory = topics.down(org, "+", "state")
         self._listening = False
         self._subscriptions = Listening(transport, org, self.membership, self._names)
         self._introducing: str | None = None
         self._device_cursor = ""
-        self._quota_cursor = ""
         self._pumped_ms: int | None = None
         self._sendable = False  # whether this step may have made something ready to be sent
         self._next_tick = 0
@@ -156,7 +146,7 @@ class Reconciler:
             self._remember()
             self._listening = True
             self._listen()
-        self._published = None
+        self._news.again()
         self._downlinks.restart()
         self._introducing = ""
         self._next_tick = self.ticks_ms()
@@ -233,20 +223,19 @@ class Reconciler:
         if not self._listening:
             return
         todo = self._todo
-        if todo.keys_changed and self.ticks_ms() - self._keys_at_ms >= self._keys_bytes // 100:
-            self._publish_news()
-        self._plan(todo.waiting | {each for each in todo.moved if self._calm(each)})
+        if todo.keys_changed and self._news.keys_due:
+            self._tell_everybody()
+        self._planner.plan(todo.waiting | self._calm(todo.moved))
         asked, others = set(todo.answered), todo.addressees - todo.answered
         self._tell(asked, others)
         self._sendable = self._sendable or bool(asked or others)
         todo.answered -= asked
         todo.addressees -= asked | others
 
-    def _calm(self, quota: str) -> bool:
-        """Whether a look at a quota is due that nobody waits for: the more allocations it has, the rarer."""
-        planned_ms, lines = self._planned.get(quota, (None, 0))
-        patience_ms = max(CALM_MS_PER_LINE * max(0, lines - 20), BUSY_MS if self._inbox.ahead else 0)
-        return planned_ms is None or self.ticks_ms() - planned_ms >= patience_ms
+    def _calm(self, quotas: Iterable[str]) -> set[str]:
+        """Return those that are due for a look that nobody waits for."""
+        least_ms = BUSY_MS if self._inbox.ahead else 0
+        return {each for each in quotas if self._planner.calm(each, least_ms)}
 
     def _pump(self) -> None:
         """Send what waits for devices: at once what this step made ready, unless a further batch waits already; the rest soon."""
@@ -256,42 +245,6 @@ class Reconciler:
             self._pumped_ms, self._sendable = now_ms, False
             self._downlinks.pump(now_ms, self.membership.mine)
 
-    def _plan(self, quotas: set[str]) -> None:
-        ids = sorted(quotas)
-        for start in range(0, len(ids), QUOTAS_PER_PLAN):
-            self._plan_some(ids[start : start + QUOTAS_PER_PLAN])
-
-    def _plan_some(self, part: list[str]) -> None:
-        """Plan in one transaction; rows that no rule can read stop the one quota they are of, and are listed."""
-        try:
-            outcome = self.store.run(partial(self._plan_part, part))
-        except Overtaken as overtaken:
-            log.info("plan.overtaken", device=str(overtaken))
-            return  # the life that began has these quotas planned again
-        except self.store.failures:
-            raise
-        except Exception as error:  # noqa: BLE001  one quota must not stop all others
-            if len(part) > 1:
-                for each in part:
-                    self._plan_some([each])
-                return
-            log.error("plan.failed", quota=part[0], error=type(error).__name__)
-            outcome = self.store.run(partial(self._not_planned, part[0], type(error).__name__))
-        self._todo.add(outcome)
-        self._todo.waiting -= set(part)
-        self._todo.moved -= set(part)
-        for quota, lines in outcome.planned.items():
-            self._planned[quota] = (self.ticks_ms(), lines)
-
-    def _not_planned(self, quota: str, error: str, rows: Rows) -> Outcome:
-        work = Work(rows)
-        raise_alarm(work, "not-planned", quota, f"nothing of it can be granted or recalled: {error}", self.clock())
-        work.write()
-        return Outcome()
-
-    def _plan_part(self, quotas: list[str], rows: Rows) -> Outcome:
-        return plan_quotas(rows, quotas, self.clock(), self._catalogues)
-
     def _tell(self, asked: Iterable[str], others: Iterable[str]) -> None:
         """Publish states and number letters, some devices per transaction."""
         wanted = dict.fromkeys(sorted(others), False) | dict.fromkeys(sorted(asked), True)
@@ -299,17 +252,11 @@ class Reconciler:
         for start in range(0, len(names), DEVICES_PER_TELLING):
             part = names[start : start + DEVICES_PER_TELLING]
             asked_now = {each for each in part if wanted[each]}
-            self._publish(
-                self.store.run(
-                    lambda rows, part=part, now=asked_now: tell(rows, self._voice, now, part, self.clock())  # type: ignore[misc]
-                )
+            publications = self.store.run(
+                lambda rows, part=part, now=asked_now: tell(rows, self._voice, now, part, self.clock())  # type: ignore[misc]
             )
-
-    def _publish(self, publications: Iterable[Publication]) -> bool:
-        left = [
-            self.transport.publish(*each) for each in publications
-        ]  # all of them, also after one that did not leave
-        return all(left)
+            for each in publications:
+                self.transport.publish(*each)
 
     # --- what is due from time to time
 
@@ -318,8 +265,8 @@ class Reconciler:
         self.store.run(lambda rows: self.membership.beat(rows, now_ms))
         self._sendable = True  # others number letters too, and what was not acknowledged is sent again
         self._listen()
-        self._publish_news()
-        self._look_at_quotas()
+        self._tell_everybody()
+        self._planner.plan(self._calm(each for each in self._planner.next_ones() if self.membership.mine(each)))
         self._decide()
         self._look_at_devices()
         if self._introducing is None:
@@ -332,51 +279,18 @@ class Reconciler:
     def _listen(self) -> None:
         """Subscribe to what is ours."""
         if self._subscriptions.follow(self.ticks_ms()):
-            self._published = None  # one that was held up may have published what it had read before it was given up
+            self._news.again()  # one that was held up may have published what it had read before it was given up
 
     def _names(self) -> list[str]:
         return self.store.look(lambda rows: [each.name for each in rows.all(Device)])
 
-    def _publish_news(self) -> None:
-        """Catalogue and keys, if this broker does not have them yet; a door needs a new key for the first ticket it signs."""
+    def _tell_everybody(self) -> None:
+        """Catalogue and keys: the first of the members tells them, and one that becomes it anew takes nothing for known."""
         self._todo.keys_changed = False
-
-        def news(rows: Rows) -> tuple[tuple[int, int], list[Publication]]:
-            work = Work(rows)
-            cloud = work.of(Cloud).get(1)
-            current = (cloud.catalogue_version, cloud.keys_revision) if cloud is not None else (0, 0)
-            if current == self._published:
-                return current, []
-            known = self._published or (-1, -1)
-            keys = [publish.keys(work, self.org)] if known[1] != current[1] else []
-            if known[0] == current[0]:
-                return current, keys
-            return current, [*publish.catalogue(work, self.org, self._catalogues.of(work)), *keys]
-
-        if not self.membership.first:
-            self._published = None
-            return
-        current, publications = self.store.look(news)
-        if publications:
-            self._keys_at_ms, self._keys_bytes = self.ticks_ms(), len(publications[-1].payload)
-        if self._publish(publications):
-            self._published = current
-
-    def _look_at_quotas(self) -> None:
-        """Plan some quotas that nobody asked about: what a process forgot when it died, limits that changed."""
-        rows = self.store.look(lambda rows: rows.after(Quota, (self._quota_cursor,), QUOTAS_PER_PLAN))
-        self._quota_cursor = ""
-        looked_at: set[str] = set()
-        lines = 0
-        for quota in rows:
-            lines += self._planned.get(quota.id, (0, 0))[1]
-            if looked_at and lines > LINES_PER_LOOK:
-                break
-            looked_at.add(quota.id)
-            self._quota_cursor = quota.id
-        if len(looked_at) == len(rows) < QUOTAS_PER_PLAN:
-            self._quota_cursor = ""
-        self._plan({each for each in looked_at if self.membership.mine(each) and self._calm(each)})
+        if self.membership.first:
+            self._news.tell()
+        else:
+            self._news.again()
 
     def _look_at_devices(self) -> None:
         """Tell some devices their state if it is due, and those that must hear something soon."""

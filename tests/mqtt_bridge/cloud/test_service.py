@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mqtt_bridge.broker import EmbeddedBroker
-from mqtt_bridge.cloud import inbox, service
+from mqtt_bridge.cloud import inbox, planner
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.incoming import Outcome
 from mqtt_bridge.cloud.planning import plan_quotas
@@ -136,7 +136,7 @@ def test_a_long_backlog_is_not_interrupted_by_looks_that_nobody_waits_for(
         planned.append(sorted(quotas))
         return plan_quotas(rows, quotas, wall_ms, catalogues)
 
-    monkeypatch.setattr(service, "plan_quotas", plan)
+    monkeypatch.setattr(planner, "plan_quotas", plan)
     import_into(world, limit=100)
     hall, yard = world.add("hall-1", "hall"), world.add("yard-1", "yard")
 
