@@ -135,7 +135,7 @@ def _sign(unit: Unit, row: Row[Any], message: OrderConfirmed) -> bool:
     epochs, seq = {each.ticket: each.epoch for each in message.tickets}, unit.next_seq()
     for ticket in orders.tickets(unit.db, row.id):
         counted = ticket._asdict() | {"epoch": epochs[ticket.id]}
-        receipt = sign(unit, counted, paid=row.payment == "paid", inc=unit.inc, seq=seq)
+        receipt = sign(unit, counted, paid=row.payment == "paid", seq=seq)
         orders.change_tickets(unit.db, [ticket.id], epoch=counted["epoch"], receipt=receipt, voided=False)
     return True
 

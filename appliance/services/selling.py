@@ -64,7 +64,7 @@ def record_sale(unit: Unit, sale: Sale, pledge: Pledge | None = None) -> str:
     ]
     for each in tickets:
         paid = sale.payment == "paid"
-        each["receipt"] = sign(unit, each, paid=paid, inc=unit.inc, seq=seq, pending=pledge is not None)
+        each["receipt"] = sign(unit, each, paid=paid, seq=seq, pending=pledge is not None)
     add_order(unit, order_id, sale, tickets, status="confirmed" if pledge is None else "pending")
     sent = unit.emit(*_told(unit, order_id, sale, tickets, pledge))
     if sent != seq:
@@ -133,8 +133,8 @@ def ticket_row(unit: Unit, order_id: str, line: Line, epoch: int) -> dict[str, A
     }
 
 
-def sign(unit: Unit, ticket: Mapping[str, Any], *, paid: bool, inc: str, seq: int, pending: bool = False) -> str:
-    """Return the receipt of a ticket row; message ``seq`` of life ``inc`` told the cloud of it."""
+def sign(unit: Unit, ticket: Mapping[str, Any], *, paid: bool, seq: int, pending: bool = False) -> str:
+    """Return the receipt of a ticket row; message ``seq`` of this life told the cloud of it."""
     claims = TicketClaims(
         issuer=unit.identity.device,
         ticket=ticket["id"],
@@ -144,7 +144,7 @@ def sign(unit: Unit, ticket: Mapping[str, Any], *, paid: bool, inc: str, seq: in
         price_minor=ticket["price_minor"],
         currency=ticket["currency"],
         paid=paid,
-        inc=receipts.inc_hash(inc),
+        inc=receipts.inc_hash(unit.inc),
         seq=seq,
         epoch=ticket["epoch"],
         issued_at_s=unit.now.wall_ms // 1000 if unit.now.trusted else None,
@@ -177,22 +177,9 @@ def sign_anew(unit: Unit, order_id: str) -> None:
     for row in orders.tickets(unit.db, order_id):
         if row.receipt or order is None:
             continue
-        claims = TicketClaims(
-            issuer=unit.identity.device,
-            ticket=row.id,
-            event_session=row.event_session,
-            ticket_type=row.ticket_type,
-            code=row.code,
-            price_minor=row.price_minor,
-            currency=row.currency,
-            paid=order.payment == "paid",
-            inc=receipts.inc_hash(unit.inc),
-            seq=unit.next_seq(),
-            epoch=row.epoch,
-            issued_at_s=unit.now.wall_ms // 1000 if unit.now.trusted else None,
-            pending=order.status == "pending",
-        )
-        orders.change_tickets(unit.db, [row.id], receipt=receipts.issue(claims, unit.box.signer))
+        paid, pending = order.payment == "paid", order.status == "pending"
+        receipt = sign(unit, row._asdict(), paid=paid, seq=unit.next_seq(), pending=pending)
+        orders.change_tickets(unit.db, [row.id], receipt=receipt)
 
 
 def sign_as_paid(unit: Unit, order_id: str) -> None:

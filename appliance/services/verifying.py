@@ -249,7 +249,7 @@ def _tell_confirmed(unit: Unit, row: Row[Any]) -> None:
         return
     seq = unit.next_seq()
     for each in stale:
-        receipt = sign(unit, each._asdict(), paid=row.payment == "paid", inc=unit.inc, seq=seq)
+        receipt = sign(unit, each._asdict(), paid=row.payment == "paid", seq=seq)
         orders.change_tickets(unit.db, [each.id], receipt=receipt)
     facts = tuple(fact(each) for each in tickets)
     stock = counts(unit, ((each.quota, each.epoch) for each in tickets))
