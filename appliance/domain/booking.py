@@ -27,7 +27,8 @@ payment   promised --settle--> paid        free orders are born paid; nothing ma
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
 from appliance.domain.clock import Now
 from appliance.domain.errors import HoldExpired, Invalid
@@ -89,6 +90,8 @@ PAYMENT: dict[tuple[str, str], Payment] = {
 
 # Orders whose tickets still count as sold.
 LIVE: tuple[OrderStatus, ...] = ("requested", "pending", "confirmed", "cancel_pending")
+# Who sold an order of which an operator's decision told some tickets, until its sale is heard of.
+UNHEARD = "cloud"
 
 
 def next_hold(state: str, event: str) -> HoldState:
@@ -125,3 +128,10 @@ def next_payment(payment: str, event: str) -> Payment:
 def first_payment(total_minor: int) -> Payment:
     """Return how a new order's payment begins: nothing to pay is paid."""
     return "paid" if total_minor == 0 else "promised"
+
+
+def total_of(total_minor: int, tickets: Iterable[Any]) -> int:
+    """Return what an order of these ticket rows costs: once some were taken back or replaced, what is left, if anything is."""
+    rows = list(tickets)
+    left = [each for each in rows if not each.voided and each.replaced_by is None]
+    return sum(each.price_minor for each in left) if left and len(left) < len(rows) else total_minor

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.domain.booking import next_order, next_payment
-from appliance.services import clients, show
+from appliance.domain.booking import next_order, next_payment, total_of
+from appliance.services import clients
 from appliance.services.box import Unit
 from appliance.services.selling import sign_anew
 from appliance.store import orders, records, verifications
@@ -24,8 +24,6 @@ from mqtt_bridge.protocol.receipts import TicketClaims
 OVERTAKEN = frozenset({"requested", "pending", "refused"})
 # An order known only from a signed receipt has this in front of its ticket's id until its message arrives.
 RECEIPT_ONLY = "receipt-"
-# Who sold an order of which an operator's decision told some tickets, until its sale is heard of.
-UNHEARD = "cloud"
 
 
 def order_values(unit: Unit, order_id: str, issuer: str, *, total_minor: int, currency: str) -> dict[str, Any]:
@@ -220,7 +218,7 @@ def settle(unit: Unit, order_id: str) -> bool:
     row = orders.find(unit.db, order_id)
     if row is None:
         return False
-    total_minor = show.total_of(row.total_minor, orders.tickets(unit.db, order_id))
+    total_minor = total_of(row.total_minor, orders.tickets(unit.db, order_id))
     enough = bool(orders.paid_minor(unit.db, order_id) >= total_minor)
     if row.payment == "promised" and enough:
         orders.change(unit.db, order_id, payment=next_payment(row.payment, "settle"))

@@ -7,12 +7,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from appliance.domain.booking import left_ms
+from appliance.domain.booking import UNHEARD, left_ms, total_of
 from appliance.domain.errors import NotFound
 from appliance.domain.requests import NO_STOCK
 from appliance.domain.verifying import needed, shown_contact
 from appliance.services.box import Unit
-from appliance.services.foreign import UNHEARD
 from appliance.services.views import HoldLine, HoldView, OrderView, TicketView, VerificationView
 from appliance.store import holds, orders, requests, verifications, waiting
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
@@ -127,13 +126,6 @@ def _waits(unit: Unit, order_id: str, tickets: Iterable[Row[Any]]) -> str | None
     """Return the waitlist entry an operator made for the holder of tickets that were taken back."""
     entries = (entry_of(order_id, quota) for quota in sorted({each.quota for each in tickets if each.voided}))
     return next((entry for entry in entries if waiting.find(unit.db, entry) is not None), None)
-
-
-def total_of(total_minor: int, tickets: Iterable[Row[Any]]) -> int:
-    """Return what an order costs: once tickets of it were taken back or replaced, what is left of it, if anything is."""
-    rows = list(tickets)
-    left = [each for each in rows if not each.voided and each.replaced_by is None]
-    return sum(each.price_minor for each in left) if left and len(left) < len(rows) else total_minor
 
 
 def _refusal(unit: Unit, row: Row[Any]) -> str:
