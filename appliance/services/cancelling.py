@@ -14,12 +14,13 @@ from sqlalchemy import Row
 from appliance.domain.booking import next_order
 from appliance.domain.errors import AlreadyAdmitted, Invalid, NotFound
 from appliance.services import show, turns
+from appliance.services.answering import answered_by_me, decides, hosted_here
 from appliance.services.box import Unit
 from appliance.services.foreign import order_values, settle, ticket_values
 from appliance.services.selling import fact, sign_as_paid
 from appliance.services.stock import counts
 from appliance.services.views import OrderView
-from appliance.store import allocations, orders, records, requests
+from appliance.store import allocations, orders, requests
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.messages import CancelRefused, CancelRequested, OrderCancelled, TicketsVoided
 
@@ -57,12 +58,6 @@ def cancel(unit: Unit, order_id: str, by: str = "guest", *, unpaid: bool = False
         _void_for_issuer(unit, row, here, elsewhere)
     unit.audit(by, "cancel", order_id)
     return show.order_view(unit, order_id)
-
-
-def decides(unit: Unit, event_session: str) -> bool:
-    """Return whether this device is the door of the session's venue."""
-    found = unit.catalogue.event_session.get(event_session)
-    return found is not None and found[1].venue == unit.identity.venue and unit.device.door
 
 
 def cancel_own(unit: Unit, order_id: str) -> None:
@@ -108,11 +103,6 @@ def _give_back(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[
 def _ask_doors(unit: Unit, order_id: str, elsewhere: list[Row[Any]], *, unpaid: bool) -> None:
     if elsewhere:
         unit.emit(CancelRequested(order_id, tuple(fact(each) for each in elsewhere), unpaid=unpaid))
-
-
-def answered_by_me(unit: Unit) -> set[str]:
-    """Return the sealed devices whose orders this one looks after."""
-    return records.issuers_answered_by(unit.db, unit.identity.device)
 
 
 def _cancel_for_sealed(
@@ -189,12 +179,6 @@ def _paid_here(unit: Unit, rows: Iterable[Row[Any] | None]) -> tuple[str, ...]:
     """Return which of these tickets are of a paid order, as far as this door knows."""
     known = [row for row in rows if row is not None and not row.voided]
     return tuple(row.id for row in known if _order_row(unit, row.order).payment == "paid")
-
-
-def hosted_here(unit: Unit, event_session: str) -> bool:
-    """Return whether this venue hosts the session."""
-    found = unit.catalogue.event_session.get(event_session)
-    return found is not None and found[1].venue == unit.identity.venue
 
 
 def _add_unknown(unit: Unit, order_id: str, facts: list[Any], origin: str) -> None:

@@ -16,6 +16,7 @@ from appliance.domain.clock import HOUR_MS
 from appliance.domain.errors import DiskFull, Invalid
 from appliance.domain.inventory import Line, Shelf, per_quota
 from appliance.services import booking, cancelling, clients, rates, show
+from appliance.services.answering import decides
 from appliance.services.booking import Item
 from appliance.services.box import Unit
 from appliance.services.selling import Sale, record_sale
@@ -109,7 +110,7 @@ def _check_limits(unit: Unit, order: OrderView, before: Counter[str], lines: tup
 def _freed(unit: Unit, order: OrderView, shelves: dict[str, Shelf]) -> Counter[str]:
     """Count the tickets whose stock is free in this very transaction: decided here, of the life that sells now."""
     rows = orders.tickets(unit.db, order.id)
-    if not all(cancelling.decides(unit, row.event_session) for row in rows):
+    if not all(decides(unit, row.event_session) for row in rows):
         return Counter()
     return Counter(row.quota for row in rows if row.quota in shelves and shelves[row.quota].epoch == row.epoch)
 

@@ -14,9 +14,9 @@ from appliance.domain.client import Client
 from appliance.domain.errors import Invalid, NotFound
 from appliance.domain.printing import Stub
 from appliance.services import badges, booking, conversion, payments, show, verifying
+from appliance.services.answering import answered_by_me, decides
 from appliance.services.booking import Item
 from appliance.services.box import Unit
-from appliance.services.cancelling import answered_by_me, hosted_here
 from appliance.services.finding import Found, find
 from appliance.services.overview import door_view
 from appliance.services.staff_views import CheckInView
@@ -209,7 +209,7 @@ def _facts(unit: Unit, found: Found) -> Facts:
         admitted=ticket.checked_in_by is not None,
         outside=ticket.left_by is not None,
         re_entry=_re_entry(unit, ticket.event_session),
-        hosted=unit.device.door and hosted_here(unit, ticket.event_session),
+        hosted=decides(unit, ticket.event_session),
     )
 
 
@@ -220,7 +220,7 @@ def _re_entry(unit: Unit, event_session: str) -> bool:
 
 def _open_here(unit: Unit, event_session: str) -> bool:
     """Return whether this device is the door of that session and its door is open now."""
-    if not unit.device.door or not hosted_here(unit, event_session):
+    if not decides(unit, event_session):
         return False
     at = unit.catalogue.event_session[event_session][1]
     return admission.door_open(at, unit.now, records.switches(unit.db).get(f"door:{at.id}"))

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Row
 
 from appliance.domain.admission import Proof, Way
+from appliance.services.answering import hosted_here
 from appliance.services.box import Unit
-from appliance.services.cancelling import hosted_here
 from appliance.services.foreign import fact_of, from_receipt, settle_by_receipt, ticket_values, verified
 from appliance.store import orders, records
 from mqtt_bridge.protocol import ids, receipts

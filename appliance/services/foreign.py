@@ -6,9 +6,10 @@ from typing import Any
 
 from appliance.domain.booking import next_order, next_payment, total_of
 from appliance.services import clients
+from appliance.services.answering import answered_by_me
 from appliance.services.box import Unit
 from appliance.services.selling import sign_anew
-from appliance.store import orders, records, verifications
+from appliance.store import orders, verifications
 from mqtt_bridge.protocol.messages import (
     OrderConfirmed,
     OrderPending,
@@ -75,7 +76,7 @@ def on_order_confirmed(unit: Unit, message: OrderConfirmed, origin: str, private
     if origin == unit.identity.device:
         return
     take_order(unit, message, origin, private)
-    if origin in records.issuers_answered_by(unit.db, unit.identity.device):
+    if origin in answered_by_me(unit):
         sign_anew(unit, message.order)
 
 
@@ -84,7 +85,7 @@ def on_order_pending(unit: Unit, message: OrderPending, origin: str, private: Pr
     if origin == unit.identity.device:
         return
     take_pending(unit, message, origin, private)
-    if origin in records.issuers_answered_by(unit.db, unit.identity.device):
+    if origin in answered_by_me(unit):
         sign_anew(unit, message.order)
 
 

@@ -13,8 +13,8 @@ from appliance.domain import admission, gateway
 from appliance.domain.errors import Invalid, NotFound, Unauthorised
 from appliance.domain.gateway import Audience, Facts
 from appliance.services import staff
+from appliance.services.answering import hosted_here
 from appliance.services.box import Unit
-from appliance.services.cancelling import hosted_here
 from appliance.services.finding import key_of
 from appliance.store import orders, records, revoked
 from mqtt_bridge.protocol import ids, tokens

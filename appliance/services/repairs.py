@@ -13,8 +13,9 @@ from sqlalchemy import Row
 from appliance.domain.booking import UNHEARD, next_order
 from appliance.domain.errors import Invalid
 from appliance.services import requesting, shifts, show
+from appliance.services.answering import decides
 from appliance.services.box import Unit
-from appliance.services.cancelling import decides, settle_rest, void_and_count
+from appliance.services.cancelling import settle_rest, void_and_count
 from appliance.services.foreign import order_values, ticket_values
 from appliance.services.views import OrderView
 from appliance.store import allocations, orders

@@ -6,8 +6,9 @@ from typing import Literal
 
 from appliance.domain.errors import NotFound
 from appliance.services import turns
+from appliance.services.answering import issuers
 from appliance.services.box import Unit
-from appliance.services.cancelling import answered_by_me, cancel
+from appliance.services.cancelling import cancel
 from appliance.store import orders, records, scans
 
 Position = Literal["open", "closed"]
@@ -47,7 +48,7 @@ def cancel_unpaid(unit: Unit, event_session: str, staff: str) -> int:
     """
     _require(unit, event_session)
     done = 0
-    for order_id in orders.unpaid_in(unit.db, event_session, {unit.identity.device, *answered_by_me(unit)}):
+    for order_id in orders.unpaid_in(unit.db, event_session, issuers(unit)):
         # Where somebody of an order is inside already, money is settled with them and not by a switch.
         if not any(row.checked_in_by for row in orders.tickets(unit.db, order_id)):
             cancel(unit, order_id, by=staff, unpaid=True)

@@ -17,8 +17,8 @@ from appliance.domain.errors import Invalid, NotFound
 from appliance.domain.people import clean
 from appliance.domain.sms import number_of
 from appliance.services import cancelling, conversion, foreign, rates, requesting, show, sms
+from appliance.services.answering import answered_by_me, answers_for, decides, issuers
 from appliance.services.box import Unit
-from appliance.services.cancelling import answered_by_me, decides
 from appliance.services.selling import Pledge, fact, private_part, sign, sign_anew
 from appliance.services.stock import counts
 from appliance.services.views import OrderView
@@ -172,13 +172,14 @@ def verify_here(unit: Unit, order_id: str, staff: str) -> OrderView:
 
 def may_verify(unit: Unit, row: Row[Any]) -> bool:
     """Return whether staff of this device may say that an order is verified."""
-    mine = row.issuer == unit.identity.device or row.issuer in answered_by_me(unit)
-    return mine or any(decides(unit, each.event_session) for each in orders.tickets(unit.db, row.id))
+    if answers_for(unit, row.issuer):
+        return True
+    return any(decides(unit, each.event_session) for each in orders.tickets(unit.db, row.id))
 
 
 def refuse_late(unit: Unit, event_session: str) -> int:
     """Refuse what is still pending for a session, of the orders this device answers for; return how many."""
-    found = verifications.pending_in(unit.db, event_session, {unit.identity.device, *answered_by_me(unit)})
+    found = verifications.pending_in(unit.db, event_session, issuers(unit))
     for order_id in found:
         _refuse(unit, order_id, "late", "verify_until")
         unit.audit("verify_until", "refuse", order_id)
