@@ -7,14 +7,14 @@ until that door has voided it (``TicketsVoided``) or refused (``CancelRefused``)
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
 from appliance.domain.booking import next_order
 from appliance.domain.errors import AlreadyAdmitted, Invalid, NotFound
 from appliance.services import show, turns
-from appliance.services.answering import answered_by_me, decides, hosted_here
+from appliance.services.answering import answers_for, decides, hosted_here
 from appliance.services.box import Unit
 from appliance.services.foreign import order_values, settle, ticket_values
 from appliance.services.selling import fact, sign_as_paid
@@ -23,6 +23,14 @@ from appliance.services.views import OrderView
 from appliance.store import allocations, orders, requests
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.messages import CancelRefused, CancelRequested, OrderCancelled, TicketsVoided
+
+
+class Standing(NamedTuple):
+    """An order with its tickets that are not voided: those whose door this device is, and those of doors elsewhere."""
+
+    row: Row[Any]
+    here: list[Row[Any]]
+    elsewhere: list[Row[Any]]
 
 
 def order_of_code(unit: Unit, code: str) -> str:
@@ -41,31 +49,23 @@ def cancel(unit: Unit, order_id: str, by: str = "guest", *, unpaid: bool = False
     Raises ``AlreadyAdmitted`` if somebody came in on it, ``Invalid`` if this device may not decide.
     An order that is over already, cancelled or refused, stays as it is.
     """
-    row = _order_row(unit, order_id)
-    if row.status in {"cancelled", "cancel_pending", "refused"}:
+    standing = _standing(unit, order_id)
+    if standing.row.status in {"cancelled", "cancel_pending", "refused"}:
         return show.order_view(unit, order_id)
-    tickets = [each for each in orders.tickets(unit.db, order_id) if not each.voided]
-    if any(each.checked_in_by for each in tickets):
+    if any(each.checked_in_by for each in (*standing.here, *standing.elsewhere)):
         msg = "A ticket of this order was already used at the door, so the order can no longer be cancelled."
         raise AlreadyAdmitted(msg)
-    here = [each for each in tickets if decides(unit, each.event_session)]
-    elsewhere = [each for each in tickets if not decides(unit, each.event_session)]
-    if row.issuer == unit.identity.device:
-        _cancel_own(unit, row, here, elsewhere, unpaid=unpaid)
-    elif row.issuer in answered_by_me(unit):
-        _cancel_for_sealed(unit, row, here, elsewhere, unpaid=unpaid)
+    if answers_for(unit, standing.row.issuer):
+        _cancel(unit, standing, unpaid=unpaid)
     else:
-        _void_for_issuer(unit, row, here, elsewhere)
+        _cancel_at_door(unit, standing)
     unit.audit(by, "cancel", order_id)
     return show.order_view(unit, order_id)
 
 
 def cancel_own(unit: Unit, order_id: str) -> None:
     """Cancel a confirmed order of this device: at once what is hosted here, as a request to the doors what is not."""
-    tickets = [each for each in orders.tickets(unit.db, order_id) if not each.voided]
-    here = [each for each in tickets if decides(unit, each.event_session)]
-    elsewhere = [each for each in tickets if each not in here]
-    _cancel_own(unit, _order_row(unit, order_id), here, elsewhere, unpaid=False)
+    _cancel(unit, _standing(unit, order_id), unpaid=False)
 
 
 def turn_down(unit: Unit, order_id: str) -> bool:
@@ -73,65 +73,54 @@ def turn_down(unit: Unit, order_id: str) -> bool:
 
     Return whether it was pending. A door that answers for nothing only knows it from now on.
     """
-    row = _order_row(unit, order_id)
+    standing = _standing(unit, order_id)
+    row = standing.row
     if row.status != "pending":
         return False
     orders.change(unit.db, order_id, status=next_order(row.status, "turn_down"))
-    tickets = [each for each in orders.tickets(unit.db, order_id) if not each.voided]
-    here = [each for each in tickets if decides(unit, each.event_session)]
-    elsewhere = [each for each in tickets if each not in here]
-    unpaid = row.payment != "paid"
-    if row.issuer == unit.identity.device:
-        _give_back(unit, row, here, elsewhere, unpaid=unpaid)
-    elif row.issuer in answered_by_me(unit):
-        _give_back_for_sealed(unit, row, here, elsewhere, unpaid=unpaid)
+    if answers_for(unit, row.issuer):
+        _give_back(unit, standing, unpaid=row.payment != "paid")
     return True
 
 
-def _cancel_own(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]], *, unpaid: bool) -> None:
-    status = next_order(row.status, "request_cancel" if elsewhere else "cancel")
-    orders.change(unit.db, row.id, status=status)
-    _give_back(unit, row, here, elsewhere, unpaid=unpaid)
+def _standing(unit: Unit, order_id: str) -> Standing:
+    row = _order_row(unit, order_id)
+    tickets = [each for each in orders.tickets(unit.db, order_id) if not each.voided]
+    here = [each for each in tickets if decides(unit, each.event_session)]
+    return Standing(row, here, [each for each in tickets if each not in here])
 
 
-def _give_back(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]], *, unpaid: bool) -> None:
-    if here:
+def _cancel(unit: Unit, standing: Standing, *, unpaid: bool) -> None:
+    row, event = standing.row, "request_cancel" if standing.elsewhere else "cancel"
+    orders.change(unit.db, row.id, status=next_order(row.status, event))
+    _give_back(unit, standing, unpaid=unpaid)
+
+
+def _give_back(unit: Unit, standing: Standing, *, unpaid: bool) -> None:
+    """Void what is hosted here and ask the doors for the rest; the totals of a sealed device are the cloud's to count."""
+    row, here, elsewhere = standing
+    if here and row.issuer == unit.identity.device:
         void_and_count(unit, row.id, here)
-    _ask_doors(unit, row.id, elsewhere, unpaid=unpaid)
-
-
-def _ask_doors(unit: Unit, order_id: str, elsewhere: list[Row[Any]], *, unpaid: bool) -> None:
+    elif here:
+        void_for_issuer(unit, row.id, tuple(each.id for each in here))
     if elsewhere:
-        unit.emit(CancelRequested(order_id, tuple(fact(each) for each in elsewhere), unpaid=unpaid))
+        unit.emit(CancelRequested(row.id, tuple(fact(each) for each in elsewhere), unpaid=unpaid))
 
 
-def _cancel_for_sealed(
-    unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]], *, unpaid: bool
-) -> None:
-    """Cancel what a sealed device sold: its totals are the cloud's to count, on our word as the door or another door's."""
-    orders.change(unit.db, row.id, status=next_order(row.status, "request_cancel" if elsewhere else "cancel"))
-    _give_back_for_sealed(unit, row, here, elsewhere, unpaid=unpaid)
-
-
-def _give_back_for_sealed(
-    unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]], *, unpaid: bool
-) -> None:
-    if here:
-        ticket_ids = tuple(each.id for each in here)
-        orders.change_tickets(unit.db, ticket_ids, voided=True)
-        unit.emit(TicketsVoided(order=row.id, tickets=ticket_ids))
-    _ask_doors(unit, row.id, elsewhere, unpaid=unpaid)
-
-
-def _void_for_issuer(unit: Unit, row: Row[Any], here: list[Row[Any]], elsewhere: list[Row[Any]]) -> None:
+def _cancel_at_door(unit: Unit, standing: Standing) -> None:
     """Void at this door what another device sold; that device counts it when it hears of it."""
+    row, here, elsewhere = standing
     if elsewhere or not here:
         msg = "This order was sold at another venue and can only be cancelled there."
         raise Invalid(msg, field="order")
     orders.change(unit.db, row.id, status=next_order(row.status, "request_cancel"))
-    ticket_ids = tuple(each.id for each in here)
+    void_for_issuer(unit, row.id, tuple(each.id for each in here))
+
+
+def void_for_issuer(unit: Unit, order_id: str, ticket_ids: tuple[str, ...]) -> None:
+    """As their door, void tickets that another device sold, and tell who counts them."""
     orders.change_tickets(unit.db, ticket_ids, voided=True)
-    unit.emit(TicketsVoided(order=row.id, tickets=ticket_ids))
+    unit.emit(TicketsVoided(order=order_id, tickets=ticket_ids))
 
 
 def void_and_count(unit: Unit, order_id: str, tickets: list[Row[Any]]) -> None:
@@ -167,12 +156,11 @@ def on_cancel_requested(unit: Unit, message: CancelRequested, origin: str) -> No
     if unknown:
         _add_unknown(unit, message.order, unknown, origin)
     ticket_ids = tuple(each.ticket for each in mine)
-    orders.change_tickets(unit.db, ticket_ids, voided=True)
     for order_id in orders.orders_of_tickets(unit.db, ticket_ids):
         row = _order_row(unit, order_id)
         if row.status in {"confirmed", "pending"}:
             orders.change(unit.db, order_id, status=next_order(row.status, "request_cancel"))
-    unit.emit(TicketsVoided(order=message.order, tickets=ticket_ids))
+    void_for_issuer(unit, message.order, ticket_ids)
 
 
 def _paid_here(unit: Unit, rows: Iterable[Row[Any] | None]) -> tuple[str, ...]:

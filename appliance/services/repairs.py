@@ -15,7 +15,7 @@ from appliance.domain.errors import Invalid
 from appliance.services import requesting, shifts, show
 from appliance.services.answering import decides
 from appliance.services.box import Unit
-from appliance.services.cancelling import settle_rest, void_and_count
+from appliance.services.cancelling import settle_rest, void_and_count, void_for_issuer
 from appliance.services.foreign import order_values, ticket_values
 from appliance.services.views import OrderView
 from appliance.store import allocations, orders
@@ -30,7 +30,6 @@ from mqtt_bridge.protocol.messages import (
     RefundPaid,
     Swap,
     TicketFact,
-    TicketsVoided,
     TicketsWithdrawn,
 )
 from mqtt_bridge.protocol.money import MONEY
@@ -162,8 +161,7 @@ def _void(unit: Unit, order_id: str, rows: list[Row[Any]]) -> None:
     if own:
         void_and_count(unit, order_id, own)
     if others:
-        orders.change_tickets(unit.db, others, voided=True)
-        unit.emit(TicketsVoided(order=order_id, tickets=others))
+        void_for_issuer(unit, order_id, others)
     for each in orders.orders_of_tickets(unit.db, [row.id for row in own]):
         row = orders.find(unit.db, each)
         if row is not None and all(one.voided for one in orders.tickets(unit.db, each)):
