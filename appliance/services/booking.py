@@ -11,13 +11,14 @@ from sqlalchemy import Row
 from appliance.domain import verifying as rules
 from appliance.domain.booking import first_payment, next_hold
 from appliance.domain.client import Client
-from appliance.domain.errors import DiskFull, HoldExpired, Invalid, LimitReached, NotFound, SoldOut, SoldOutHere
+from appliance.domain.errors import DiskFull, HoldExpired, Invalid, LimitReached, SoldOut, SoldOutHere
 from appliance.domain.inventory import Line, backs, per_quota
 from appliance.domain.limits import STAFF_PER_HOLD, hold_life_ms
 from appliance.domain.people import clean
 from appliance.domain.requests import NO_STOCK
 from appliance.services import cancelling, clients, conversion, requesting, show, turns, verifying
 from appliance.services.box import Unit
+from appliance.services.rows import hold_row
 from appliance.services.selling import Pledge, Sale, record_sale
 from appliance.services.stock import claim, end_hold, free_lapsed, require_on_sale
 from appliance.services.views import HoldView, OrderView
@@ -87,7 +88,7 @@ def open_holds(unit: Unit, client: Client) -> tuple[HoldView, ...]:
 
 def release_hold(unit: Unit, hold_id: str) -> None:
     """Give a hold back; doing it twice changes nothing. A hold that became an order is refused (``Invalid``)."""
-    row = _hold_row(unit, hold_id)
+    row = hold_row(unit, hold_id)
     if orders.find_by_hold(unit.db, hold_id) is not None:
         next_hold("confirmed", "release")
     if row.state == "open":
@@ -113,7 +114,7 @@ def confirm(
     in status ``requested``, or a confirmed one if stock is here by now. Where a ticket has to be verified, the order is ``pending``,
     unless staff sell it who see the person. Raises ``HoldExpired`` for a released one and for a waitlist offer whose time is over, ``SaleClosed`` and ``LimitReached`` as a new hold would.
     """
-    row = _hold_row(unit, hold_id)
+    row = hold_row(unit, hold_id)
     first = orders.find_by_hold(unit.db, hold_id)
     if first is not None:
         return show.order_view(unit, first)
@@ -272,11 +273,3 @@ def _require_sale(unit: Unit, lines: tuple[Line, ...], *, promised: bool = False
     if promised and not unit.device.frozen:
         found = [at for at in found if at.cancelled]
     require_on_sale(unit, found)
-
-
-def _hold_row(unit: Unit, hold_id: str) -> Row[Any]:
-    row = holds.find(unit.db, hold_id)
-    if row is None:
-        msg = "This hold does not exist. Choose your tickets again."
-        raise NotFound(msg)
-    return row

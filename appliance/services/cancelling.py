@@ -17,6 +17,7 @@ from appliance.services import show, turns
 from appliance.services.answering import answers_for, decides, hosted_here
 from appliance.services.box import Unit
 from appliance.services.foreign import order_values, settle, ticket_values
+from appliance.services.rows import order_row
 from appliance.services.selling import fact, sign_as_paid
 from appliance.services.stock import counts
 from appliance.services.views import OrderView
@@ -84,7 +85,7 @@ def turn_down(unit: Unit, order_id: str) -> bool:
 
 
 def _standing(unit: Unit, order_id: str) -> Standing:
-    row = _order_row(unit, order_id)
+    row = order_row(unit, order_id)
     tickets = [each for each in orders.tickets(unit.db, order_id) if not each.voided]
     here = [each for each in tickets if decides(unit, each.event_session)]
     return Standing(row, here, [each for each in tickets if each not in here])
@@ -157,7 +158,7 @@ def on_cancel_requested(unit: Unit, message: CancelRequested, origin: str) -> No
         _add_unknown(unit, message.order, unknown, origin)
     ticket_ids = tuple(each.ticket for each in mine)
     for order_id in orders.orders_of_tickets(unit.db, ticket_ids):
-        row = _order_row(unit, order_id)
+        row = order_row(unit, order_id)
         if row.status in {"confirmed", "pending"}:
             orders.change(unit.db, order_id, status=next_order(row.status, "request_cancel"))
     void_for_issuer(unit, message.order, ticket_ids)
@@ -166,7 +167,7 @@ def on_cancel_requested(unit: Unit, message: CancelRequested, origin: str) -> No
 def _paid_here(unit: Unit, rows: Iterable[Row[Any] | None]) -> tuple[str, ...]:
     """Return which of these tickets are of a paid order, as far as this door knows."""
     known = [row for row in rows if row is not None and not row.voided]
-    return tuple(row.id for row in known if _order_row(unit, row.order).payment == "paid")
+    return tuple(row.id for row in known if order_row(unit, row.order).payment == "paid")
 
 
 def _add_unknown(unit: Unit, order_id: str, facts: list[Any], origin: str) -> None:
@@ -183,7 +184,7 @@ def _add_unknown(unit: Unit, order_id: str, facts: list[Any], origin: str) -> No
 def on_voided(unit: Unit, message: TicketsVoided) -> None:
     """As the issuer: the door voided tickets of ours, so now they count as cancelled."""
     for order_id in orders.orders_of_tickets(unit.db, message.tickets):
-        row = _order_row(unit, order_id)
+        row = order_row(unit, order_id)
         if row.issuer != unit.identity.device:
             continue
         theirs = [each for each in orders.tickets(unit.db, order_id) if each.id in message.tickets]
@@ -197,7 +198,7 @@ def on_voided(unit: Unit, message: TicketsVoided) -> None:
 def on_refused(unit: Unit, message: CancelRefused) -> None:
     """As the issuer: somebody had come in, or paid there, so the order stands."""
     for order_id in orders.orders_of_tickets(unit.db, message.tickets):
-        row = _order_row(unit, order_id)
+        row = order_row(unit, order_id)
         orders.change(unit.db, order_id, status=next_order(row.status, "refuse"))
     orders.change_tickets(unit.db, message.tickets, replaced_by=None)
 
@@ -223,11 +224,3 @@ def settle_rest(unit: Unit, order_id: str) -> None:
     """Part of an order is gone: what was paid may be enough for the rest."""
     if settle(unit, order_id):
         sign_as_paid(unit, order_id)
-
-
-def _order_row(unit: Unit, order_id: str) -> Row[Any]:
-    row = orders.find(unit.db, order_id)
-    if row is None:
-        msg = "This order does not exist."
-        raise NotFound(msg)
-    return row

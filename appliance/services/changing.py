@@ -19,6 +19,7 @@ from appliance.services import booking, cancelling, clients, rates, show
 from appliance.services.answering import decides
 from appliance.services.booking import Item
 from appliance.services.box import Unit
+from appliance.services.rows import order_row
 from appliance.services.selling import Sale, record_sale
 from appliance.services.stock import claim, require_on_sale, shelves_of
 from appliance.services.views import OrderView
@@ -93,8 +94,7 @@ def _require_same_event(unit: Unit, order: OrderView, lines: tuple[Line, ...]) -
 
 def _check_limits(unit: Unit, order: OrderView, before: Counter[str], lines: tuple[Line, ...]) -> None:
     """Hold the new order to the limits of one phone, counted without the old one."""
-    row = orders.find(unit.db, order.id)
-    client = "" if row is None else row.client
+    client = order_row(unit, order.id).client
     words = "You changed bookings several times. Please wait, or ask at the desk."
     rates.take(unit, "changes", client, CHANGES_PER_PHONE, HOUR_MS, words)
     rules, kinds = unit.catalogue.limits, unit.catalogue.ticket_type
@@ -121,8 +121,7 @@ def _take(unit: Unit, order: OrderView, lines: tuple[Line, ...]) -> dict[str, in
     current = allocations.shelves(unit.db, {*wanted, *(each.type.quota for each in order.tickets)})
     own = _freed(unit, order, current)
     grown = tuple(Line("", quota, more) for quota in wanted if (more := wanted[quota] - own[quota]) > 0)
-    client = orders.find(unit.db, order.id)
-    held = holds.held_by(unit.db, "" if client is None else client.client)
+    held = holds.held_by(unit.db, order_row(unit, order.id).client)
     shelves = shelves_of(unit, [line.quota for line in grown])
     for line in grown:
         if line.quota in shelves and line.quantity <= shelves[line.quota].available:
@@ -133,13 +132,13 @@ def _take(unit: Unit, order: OrderView, lines: tuple[Line, ...]) -> dict[str, in
 
 def _sell(unit: Unit, old: OrderView, lines: tuple[Line, ...], epochs: dict[str, int]) -> OrderView:
     """Sell the new tickets under the old order's name; its hold leads to them from now on."""
-    row = orders.find(unit.db, old.id)
+    client = order_row(unit, old.id).client
     total_minor = sum(unit.catalogue.ticket_type[line.ticket_type][2].price_minor * line.quantity for line in lines)
     orders.change(unit.db, old.id, hold=None)
     sale = Sale(
         hold=old.hold,
         code=unit.code(),
-        client="" if row is None else row.client,
+        client=client,
         lines=lines,
         epochs=epochs,
         held=False,

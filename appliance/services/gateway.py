@@ -16,6 +16,7 @@ from appliance.services import staff
 from appliance.services.answering import hosted_here
 from appliance.services.box import Unit
 from appliance.services.finding import key_of
+from appliance.services.rows import order_row
 from appliance.store import orders, records, revoked
 from mqtt_bridge.protocol import ids, tokens
 from mqtt_bridge.protocol.errors import ProtocolError
@@ -50,9 +51,7 @@ def issue(unit: Unit, order_id: str, event_session: str, audience: tokens.Audien
 
     Raises ``NotFound`` for an order that is not here, ``Invalid`` where it has no such ticket.
     """
-    order = orders.find(unit.db, order_id)
-    if order is None:
-        raise NotFound("This order does not exist.")
+    order = order_row(unit, order_id)
     rows = [row for row in orders.tickets(unit.db, order_id) if row.event_session == event_session]
     ticket = next((row for row in rows if not row.voided and row.replaced_by is None), None)
     if ticket is None or order.status not in {"confirmed", "cancel_pending"}:

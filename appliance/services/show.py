@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from appliance.domain.booking import UNHEARD, left_ms, total_of
-from appliance.domain.errors import NotFound
 from appliance.domain.requests import NO_STOCK
 from appliance.domain.verifying import needed, shown_contact
 from appliance.services.box import Unit
+from appliance.services.rows import hold_row, order_row
 from appliance.services.views import HoldLine, HoldView, OrderView, TicketView, VerificationView
 from appliance.store import holds, orders, requests, verifications, waiting
 from mqtt_bridge.protocol.catalogue import Event, EventSession, TicketType, Venue
@@ -22,10 +22,7 @@ _NOWHERE = Venue(id="", name="", address="")
 
 def hold_view(unit: Unit, hold_id: str) -> HoldView:
     """Return a hold as the guest sees it; ``NotFound`` if there is none."""
-    row = holds.find(unit.db, hold_id)
-    if row is None:
-        msg = "This hold does not exist. Choose your tickets again."
-        raise NotFound(msg)
+    row = hold_row(unit, hold_id)
     items = holds.items(unit.db, hold_id)
     lines = tuple(_line(unit, item) for item in items)
     life_left_ms = remaining_ms(unit, row)
@@ -94,10 +91,7 @@ def ticket_view(unit: Unit, row: Row[Any], admitted_at_ms: int | None) -> Ticket
 
 def order_view(unit: Unit, order_id: str) -> OrderView:
     """Return an order with its tickets; ``NotFound`` if there is none."""
-    row = orders.find(unit.db, order_id)
-    if row is None:
-        msg = "This order does not exist."
-        raise NotFound(msg)
+    row = order_row(unit, order_id)
     tickets = orders.tickets(unit.db, order_id)
     return OrderView(
         id=row.id,

@@ -14,6 +14,7 @@ from appliance.domain.errors import Invalid, LimitReached, NotFound
 from appliance.domain.sms import Decision, State, decided, move, retry_after_ms
 from appliance.services import hardware, rates
 from appliance.services.box import Unit
+from appliance.services.rows import order_row
 from appliance.services.staff_views import SmsView
 from appliance.store import orders, records, sms
 
@@ -62,10 +63,7 @@ def ask(unit: Unit, order_id: str, number: str, text: str) -> SmsView:
 
     Raises ``NotFound``, ``Invalid`` for an order that is not confirmed, and ``LimitReached`` where too many are asked for.
     """
-    row = orders.find(unit.db, order_id)
-    if row is None:
-        msg = "This order does not exist."
-        raise NotFound(msg)
+    row = order_row(unit, order_id)
     if row.status != "confirmed":
         msg = "Only the code of a confirmed booking is sent."
         raise Invalid(msg, field="sms")
@@ -80,10 +78,7 @@ def send_code(unit: Unit, order_id: str, number: str, text: str) -> SmsView:
 
     Raises ``NotFound``, ``Invalid`` for an order that is not pending or whose last code is just being sent, and ``LimitReached``.
     """
-    row = orders.find(unit.db, order_id)
-    if row is None:
-        msg = "This order does not exist."
-        raise NotFound(msg)
+    row = order_row(unit, order_id)
     before = sms.of_order(unit.db, order_id)
     if row.status != "pending" or (before is not None and before.state == "sending"):
         msg = "No code can be sent for this order now."

@@ -13,12 +13,13 @@ from sqlalchemy import Row
 
 from appliance.domain import verifying as rules
 from appliance.domain.clock import HOUR_MS, MINUTE_MS
-from appliance.domain.errors import Invalid, NotFound
+from appliance.domain.errors import Invalid
 from appliance.domain.people import clean
 from appliance.domain.sms import number_of
 from appliance.services import cancelling, conversion, foreign, rates, requesting, show, sms
 from appliance.services.answering import answered_by_me, answers_for, decides, issuers
 from appliance.services.box import Unit
+from appliance.services.rows import order_row, verification_row
 from appliance.services.selling import Pledge, fact, private_part, sign, sign_anew
 from appliance.services.stock import counts
 from appliance.services.views import OrderView
@@ -151,10 +152,7 @@ def verify_here(unit: Unit, order_id: str, staff: str) -> OrderView:
 
     Raises ``Invalid`` unless it is pending and this device issued it or hosts a ticket of it.
     """
-    row = orders.find(unit.db, order_id)
-    if row is None:
-        msg = "This order does not exist."
-        raise NotFound(msg)
+    row = order_row(unit, order_id)
     if row.status != "pending":
         msg = f"This order is {row.status.replace('_', ' ')}: there is nothing to verify."
         raise Invalid(msg, field="order")
@@ -288,8 +286,4 @@ def _pending(unit: Unit, order_id: str) -> tuple[Row[Any], Row[Any]]:
 
 
 def _found(unit: Unit, order_id: str) -> tuple[Row[Any], Row[Any]]:
-    row, known = orders.find(unit.db, order_id), verifications.find(unit.db, order_id)
-    if row is None or known is None:
-        msg = "This order does not exist."
-        raise NotFound(msg)
-    return row, known
+    return order_row(unit, order_id), verification_row(unit, order_id)
