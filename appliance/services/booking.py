@@ -126,20 +126,7 @@ def confirm(
     _check_orders(unit, row, client, lines)
     by_staff = row.channel == "desk" or (client is not None and client.is_staff)
     pledge = None if by_staff else _pledge(unit, lines, contact, member, language)
-    requested = NO_STOCK in epochs.values()
-    if requested:
-        epochs = _epochs_by_now(unit, row, lines)
-        held = False
-    elif _still_holds(unit, row, epochs):
-        holds.set_state(unit.db, hold_id, next_hold("open", "confirm"))
-        _require_sale(unit, lines, promised=True)
-        held = True
-    else:
-        if row.state == "open":
-            end_hold(unit, hold_id, "expire")
-        _require_sale(unit, lines)
-        epochs = {quota: shelf.epoch for quota, shelf in claim(unit, lines).items()}
-        held = False
+    epochs, held = _stock_for(unit, row, lines, epochs)
     total_minor = sum(unit.catalogue.ticket_type[line.ticket_type][2].price_minor * line.quantity for line in lines)
     sale = Sale(
         hold=hold_id,
@@ -170,20 +157,32 @@ def _pledge(unit: Unit, lines: tuple[Line, ...], contact: str, member: str, lang
     return None if verify is None else verifying.pledge(unit, verify, contact, member, language)
 
 
-def _epochs_by_now(unit: Unit, row: Row[Any], lines: tuple[Line, ...]) -> dict[str, int]:
-    """Take the stock that came since a hold was placed as a request, and return its epochs; empty if it stays a request."""
-    if row.state == "open" and show.remaining_ms(unit, row) > 0:
+def _stock_for(
+    unit: Unit, row: Row[Any], lines: tuple[Line, ...], epochs: dict[str, int]
+) -> tuple[dict[str, int], bool]:
+    """Return the epochs an order of this hold is sold in, and whether the hold still has its stock.
+
+    Stock that it has not is claimed now; no epochs where it was placed as a request and stays one.
+    """
+    requested = NO_STOCK in epochs.values()
+    good = _lives(unit, row) if requested else _still_holds(unit, row, epochs)
+    if good:
         holds.set_state(unit.db, row.id, next_hold("open", "confirm"))
-        _require_sale(unit, lines, promised=True)
-    else:
-        if row.state == "open":
-            end_hold(unit, row.id, "expire")
-        _require_sale(unit, lines)
+    elif row.state == "open":
+        end_hold(unit, row.id, "expire")
+    _require_sale(unit, lines, promised=good)
+    if not requested:
+        return (epochs, True) if good else (_claim_anew(unit, lines), False)
+    if not good:  # one that lives was counted when it was placed
         requesting.check_cap(unit, row.client, lines)
     try:
-        return {quota: shelf.epoch for quota, shelf in claim(unit, lines).items()}
+        return _claim_anew(unit, lines), False
     except (SoldOut, SoldOutHere):
-        return {}
+        return {}, False
+
+
+def _claim_anew(unit: Unit, lines: tuple[Line, ...]) -> dict[str, int]:
+    return {quota: shelf.epoch for quota, shelf in claim(unit, lines).items()}
 
 
 def cancel(unit: Unit, order_id: str, by: str = "guest") -> OrderView:
@@ -256,9 +255,11 @@ def _of_live_offer(unit: Unit, row: Row[Any], epochs: dict[str, int], contact: s
 
 def _still_holds(unit: Unit, row: Row[Any], epochs: dict[str, int]) -> bool:
     """Return whether the hold still owns its stock: open, alive, and in the current epoch of each quota."""
-    if row.state != "open" or show.remaining_ms(unit, row) == 0:
-        return False
-    return backs(allocations.shelves(unit.db, epochs), epochs)
+    return _lives(unit, row) and backs(allocations.shelves(unit.db, epochs), epochs)
+
+
+def _lives(unit: Unit, row: Row[Any]) -> bool:
+    return row.state == "open" and show.remaining_ms(unit, row) > 0
 
 
 def _check_orders(unit: Unit, row: Row[Any], client: Client | None, lines: tuple[Line, ...]) -> None:
