@@ -130,11 +130,13 @@ class Keeper:
         return default, files.read_ledger(self._paths.ledger), booted
 
     def _do(self, decision: Decision) -> None:
+        # The ledger first. Cut off between the two, the slot of before boots once more with a new count; the other way round the new
+        # default would inherit the count of the one that was given up, and be given up itself, for the one that is still called good.
+        files.write_ledger(self._paths.ledger, decision.ledger)
         if decision.default is not None:
             files.write_default(self._paths.autoboot, decision.default)
             # What was asked for was meant for the default of before.
             self._paths.trial.unlink(missing_ok=True)
-        files.write_ledger(self._paths.ledger, decision.ledger)
         self._show()
 
     def _arm(self) -> None:

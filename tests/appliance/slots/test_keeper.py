@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch
 
@@ -136,34 +138,97 @@ def test_a_machine_without_the_file_says_that_it_has_no_slots(tmp_path: Path) ->
         Keeper(Paths(tmp_path)).status()
 
 
-@given(steps=st.lists(st.sampled_from(["install", "reboot", "cut", "good", "unhealthy", "attempt"]), max_size=25))
-def test_whatever_happens_the_default_was_good_once(steps: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+class Cut(Exception):
+    """The power went."""
+
+
+@contextlib.contextmanager
+def cut_after(writes: int) -> Iterator[None]:
+    """Take the power once so many of the two files that outlive it were written."""
+    left = iter(range(writes))
+
+    def unless_dark(write: Callable[..., None]) -> Callable[..., None]:
+        def done(*given: object) -> None:
+            if next(left, None) is None:
+                raise Cut
+            write(*given)
+
+        return done
+
+    kept = {name: unless_dark(getattr(files, name)) for name in ("write_default", "write_ledger")}
+    with patch.multiple(files, **kept):
+        yield
+
+
+UNCUT = 99
+
+
+def boot_once(machine: Machine, *, hangs: bool) -> None:
+    """A, where it boots, hangs or is judged unhealthy; B comes up well."""
+    slot = machine.default
+    machine.boot(3 if slot == "B" else 2)
+    if machine.keeper.attempt():
+        return
+    if slot == "B":
+        machine.keeper.set_good()
+    elif not hangs:
+        machine.keeper.unhealthy()
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize("writes", range(4))
+@pytest.mark.parametrize("dark", range(6))
+def test_wherever_the_giving_up_of_a_slot_is_cut_off_the_device_ends_in_the_good_one(
+    machine: Machine, dark: int, writes: int, hangs: bool
+) -> None:
+    machine.keeper.set_state("B", "good")
+    with patch("os.fsync"):
+        for boot in range(30):
+            with contextlib.suppress(Cut), cut_after(writes if boot == dark else UNCUT):
+                boot_once(machine, hangs=hangs)
+    assert (machine.default, machine.keeper.state("B")) == ("B", "good")
+
+
+STEPS = st.tuples(
+    st.sampled_from(["install", "reboot", "good", "unhealthy", "attempt"]), st.sampled_from([0, 1, 2, UNCUT])
+)
+
+
+@given(steps=st.lists(STEPS, max_size=25))
+def test_whatever_happens_and_wherever_it_is_cut_off_the_default_was_good_once(
+    steps: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     machine = Machine(tmp_path_factory.mktemp("machine"))
     with patch("os.fsync"):
         _follow(machine, steps)
 
 
-def _follow(machine: Machine, steps: list[str]) -> None:
+def _follow(machine: Machine, steps: list[tuple[str, int]]) -> None:
     keeper, trial = machine.keeper, False
     running: Slot = "A"
     proven: set[Slot] = {"A"}
-    for step in steps:
-        default = machine.default
-        again = False
-        if step == "install" and not trial:
-            keeper.set_state(other(running), "bad")
-            keeper.set_primary(other(running))
-            proven.discard(other(running))
-        elif step == "good":
-            keeper.set_state(running, "good")
+    for step, writes in steps:
+        again, dark = False, False
+        if step == "good":
             proven.add(running)
-        elif step == "unhealthy":
-            again = keeper.unhealthy()
-        elif step == "attempt":
-            again = keeper.attempt()
-        if step in {"reboot", "cut"} or again:
-            trial = step == "reboot" and machine.paths.trial.exists()
+        try:
+            with cut_after(writes):
+                if step == "install" and not trial:
+                    keeper.set_state(other(running), "bad")
+                    proven.discard(other(running))
+                    keeper.set_primary(other(running))
+                elif step == "good":
+                    keeper.set_state(running, "good")
+                elif step == "unhealthy":
+                    again = keeper.unhealthy()
+                elif step == "attempt":
+                    again = keeper.attempt()
+        except Cut:
+            dark = True
+        if step == "reboot" or again or dark:
+            trial = not dark and machine.paths.trial.exists()
             default = machine.default
+            assert default is not None
             running = other(default) if trial else default
             machine.boot(3 if running == "B" else 2, tryboot=trial)
         assert machine.default in proven
