@@ -15,8 +15,11 @@ Slot = Literal["A", "B"]
 State = Literal["good", "bad"]
 SLOTS: tuple[Slot, ...] = ("A", "B")
 PARTITIONS: Mapping[Slot, int] = {"A": 2, "B": 3}
-# Unhealthy boots of one slot in a row after which the other is taken, if that one is good.
+# Boots of one slot that its gate found unhealthy, with no good one between, after which the other is taken, if that one is good.
 ATTEMPTS = 3
+# The same for boots that were not found good, whoever is to blame. One that nobody judged says little of its slot: most of them
+# are plugs that were pulled, and those are to be pulled whenever you like.
+UNJUDGED = 10
 # The ROM reads one sector of the file and no more.
 AUTOBOOT_BYTES = 512
 
@@ -31,10 +34,14 @@ class Booted:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What is kept across boots on the data partition: which slots came up well, and unhealthy boots in a row."""
+    """What is kept across boots on the data partition.
+
+    Which slots came up well, boots in a row that were not found good, and how many of these the gate found unhealthy.
+    """
 
     states: Mapping[Slot, State] = field(default_factory=lambda: {"A": "good", "B": "bad"})
     attempts: int = 0
+    unhealthy: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +110,9 @@ def marked(ledger: Ledger, default: Slot, booted: Booted | None, slot: Slot, sta
     if state == "good":
         if not running:
             return Decision(noted)
-        return Decision(replace(noted, attempts=0), slot if slot != default else None)
+        return Decision(_counted_anew(noted), slot if slot != default else None)
     if slot == default and noted.states[other(slot)] == "good":
-        return Decision(replace(noted, attempts=0), other(slot))
+        return Decision(_counted_anew(noted), other(slot))
     return Decision(noted)
 
 
@@ -117,17 +124,25 @@ def unhealthy(ledger: Ledger, default: Slot, booted: Booted | None) -> tuple[Dec
     """
     if booted is not None and (booted.tryboot or slot_of(booted.partition) != default):
         return Decision(ledger), True
-    if ledger.attempts < ATTEMPTS:
+    ledger = replace(ledger, unhealthy=ledger.unhealthy + 1)
+    if ledger.unhealthy < ATTEMPTS:
         return Decision(ledger), True
     if ledger.states[other(default)] != "good":
         return Decision(ledger), False
-    states: dict[Slot, State] = {**ledger.states, default: "bad"}
-    return Decision(replace(ledger, states=states, attempts=0), other(default)), True
+    return _left(ledger, default), True
 
 
 def given_up(ledger: Ledger, default: Slot) -> Decision:
-    """A boot begins: a slot that never got as far as to judge itself, ``ATTEMPTS`` times in a row, is given up as well."""
-    if ledger.attempts <= ATTEMPTS or ledger.states[other(default)] != "good":
+    """A boot begins: a slot that was not found good ``UNJUDGED`` times in a row is given up though it seldom got as far as to be judged."""
+    if ledger.attempts <= UNJUDGED or ledger.states[other(default)] != "good":
         return Decision(ledger)
+    return _left(ledger, default)
+
+
+def _left(ledger: Ledger, default: Slot) -> Decision:
     states: dict[Slot, State] = {**ledger.states, default: "bad"}
-    return Decision(replace(ledger, states=states, attempts=0), other(default))
+    return Decision(_counted_anew(replace(ledger, states=states)), other(default))
+
+
+def _counted_anew(ledger: Ledger) -> Ledger:
+    return replace(ledger, attempts=0, unhealthy=0)

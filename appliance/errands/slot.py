@@ -43,7 +43,11 @@ def _do(keeper: Keeper, action: str, slot: Slot, state: State, *, as_json: bool)
         case "set-state":
             keeper.set_state(slot, state)
         case "attempt":
-            return _reboot("it was not found healthy too often; the other slot boots now") if keeper.attempt() else 0
+            return (
+                _reboot("too many boots in a row were not marked good; the other slot boots now")
+                if keeper.attempt()
+                else 0
+            )
         case "good":
             keeper.set_good()
         case "unhealthy":

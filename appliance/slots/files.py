@@ -78,7 +78,7 @@ def read_ledger(path: Path) -> Ledger:
     """Return the ledger; that of a new device where there is none or it cannot be read."""
     with contextlib.suppress(OSError, msgspec.DecodeError, ValueError):
         found = msgspec.json.decode(path.read_bytes(), type=Ledger)
-        if set(found.states) == set(SLOTS) and found.attempts >= 0:
+        if set(found.states) == set(SLOTS) and min(found.attempts, found.unhealthy) >= 0:
             return found
     return Ledger()
 

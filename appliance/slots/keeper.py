@@ -27,6 +27,7 @@ class Status(msgspec.Struct, frozen=True):
     next: Slot
     states: Mapping[Slot, State]
     attempts: int
+    unhealthy: int = 0
 
     @property
     def unproven(self) -> bool:
@@ -41,7 +42,9 @@ class Status(msgspec.Struct, frozen=True):
         lines = [f"{runs}; slot {self.default} boots by default, slot {self.next} at the next reboot"]
         lines += [f"slot {slot}: {state}" for slot, state in sorted(self.states.items())]
         if self.attempts > 1:
-            lines.append(f"{self.attempts} boots in a row have not been found healthy")
+            lines.append(
+                f"{self.attempts} boots in a row were not marked good; {self.unhealthy} of them were found unhealthy"
+            )
         return lines
 
 
@@ -57,7 +60,7 @@ class Keeper:
         running = slots.slot_of(booted.partition) if booted is not None else None
         next_slot = slots.primary(default, armed=self._paths.trial.exists())
         trial = booted is not None and booted.tryboot
-        return Status(running or "", trial, default, next_slot, ledger.states, ledger.attempts)
+        return Status(running or "", trial, default, next_slot, ledger.states, ledger.attempts, ledger.unhealthy)
 
     def shown(self) -> Status:
         """Return how it stood after the last step of this boot, for who may not read the files themselves."""

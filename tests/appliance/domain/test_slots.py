@@ -73,23 +73,32 @@ def test_trials_are_not_counted_and_left_at_the_first_failure() -> None:
 
 def test_three_unhealthy_boots_in_a_row_take_the_other_slot() -> None:
     ledger, booted = Ledger(states=BOTH_GOOD), Booted(3, tryboot=False)
-    for _ in range(slots.ATTEMPTS - 1):
+    for number in range(1, slots.ATTEMPTS):
         ledger = slots.attempted(ledger, "B", booted)
-        assert slots.unhealthy(ledger, "B", booted) == (Decision(ledger), True)
+        decision, again = slots.unhealthy(ledger, "B", booted)
+        assert (decision, again) == (Decision(Ledger(BOTH_GOOD, number, number)), True)
+        ledger = decision.ledger
     ledger = slots.attempted(ledger, "B", booted)
     decision, again = slots.unhealthy(ledger, "B", booted)
-    assert (decision.default, decision.ledger, again) == ("A", Ledger({"A": "good", "B": "bad"}, 0), True)
+    assert (decision.default, decision.ledger, again) == ("A", Ledger({"A": "good", "B": "bad"}), True)
+
+
+def test_boots_that_were_cut_off_do_not_make_the_first_unhealthy_one_the_last() -> None:
+    ledger = Ledger(BOTH_GOOD, slots.ATTEMPTS + 1)
+    assert slots.unhealthy(ledger, "A", Booted(2, tryboot=False))[0].default is None
 
 
 def test_with_no_good_slot_left_the_device_stays_up() -> None:
-    ledger, booted = Ledger(attempts=slots.ATTEMPTS), Booted(2, tryboot=False)
-    assert slots.unhealthy(ledger, "A", booted) == (Decision(ledger), False)
-    assert slots.given_up(Ledger(attempts=9), "A") == Decision(Ledger(attempts=9))
+    ledger, booted = Ledger(attempts=slots.ATTEMPTS, unhealthy=slots.ATTEMPTS - 1), Booted(2, tryboot=False)
+    decision, again = slots.unhealthy(ledger, "A", booted)
+    assert (decision.default, again) == (None, False)
+    assert slots.given_up(Ledger(attempts=99), "A") == Decision(Ledger(attempts=99))
 
 
-def test_boots_that_never_judged_themselves_count_too() -> None:
-    assert slots.given_up(Ledger(BOTH_GOOD, slots.ATTEMPTS), "B").default is None
-    assert slots.given_up(Ledger(BOTH_GOOD, slots.ATTEMPTS + 1), "B").default == "A"
+def test_boots_that_nobody_judged_give_a_slot_up_only_after_many() -> None:
+    assert slots.UNJUDGED >= 10
+    assert slots.given_up(Ledger(BOTH_GOOD, slots.UNJUDGED), "B").default is None
+    assert slots.given_up(Ledger(BOTH_GOOD, slots.UNJUDGED + 1), "B").default == "A"
 
 
 @given(st.lists(st.sampled_from(["good", "hangs", "unhealthy"]), max_size=30))
@@ -97,7 +106,7 @@ def test_a_device_with_one_slot_that_works_ends_there_and_stays(fates: list[str]
     """Slot B is committed and then breaks in any manner; A works. Whatever happens, the device comes to rest in A."""
     ledger = Ledger(states=BOTH_GOOD)
     default: slots.Slot = "B"
-    for number in range(2 * slots.ATTEMPTS + 2):
+    for number in range(2 * slots.UNJUDGED + 2):
         booted = Booted(slots.PARTITIONS[default], tryboot=False)
         ledger = slots.attempted(ledger, default, booted)
         decision = slots.given_up(ledger, default)

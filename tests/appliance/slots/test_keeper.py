@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.cli import main, parser
-from appliance.domain.slots import Ledger, Slot, autoboot, other
+from appliance.domain.slots import UNJUDGED, Ledger, Slot, autoboot, other
 from appliance.errands import slot as errand
 from appliance.settings import Settings
 from appliance.slots import Keeper, NoSlots, Paths, files
@@ -88,10 +88,27 @@ def test_the_default_is_given_up_after_three_unhealthy_boots(machine: Machine) -
     assert (machine.default, machine.keeper.state("A"), machine.keeper.status().attempts) == ("B", "bad", 0)
 
 
-def test_a_slot_that_never_gets_as_far_as_the_gate_is_given_up_at_its_fourth_boot(machine: Machine) -> None:
+@pytest.mark.fault(30)
+def test_plugs_that_are_pulled_before_a_boot_was_judged_do_not_cost_a_good_slot(machine: Machine) -> None:
     machine.keeper.set_state("B", "good")
-    assert [machine.keeper.attempt() for _ in range(4)] == [False, False, False, True]
+    assert [machine.keeper.attempt() for _ in range(UNJUDGED)] == [False] * UNJUDGED
+    assert machine.keeper.unhealthy() is True
+    assert (machine.default, machine.keeper.state("A")) == ("A", "good")
+    machine.keeper.set_good()
+    assert (machine.keeper.status().attempts, machine.keeper.status().unhealthy) == (0, 0)
+
+
+@pytest.mark.fault(30)
+def test_a_slot_that_never_gets_as_far_as_the_gate_is_given_up_after_many_boots(machine: Machine) -> None:
+    machine.keeper.set_state("B", "good")
+    assert [machine.keeper.attempt() for _ in range(UNJUDGED + 1)] == [False] * UNJUDGED + [True]
     assert machine.default == "B"
+
+
+def test_a_ledger_of_before_is_read(machine: Machine) -> None:
+    machine.paths.ledger.parent.mkdir(parents=True)
+    machine.paths.ledger.write_text('{"states":{"A":"good","B":"good"},"attempts":2}')
+    assert files.read_ledger(machine.paths.ledger) == Ledger({"A": "good", "B": "good"}, 2)
 
 
 def test_a_good_boot_ends_the_count(machine: Machine) -> None:
@@ -177,7 +194,7 @@ def boot_once(machine: Machine, *, hangs: bool) -> None:
 
 @pytest.mark.parametrize("hangs", [False, True])
 @pytest.mark.parametrize("writes", range(4))
-@pytest.mark.parametrize("dark", range(6))
+@pytest.mark.parametrize("dark", [1, 2, 3, UNJUDGED, UNJUDGED + 1])
 def test_wherever_the_giving_up_of_a_slot_is_cut_off_the_device_ends_in_the_good_one(
     machine: Machine, dark: int, writes: int, hangs: bool
 ) -> None:
