@@ -96,9 +96,9 @@ def primary(default: Slot, *, armed: bool) -> Slot:
     return other(default) if armed else default
 
 
-def attempted(ledger: Ledger, default: Slot, booted: Booted) -> Ledger:
+def attempted(ledger: Ledger, booted: Booted | None) -> Ledger:
     """A boot began. A trial is not counted: if it fails, the next boot is the old slot by itself."""
-    if booted.tryboot or slot_of(booted.partition) != default:
+    if booted is not None and booted.tryboot:
         return ledger
     return replace(ledger, attempts=ledger.attempts + 1)
 
@@ -110,39 +110,46 @@ def marked(ledger: Ledger, default: Slot, booted: Booted | None, slot: Slot, sta
     if state == "good":
         if not running:
             return Decision(noted)
-        return Decision(_counted_anew(noted), slot if slot != default else None)
+        return Decision(settled(noted), slot if slot != default else None)
     if slot == default and noted.states[other(slot)] == "good":
-        return Decision(_counted_anew(noted), other(slot))
+        return Decision(settled(noted), other(slot))
     return Decision(noted)
+
+
+def settled(ledger: Ledger) -> Ledger:
+    """The boots are counted anew: one was found good, if only of a slot that the firmware does not name, or another slot is taken."""
+    return replace(ledger, attempts=0, unhealthy=0)
 
 
 def unhealthy(ledger: Ledger, default: Slot, booted: Booted | None) -> tuple[Decision, bool]:
     """This boot did not become healthy: what to write, and whether to reboot.
 
-    A trial is left at once. The default is tried ``ATTEMPTS`` times and then given up for the other slot if that one was good; if it
-    was not, the device stays up as it is, since half a box office is more than a loop of reboots.
+    A trial is left at once. Any other is tried ``ATTEMPTS`` times, and then the default is given up for the other slot if that one was
+    good; if it was not, or runs already, the device stays up as it is, since half a box office is more than a loop of reboots.
     """
-    if booted is not None and (booted.tryboot or slot_of(booted.partition) != default):
+    if booted is not None and booted.tryboot:
         return Decision(ledger), True
     ledger = replace(ledger, unhealthy=ledger.unhealthy + 1)
     if ledger.unhealthy < ATTEMPTS:
         return Decision(ledger), True
-    if ledger.states[other(default)] != "good":
+    if not _has_way_back(ledger, default, booted):
         return Decision(ledger), False
     return _left(ledger, default), True
 
 
-def given_up(ledger: Ledger, default: Slot) -> Decision:
+def given_up(ledger: Ledger, default: Slot, booted: Booted | None) -> Decision:
     """A boot begins: a slot that was not found good ``UNJUDGED`` times in a row is given up though it seldom got as far as to be judged."""
-    if ledger.attempts <= UNJUDGED or ledger.states[other(default)] != "good":
+    if ledger.attempts <= UNJUDGED or not _has_way_back(ledger, default, booted):
         return Decision(ledger)
     return _left(ledger, default)
 
 
+def _has_way_back(ledger: Ledger, default: Slot, booted: Booted | None) -> bool:
+    """Whether another slot may be taken than the one that runs; where the firmware is silent, that is the default's."""
+    running = slot_of(booted.partition) if booted is not None else None
+    return running in {None, default} and ledger.states[other(default)] == "good"
+
+
 def _left(ledger: Ledger, default: Slot) -> Decision:
     states: dict[Slot, State] = {**ledger.states, default: "bad"}
-    return Decision(_counted_anew(replace(ledger, states=states)), other(default))
-
-
-def _counted_anew(ledger: Ledger) -> Ledger:
-    return replace(ledger, attempts=0, unhealthy=0)
+    return Decision(settled(replace(ledger, states=states)), other(default))

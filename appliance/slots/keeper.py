@@ -99,6 +99,7 @@ class Keeper:
         with self._locked():
             default, ledger, booted = self._look()
             if booted is None or (slot := slots.slot_of(booted.partition)) is None:
+                self._do(Decision(slots.settled(ledger)))
                 raise NoSlots("the firmware does not say which slot runs: none is marked")
             self._do(slots.marked(ledger, default, booted, slot, "good"))
 
@@ -106,9 +107,7 @@ class Keeper:
         """A boot has begun. True: this slot was given up, and the machine must reboot."""
         with self._locked():
             default, ledger, booted = self._look()
-            if booted is not None:
-                ledger = slots.attempted(ledger, default, booted)
-            decision = slots.given_up(ledger, default)
+            decision = slots.given_up(slots.attempted(ledger, booted), default, booted)
             self._do(decision)
             return decision.default is not None
 

@@ -67,18 +67,18 @@ def test_a_default_that_is_called_bad_gives_way_only_to_a_good_one() -> None:
 
 def test_trials_are_not_counted_and_left_at_the_first_failure() -> None:
     trial = Booted(3, tryboot=True)
-    assert slots.attempted(Ledger(), "A", trial) == Ledger()
+    assert slots.attempted(Ledger(), trial) == Ledger()
     assert slots.unhealthy(Ledger(), "A", trial) == (Decision(Ledger()), True)
 
 
 def test_three_unhealthy_boots_in_a_row_take_the_other_slot() -> None:
     ledger, booted = Ledger(states=BOTH_GOOD), Booted(3, tryboot=False)
     for number in range(1, slots.ATTEMPTS):
-        ledger = slots.attempted(ledger, "B", booted)
+        ledger = slots.attempted(ledger, booted)
         decision, again = slots.unhealthy(ledger, "B", booted)
         assert (decision, again) == (Decision(Ledger(BOTH_GOOD, number, number)), True)
         ledger = decision.ledger
-    ledger = slots.attempted(ledger, "B", booted)
+    ledger = slots.attempted(ledger, booted)
     decision, again = slots.unhealthy(ledger, "B", booted)
     assert (decision.default, decision.ledger, again) == ("A", Ledger({"A": "good", "B": "bad"}), True)
 
@@ -92,13 +92,38 @@ def test_with_no_good_slot_left_the_device_stays_up() -> None:
     ledger, booted = Ledger(attempts=slots.ATTEMPTS, unhealthy=slots.ATTEMPTS - 1), Booted(2, tryboot=False)
     decision, again = slots.unhealthy(ledger, "A", booted)
     assert (decision.default, again) == (None, False)
-    assert slots.given_up(Ledger(attempts=99), "A") == Decision(Ledger(attempts=99))
+    assert slots.given_up(Ledger(attempts=99), "A", booted) == Decision(Ledger(attempts=99))
+
+
+@pytest.mark.parametrize("booted", [None, Booted(2, tryboot=False), Booted(3, tryboot=False), Booted(7, tryboot=False)])
+@pytest.mark.parametrize("states", [BOTH_GOOD, Ledger().states])
+def test_whatever_the_firmware_says_unhealthy_boots_do_not_go_on_for_ever(
+    booted: Booted | None, states: dict[Slot, slots.State]
+) -> None:
+    """Nobody makes the device healthy, and the ROM takes the same partition each time, whatever it is told."""
+    ledger, boots, again = Ledger(states), 0, True
+    default: Slot = "A"
+    while again:
+        boots += 1
+        assert boots <= 3 * slots.ATTEMPTS
+        ledger = slots.attempted(ledger, booted)
+        assert slots.given_up(ledger, default, booted).default is None
+        decision, again = slots.unhealthy(ledger, default, booted)
+        ledger, default = decision.ledger, decision.default or default
+    assert ledger.unhealthy == slots.ATTEMPTS
+
+
+def test_a_slot_that_the_rom_fell_back_to_is_not_left_for_the_one_that_it_did_not_take() -> None:
+    fell_back = Booted(3, tryboot=False)
+    tired = Ledger(BOTH_GOOD, 99, slots.ATTEMPTS)
+    assert slots.given_up(tired, "A", fell_back) == Decision(tired)
+    assert slots.unhealthy(tired, "A", fell_back)[0].default is None
 
 
 def test_boots_that_nobody_judged_give_a_slot_up_only_after_many() -> None:
     assert slots.UNJUDGED >= 10
-    assert slots.given_up(Ledger(BOTH_GOOD, slots.UNJUDGED), "B").default is None
-    assert slots.given_up(Ledger(BOTH_GOOD, slots.UNJUDGED + 1), "B").default == "A"
+    assert slots.given_up(Ledger(BOTH_GOOD, slots.UNJUDGED), "B", Booted(3, tryboot=False)).default is None
+    assert slots.given_up(Ledger(BOTH_GOOD, slots.UNJUDGED + 1), "B", Booted(3, tryboot=False)).default == "A"
 
 
 @given(st.lists(st.sampled_from(["good", "hangs", "unhealthy"]), max_size=30))
@@ -108,8 +133,8 @@ def test_a_device_with_one_slot_that_works_ends_there_and_stays(fates: list[str]
     default: slots.Slot = "B"
     for number in range(2 * slots.UNJUDGED + 2):
         booted = Booted(slots.PARTITIONS[default], tryboot=False)
-        ledger = slots.attempted(ledger, default, booted)
-        decision = slots.given_up(ledger, default)
+        ledger = slots.attempted(ledger, booted)
+        decision = slots.given_up(ledger, default, booted)
         if decision.default is None:
             fate = fates[number % len(fates)] if fates and default == "B" else "hangs"
             if default == "A":

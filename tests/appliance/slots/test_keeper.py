@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.cli import main, parser
-from appliance.domain.slots import UNJUDGED, Ledger, Slot, autoboot, other
+from appliance.domain.slots import ATTEMPTS, UNJUDGED, Ledger, Slot, autoboot, other
 from appliance.errands import slot as errand
 from appliance.settings import Settings
 from appliance.slots import Keeper, NoSlots, Paths, files
@@ -53,6 +53,20 @@ def test_nothing_is_marked_good_where_the_firmware_is_silent(machine: Machine) -
     with pytest.raises(NoSlots, match="firmware"):
         machine.keeper.set_good()
     assert (machine.default, machine.keeper.state("B")) == ("A", "bad")
+
+
+def test_where_the_firmware_is_silent_good_boots_end_the_count_and_bad_ones_end_at_the_limit(machine: Machine) -> None:
+    (machine.paths.firmware / "partition").unlink()
+    for _ in range(2 * UNJUDGED):
+        assert machine.keeper.attempt() is False
+        with pytest.raises(NoSlots):
+            machine.keeper.set_good()
+    verdicts = []
+    for _ in range(ATTEMPTS + 2):
+        assert machine.keeper.attempt() is False
+        verdicts.append(machine.keeper.unhealthy())
+    assert verdicts == [True] * (ATTEMPTS - 1) + [False] * 3
+    assert machine.default == "A"
 
 
 def test_a_trial_that_resets_is_back_in_the_old_slot_with_nothing_to_undo(machine: Machine) -> None:
