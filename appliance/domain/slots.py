@@ -116,6 +116,11 @@ def marked(ledger: Ledger, default: Slot, booted: Booted | None, slot: Slot, sta
     return Decision(noted)
 
 
+def only_proven(default: Slot, booted: Booted | None) -> bool:
+    """Whether the default is the one slot known to work, since the one that runs has yet to show it in this boot."""
+    return booted is not None and slot_of(booted.partition) == other(default)
+
+
 def settled(ledger: Ledger) -> Ledger:
     """The boots are counted anew: one was found good, if only of a slot that the firmware does not name, or another slot is taken."""
     return replace(ledger, attempts=0, unhealthy=0)

@@ -11,13 +11,13 @@ import msgspec
 
 from appliance.domain.slots import SLOTS, Slot, State
 from appliance.settings import Settings
-from appliance.slots import Keeper, NoSlots
+from appliance.slots import Keeper, NoSlots, OnTrial
 
 _NEEDS_SLOT = {"set-primary", "get-state", "set-state"}
 
 
 def run(given: argparse.Namespace, _settings: Settings, keeper: Keeper | None = None) -> int:
-    """Exit status 0: done; 1: this machine has no slots, or a file could not be written; 2: wrong usage."""
+    """Exit status 0: done; 1: this machine has no slots, a file could not be written, or the slot that runs is on trial; 2: wrong usage."""
     slot, state = given.slot, given.state
     if given.action in _NEEDS_SLOT and slot not in SLOTS:
         return _refuse(f"{given.action} needs a slot: {' or '.join(SLOTS)}")
@@ -25,7 +25,7 @@ def run(given: argparse.Namespace, _settings: Settings, keeper: Keeper | None = 
         return _refuse("set-state needs good or bad after the slot")
     try:
         return _do(keeper or Keeper(), given.action, slot, state, as_json=given.json)
-    except (NoSlots, OSError) as error:
+    except (NoSlots, OnTrial, OSError) as error:
         print(f"slot: {error}", file=sys.stderr)
         return 1
 

@@ -5,7 +5,7 @@ Rule of this folder: the decisions are `domain/slots.py`; here they are read, wr
 
 from __future__ import annotations
 
-from appliance.slots.keeper import Keeper, NoSlots, Status
+from appliance.slots.keeper import Keeper, NoSlots, OnTrial, Status
 from appliance.slots.paths import Paths
 
-__all__ = ["Keeper", "NoSlots", "Paths", "Status"]
+__all__ = ["Keeper", "NoSlots", "OnTrial", "Paths", "Status"]

@@ -18,6 +18,10 @@ class NoSlots(Exception):
     """This machine has no slots: it does not run from an image, or its first partition is missing."""
 
 
+class OnTrial(Exception):
+    """The slot that runs is not proven yet, and what was asked for would take the only one that is."""
+
+
 class Status(msgspec.Struct, frozen=True):
     """How it stands: the slot that runs (empty where the firmware does not say), whether on trial, and the rest."""
 
@@ -89,9 +93,17 @@ class Keeper:
         return self._look()[1].states[slot]
 
     def set_state(self, slot: Slot, state: State) -> None:
-        """Mark ``slot``; a slot on trial that is good becomes the default."""
+        """Mark ``slot``; a slot on trial that is good becomes the default.
+
+        RAUC marks a slot bad before it overwrites it. Raises ``OnTrial`` where that is the default and another runs that is not
+        proven yet: were it not to come up, nothing would be left to boot.
+        """
         with self._locked():
             default, ledger, booted = self._look()
+            if (slot, state) == (default, "bad") and slots.only_proven(default, booted):
+                raise OnTrial(
+                    f"this slot is on trial; wait until it is marked good: slot {default} is the only way back"
+                )
             self._do(slots.marked(ledger, default, booted, slot, state))
 
     def set_good(self) -> None:

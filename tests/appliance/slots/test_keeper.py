@@ -16,7 +16,7 @@ from appliance.cli import main, parser
 from appliance.domain.slots import ATTEMPTS, UNJUDGED, Ledger, Slot, autoboot, other
 from appliance.errands import slot as errand
 from appliance.settings import Settings
-from appliance.slots import Keeper, NoSlots, Paths, files
+from appliance.slots import Keeper, NoSlots, OnTrial, Paths, files
 from tests.support.slots import Machine
 
 
@@ -89,6 +89,24 @@ def test_somebody_elses_parameter_of_a_reboot_stays(machine: Machine) -> None:
     machine.paths.reboot_parameter.write_text("bootloader")
     machine.keeper.set_primary("A")
     assert machine.paths.reboot_parameter.read_text() == "bootloader"
+
+
+@pytest.mark.parametrize("tryboot", [True, False])
+def test_the_only_slot_that_is_proven_is_not_given_to_an_install_while_another_runs(
+    machine: Machine, capsys: pytest.CaptureFixture[str], tryboot: bool
+) -> None:
+    """RAUC marks what it is about to overwrite, and goes no further where that is refused."""
+    machine.keeper.set_primary("B")
+    machine.boot(3, tryboot=tryboot)
+    machine.keeper.attempt()
+    words = parser().parse_args(["slot", "set-state", "A", "bad"])
+    assert errand.run(words, Settings(), machine.keeper) == 1
+    assert "this slot is on trial; wait until it is marked good" in capsys.readouterr().err
+    assert (machine.default, machine.keeper.state("A")) == ("A", "good")
+    machine.keeper.set_state("B", "bad")
+    machine.keeper.set_good()
+    assert errand.run(words, Settings(), machine.keeper) == 0
+    assert (machine.default, machine.keeper.state("A")) == ("B", "bad")
 
 
 def test_the_default_is_given_up_after_three_unhealthy_boots(machine: Machine) -> None:
@@ -244,7 +262,7 @@ def _follow(machine: Machine, steps: list[tuple[str, int]]) -> None:
             proven.add(running)
         try:
             with cut_after(writes):
-                if step == "install" and not trial:
+                if step == "install":
                     keeper.set_state(other(running), "bad")
                     proven.discard(other(running))
                     keeper.set_primary(other(running))
@@ -256,6 +274,8 @@ def _follow(machine: Machine, steps: list[tuple[str, int]]) -> None:
                     again = keeper.attempt()
         except Cut:
             dark = True
+        except OnTrial:
+            assert running != machine.default
         if step == "reboot" or again or dark:
             trial = not dark and machine.paths.trial.exists()
             default = machine.default
