@@ -79,9 +79,7 @@ class Keeper:
         with self._locked():
             default, _ledger, _booted = self._look()
             if slot == default:
-                self._paths.trial.unlink(missing_ok=True)
-                if self._asked() == files.TRYBOOT:
-                    self._paths.reboot_parameter.unlink(missing_ok=True)
+                self._disarm()
             else:
                 # The text names both slots again, in case an interrupted write left it saying one of them twice.
                 files.write_default(self._paths.autoboot, default)
@@ -104,6 +102,9 @@ class Keeper:
                 raise OnTrial(
                     f"this slot is on trial; wait until it is marked good: slot {default} is the only way back"
                 )
+            if state == "bad" and slot != default:
+                # First: what was asked for earlier, a trial of this slot, must not outlive an install that is cut off.
+                self._disarm()
             self._do(slots.marked(ledger, default, booted, slot, state))
 
     def set_good(self) -> None:
@@ -150,13 +151,19 @@ class Keeper:
         if decision.default is not None:
             files.write_default(self._paths.autoboot, decision.default)
             # What was asked for was meant for the default of before.
-            self._paths.trial.unlink(missing_ok=True)
+            self._disarm()
         self._show()
 
     def _arm(self) -> None:
         """Ask for one trial: now, for reboots that keep what was asked, and by a unit on the way down for those that do not."""
         for path in (self._paths.trial, self._paths.reboot_parameter):
             files.replace(path, files.TRYBOOT.encode(), mode=0o644)
+
+    def _disarm(self) -> None:
+        """Ask for no trial any more; what somebody else handed to the reboot stays."""
+        self._paths.trial.unlink(missing_ok=True)
+        if self._asked() == files.TRYBOOT:
+            self._paths.reboot_parameter.unlink(missing_ok=True)
 
     def _asked(self) -> str:
         with contextlib.suppress(OSError):

@@ -84,6 +84,25 @@ def test_choosing_the_default_again_takes_the_asking_back(machine: Machine) -> N
     assert not machine.paths.reboot_parameter.exists()
 
 
+def test_an_install_that_dies_leaves_no_trial_of_what_it_began_to_overwrite(machine: Machine) -> None:
+    """One bundle was installed and asked for; the next install marks its slot bad, and gets no further."""
+    machine.keeper.set_state("B", "bad")
+    machine.keeper.set_primary("B")
+    machine.keeper.set_state("B", "bad")
+    assert (machine.keeper.primary(), machine.keeper.state("B")) == ("A", "bad")
+    assert not machine.paths.trial.exists()
+    assert not machine.paths.reboot_parameter.exists()
+    machine.paths.reboot_parameter.write_text("bootloader")
+    machine.keeper.set_state("B", "bad")
+    assert machine.paths.reboot_parameter.read_text() == "bootloader"
+
+
+def test_a_default_that_is_called_bad_leaves_what_is_asked_for_alone(machine: Machine) -> None:
+    machine.keeper.set_primary("B")
+    machine.keeper.set_state("A", "bad")
+    assert (machine.default, machine.keeper.primary()) == ("A", "B")
+
+
 def test_somebody_elses_parameter_of_a_reboot_stays(machine: Machine) -> None:
     machine.paths.reboot_parameter.parent.mkdir(parents=True)
     machine.paths.reboot_parameter.write_text("bootloader")
