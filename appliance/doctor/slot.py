@@ -19,7 +19,7 @@ def slot(_settings: Settings, root: Path = Path("/")) -> Iterator[Finding]:
     words = "; ".join(status.words())
     if status.unproven:
         yield warn("slot", words, "It becomes the default once the gate finds it ready: see marquee ready.")
-    elif "bad" in status.states.values():
+    elif status.alone:
         yield warn("slot", words, "There is no slot to fall back to until the next update was installed.")
     else:
         yield ok("slot", words)

@@ -36,12 +36,14 @@ class Booted:
 class Ledger:
     """What is kept across boots on the data partition.
 
-    Which slots came up well, boots in a row that were not found good, and how many of these the gate found unhealthy.
+    Which slots came up well, boots in a row that were not found good, and how many of these the gate found unhealthy. And the newest
+    schema that the program of each slot knows, as far as it has run since it was installed.
     """
 
     states: Mapping[Slot, State] = field(default_factory=lambda: {"A": "good", "B": "bad"})
     attempts: int = 0
     unhealthy: int = 0
+    heads: Mapping[Slot, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,12 @@ def primary(default: Slot, *, armed: bool) -> Slot:
     return other(default) if armed else default
 
 
+def known(ledger: Ledger, booted: Booted | None, head: int) -> Ledger:
+    """Note of the slot that runs that its program knows schemas up to ``head``."""
+    slot = _running(booted)
+    return replace(ledger, heads={**ledger.heads, slot: head}) if slot else ledger
+
+
 def attempted(ledger: Ledger, booted: Booted | None) -> Ledger:
     """A boot began. A trial is not counted: if it fails, the next boot is the old slot by itself."""
     if booted is not None and booted.tryboot:
@@ -103,22 +111,30 @@ def attempted(ledger: Ledger, booted: Booted | None) -> Ledger:
     return replace(ledger, attempts=ledger.attempts + 1)
 
 
-def marked(ledger: Ledger, default: Slot, booted: Booted | None, slot: Slot, state: State) -> Decision:
+def marked(ledger: Ledger, default: Slot, booted: Booted | None, slot: Slot, state: State, floor: int = 0) -> Decision:
     """A slot is marked. Only the slot that the firmware says is running may become the default by being good."""
     noted = replace(ledger, states={**ledger.states, slot: state})
-    running = booted is not None and slot_of(booted.partition) == slot
+    running = _running(booted) == slot
     if state == "good":
         if not running:
             return Decision(noted)
         return Decision(settled(noted), slot if slot != default else None)
-    if slot == default and noted.states[other(slot)] == "good":
+    if not running:
+        # It is about to be overwritten: nobody knows any more what its program can.
+        noted = replace(noted, heads={each: head for each, head in ledger.heads.items() if each != slot})
+    if slot == default and noted.states[other(slot)] == "good" and not too_old(noted, other(slot), floor):
         return Decision(settled(noted), other(slot))
     return Decision(noted)
 
 
 def only_proven(default: Slot, booted: Booted | None) -> bool:
     """Whether the default is the one slot known to work, since the one that runs has yet to show it in this boot."""
-    return booted is not None and slot_of(booted.partition) == other(default)
+    return _running(booted) == other(default)
+
+
+def too_old(ledger: Ledger, slot: Slot, floor: int) -> bool:
+    """Whether the program of ``slot`` is known to end at the database, in which programs work that know schemas from ``floor`` on."""
+    return 0 < ledger.heads.get(slot, 0) < floor
 
 
 def settled(ledger: Ledger) -> Ledger:
@@ -126,7 +142,7 @@ def settled(ledger: Ledger) -> Ledger:
     return replace(ledger, attempts=0, unhealthy=0)
 
 
-def unhealthy(ledger: Ledger, default: Slot, booted: Booted | None) -> tuple[Decision, bool]:
+def unhealthy(ledger: Ledger, default: Slot, booted: Booted | None, floor: int = 0) -> tuple[Decision, bool]:
     """This boot did not become healthy: what to write, and whether to reboot.
 
     A trial is left at once. Any other is tried ``ATTEMPTS`` times, and then the default is given up for the other slot if that one was
@@ -135,24 +151,47 @@ def unhealthy(ledger: Ledger, default: Slot, booted: Booted | None) -> tuple[Dec
     if booted is not None and booted.tryboot:
         return Decision(ledger), True
     ledger = replace(ledger, unhealthy=ledger.unhealthy + 1)
+    if _outgrown(ledger, default, booted, floor):
+        return _left(ledger, default), True
     if ledger.unhealthy < ATTEMPTS:
         return Decision(ledger), True
-    if not _has_way_back(ledger, default, booted):
+    if not _has_way_back(ledger, default, booted, floor):
         return Decision(ledger), False
     return _left(ledger, default), True
 
 
-def given_up(ledger: Ledger, default: Slot, booted: Booted | None) -> Decision:
-    """A boot begins: a slot that was not found good ``UNJUDGED`` times in a row is given up though it seldom got as far as to be judged."""
-    if ledger.attempts <= UNJUDGED or not _has_way_back(ledger, default, booted):
+def given_up(ledger: Ledger, default: Slot, booted: Booted | None, floor: int = 0) -> Decision:
+    """A boot begins: whether its slot is given up before it is judged.
+
+    That is one which was not found good ``UNJUDGED`` times in a row, though it seldom got as far as to be judged, and one whose program
+    would end at the database.
+    """
+    if _outgrown(ledger, default, booted, floor):
+        return _left(ledger, default)
+    if ledger.attempts <= UNJUDGED or not _has_way_back(ledger, default, booted, floor):
         return Decision(ledger)
     return _left(ledger, default)
 
 
-def _has_way_back(ledger: Ledger, default: Slot, booted: Booted | None) -> bool:
+def _running(booted: Booted | None) -> Slot | None:
+    return slot_of(booted.partition) if booted is not None else None
+
+
+def _has_way_back(ledger: Ledger, default: Slot, booted: Booted | None, floor: int) -> bool:
     """Whether another slot may be taken than the one that runs; where the firmware is silent, that is the default's."""
-    running = slot_of(booted.partition) if booted is not None else None
-    return running in {None, default} and ledger.states[other(default)] == "good"
+    back = other(default)
+    return _running(booted) in {None, default} and ledger.states[back] == "good" and not too_old(ledger, back, floor)
+
+
+def _outgrown(ledger: Ledger, default: Slot, booted: Booted | None, floor: int) -> bool:
+    """Whether the other slot alone can open the database: half a box office there is more than none here, whatever its mark says.
+
+    Only one whose program has run since it was installed, so that there is something to boot. No loop comes of it: the slot that is left
+    is called bad, and no decision but this one takes a slot that is; of two slots the other one never finds itself too old.
+    """
+    if _running(booted) != default or not too_old(ledger, default, floor):
+        return False
+    return ledger.heads.get(other(default), 0) >= floor
 
 
 def _left(ledger: Ledger, default: Slot) -> Decision:

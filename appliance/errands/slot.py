@@ -13,6 +13,7 @@ from appliance.domain.slots import SLOTS, Slot, State
 from appliance.settings import Settings
 from appliance.slots import Keeper, NoSlots, OnTrial
 
+_GIVEN_UP = "too many boots in a row were not marked good, or this program is too old for the database; the other slot boots now"
 _NEEDS_SLOT = {"set-primary", "get-state", "set-state"}
 
 
@@ -43,11 +44,7 @@ def _do(keeper: Keeper, action: str, slot: Slot, state: State, *, as_json: bool)
         case "set-state":
             keeper.set_state(slot, state)
         case "attempt":
-            return (
-                _reboot("too many boots in a row were not marked good; the other slot boots now")
-                if keeper.attempt()
-                else 0
-            )
+            return _reboot(_GIVEN_UP) if keeper.attempt() else 0
         case "good":
             keeper.set_good()
         case "unhealthy":

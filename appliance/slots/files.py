@@ -17,6 +17,7 @@ from mqtt_bridge import durable
 
 # `reboot_partition tryboot`: what the firmware of the board understands as one boot of [tryboot].
 TRYBOOT = "0 tryboot"
+_HEADER = struct.Struct(">16s44xI")
 
 
 def read_booted(folder: Path) -> Booted | None:
@@ -72,6 +73,19 @@ def _mount(how: str, where: Path) -> None:
     )
     if done.returncode and how == "rw":
         raise OSError(errno.EROFS, f"cannot be written: {done.stdout.decode(errors='replace').strip()}", str(where))
+
+
+def read_floor(path: Path) -> int:
+    """Return the oldest schema whose program can work in the database, 0 where it does not say: the user version in SQLite's header.
+
+    Source: sqlite.org/fileformat.html, section 1.3. Nothing is opened or locked, and what only the log beside it says is not seen.
+    """
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        header = file.read(_HEADER.size)
+        if len(header) == _HEADER.size:
+            magic, floor = _HEADER.unpack(header)
+            return int(floor) if magic == b"SQLite format 3\0" else 0
+    return 0
 
 
 def read_ledger(path: Path) -> Ledger:

@@ -12,6 +12,7 @@ from appliance.domain import slots
 from appliance.domain.slots import Booted, Decision, Ledger, Slot, State
 from appliance.slots import files
 from appliance.slots.paths import Paths
+from appliance.store.schema import HEAD
 
 
 class NoSlots(Exception):
@@ -32,11 +33,17 @@ class Status(msgspec.Struct, frozen=True):
     states: Mapping[Slot, State]
     attempts: int
     unhealthy: int = 0
+    too_old: tuple[Slot, ...] = ()
 
     @property
     def unproven(self) -> bool:
         """Whether the slot that runs has yet to show in this boot that it may become the default."""
         return self.running not in {"", self.default}
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is no second slot to fall back to."""
+        return "bad" in self.states.values() or bool(self.too_old)
 
     def words(self) -> list[str]:
         """Return it in lines for people."""
@@ -44,7 +51,8 @@ class Status(msgspec.Struct, frozen=True):
             f"slot {self.running} runs{' on trial' if self.trial else ''}" if self.running else "the firmware is silent"
         )
         lines = [f"{runs}; slot {self.default} boots by default, slot {self.next} at the next reboot"]
-        lines += [f"slot {slot}: {state}" for slot, state in sorted(self.states.items())]
+        for slot, state in sorted(self.states.items()):
+            lines.append(f"slot {slot}: {state}{', too old for the database' if slot in self.too_old else ''}")
         if self.attempts > 1:
             lines.append(
                 f"{self.attempts} boots in a row were not marked good; {self.unhealthy} of them were found unhealthy"
@@ -53,10 +61,14 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class Keeper:
-    """The slots of the machine whose files are at ``paths``. Every method may raise ``NoSlots`` or ``OSError``."""
+    """The slots of the machine whose files are at ``paths``; the program that runs there knows schemas up to ``head``.
 
-    def __init__(self, paths: Paths | None = None) -> None:
+    Every method may raise ``NoSlots`` or ``OSError``.
+    """
+
+    def __init__(self, paths: Paths | None = None, head: int = int(HEAD)) -> None:
         self._paths = paths or Paths()
+        self._head = head
 
     def status(self) -> Status:
         """Return how it stands."""
@@ -64,7 +76,11 @@ class Keeper:
         running = slots.slot_of(booted.partition) if booted is not None else None
         next_slot = slots.primary(default, armed=self._paths.trial.exists())
         trial = booted is not None and booted.tryboot
-        return Status(running or "", trial, default, next_slot, ledger.states, ledger.attempts, ledger.unhealthy)
+        floor = self._floor()
+        too_old = tuple(slot for slot in slots.SLOTS if slots.too_old(ledger, slot, floor))
+        return Status(
+            running or "", trial, default, next_slot, ledger.states, ledger.attempts, ledger.unhealthy, too_old
+        )
 
     def shown(self) -> Status:
         """Return how it stood after the last step of this boot, for who may not read the files themselves."""
@@ -105,7 +121,7 @@ class Keeper:
             if state == "bad" and slot != default:
                 # First: what was asked for earlier, a trial of this slot, must not outlive an install that is cut off.
                 self._disarm()
-            self._do(slots.marked(ledger, default, booted, slot, state))
+            self._do(slots.marked(ledger, default, booted, slot, state, self._floor()))
 
     def set_good(self) -> None:
         """Mark the slot that runs, where the firmware says which that is."""
@@ -120,7 +136,8 @@ class Keeper:
         """A boot has begun. True: this slot was given up, and the machine must reboot."""
         with self._locked():
             default, ledger, booted = self._look()
-            decision = slots.given_up(slots.attempted(ledger, booted), default, booted)
+            counted = slots.attempted(ledger, booted)
+            decision = slots.given_up(counted, default, booted, self._floor())
             self._do(decision)
             return decision.default is not None
 
@@ -128,7 +145,7 @@ class Keeper:
         """This boot did not become healthy. True: the machine must reboot."""
         with self._locked():
             default, ledger, booted = self._look()
-            decision, again = slots.unhealthy(ledger, default, booted)
+            decision, again = slots.unhealthy(ledger, default, booted, self._floor())
             self._do(decision)
             return again
 
@@ -142,7 +159,10 @@ class Keeper:
             # A damaged text: what booted without being asked for is what the firmware takes.
             running = slots.slot_of(booted.partition) if booted is not None else None
             default = slots.other(running) if running and booted is not None and booted.tryboot else running or "A"
-        return default, files.read_ledger(self._paths.ledger), booted
+        return default, slots.known(files.read_ledger(self._paths.ledger), booted, self._head), booted
+
+    def _floor(self) -> int:
+        return files.read_floor(self._paths.database)
 
     def _do(self, decision: Decision) -> None:
         # The ledger first. Cut off between the two, the slot of before boots once more with a new count; the other way round the new

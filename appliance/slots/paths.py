@@ -41,3 +41,8 @@ class Paths:
     def shown(self) -> Path:
         """The status for whoever may not read the others."""
         return self.root / "run/marquee-slots/status.json"
+
+    @property
+    def database(self) -> Path:
+        """The database of both slots, whose header says which programs can work in it."""
+        return self.root / "var/lib/marquee/marquee.db"

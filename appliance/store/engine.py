@@ -7,13 +7,10 @@ from pathlib import Path
 from sqlalchemy import Connection, MetaData, inspect
 
 from appliance.store import tables
+from appliance.store.schema import FLOOR, HEAD
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import tables as mailbox
 
-HEAD = "0023"
-# The oldest revision whose program can work in a schema of HEAD. New tables, and columns that are empty or have a default of the
-# database's, leave it as it is. What an older program would stumble over raises it to its own revision; such an update has no way back.
-FLOOR = "0022"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -80,3 +77,6 @@ def migrate(database: Database, target: str = "head") -> None:
         if target == "head":
             # In the file's header, part of the transaction; older programs read it.
             db.exec_driver_sql(f"PRAGMA user_version = {int(FLOOR)}")
+    if target == "head":
+        # Who chooses between slots reads it in the file, not in the log beside it.
+        database.checkpoint()

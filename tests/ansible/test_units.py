@@ -130,6 +130,14 @@ def test_only_what_writes_a_whole_slot_may_more(tmp_path: Path) -> None:
     assert f"RAUC's at {level}" in (ROLES.parent.parent / "docs" / "hardening.md").read_text("utf-8")
 
 
+@pytest.mark.parametrize("name", ["attempt", "good", "unhealthy"])
+def test_what_decides_about_slots_may_read_the_header_of_the_database_and_no_more_than_read(name: str) -> None:
+    """It is root without any power over others' files, and that file is its owner's alone."""
+    text = render("update", f"marquee-{name}.service.j2")
+    assert words(text, "CapabilityBoundingSet") == ["", "CAP_DAC_READ_SEARCH"]
+    assert not any("/var/lib/marquee" in each.split() for each in words(text, "ReadWritePaths"))
+
+
 def test_the_end_of_the_log_is_kept_after_everybody_has_spoken() -> None:
     """Units stop in the reverse of the order in which they start: a trial's reason to give up is told before the ring is written."""
     text = render("base", "marquee-log-end.service.j2")

@@ -126,6 +126,83 @@ def test_boots_that_nobody_judged_give_a_slot_up_only_after_many() -> None:
     assert slots.given_up(Ledger(BOTH_GOOD, slots.UNJUDGED + 1), "B", Booted(3, tryboot=False)).default == "A"
 
 
+RUNS_A, RUNS_B = Booted(2, tryboot=False), Booted(3, tryboot=False)
+# B's program has brought the database where A's cannot follow.
+ONE_WAY: dict[Slot, int] = {"A": 22, "B": 30}
+FLOOR = 30
+
+
+@pytest.mark.parametrize(("heads", "floor", "back"), [
+    (ONE_WAY, FLOOR, False),
+    (ONE_WAY, 22, True),
+    (ONE_WAY, 0, True),
+    ({"B": 30}, FLOOR, True),
+    ({}, FLOOR, True),
+])  # fmt: skip
+def test_a_slot_whose_program_ends_at_the_database_is_no_way_back(
+    heads: dict[Slot, int], floor: int, back: bool
+) -> None:
+    ledger = Ledger(BOTH_GOOD, unhealthy=slots.ATTEMPTS - 1, heads=heads)
+    decision, again = slots.unhealthy(ledger, "B", RUNS_B, floor)
+    assert (decision.default, again) == (("A", True) if back else (None, False))
+    tired = Ledger(BOTH_GOOD, slots.UNJUDGED + 1, heads=heads)
+    assert slots.given_up(tired, "B", RUNS_B, floor).default == ("A" if back else None)
+    assert slots.marked(tired, "B", RUNS_B, "B", "bad", floor).default == ("A" if back else None)
+
+
+@pytest.mark.parametrize("mark", ["good", "bad"])
+def test_a_slot_whose_program_ends_at_the_database_is_left_for_the_one_that_works_whatever_its_mark(
+    mark: slots.State,
+) -> None:
+    ledger = Ledger({"A": "good", "B": mark}, 1, heads=ONE_WAY)
+    left = Decision(Ledger({"A": "bad", "B": mark}, heads=ONE_WAY), "B")
+    assert slots.given_up(ledger, "A", RUNS_A, FLOOR) == left
+    assert slots.unhealthy(ledger, "A", RUNS_A, FLOOR) == (left, True)
+
+
+@pytest.mark.parametrize(
+    ("heads", "booted"),
+    [
+        ({"A": 22}, RUNS_A),
+        ({"A": 22, "B": 29}, RUNS_A),
+        ({"A": 22, "B": 0}, RUNS_A),
+        (ONE_WAY, None),
+        (ONE_WAY, RUNS_B),
+        (ONE_WAY, Booted(3, tryboot=True)),
+    ],
+)
+def test_it_is_left_only_for_one_that_is_known_to_work_and_only_while_it_runs_as_the_default(
+    heads: dict[Slot, int], booted: Booted | None
+) -> None:
+    ledger = Ledger({"A": "good", "B": "bad"}, 1, heads=heads)
+    assert slots.given_up(ledger, "A", booted, FLOOR) == Decision(ledger)
+
+
+@given(states=st.fixed_dictionaries({slot: st.sampled_from(["good", "bad"]) for slot in slots.SLOTS}), default=SLOT)
+def test_no_loop_of_reboots_comes_of_a_database_that_is_too_new(states: dict[Slot, slots.State], default: Slot) -> None:
+    """Neither slot comes up well, and the ROM does as it is told: the device stays in the newer one after a few boots."""
+    ledger, changes, again, boots = Ledger(states, heads=ONE_WAY), 0, True, 0
+    while again:
+        boots += 1
+        assert boots <= 2 * slots.ATTEMPTS
+        booted = RUNS_A if default == "A" else RUNS_B
+        ledger = slots.attempted(ledger, booted)
+        decision = slots.given_up(ledger, default, booted, FLOOR)
+        if decision.default is None:
+            decision, again = slots.unhealthy(ledger, default, booted, FLOOR)
+        changes += decision.default is not None
+        ledger, default = decision.ledger, decision.default or default
+    assert (default, changes <= 1) == ("B", True)
+
+
+def test_what_is_overwritten_is_not_known_any_more_and_what_runs_is() -> None:
+    ledger = slots.known(Ledger(BOTH_GOOD, heads=ONE_WAY), RUNS_A, 23)
+    assert ledger.heads == {"A": 23, "B": 30}
+    assert slots.known(ledger, None, 99) == ledger
+    assert slots.marked(ledger, "A", RUNS_A, "B", "bad").ledger.heads == {"A": 23}
+    assert slots.marked(ledger, "A", RUNS_A, "A", "bad").ledger.heads == {"A": 23, "B": 30}
+
+
 @given(st.lists(st.sampled_from(["good", "hangs", "unhealthy"]), max_size=30))
 def test_a_device_with_one_slot_that_works_ends_there_and_stays(fates: list[str]) -> None:
     """Slot B is committed and then breaks in any manner; A works. Whatever happens, the device comes to rest in A."""

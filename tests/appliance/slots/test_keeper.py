@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -159,7 +160,72 @@ def test_a_slot_that_never_gets_as_far_as_the_gate_is_given_up_after_many_boots(
 def test_a_ledger_of_before_is_read(machine: Machine) -> None:
     machine.paths.ledger.parent.mkdir(parents=True)
     machine.paths.ledger.write_text('{"states":{"A":"good","B":"good"},"attempts":2}')
-    assert files.read_ledger(machine.paths.ledger) == Ledger({"A": "good", "B": "good"}, 2)
+    found = files.read_ledger(machine.paths.ledger)
+    assert (found, found.heads) == (Ledger({"A": "good", "B": "good"}, 2), {})
+
+
+def programs(machine: Machine, floor: int) -> dict[Slot, Keeper]:
+    """The program of each slot, B's far newer, and a database for programs from ``floor`` on."""
+    machine.paths.database.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(machine.paths.database)) as db:
+        db.execute(f"PRAGMA user_version = {floor}")
+    return {"A": Keeper(machine.paths, 22), "B": Keeper(machine.paths, 30)}
+
+
+def test_an_update_without_a_way_back_is_not_given_up_for_a_program_that_ends_at_the_database(machine: Machine) -> None:
+    program = programs(machine, 30)
+    program["A"].set_good()
+    program["A"].set_primary("B")
+    machine.boot(3, tryboot=True)
+    program["B"].attempt()
+    program["B"].set_good()
+    assert machine.default == "B"
+    verdicts = []
+    for _ in range(ATTEMPTS + 1):
+        machine.boot(3)
+        assert program["B"].attempt() is False
+        verdicts.append(program["B"].unhealthy())
+    assert verdicts == [True] * (ATTEMPTS - 1) + [False] * 2
+    shown = program["B"].shown()
+    assert (machine.default, shown.too_old, shown.alone) == ("B", ("A",), True)
+    assert "slot A: good, too old for the database" in shown.words()
+
+
+def test_a_trial_that_was_taken_back_after_it_had_brought_the_database_too_far_is_taken_again(machine: Machine) -> None:
+    program = programs(machine, 30)
+    program["A"].set_state("B", "bad")
+    program["A"].set_primary("B")
+    machine.boot(3, tryboot=True)
+    assert (program["B"].attempt(), program["B"].unhealthy()) == (False, True)
+    machine.boot(2)
+    assert program["A"].attempt() is True
+    assert machine.default == "B"
+    machine.boot(3)
+    assert program["B"].attempt() is False
+    program["B"].set_good()
+    assert (machine.default, program["B"].state("A")) == ("B", "bad")
+
+
+def test_a_slot_that_was_half_written_is_not_taken_though_the_other_ends_at_the_database(machine: Machine) -> None:
+    program = programs(machine, 30)
+    machine.boot(3)
+    program["B"].attempt()
+    machine.boot(2)
+    program["A"].set_state("B", "bad")
+    assert program["A"].attempt() is False
+    assert machine.default == "A"
+
+
+def test_a_database_that_says_nothing_leaves_all_as_it_was(machine: Machine) -> None:
+    path = machine.paths.database
+    assert files.read_floor(path) == 0
+    path.parent.mkdir(parents=True)
+    for header in (b"", b"SQLite format 3\0" + bytes(40), b"\xff" * 4096):
+        path.write_bytes(header)
+        assert files.read_floor(path) == 0
+    path.unlink()
+    path.mkdir()
+    assert files.read_floor(path) == 0
 
 
 def test_a_good_boot_ends_the_count(machine: Machine) -> None:

@@ -12,9 +12,8 @@ from sqlalchemy import MetaData, inspect
 from sqlalchemy.exc import OperationalError
 
 from appliance.services.readiness import OK, readiness
+from appliance.slots.files import read_floor
 from appliance.store.engine import (
-    FLOOR,
-    HEAD,
     MIGRATIONS,
     NewerDatabase,
     complete_metadata,
@@ -22,6 +21,7 @@ from appliance.store.engine import (
     open_database,
     revision,
 )
+from appliance.store.schema import FLOOR, HEAD
 from mqtt_bridge.database import Database
 from tests.support.rows import fill
 
@@ -147,6 +147,12 @@ def _brought_further(path, floor: str) -> None:
         db.exec_driver_sql("ALTER TABLE orders ADD COLUMN of_tomorrow TEXT")
         db.exec_driver_sql("UPDATE alembic_version SET version_num = '9998'")
         db.exec_driver_sql(f"PRAGMA user_version = {int(floor)}")
+    database.close()
+
+
+def test_who_reads_the_header_alone_learns_at_once_which_programs_can_work_in_it(tmp_path):
+    database = open_database(tmp_path / "a.db")
+    assert read_floor(tmp_path / "a.db") == int(FLOOR)
     database.close()
 
 
