@@ -18,7 +18,10 @@ _NEEDS_SLOT = {"set-primary", "get-state", "set-state"}
 
 
 def run(given: argparse.Namespace, _settings: Settings, keeper: Keeper | None = None) -> int:
-    """Exit status 0: done; 1: this machine has no slots, a file could not be written, or the slot that runs is on trial; 2: wrong usage."""
+    """Exit status 0: done; 1: a file could not be read or written, or the slot that runs is on trial; 2: in vain however often.
+
+    That is wrong usage, a machine without slots, or one whose firmware does not say which slot runs.
+    """
     slot, state = given.slot, given.state
     if given.action in _NEEDS_SLOT and slot not in SLOTS:
         return _refuse(f"{given.action} needs a slot: {' or '.join(SLOTS)}")
@@ -26,7 +29,9 @@ def run(given: argparse.Namespace, _settings: Settings, keeper: Keeper | None = 
         return _refuse("set-state needs good or bad after the slot")
     try:
         return _do(keeper or Keeper(), given.action, slot, state, as_json=given.json)
-    except (NoSlots, OnTrial, OSError) as error:
+    except NoSlots as error:
+        return _refuse(str(error))
+    except (OnTrial, OSError) as error:
         print(f"slot: {error}", file=sys.stderr)
         return 1
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import struct
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -37,42 +34,15 @@ def read_default(path: Path) -> Slot | None:
 def write_default(path: Path, default: Slot) -> None:
     """Say which slot boots by default: over the old text, in the same sector, flushed before this returns."""
     text = autoboot(default)
-    with _writable(path):
-        # Neither truncated nor replaced: either would also change the table of the file system, in other sectors.
-        number = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            os.pwrite(number, text, 0)
-            if os.fstat(number).st_size != len(text):
-                os.ftruncate(number, len(text))
-            os.fsync(number)
-        finally:
-            os.close(number)
-
-
-@contextlib.contextmanager
-def _writable(path: Path) -> Iterator[None]:
-    """Let the file be written where its partition is mounted read-only, as it should be."""
+    # Neither truncated nor replaced: either would also change the table of the file system, in other sectors.
+    number = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        os.close(os.open(path, os.O_WRONLY))
-    except OSError as error:
-        if error.errno != errno.EROFS:
-            raise
-    else:
-        yield
-        return
-    _mount("rw", path.parent)
-    try:
-        yield
+        os.pwrite(number, text, 0)
+        if os.fstat(number).st_size != len(text):
+            os.ftruncate(number, len(text))
+        os.fsync(number)
     finally:
-        _mount("ro", path.parent)
-
-
-def _mount(how: str, where: Path) -> None:
-    done = subprocess.run(
-        ["mount", "-o", f"remount,{how}", str(where)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
-    if done.returncode and how == "rw":
-        raise OSError(errno.EROFS, f"cannot be written: {done.stdout.decode(errors='replace').strip()}", str(where))
+        os.close(number)
 
 
 def read_floor(path: Path) -> int:

@@ -130,6 +130,13 @@ def test_only_what_writes_a_whole_slot_may_more(tmp_path: Path) -> None:
     assert f"RAUC's at {level}" in (ROLES.parent.parent / "docs" / "hardening.md").read_text("utf-8")
 
 
+def test_a_slot_is_marked_good_ever_more_slowly_and_not_where_it_can_never_be() -> None:
+    text, renewal = render("update", "marquee-good.service.j2"), render("identity", "marquee-renewal.service.j2")
+    assert (words(text, "Type"), words(text, "Restart")) == (["oneshot"], ["on-failure"])
+    for key in ("RestartPreventExitStatus", "RestartSteps", "RestartMaxDelaySec", "StartLimitIntervalSec"):
+        assert words(text, key) == words(renewal, key) != []
+
+
 @pytest.mark.parametrize("name", ["attempt", "good", "unhealthy"])
 def test_what_decides_about_slots_may_read_the_header_of_the_database_and_no_more_than_read(name: str) -> None:
     """It is root without any power over others' files, and that file is its owner's alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -389,5 +390,21 @@ def test_the_command_speaks_as_rauc_expects(machine: Machine, capsys: pytest.Cap
 
 
 def test_a_machine_without_slots_is_told_so_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["slot"]) == 1
+    assert main(["slot"]) == 2
     assert "has no slots" in capsys.readouterr().err
+
+
+def test_what_can_never_be_marked_ends_otherwise_than_what_may_be_marked_later(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the two the unit knows whether to try again."""
+    words = parser().parse_args(["slot", "good"])
+    machine.boot(3, tryboot=True)
+    with patch.object(
+        files, "write_default", side_effect=OSError(errno.EROFS, "Read-only file system", "autoboot.txt")
+    ):
+        assert errand.run(words, Settings(), machine.keeper) == 1
+    assert "Read-only file system: 'autoboot.txt'" in capsys.readouterr().err
+    (machine.paths.firmware / "partition").unlink()
+    assert errand.run(words, Settings(), machine.keeper) == 2
+    assert "the firmware does not say which slot runs" in capsys.readouterr().err
