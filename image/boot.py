@@ -21,7 +21,7 @@ def cmdline(layout: Layout, slot: str, consoles: Iterable[str]) -> str:
     words = [
         f"root=PARTUUID={layout.partuuid(f'root_{slot}')}", "rootfstype=erofs", "ro", "rootwait",
         f"rauc.slot={slot.upper()}",
-        # A panic keeps feeding the watchdog: start anew, into the slot that was good.
+        # A panic keeps feeding the watchdog: start anew. That ends a trial; the slot that boots by default is taken again.
         "panic=10",
         # Nobody is there to answer a question about the data partition.
         "fsck.mode=auto", "fsck.repair=yes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -128,6 +129,20 @@ def test_only_what_writes_a_whole_slot_may_more(tmp_path: Path) -> None:
     path.write_text(render("update", "rauc.service.j2"), encoding="utf-8")
     (level,) = exposure(path).values()
     assert f"RAUC's at {level}" in (ROLES.parent.parent / "docs" / "hardening.md").read_text("utf-8")
+
+
+def test_a_boot_that_stops_says_so_on_the_screen_and_ends_whether_there_is_one_or_not(tmp_path: Path) -> None:
+    said, *rest = [each for each in words(render("update", "emergency.conf.j2"), "ExecStart") if each]
+    assert rest == ["/usr/bin/sleep 45", "/usr/bin/systemctl --force reboot"]
+    assert "%" not in said
+    assert "$" not in said
+    # A screen whose output somebody has stopped, or none at all, holds nobody up.
+    program, *given = shlex.split(said)
+    assert (program, given[0]) == ("-/usr/bin/timeout", "5")
+    screen = tmp_path / "tty1"
+    script = given[-1].replace("/dev/tty1", str(screen))
+    subprocess.run([program.removeprefix("-"), *given[:-1], script], check=True)
+    assert re.fullmatch(r"This device cannot start, .* its card must be replaced .*\.\n", screen.read_text("utf-8"))
 
 
 def test_a_slot_is_marked_good_ever_more_slowly_and_not_where_it_can_never_be() -> None:

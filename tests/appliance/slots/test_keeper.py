@@ -20,6 +20,7 @@ from appliance.errands import slot as errand
 from appliance.settings import Settings
 from appliance.slots import Keeper, NoSlots, OnTrial, Paths, files
 from tests.support.slots import Machine
+from tests.system.board import bootrom
 
 
 @pytest.fixture
@@ -227,6 +228,25 @@ def test_a_database_that_says_nothing_leaves_all_as_it_was(machine: Machine) -> 
     path.unlink()
     path.mkdir()
     assert files.read_floor(path) == 0
+
+
+@pytest.mark.fault(31)
+def test_a_default_that_breaks_before_its_system_boots_again_until_two_digits_are_exchanged_by_hand(
+    machine: Machine,
+) -> None:
+    """Nothing of ours runs that could count; docs/operations.md has an operator edit the file on another computer."""
+    machine.keeper.set_state("B", "good")
+    text = machine.paths.autoboot.read_text("ascii")
+    assert [bootrom.choose_partition(text, tryboot=False) for _ in range(20)] == [2] * 20
+    by_hand = text.translate(str.maketrans("23", "32"))
+    assert sum(old != new for old, new in zip(text, by_hand, strict=True)) == 2
+    machine.paths.autoboot.write_text(by_hand, "ascii")
+    machine.boot(bootrom.choose_partition(by_hand, tryboot=False))
+    assert machine.keeper.attempt() is False
+    machine.keeper.set_good()
+    found = machine.keeper.status()
+    assert (found.running, found.default, found.next) == ("B", "B", "B")
+    assert machine.paths.autoboot.read_bytes() == autoboot("B")
 
 
 def test_a_good_boot_ends_the_count(machine: Machine) -> None:
