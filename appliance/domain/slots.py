@@ -127,9 +127,14 @@ def marked(ledger: Ledger, default: Slot, booted: Booted | None, slot: Slot, sta
     return Decision(noted)
 
 
-def only_proven(default: Slot, booted: Booted | None) -> bool:
-    """Whether the default is the one slot known to work, since the one that runs has yet to show it in this boot."""
-    return _running(booted) == other(default)
+def on_trial(ledger: Ledger, default: Slot, booted: Booted | None) -> bool:
+    """Whether the slot that runs has yet to show in this boot that it can do without the default.
+
+    One that the ROM fell back to and that was found unhealthy too often is on trial no more: it stays, and only an install leads out.
+    """
+    if booted is None or _running(booted) != other(default):
+        return False
+    return booted.tryboot or ledger.unhealthy < ATTEMPTS
 
 
 def too_old(ledger: Ledger, slot: Slot, floor: int) -> bool:

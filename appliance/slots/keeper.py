@@ -114,7 +114,7 @@ class Keeper:
         """
         with self._locked():
             default, ledger, booted = self._look()
-            if (slot, state) == (default, "bad") and slots.only_proven(default, booted):
+            if (slot, state) == (default, "bad") and slots.on_trial(ledger, default, booted):
                 raise OnTrial(
                     f"this slot is on trial; wait until it is marked good: slot {default} is the only way back"
                 )

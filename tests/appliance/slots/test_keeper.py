@@ -131,6 +131,20 @@ def test_the_only_slot_that_is_proven_is_not_given_to_an_install_while_another_r
     assert (machine.default, machine.keeper.state("A")) == ("B", "bad")
 
 
+def test_a_device_that_stays_up_in_the_slot_that_the_rom_fell_back_to_takes_an_install(machine: Machine) -> None:
+    """The default cannot be booted, and this one is not found good: only a new bundle leads out."""
+    refused = []
+    for _ in range(ATTEMPTS):
+        machine.boot(3)
+        machine.keeper.attempt()
+        with contextlib.suppress(OnTrial):
+            machine.keeper.set_state("A", "bad")
+        refused.append(machine.keeper.state("A") == "good")
+        machine.keeper.unhealthy()
+    machine.keeper.set_state("A", "bad")
+    assert (refused, machine.keeper.state("A"), machine.default) == ([True] * ATTEMPTS, "bad", "A")
+
+
 def test_the_default_is_given_up_after_three_unhealthy_boots(machine: Machine) -> None:
     machine.keeper.set_state("B", "good")
     for _ in range(2):
@@ -310,8 +324,10 @@ def cut_after(writes: int) -> Iterator[None]:
 
         return done
 
-    kept = {name: unless_dark(getattr(files, name)) for name in ("write_default", "write_ledger")}
-    with patch.multiple(files, **kept):
+    with (
+        patch.object(files, "write_default", unless_dark(files.write_default)),
+        patch.object(files, "write_ledger", unless_dark(files.write_ledger)),
+    ):
         yield
 
 
