@@ -53,13 +53,12 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Back:
-    """Where stock of a closed epoch went that came back: ``lowered`` what was released, the rest ``to_pool``.
+    """What stock of a closed epoch does that came back: ``lowered`` tickets of it lower what was released.
 
-    ``later`` tickets will lower it as soon as the pool has them.
+    ``later`` tickets will as soon as the pool has them. The rest stays in the pool.
     """
 
     lowered: int
-    to_pool: int
     later: int
 
 
@@ -71,12 +70,7 @@ def came_back(released: int, number: int, pool: int) -> Back:
     """
     due = max(0, min(released, number))
     lowered = max(0, min(due, pool))
-    return Back(lowered, number - due, due - lowered)
-
-
-def contradicted(before: Doubt, after: Doubt) -> int:
-    """Return how many tickets of late news go to repair: those that only fit the stock which was released since."""
-    return max(0, after.oversold - before.oversold)
+    return Back(lowered, due - lowered)
 
 
 def counted(totals: Totals, sold: int, cancelled: int) -> Totals:
@@ -95,13 +89,3 @@ def handed_back(totals: Totals, told: int, reclaimed: int) -> Totals:
     """
     returned = min(told + reclaimed, totals.returned + max(0, totals.unsold))
     return msgspec.structs.replace(totals, returned=max(totals.returned, returned))
-
-
-def reclaimable(totals: Totals, voided: int, *, hosted_by_the_lost: bool, oversold: int) -> int:
-    """Return how many of ``voided`` tickets, sold in a closed epoch and cancelled since, are free for certain.
-
-    If the lost device was itself the door of these tickets it may have cancelled them and sold their places again, so their
-    stock stays in doubt; only what is known to be sold twice is lowered by them.
-    """
-    certain = min(voided, oversold) if hosted_by_the_lost else voided
-    return max(0, min(certain, totals.unsold))
