@@ -2,8 +2,8 @@
 
 SQLite 3.7.0 to 3.51.2 can lose committed rows when checkpoints and writes of several connections overlap (the WAL-reset
 bug, fixed in 3.51.3). The mitigation here is one lock of all processes (``<file>.lock``) held from BEGIN IMMEDIATE until
-COMMIT returned, which includes the automatic checkpoint, around explicit checkpoints, around the first opening, and around
-closing any connection, because the last one to close checkpoints too. Readers take no lock and never checkpoint.
+COMMIT returned, which includes the automatic checkpoint, around the first opening, and around closing any connection, because
+the last one to close checkpoints too. Readers take no lock and never checkpoint.
 """
 
 from __future__ import annotations
@@ -129,7 +129,10 @@ class Database:
                 metadata.create_all(db)
 
     def checkpoint(self) -> None:
-        """Move the write-ahead log into the file and empty it, under the lock; does nothing on PostgreSQL."""
+        """Move the write-ahead log into the file and empty it, under the lock; does nothing on PostgreSQL.
+
+        No program of ours does; tests need whole files.
+        """
         opened = self._open()
         if self.dialect == "sqlite":
             with opened.lock(), closing(opened.writer.raw_connection()) as raw:
