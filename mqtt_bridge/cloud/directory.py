@@ -84,17 +84,3 @@ def audit(db: Connection, wall_ms: int, who: str, action: str, subject: str = ""
 def keys_changed(db: Connection) -> None:
     """Have the directory published again."""
     db.execute(sa.update(t.cloud).values(keys_revision=t.cloud.c.keys_revision + 1))
-
-
-def forget_keys(database: Database, name: str, wall_ms: int) -> None:
-    """Let a replaced card or board of a registered device in: its keys are revoked and the next hello pins a new one."""
-
-    def forget(db: Connection) -> None:
-        lock(db)
-        if db.execute(sa.select(t.device.c.name).where(t.device.c.name == name)).scalar() is None:
-            raise DirectoryRefused(f"no device {name!r} is registered")
-        db.execute(sa.update(t.device_key).where(t.device_key.c.device == name).values(revoked=True, retired=True))
-        keys_changed(db)
-        audit(db, wall_ms, "operator", "device keys revoked", name)
-
-    database.run(forget)

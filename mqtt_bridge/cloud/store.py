@@ -12,11 +12,7 @@ from mqtt_bridge.cloud import migrations
 from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.alarm_list import Alarm, alarms
 from mqtt_bridge.cloud.catalogue import CatalogueRefused, apply_catalogue, current_catalogue
-from mqtt_bridge.cloud.directory import (
-    DirectoryRefused,
-    forget_keys,
-    register_device,
-)
+from mqtt_bridge.cloud.directory import DirectoryRefused, register_device
 from mqtt_bridge.cloud.operators import (
     Attempt,
     attempt_sign_in,
@@ -42,7 +38,6 @@ __all__ = [
     "create_operator_token",
     "current_catalogue",
     "end_sign_in",
-    "forget_keys",
     "is_empty",
     "is_operator",
     "lift_freeze",

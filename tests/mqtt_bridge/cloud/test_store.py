@@ -17,7 +17,6 @@ from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.store import (
     DirectoryRefused,
     create_operator_token,
-    forget_keys,
     is_operator,
     open_cloud,
     register_device,
@@ -25,7 +24,7 @@ from mqtt_bridge.cloud.store import (
 )
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import tables as mailbox
-from tests.mqtt_bridge.cloud.world import Key, World
+from tests.mqtt_bridge.cloud.world import World
 from tests.support.rows import fill
 
 
@@ -109,15 +108,3 @@ def test_a_revoked_operator_token_opens_nothing_and_a_new_one_does(world: World)
     create_operator_token(world.database, "of today", 3)
     with world.database.read() as db:
         assert (is_operator(db, "of yesterday"), is_operator(db, "of today")) == (False, True)
-
-
-def test_a_replaced_card_gets_in_after_its_keys_were_forgotten(world: World) -> None:
-    hall = world.add("hall-1", "hall")
-    hall.key, hall.inc, hall.seq = Key(), "life-2", 0
-    hall.hello(world)
-    world.run()
-    assert world.alarms() == {"strange-key"}
-    forget_keys(world.database, "hall-1", 1)
-    hall.hello(world)
-    world.run()
-    assert world.state("hall-1").inc == "life-2"
