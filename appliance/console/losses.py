@@ -49,18 +49,14 @@ def seal(name: str) -> str | Response:
 @blueprint.get("/quotas/<quota>/release")
 def release_page(quota: str) -> str | Response:
     """What is in doubt of a quota and, for ``?number=``, what releasing so much costs."""
-    return _release_page(quota)
-
-
-def _release_page(quota: str, notice: str = "") -> str | Response:
     here = console()
     if not here.signed_in():
         return redirect(url_for("signing_in.form"), 303)
     number = whole(request.args.get("number", ""))
     found = _quota(quota)
     words: Iterable[str] = ()
-    could_oversell = 0
-    if number is not None and not notice:
+    could_oversell, notice = 0, ""
+    if number is not None:
         try:
             price = losses.price_of_release(here.database, quota, number)
             words, could_oversell = price.words(), price.could_oversell

@@ -5,14 +5,13 @@ from __future__ import annotations
 from drivers.printer.document import Document
 from drivers.printer.encoder import render
 from drivers.printer.paper import receipt_png
-from drivers.printer.profile import DEFAULT_PROFILE
 from drivers.printer.simulator import SimulatedPrinter
 
 
-def document_png(document: Document, profile: str = DEFAULT_PROFILE) -> bytes:
+def document_png(document: Document) -> bytes:
     """The document on paper, as PNG; raises `ValueError` when it prints nothing."""
     printer = SimulatedPrinter(kept=1)
-    printer.receive(render(document, profile))
+    printer.receive(render(document))
     receipt = printer.last_receipt()
     if receipt is None:
         raise ValueError("the document prints nothing")

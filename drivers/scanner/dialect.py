@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 Ask = Callable[[bytes], bytes | None]
 """Sends a command and gives its answer, or None when none came in time."""
 
+TRIES = 3
+
 
 class Sifted(NamedTuple):
     """A stretch of what a module sent: `text` belongs to codes, `rest` may be the beginning of an answer."""
@@ -53,10 +55,10 @@ class Plain:
         return None
 
 
-def persistent(ask: Ask, tries: int = 3) -> Ask:
+def persistent(ask: Ask) -> Ask:
     """An `Ask` that repeats what was not answered: answers get lost where codes are sent at the same time."""
 
     def again(command: bytes) -> bytes | None:
-        return next((answer for _ in range(tries) if (answer := ask(command)) is not None), None)
+        return next((answer for _ in range(TRIES) if (answer := ask(command)) is not None), None)
 
     return again

@@ -59,9 +59,9 @@ def records(message: bytes) -> Iterator[Record]:
         message = message[end:]
 
 
-def text_message(text: str, language: str = "en") -> bytes:
-    """A message with one text record."""
-    payload = bytes((len(language),)) + language.encode() + text.encode()
+def text_message(text: str) -> bytes:
+    """A message with one text record, in English as far as the record says."""
+    payload = b"\x02en" + text.encode()
     if len(payload) < 256:
         return b"\xd1\x01" + bytes((len(payload),)) + b"T" + payload
     return b"\xc1\x01" + len(payload).to_bytes(4, "big") + b"T" + payload

@@ -22,13 +22,13 @@ def events_for(text: str, layout: str = "us", end: int | None = ENTER) -> list[E
     return events + (press(end) if end else [])
 
 
-def numbered_events_for(text: str, end: int | None = ENTER) -> list[Event]:
-    """The events of a scanner that writes letters by their numbers: Alt held, digits of the number pad."""
+def numbered_events_for(text: str) -> list[Event]:
+    """The events of a scanner that writes letters by their numbers: Alt held, digits of the number pad; then ENTER."""
     events: list[Event] = []
     for char in text:
         digits = [event for digit in f"{ord(char):03d}" for event in press(_PAD[int(digit)])]
         events += [*down(_ALT), *digits, *up(_ALT)]
-    return events + (press(end) if end else [])
+    return events + press(ENTER)
 
 
 def press(key: int) -> list[Event]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections import Counter
-from collections.abc import Callable
 
 import msgspec
 import sqlalchemy as sa
@@ -40,7 +39,6 @@ from mqtt_bridge.protocol.waitlist import entry_of
 
 # How long stock that was called back waits in the pool for tickets to be rebooked, before it is granted again.
 KEPT_FOR_MS = 5 * 60 * 1000
-Random = Callable[[int], bytes]
 
 
 class RepairRefused(Exception):
@@ -56,7 +54,6 @@ def apply_remedy(
     *,
     target: str = "",
     seen: tuple[int, int] | None = None,
-    random: Random = secrets.token_bytes,
 ) -> str:
     """Resolve a contradiction and return what was done, in words.
 
@@ -72,7 +69,7 @@ def apply_remedy(
             raise RepairRefused("this is not offered (any more); look at the suggestions as they are now")
         if seen is not None and (offer.oversell > seen[0] or offer.amount_minor > seen[1]):
             raise RepairRefused(f"the price has grown since it was shown: {offer.price}")
-        return _carry_out(db, work, found, offer, who, wall_ms, random)
+        return _carry_out(db, work, found, offer, who, wall_ms)
 
     return database.run(run)
 
@@ -110,7 +107,7 @@ def rules(db: Connection) -> dict[str, str]:
     return {row.kind: row.remedy for row in db.execute(sa.select(t.remedy_rule))}
 
 
-def apply_rules(database: Database, wall_ms: int, *, random: Random = secrets.token_bytes, most: int = 100) -> int:
+def apply_rules(database: Database, wall_ms: int, *, most: int = 100) -> int:
     """Do what waited for stock, and apply the operator's rules to what is open; returns how many were resolved.
 
     What cannot be done now stays for a person.
@@ -131,7 +128,7 @@ def apply_rules(database: Database, wall_ms: int, *, random: Random = secrets.to
             else:
                 offer = by_rule(found.case, chosen.get(found.row.kind, ""))
             if offer is not None:
-                _carry_out(db, work, found, offer, found.row.decided_by or "rule", wall_ms, random)
+                _carry_out(db, work, found, offer, found.row.decided_by or "rule", wall_ms)
             return offer is not None
 
         try:
@@ -185,12 +182,10 @@ def _decided(db: Connection, number: int) -> str:
     return f"{row.decided_by} has decided this already: {row.outcome}"
 
 
-def _carry_out(
-    db: Connection, work: Work, found: Found, offer: Suggestion, who: str, wall_ms: int, random: Random
-) -> str:
+def _carry_out(db: Connection, work: Work, found: Found, offer: Suggestion, who: str, wall_ms: int) -> str:
     if offer.missing:
         return _wait(db, work, found, offer, who, wall_ms)
-    step = _Step(db, work, current_catalogue(db), found, wall_ms, random)
+    step = _Step(db, work, current_catalogue(db), found, wall_ms)
     words = {"rebook": step.rebook, "overbook": step.overbook, "refund": step.refund, "waitlist": step.waitlist}[
         offer.remedy
     ](offer)
@@ -205,15 +200,12 @@ def _carry_out(
 class _Step:
     """One remedy being carried out."""
 
-    def __init__(
-        self, db: Connection, work: Work, catalogue: Catalogue, found: Found, wall_ms: int, random: Random
-    ) -> None:
+    def __init__(self, db: Connection, work: Work, catalogue: Catalogue, found: Found, wall_ms: int) -> None:
         self.db = db
         self.work = work
         self.catalogue = catalogue
         self.found = found
         self.wall_ms = wall_ms
-        self.random = random
 
     @property
     def order(self) -> Order:
@@ -230,9 +222,9 @@ class _Step:
         for old in self.found.open:
             kind = self.catalogue.ticket_type[to[old.ticket_type]][2]
             new = Ticket(
-                id=ids.secret(self.random(ids.SECRET_BYTES)),
+                id=ids.secret(secrets.token_bytes(ids.SECRET_BYTES)),
                 order_id=old.order_id,
-                code=ids.code(self.random(5)),
+                code=ids.code(secrets.token_bytes(5)),
                 ticket_type=kind.id,
                 event_session=offer.target,
                 quota=kind.quota,

@@ -26,7 +26,6 @@ Kind = Literal[
 ]
 Remedy = Literal["rebook", "overbook", "refund", "waitlist"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-REMEDIES: tuple[Remedy, ...] = get_args(Remedy)
 
 TITLES: dict[str, str] = {
     "oversold": "More tickets than places",
