@@ -36,12 +36,12 @@ from mqtt_bridge.protocol.messages import (
     Need,
     Private,
 )
+from mqtt_bridge.protocol.topics import CLOUD
 from mqtt_bridge.retries import Retries
 from mqtt_bridge.transport import Link, Message, Tls, Transport, Will
 
 log = structlog.get_logger("marquee.relay")
 
-CLOUD = "cloud"
 BURST = 64
 POLL_S = 1.0
 STATUS_EVERY_MS = 2_000

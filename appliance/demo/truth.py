@@ -19,6 +19,7 @@ from appliance.store import orders
 from mqtt_bridge.cloud.overview import Overview, QuotaView, overview
 from mqtt_bridge.database import Database
 from mqtt_bridge.filelock import LockTimeout
+from mqtt_bridge.protocol.topics import CLOUD
 
 # A message may be under way between two looks; only a difference that stays is one.
 SETTLED_S = 15.0
@@ -78,7 +79,7 @@ class Auditor:
         waiting = any(view.waiting.values())  # a venue may not have heard yet that a request of its was met
         for venue in self._venues:
             counts, unsynced = venue.box.look(
-                lambda unit: (orders.issued_by_quota(unit.db, unit.identity.device), unit.mail.backlog("cloud")[0])
+                lambda unit: (orders.issued_by_quota(unit.db, unit.identity.device), unit.mail.backlog(CLOUD)[0])
             )
             issued.update(counts)
             waiting = waiting or unsynced > 0

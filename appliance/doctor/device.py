@@ -23,9 +23,9 @@ from drivers.errors import BadDeviceUrl, DeviceError
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol.catalogue import Catalogue
+from mqtt_bridge.protocol.topics import CLOUD
 
 OLD_OUTBOX_MS = 15 * 60_000
-CLOUD = "cloud"
 _DRIVERS: dict[str, Callable[[str], object]] = {
     "printer": printer_for,
     "scanner": scanner_for,

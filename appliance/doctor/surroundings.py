@@ -64,7 +64,7 @@ def clock(settings: Settings) -> Iterator[Finding]:
 def broker(settings: Settings) -> Iterator[Finding]:
     """Whether the broker lets this machine in, and in the cloud whether it dropped messages."""
     counts = is_production(settings) and not settings.device.name
-    topic = topics.DROPPED if counts else topics.down(settings.device.org, settings.device.name or "cloud", "ack")
+    topic = topics.DROPPED if counts else topics.down(settings.device.org, settings.device.name or topics.CLOUD, "ack")
     client = broker_client(settings, "doctor", [topic])
     began = time.monotonic()
     client.start()

@@ -21,9 +21,9 @@ from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import Signer
 from mqtt_bridge.protocol.messages import Private, Uplink
+from mqtt_bridge.protocol.topics import CLOUD
 
 T = TypeVar("T")
-CLOUD = "cloud"
 _CODE_ATTEMPTS = 20
 
 

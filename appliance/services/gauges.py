@@ -5,12 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from appliance.services import conversion, hardware, turns
-from appliance.services.box import CLOUD, Unit
+from appliance.services.box import Unit
 from appliance.services.staff_views import HardwareView
 from appliance.store import allocations, gauges, sms
 from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol.messages import ConversionCount
 from mqtt_bridge.protocol.stock import Totals
+from mqtt_bridge.protocol.topics import CLOUD
 
 
 class StockGauge(msgspec.Struct, frozen=True):

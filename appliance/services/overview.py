@@ -5,11 +5,12 @@ from __future__ import annotations
 from appliance.domain import admission
 from appliance.domain.clock import HOUR_MS
 from appliance.services import hardware, printing
-from appliance.services.box import CLOUD, Unit
+from appliance.services.box import Unit
 from appliance.services.staff_views import DoorSession, DoorView
 from appliance.services.stock import sale_window
 from appliance.store import jobs, orders, records, waiting
 from mqtt_bridge.protocol.catalogue import Event, EventSession
+from mqtt_bridge.protocol.topics import CLOUD
 
 JOBS_SHOWN = 10
 KEPT_AFTER_END_MS = 6 * HOUR_MS

@@ -6,12 +6,13 @@ from collections.abc import Collection
 
 from appliance.domain.clock import DAY_MS
 from appliance.services import photos, sms
-from appliance.services.box import CLOUD, Unit
+from appliance.services.box import Unit
 from appliance.store import guests, jobs, personal, waiting
 from appliance.store import sms as sms_rows
 from mqtt_bridge.mailbox.personal import forget_private
 from mqtt_bridge.protocol.messages import Content, ErasePersonalData, PersonalDataErased, Private
 from mqtt_bridge.protocol.privacy import means
+from mqtt_bridge.protocol.topics import CLOUD
 
 
 def on_erase(unit: Unit, message: ErasePersonalData) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from appliance.services.box import CLOUD, Identity
+from appliance.services.box import Identity
 from appliance.store import device
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import sender
 from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.codec import Signer
+from mqtt_bridge.protocol.topics import CLOUD
 
 
 class WrongDatabase(RuntimeError):

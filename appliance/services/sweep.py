@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from appliance.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from appliance.services import captive, conversion, photos, sms, staff_badges, verifying, waitlist
-from appliance.services.box import CLOUD, Unit
+from appliance.services.box import Unit
 from appliance.services.privacy import forget_ended
 from appliance.services.stock import free_lapsed
 from appliance.services.switches import cancel_unpaid
 from appliance.store import handover, holds, jobs, passkeys, records, revoked, waiting
+from mqtt_bridge.protocol.topics import CLOUD
 
 HOLDS_KEPT_MS = 7 * DAY_MS
 JOBS_KEPT_MS = 7 * DAY_MS

@@ -22,7 +22,7 @@ from appliance.services import (
     verifying,
     waitlist,
 )
-from appliance.services.box import CLOUD, Unit
+from appliance.services.box import Unit
 from appliance.services.stock import free_lapsed
 from appliance.store import allocations, device, documents, passkeys, records, waiting
 from mqtt_bridge.mailbox import sender
@@ -65,6 +65,7 @@ from mqtt_bridge.protocol.messages import (
     VerificationMoved,
     WaitlistEntrusted,
 )
+from mqtt_bridge.protocol.topics import CLOUD
 
 MOST_REASON = 300
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.letterbox import WorkMail
 from mqtt_bridge.cloud.records import Device, Letter, Life, Line, Stream
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.codec import decode, encode
 from mqtt_bridge.protocol.messages import Ack, Content, Envelope, Hello, OrderConfirmed, OrderRebooked
+from mqtt_bridge.protocol.topics import CLOUD
 
 GIVING = frozenset({OrderConfirmed.__name__, OrderRebooked.__name__})
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from mqtt_bridge.cloud.accounts import account
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.forwarding import Forwarder
-from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.records import Device, Order, Ticket
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.messages import Downlink, RefundOwed
+from mqtt_bridge.protocol.topics import CLOUD
 
 
 def answers_for(work: Work, issuer: str) -> Device | None:

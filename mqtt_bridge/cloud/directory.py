@@ -9,11 +9,11 @@ from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.fleet import Entry
 from mqtt_bridge.cloud.fleet_log import FleetLog
 from mqtt_bridge.cloud.forwarding import Forwarder
-from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.sql import SqlRows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.database import Database
 from mqtt_bridge.protocol import topics
+from mqtt_bridge.protocol.topics import CLOUD
 
 
 class DirectoryRefused(Exception):

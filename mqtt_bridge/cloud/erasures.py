@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.catalogue import current_catalogue
 from mqtt_bridge.cloud.directory import audit
-from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.database import Database
 from mqtt_bridge.mailbox import sender
 from mqtt_bridge.mailbox.personal import forget_private
@@ -19,6 +18,7 @@ from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.codec import Signer, decode, decode_downlink
 from mqtt_bridge.protocol.messages import Content, ErasePersonalData, Private
 from mqtt_bridge.protocol.privacy import contact_digest, means
+from mqtt_bridge.protocol.topics import CLOUD
 
 
 class ErasureRefused(Exception):

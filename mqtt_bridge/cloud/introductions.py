@@ -11,7 +11,6 @@ from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.codec import key_id
 from mqtt_bridge.protocol.messages import DeviceKey, KeyDirectory, RevokedBadge
 
-CLOUD = "cloud"
 # Epochs are signed into every receipt: a small number keeps its code small.
 EPOCH_BITS = 16
 MOST_LIVES_TOLD = 16

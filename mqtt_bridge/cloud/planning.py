@@ -16,12 +16,12 @@ from mqtt_bridge.cloud.closed_epochs import list_oversold, net
 from mqtt_bridge.cloud.forecast import hours_left
 from mqtt_bridge.cloud.forwarding import Forwarder
 from mqtt_bridge.cloud.incoming import Outcome
-from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.records import Cloud, Device, Line, Quota
 from mqtt_bridge.cloud.requests import Desk
 from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.catalogue import Catalogue
+from mqtt_bridge.protocol.topics import CLOUD
 
 
 class Overtaken(Exception):

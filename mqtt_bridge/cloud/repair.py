@@ -24,7 +24,6 @@ from mqtt_bridge.cloud.catalogue import current_catalogue
 from mqtt_bridge.cloud.concerned import answers_for, owe, tell
 from mqtt_bridge.cloud.directory import audit
 from mqtt_bridge.cloud.forwarding import Forwarder
-from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.lineup import ENTRUSTED
 from mqtt_bridge.cloud.records import Contradiction, Device, Entry, Order, Quota, Refund, Ticket
 from mqtt_bridge.cloud.rows import Lock
@@ -35,6 +34,7 @@ from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.messages import OrderRebooked, ReturnAllocation, StockCount, Swap, TicketsWithdrawn
 from mqtt_bridge.protocol.remedies import Suggestion, by_rule, may_be_automatic, suggestions, tickets
+from mqtt_bridge.protocol.topics import CLOUD
 from mqtt_bridge.protocol.waitlist import entry_of
 
 # How long stock that was called back waits in the pool for tickets to be rebooked, before it is granted again.

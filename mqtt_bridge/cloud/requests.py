@@ -18,7 +18,6 @@ from mqtt_bridge.cloud.catching_up import caught_up
 from mqtt_bridge.cloud.counts import Counts
 from mqtt_bridge.cloud.forgetting import allowed
 from mqtt_bridge.cloud.forwarding import Forwarder
-from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.kinds import Telling, applies
 from mqtt_bridge.cloud.records import Asked, Device, Letter, Line, Order, Quota, Request, RequestWish
 from mqtt_bridge.cloud.rows import Rows
@@ -34,6 +33,7 @@ from mqtt_bridge.protocol.messages import (
     RequestWithdrawn,
     StockCount,
 )
+from mqtt_bridge.protocol.topics import CLOUD
 
 WAITING = "waiting"
 

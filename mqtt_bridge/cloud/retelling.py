@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from mqtt_bridge.cloud.aftermath import sale_of
-from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.records import CheckIn, Device, Letter, Order, Payment, Ticket
 from mqtt_bridge.cloud.scans import standing
 from mqtt_bridge.cloud.work import Work
@@ -21,6 +20,7 @@ from mqtt_bridge.protocol.messages import (
     TicketFact,
     VenueRetold,
 )
+from mqtt_bridge.protocol.topics import CLOUD
 
 # A message has at most 256 KiB, and one of this size goes through a thin link within a second.
 BYTES_PER_PART = 48 * 1024

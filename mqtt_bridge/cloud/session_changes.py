@@ -19,7 +19,6 @@ from mqtt_bridge.cloud.alarms import contradict
 from mqtt_bridge.cloud.catalogue import current_catalogue, store_version
 from mqtt_bridge.cloud.directory import audit, lock
 from mqtt_bridge.cloud.forwarding import Forwarder
-from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.overrides import Move, Placed, as_filed, changed
 from mqtt_bridge.cloud.records import CheckIn, Device, Order, Payment, Refund, SessionChange, Ticket
 from mqtt_bridge.cloud.rows import Lock
@@ -40,6 +39,7 @@ from mqtt_bridge.protocol.messages import (
 )
 from mqtt_bridge.protocol.moments import moment_ms
 from mqtt_bridge.protocol.remedies import Kind
+from mqtt_bridge.protocol.topics import CLOUD
 
 LONGEST_NOTICE = 300
 

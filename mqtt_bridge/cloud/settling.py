@@ -17,11 +17,11 @@ from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.catching_up import caught_up
 from mqtt_bridge.cloud.concerned import answers_for, tell
 from mqtt_bridge.cloud.forwarding import Forwarder
-from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.records import Cloud, Device, Order, Ticket, Verification, VerificationWord
 from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.messages import OrderRefused, OrderVerified, TicketsWithdrawn, VerificationMoved
+from mqtt_bridge.protocol.topics import CLOUD
 
 WORDS_AT_ONCE = 200
 NOT_VERIFIED = "not-verified"

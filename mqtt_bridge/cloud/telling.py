@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from mqtt_bridge.cloud.introductions import CLOUD
 from mqtt_bridge.cloud.letterbox import WorkMail
 from mqtt_bridge.cloud.lineup import cut, told_line
 from mqtt_bridge.cloud.records import Cloud, Device, Entry, Letter, Life, Line, Quota, Stream
@@ -20,6 +19,7 @@ from mqtt_bridge.mailbox.sender import numbered
 from mqtt_bridge.protocol import topics
 from mqtt_bridge.protocol.codec import Signer, decode, decode_downlink, encode
 from mqtt_bridge.protocol.messages import DeviceState, Granted, InLine, Private
+from mqtt_bridge.protocol.topics import CLOUD
 
 # Figures that decide nothing (what is left elsewhere) are told at most this often, and everything at least that often.
 CALM_MS = 1_000

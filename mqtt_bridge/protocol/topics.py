@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 ROOT = "marquee/1"
+# What the cloud calls itself beside devices' names, as sender, origin and addressee; no device is called so.
+CLOUD = "cloud"
 # Mosquitto counts here what it dropped because a queue was full.
 DROPPED = "$SYS/broker/publish/messages/dropped"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")

@@ -12,11 +12,11 @@ from appliance.domain.errors import Invalid, NotFound
 from appliance.domain.printing import NoSale
 from appliance.services import booking, door, hardware, printing, sweep
 from appliance.services.booking import Item
-from appliance.services.box import CLOUD
 from appliance.services.clock import BUILT_AT_MS, synchronised, system_clock
 from appliance.services.startup import WrongDatabase, prepare
 from appliance.services.wake import Waiter, notify
 from mqtt_bridge.protocol.catalogue import Limits
+from mqtt_bridge.protocol.topics import CLOUD
 from tests.support.box import ADULT, BADGE, ROOM, SeededBytes, TestBox, example_catalogue, guest, make_box
 
 
