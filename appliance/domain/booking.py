@@ -32,10 +32,10 @@ from typing import Any, Literal
 
 from appliance.domain.clock import Now
 from appliance.domain.errors import HoldExpired, Invalid
+from mqtt_bridge.protocol.messages import Payment
 
 HoldState = Literal["open", "confirmed", "released", "expired"]
 OrderStatus = Literal["requested", "pending", "confirmed", "refused", "cancel_pending", "cancelled"]
-Payment = Literal["promised", "paid"]
 
 HOLD: dict[tuple[str, str], HoldState] = {
     ("open", "confirm"): "confirmed",

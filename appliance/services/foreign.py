@@ -19,12 +19,10 @@ from mqtt_bridge.protocol.messages import (
     Sold,
     TicketFact,
 )
-from mqtt_bridge.protocol.receipts import TicketClaims
+from mqtt_bridge.protocol.receipts import RECEIPT_ONLY, TicketClaims, order_known_by
 
 # What a sale puts right; whatever else is known of an order was said after it.
 OVERTAKEN = frozenset({"requested", "pending", "refused"})
-# An order known only from a signed receipt has this in front of its ticket's id until its message arrives.
-RECEIPT_ONLY = "receipt-"
 
 
 def order_values(unit: Unit, order_id: str, issuer: str, *, total_minor: int, currency: str) -> dict[str, Any]:
@@ -194,7 +192,7 @@ def fact_of(claims: TicketClaims, quota: str = "") -> TicketFact:
 
 def from_receipt(unit: Unit, claims: TicketClaims, receipt: str) -> None:
     """Write down a ticket that a valid receipt proves; its order is known in full when its message arrives."""
-    order_id = RECEIPT_ONLY + claims.ticket
+    order_id = order_known_by(claims.ticket)
     known = unit.catalogue.ticket_type.get(claims.ticket_type)
     fact = fact_of(claims, known[2].quota if known else "")
     values = order_values(unit, order_id, claims.issuer, total_minor=claims.price_minor, currency=claims.currency) | {

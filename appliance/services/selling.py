@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from appliance.domain.booking import OrderStatus, Payment
+from appliance.domain.booking import OrderStatus
 from appliance.domain.inventory import Line, Shelf, per_quota
 from appliance.services.box import Unit
 from appliance.services.stock import counts
 from appliance.store import allocations, orders
 from mqtt_bridge.protocol import receipts
-from mqtt_bridge.protocol.messages import Channel, OrderConfirmed, OrderPending, Private, TicketFact, Verify
+from mqtt_bridge.protocol.messages import Channel, OrderConfirmed, OrderPending, Payment, Private, TicketFact, Verify
 from mqtt_bridge.protocol.receipts import TicketClaims
 
 

@@ -26,7 +26,7 @@ from mqtt_bridge.cloud.records import (
     VerificationWord,
 )
 from mqtt_bridge.cloud.scans import contradict_ticket, presence
-from mqtt_bridge.cloud.stand_ins import RECEIPT_ONLY, only_seen
+from mqtt_bridge.cloud.stand_ins import only_seen
 from mqtt_bridge.cloud.work import Need, Work
 from mqtt_bridge.protocol.messages import (
     CancelRefused,
@@ -38,6 +38,7 @@ from mqtt_bridge.protocol.messages import (
     Sold,
     TicketsVoided,
 )
+from mqtt_bridge.protocol.receipts import order_known_by
 
 
 def _order_rows(order: str) -> list[Need]:
@@ -56,9 +57,9 @@ def needs_of_a_sale(_work: Work, body: Sold) -> Iterator[list[Need]]:
         needs += [
             (Ticket, "id", each.ticket),
             (CheckIn, "ticket", each.ticket),
-            (Payment, "order_id", RECEIPT_ONLY + each.ticket),
+            (Payment, "order_id", order_known_by(each.ticket)),
             (Parked, "about", f"ticket:{each.ticket}"),
-            (Parked, "about", f"order:{RECEIPT_ONLY}{each.ticket}"),
+            (Parked, "about", f"order:{order_known_by(each.ticket)}"),
         ]
     yield needs
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from mqtt_bridge.cloud.closed_epochs import sealed
 from mqtt_bridge.cloud.records import Device, Letter, Order, Parked, Request, Ticket
 from mqtt_bridge.cloud.routing import Fact, Sale, is_fact, route
-from mqtt_bridge.cloud.stand_ins import RECEIPT_ONLY, named
+from mqtt_bridge.cloud.stand_ins import named
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.codec import decode, decode_downlink, encode
 from mqtt_bridge.protocol.messages import (
@@ -28,6 +28,7 @@ from mqtt_bridge.protocol.messages import (
     Sold,
     TicketsVoided,
 )
+from mqtt_bridge.protocol.receipts import order_known_by
 
 CANCELS = (TicketsVoided, CancelRequested, OrderCancelled)
 
@@ -123,7 +124,7 @@ class Forwarder:
 
     def release(self, order: str, tickets: tuple[str, ...]) -> None:
         """Pass on what waited for a sale that has now arrived."""
-        receipts = (f"order:{RECEIPT_ONLY}{each}" for each in tickets)
+        receipts = (f"order:{order_known_by(each)}" for each in tickets)
         for origin, body, private in self._unpark(f"order:{order}", *(f"ticket:{each}" for each in tickets), *receipts):
             if is_fact(body):
                 self.forward(origin, named(self._work, body), private)

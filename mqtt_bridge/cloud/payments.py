@@ -8,9 +8,9 @@ from mqtt_bridge.cloud.accounts import account, needs
 from mqtt_bridge.cloud.alarms import contradict
 from mqtt_bridge.cloud.kinds import Telling, applies
 from mqtt_bridge.cloud.records import Order, Payment
-from mqtt_bridge.cloud.stand_ins import RECEIPT_ONLY
 from mqtt_bridge.cloud.work import Need, Work
 from mqtt_bridge.protocol.messages import PaymentTaken, RefundPaid, Sold
+from mqtt_bridge.protocol.receipts import order_known_by
 
 
 def _needs_of_a_payment(_work: Work, body: PaymentTaken) -> Iterator[list[Need]]:
@@ -78,7 +78,7 @@ def adopt(at: Telling, body: Sold) -> None:
     moved = [
         at.work.of(Payment).change(each, order_id=body.order)
         for ticket in body.tickets
-        for each in at.work.of(Payment).where("order_id", RECEIPT_ONLY + ticket.ticket)
+        for each in at.work.of(Payment).where("order_id", order_known_by(ticket.ticket))
     ]
     order = at.work.of(Order).get(body.order)
     if order is None or not moved:

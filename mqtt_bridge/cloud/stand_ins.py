@@ -13,10 +13,7 @@ from mqtt_bridge.cloud.scans import presence
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol import receipts
 from mqtt_bridge.protocol.messages import DeviceKey, ReceiptSeen
-from mqtt_bridge.protocol.receipts import inc_hash
-
-# An order known only from a signed receipt is named after its ticket until its issuer tells; doors do the same.
-RECEIPT_ONLY = "receipt-"
+from mqtt_bridge.protocol.receipts import RECEIPT_ONLY, inc_hash, order_known_by
 
 
 def named(work: Work, body: Fact) -> Fact:
@@ -45,7 +42,7 @@ def _receipt_seen(at: Telling, body: ReceiptSeen) -> None:
         )
         return
     order = Order(
-        id=RECEIPT_ONLY + claims.ticket,
+        id=order_known_by(claims.ticket),
         code=claims.code,
         issuer=claims.issuer,
         status="pending" if claims.pending else "confirmed",
@@ -83,7 +80,7 @@ def only_seen(at: Telling, ticket: Ticket, order: str) -> bool:
     What was paid, owed and listed for it is the ``order``'s from now on.
     """
     stand_in = at.work.of(Order).get(ticket.order_id)
-    if stand_in is None or stand_in.id != RECEIPT_ONLY + ticket.id or stand_in.issuer != at.device:
+    if stand_in is None or stand_in.id != order_known_by(ticket.id) or stand_in.issuer != at.device:
         return False
     at.work.of(Order).remove(stand_in)
     known = at.work.of(Order).get(order)

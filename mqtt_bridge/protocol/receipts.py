@@ -28,6 +28,9 @@ COSE_SIGN1 = 18  # CBOR tag
 ALG, KID, EDDSA = 1, 4, -8
 INC_BYTES = 8
 
+# An order that a device or the cloud knows by a signed receipt alone is named after its ticket, until its issuer tells.
+RECEIPT_ONLY = "receipt-"
+
 # CWT labels 1, 6, 7 are registered by IANA; the private ones start at -65537 there, but receipts are read by us alone and
 # one-byte labels keep the code small.
 ISSUER, ISSUED_AT, TICKET = 1, 6, 7
@@ -68,6 +71,11 @@ class Reading(NamedTuple):
 def inc_hash(inc: str) -> str:
     """Return what a receipt says of an incarnation."""
     return hashlib.sha256(inc.encode()).digest()[:INC_BYTES].hex()
+
+
+def order_known_by(ticket: str) -> str:
+    """Return the name of the order of a ticket that is known by its receipt alone."""
+    return RECEIPT_ONLY + ticket
 
 
 def issue(claims: TicketClaims, signer: Signer) -> str:
