@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from flask import Flask, current_app, request
+from flask import Blueprint, Flask, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from appliance.domain.errors import Unauthorised
 from appliance.web import cookies
+from appliance.web.csrf import require_own_origin
 from appliance.web.tokens import Tokens
 from mqtt_bridge.cloud.fleet_log import FleetLog
 from mqtt_bridge.cloud.overview import Overview, overview
@@ -22,6 +23,7 @@ from mqtt_bridge.database import Database
 _EXTENSION = "marquee.console"
 COOKIE = "operator"
 LIFE_MS = 12 * 3600 * 1000
+_ONLY_SHOWS = {"GET", "HEAD"}
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,23 @@ class Console:
 def console() -> Console:
     """Return the console of the request being answered."""
     return cast("Console", current_app.extensions[_EXTENSION])
+
+
+def operator_pages(name: str, import_name: str) -> Blueprint:
+    """Return a blueprint whose pages are for operators alone: ``g.who`` is the name of the one who signed in.
+
+    A form of another site is refused, everybody else is led to the sign-in, also from what does not exist.
+    """
+    blueprint = Blueprint(name, import_name)
+
+    @blueprint.before_request
+    def admit() -> Response | None:
+        if request.method not in _ONLY_SHOWS:
+            require_own_origin(strict=True)
+        g.who = console().signed_in()
+        return None if g.who else redirect(url_for("signing_in.form"), 303)
+
+    return blueprint
 
 
 def require_bearer() -> None:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request
 
 from appliance.console.charts import HOUR_MS, backlog_chart, stock_chart
-from appliance.console.desk import console
+from appliance.console.desk import console, operator_pages
 from appliance.console.numbers import whole
 from appliance.console.stock import span_h
 from appliance.domain.errors import NotFound
 from mqtt_bridge.cloud import message_log, samples
 
-blueprint = Blueprint("device", __name__)
+blueprint = operator_pages("device", __name__)
 PER_PAGE = 50
 
 
 @blueprint.get("/devices/<name>")
-def page(name: str) -> str | Response:
+def page(name: str) -> str:
     """Everything about one device; ``?direction=``, ``?life=`` and ``?before=`` leaf through its messages."""
     here = console()
-    if not here.signed_in():
-        return redirect(url_for("signing_in.form"), 303)
     view = here.overview()
     device = next((each for each in view.devices if each.name == name), None)
     if device is None:

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from appliance.console.desk import console
+from appliance.console.desk import console, operator_pages
 from appliance.console.numbers import whole
 from appliance.domain.errors import NotFound
-from appliance.web.csrf import require_own_origin
 from mqtt_bridge.cloud import losses
 from mqtt_bridge.cloud.doubt import ReleaseRefused
 from mqtt_bridge.cloud.losses import RestoreRefused, SealRefused
 from mqtt_bridge.cloud.overview import QuotaView
 
-blueprint = Blueprint("losses", __name__)
+blueprint = operator_pages("losses", __name__)
 LONGEST_REASON = 200
 
 
 @blueprint.get("/devices/<name>/seal")
-def seal_page(name: str) -> str | Response:
+def seal_page(name: str) -> str:
     """What sealing a device costs."""
     here = console()
-    if not here.signed_in():
-        return redirect(url_for("signing_in.form"), 303)
     try:
         words = losses.price_of_seal(here.database, name, here.clock()).words(here.clock())
     except SealRefused as refusal:
@@ -34,24 +31,22 @@ def seal_page(name: str) -> str | Response:
 
 
 @blueprint.post("/devices/<name>/seal")
-def seal(name: str) -> str | Response:
+def seal(name: str) -> Response:
     """Seal it."""
 
-    def do(who: str) -> str:
+    def do() -> str:
         here, stolen = console(), request.form.get("stolen") == "yes"
         reason = request.form.get("reason", "")[:LONGEST_REASON]
-        losses.seal_device(here.database, name, who, reason, here.clock(), stolen=stolen, log=here.fleet_log)
+        losses.seal_device(here.database, name, g.who, reason, here.clock(), stolen=stolen, log=here.fleet_log)
         return url_for("device.page", name=name)
 
     return _decided(do, lambda: url_for("device.page", name=name))
 
 
 @blueprint.get("/quotas/<quota>/release")
-def release_page(quota: str) -> str | Response:
+def release_page(quota: str) -> str:
     """What is in doubt of a quota and, for ``?number=``, what releasing so much costs."""
     here = console()
-    if not here.signed_in():
-        return redirect(url_for("signing_in.form"), 303)
     number = whole(request.args.get("number", ""))
     found = _quota(quota)
     words: Iterable[str] = ()
@@ -74,38 +69,34 @@ def _quota(quota: str) -> QuotaView:
 
 
 @blueprint.post("/quotas/<quota>/release")
-def release(quota: str) -> str | Response:
+def release(quota: str) -> Response:
     """Release so many at the price that was shown, unless less is in doubt by now."""
 
-    def do(who: str) -> str:
+    def do() -> str:
         here = console()
         _quota(quota)
         number, shown = (whole(request.form.get(name, "")) or 0 for name in ("number", "shown"))
-        losses.release_stock(here.database, quota, number, who, here.clock(), shown=shown)
+        losses.release_stock(here.database, quota, number, g.who, here.clock(), shown=shown)
         return url_for("stock.page")
 
     return _decided(do, lambda: url_for("losses.release_page", quota=quota, number=request.form.get("number", "")))
 
 
 @blueprint.post("/confirm-restore")
-def confirm_restore() -> str | Response:
+def confirm_restore() -> Response:
     """Grant again after a restore, unless a device is missing."""
 
-    def do(who: str) -> str:
-        losses.confirm_restored(console().database, who, console().clock())
+    def do() -> str:
+        losses.confirm_restored(console().database, g.who, console().clock())
         return url_for("stock.page")
 
     return _decided(do, lambda: url_for("stock.page"))
 
 
-def _decided(do: Callable[[str], str], else_to: Callable[[], str]) -> Response:
-    """Do what a signed-in operator decided; where it cannot be done any more, show the figures again."""
-    require_own_origin(strict=True)
-    who = console().signed_in()
-    if not who:
-        return redirect(url_for("signing_in.form"), 303)
+def _decided(do: Callable[[], str], else_to: Callable[[], str]) -> Response:
+    """Do what the operator decided; where it cannot be done any more, show the figures again."""
     try:
-        return redirect(do(who), 303)
+        return redirect(do(), 303)
     except (SealRefused, ReleaseRefused, RestoreRefused):
         return redirect(else_to(), 303)
 

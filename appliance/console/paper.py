@@ -5,18 +5,17 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
-from flask import Blueprint, jsonify, redirect, render_template, request, url_for
+from flask import g, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from appliance.console.desk import console
+from appliance.console.desk import console, operator_pages
 from appliance.domain.errors import NotFound
 from appliance.domain.paper import DEFAULTS, FIELDS, KINDS, LISTS, TemplateErrors, parse_for
 from appliance.services.stationery import sample
-from appliance.web.csrf import require_own_origin
 from mqtt_bridge.cloud.catalogue import current_catalogue, picture
 from mqtt_bridge.cloud.papers import paper_changes, set_template
 
-blueprint = Blueprint("paper", __name__)
+blueprint = operator_pages("paper", __name__)
 NAMES = {
     "stub": "Admission stub",
     "receipt": "Sales receipt",
@@ -49,10 +48,8 @@ def listing() -> Response:
 
 
 @blueprint.get("/paper/<kind>")
-def page(kind: str) -> str | Response:
+def page(kind: str) -> str:
     """A template and what it prints."""
-    if not console().signed_in():
-        return redirect(url_for("signing_in.form"), 303)
     sheet = _sheet(kind)
     return _page(sheet, sheet.text, good="Every venue prints it so from now on." if "done" in request.args else "")
 
@@ -60,11 +57,7 @@ def page(kind: str) -> str | Response:
 @blueprint.post("/paper/<kind>")
 def change(kind: str) -> str | Response:
     """Show what a text would print, publish it, or go back to the file's."""
-    require_own_origin(strict=True)
     here = console()
-    who = here.signed_in()
-    if not who:
-        return redirect(url_for("signing_in.form"), 303)
     sheet = _sheet(kind)
     action = request.form.get("action", "")
     text = sheet.filed if action == "reset" else _tidy(request.form.get("text", ""))
@@ -73,16 +66,13 @@ def change(kind: str) -> str | Response:
         return _page(sheet, text, problems=problems)
     if action not in {"publish", "reset"}:
         raise NotFound("A template can be previewed, published or reset.")
-    set_template(here.database, kind, "" if text == _tidy(DEFAULTS[kind]) else text, who, here.clock())
+    set_template(here.database, kind, "" if text == _tidy(DEFAULTS[kind]) else text, g.who, here.clock())
     return redirect(url_for("paper.page", kind=kind, done="1"), 303)
 
 
 @blueprint.post("/paper/<kind>/picture")
 def drawn(kind: str) -> Response:
     """What a text prints, as a data URI, or what is wrong with it; for the script that draws while one types."""
-    require_own_origin(strict=True)
-    if not console().signed_in():
-        return redirect(url_for("signing_in.form"), 303)
     sheet, text = _sheet(kind), _tidy(request.form.get("text", ""))
     problems = _problems(sheet, text)
     return jsonify(problems=problems) if problems else jsonify(problems=[], picture=_picture(sheet, text))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from appliance.console.desk import console
-from appliance.web.csrf import require_own_origin
+from appliance.console.desk import console, operator_pages
 from mqtt_bridge.cloud.verification_view import (
     REASONS,
     WORDS,
@@ -21,7 +20,7 @@ from mqtt_bridge.cloud.verification_view import (
 )
 from mqtt_bridge.cloud.verifier import GONE_MS
 
-blueprint = Blueprint("preenrolment", __name__)
+blueprint = operator_pages("preenrolment", __name__)
 MOST_AT_ONCE = 500
 _NAMES = {"verdicts": "Verdicts", "mail": "Mail", "standing": "Members"}
 _NEWS = {
@@ -35,11 +34,9 @@ _NEWS = {
 
 
 @blueprint.get("/pre-enrolment")
-def page() -> str | Response:
+def page() -> str:
     """Show what waits."""
     here = console()
-    if not here.signed_in():
-        return redirect(url_for("signing_in.form"), 303)
     now_ms = here.clock()
     with here.database.read() as db:
         found, work, beat_ms, figures = pending_orders(db), jobs(db), alive_ms(db), counts(db)
@@ -87,13 +84,9 @@ def _done() -> str:
 @blueprint.post("/pre-enrolment/<word>")
 def decide(word: str) -> Response:
     """Take the operator's word about one order."""
-    require_own_origin(strict=True)
     here = console()
-    who = here.signed_in()
-    if not who:
-        return redirect(url_for("signing_in.form"), 303)
     known: Word | None = next((each for each in WORDS if each == word), None)
     orders, reason = request.form.get("orders", "").split()[:MOST_AT_ONCE], request.form.get("reason", "operator")
     known = known if reason in REASONS else None
-    number = 0 if known is None else say(here.database, orders, known, who, here.clock(), reason)
+    number = 0 if known is None else say(here.database, orders, known, g.who, here.clock(), reason)
     return redirect(url_for("preenrolment.page", said=word, number=number), 303)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from appliance.console.desk import console
+from appliance.console.desk import console, operator_pages
 from appliance.domain.errors import NotFound
-from appliance.web.csrf import require_own_origin
 from mqtt_bridge.cloud import price
 from mqtt_bridge.cloud.limits import LARGEST_LIMIT, Dearer, change_limit, read
 from mqtt_bridge.cloud.overview import Overview, QuotaView
 from mqtt_bridge.cloud.price import LimitPrice, Situation
 
-blueprint = Blueprint("quotas", __name__)
+blueprint = operator_pages("quotas", __name__)
 _LONGEST_NUMBER = len(str(LARGEST_LIMIT))
 
 
 @blueprint.get("/quotas/<quota>")
-def page(quota: str) -> str | Response:
+def page(quota: str) -> str:
     """One quota; with ``?limit=`` also what that limit would cost."""
-    if not console().signed_in():
-        return redirect(url_for("signing_in.form"), 303)
     view, found, at = _found(quota)
     asked = request.args.get("limit")
     if asked is None:
@@ -38,17 +35,13 @@ def page(quota: str) -> str | Response:
 @blueprint.post("/quotas/<quota>")
 def change(quota: str) -> str | Response:
     """Set the limit at the price that was shown."""
-    require_own_origin(strict=True)
     here = console()
-    who = here.signed_in()
-    if not who:
-        return redirect(url_for("signing_in.form"), 303)
     view, found, at = _found(quota)
     new, shown = (_number(request.form.get(name, "")) for name in ("limit", "shown"))
     if new is None or shown is None:
         return _page(view, found, at, notice=f"Write a whole number from 0 to {LARGEST_LIMIT}.")
     try:
-        change_limit(here.database, quota, new, who, here.clock(), shown=shown)
+        change_limit(here.database, quota, new, g.who, here.clock(), shown=shown)
     except price.Refused as refusal:
         return _page(view, found, at, notice=f"Nothing was changed: {refusal}.")
     except Dearer as dearer:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from appliance.console.desk import console
-from appliance.web.csrf import require_own_origin
+from appliance.console.desk import console, operator_pages
 from mqtt_bridge.cloud import repair
 from mqtt_bridge.cloud.repair import RepairRefused
 from mqtt_bridge.cloud.repair_view import Entry, RepairView, repairs
 
-blueprint = Blueprint("repair", __name__)
+blueprint = operator_pages("repair", __name__)
 LARGEST_NUMBER = 2**31 - 1
 _NUMBER = f"<int(max={LARGEST_NUMBER}):number>"
 
 
 @blueprint.get("/repair")
-def page() -> str | Response:
+def page() -> str:
     """What waits for a decision, or what was decided."""
     return _page()
 
 
-def _page(notice: str = "", good: str = "") -> str | Response:
+def _page(notice: str = "", good: str = "") -> str:
     here = console()
-    if not here.signed_in():
-        return redirect(url_for("signing_in.form"), 303)
     decided = request.args.get("state") == "decided"
     with here.database.read() as db:
         found: RepairView = repairs(db, here.clock(), decided=decided)
@@ -43,18 +40,14 @@ def _page(notice: str = "", good: str = "") -> str | Response:
 @blueprint.post(f"/repair/{_NUMBER}")
 def apply(number: int) -> str | Response:
     """Apply one remedy at the price that was shown, or leave things as they are."""
-    require_own_origin(strict=True)
     here = console()
-    who = here.signed_in()
-    if not who:
-        return redirect(url_for("signing_in.form"), 303)
     remedy, target = request.form.get("remedy", ""), request.form.get("target", "")
     try:
         if remedy == "dismiss":
-            repair.dismiss(here.database, number, who, here.clock())
+            repair.dismiss(here.database, number, g.who, here.clock())
             return redirect(url_for("repair.page", done="Left as it is."), 303)
         seen = (_figure("oversell"), _figure("amount"))
-        done = repair.apply_remedy(here.database, number, remedy, who, here.clock(), target=target, seen=seen)
+        done = repair.apply_remedy(here.database, number, remedy, g.who, here.clock(), target=target, seen=seen)
     except RepairRefused as refusal:
         return _page(f"Nothing was changed: {refusal}.")
     return redirect(url_for("repair.page", done=done), 303)
@@ -63,11 +56,7 @@ def apply(number: int) -> str | Response:
 @blueprint.post("/repair/all")
 def apply_all() -> str | Response:
     """Apply one remedy to every shown entry of a kind and session that offers it, each in its own transaction."""
-    require_own_origin(strict=True)
     here = console()
-    who = here.signed_in()
-    if not who:
-        return redirect(url_for("signing_in.form"), 303)
     kind, session = request.form.get("kind", ""), request.form.get("session", "")
     remedy, target = request.form.get("remedy", ""), request.form.get("target", "")
     with here.database.read() as db:
@@ -76,21 +65,21 @@ def apply_all() -> str | Response:
     bulk = next((each for each in group.bulk if each.choice == (remedy, target)), None) if group else None
     if bulk is not None and (bulk.oversell > _figure("oversell") or bulk.amount_minor > _figure("amount")):
         return _page("Nothing was changed: the price of all has grown since it was shown. Look again.")
-    said = [_decide(entry, remedy, target, who) for entry in (group.entries if group else ())]
+    said = [_decide(entry, remedy, target) for entry in (group.entries if group else ())]
     words = f"{said.count(True)} decided."
     if said.count(False):
         words += f" {said.count(False)} could not be: they are still listed."
     return redirect(url_for("repair.page", done=words), 303)
 
 
-def _decide(entry: Entry, remedy: str, target: str, who: str) -> bool | None:
+def _decide(entry: Entry, remedy: str, target: str) -> bool | None:
     """Decide one entry of many: whether it could be done, None if it is not offered there."""
     here = console()
     try:
         if remedy == "dismiss":
-            repair.dismiss(here.database, entry.row.id, who, here.clock())
+            repair.dismiss(here.database, entry.row.id, g.who, here.clock())
         elif any((each.remedy, each.target) == (remedy, target) for each in entry.offers):
-            repair.apply_remedy(here.database, entry.row.id, remedy, who, here.clock(), target=target)
+            repair.apply_remedy(here.database, entry.row.id, remedy, g.who, here.clock(), target=target)
         else:
             return None
     except RepairRefused:
@@ -101,13 +90,11 @@ def _decide(entry: Entry, remedy: str, target: str, who: str) -> bool | None:
 @blueprint.post("/repair/rules")
 def rule() -> str | Response:
     """Choose, or stop choosing, a remedy for every entry of a kind; those that wait are decided at once."""
-    require_own_origin(strict=True)
     here = console()
-    who = here.signed_in()
-    if not who:
-        return redirect(url_for("signing_in.form"), 303)
     try:
-        repair.set_rule(here.database, request.form.get("kind", ""), request.form.get("remedy", ""), who, here.clock())
+        repair.set_rule(
+            here.database, request.form.get("kind", ""), request.form.get("remedy", ""), g.who, here.clock()
+        )
     except RepairRefused as refusal:
         return _page(f"Nothing was changed: {refusal}.")
     done = repair.apply_rules(here.database, here.clock())

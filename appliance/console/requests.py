@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from appliance.console.desk import console
+from appliance.console.desk import console, operator_pages
 from appliance.console.numbers import whole
-from appliance.web.csrf import require_own_origin
 from mqtt_bridge.cloud.overview import QuotaView
 from mqtt_bridge.cloud.request_view import WORDS, OpenRequest, Word, open_requests, say
 
-blueprint = Blueprint("requests", __name__)
+blueprint = operator_pages("requests", __name__)
 LARGEST_NUMBER = 2**31 - 1
 
 
 @blueprint.get("/requests")
-def page() -> str | Response:
+def page() -> str:
     """Show what waits, by quota."""
     here = console()
-    if not here.signed_in():
-        return redirect(url_for("signing_in.form"), 303)
     with here.database.read() as db:
         found = open_requests(db)
     queues: dict[str, list[OpenRequest]] = {}
@@ -66,13 +63,9 @@ def _done() -> str:
 @blueprint.post("/requests/<word>")
 def decide(word: str) -> Response:
     """Take the operator's word about one request, or about all that wait for a quota."""
-    require_own_origin(strict=True)
     here = console()
-    who = here.signed_in()
-    if not who:
-        return redirect(url_for("signing_in.form"), 303)
     known: Word | None = next((each for each in WORDS if each == word), None)
-    number = 0 if known is None else say(here.database, _places(), known, who, here.clock())
+    number = 0 if known is None else say(here.database, _places(), known, g.who, here.clock())
     return redirect(url_for("requests.page", said=word, number=number), 303)
 
 

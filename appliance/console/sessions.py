@@ -8,44 +8,39 @@ from types import MappingProxyType
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from appliance.console.desk import console
+from appliance.console.desk import console, operator_pages
 from appliance.domain.errors import NotFound
-from appliance.web.csrf import require_own_origin
 from mqtt_bridge.cloud import repair
 from mqtt_bridge.cloud.repair_view import SessionFacts, all_sessions, session_facts
 from mqtt_bridge.cloud.session_changes import ChangeRefused, cancel_session, local_ms, move_session, restore_session
 from mqtt_bridge.protocol.catalogue import EventSession
 from mqtt_bridge.protocol.moments import both
 
-blueprint = Blueprint("sessions", __name__)
+blueprint = operator_pages("sessions", __name__)
 # What <input type=datetime-local> sends and shows (HTML, section 4.10.5.1.11).
 LOCAL = "%Y-%m-%dT%H:%M"
 
 
 @blueprint.get("/sessions")
-def listing() -> str | Response:
+def listing() -> str:
     """Every date, next first."""
     here = console()
-    if not here.signed_in():
-        return redirect(url_for("signing_in.form"), 303)
     with here.database.read() as db:
         found = all_sessions(db)
     return render_template("console/sessions.html", view=here.overview(), tab="sessions.listing", sessions=found)
 
 
 @blueprint.get("/sessions/<event_session>")
-def page(event_session: str) -> str | Response:
+def page(event_session: str) -> str:
     """One date, what depends on it, and how to cancel or move it."""
     return _page(event_session)
 
 
-def _page(event_session: str, notice: str = "", typed: Mapping[str, str] = MappingProxyType({})) -> str | Response:
+def _page(event_session: str, notice: str = "", typed: Mapping[str, str] = MappingProxyType({})) -> str:
     here = console()
-    if not here.signed_in():
-        return redirect(url_for("signing_in.form"), 303)
     found = _facts(event_session)
     return render_template(
         "console/session.html",
@@ -72,23 +67,19 @@ def _facts(event_session: str) -> SessionFacts:
 @blueprint.post("/sessions/<event_session>/<action>")
 def change(event_session: str, action: str) -> str | Response:
     """Cancel, move or restore a date."""
-    require_own_origin(strict=True)
     here = console()
-    who = here.signed_in()
-    if not who:
-        return redirect(url_for("signing_in.form"), 303)
     at = _facts(event_session).at
     notice, now_ms = request.form.get("notice", "").strip(), here.clock()
     try:
         if action == "cancel":
-            words = cancel_session(here.database, event_session, who, now_ms, notice)
+            words = cancel_session(here.database, event_session, g.who, now_ms, notice)
         elif action == "restore":
-            words = restore_session(here.database, event_session, who, now_ms)
+            words = restore_session(here.database, event_session, g.who, now_ms)
         elif action == "move":
             starts = _moment(at, at.starts_at_ms, request.form.get("starts", ""))
             ends = _moment(at, at.ends_at_ms, request.form.get("ends", ""))
             to = {"venue": request.form.get("venue"), "starts_at_ms": starts, "ends_at_ms": ends, "notice": notice}
-            words = move_session(here.database, event_session, who, now_ms, **to)  # type: ignore[arg-type]
+            words = move_session(here.database, event_session, g.who, now_ms, **to)  # type: ignore[arg-type]
         else:
             raise NotFound("A date can be cancelled, moved or restored.")
     except ChangeRefused as refusal:

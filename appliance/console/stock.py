@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import g, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from appliance.console.charts import HOUR_MS, SPANS_H, Chart, fitting_span_h, stock_chart
-from appliance.console.desk import console
-from appliance.web.csrf import require_own_origin
+from appliance.console.desk import console, operator_pages
 from mqtt_bridge.cloud import samples
 from mqtt_bridge.cloud.overview import Overview
 from mqtt_bridge.cloud.store import lift_freeze
 
-blueprint = Blueprint("stock", __name__)
+blueprint = operator_pages("stock", __name__)
 
 
 @blueprint.get("/")
-def page() -> str | Response:
+def page() -> str:
     """Stock per quota and device, and what needs a person."""
     return _shown("console/stock.html", "stock.page", _stock_charts)
 
 
 @blueprint.get("/devices")
-def devices() -> str | Response:
+def devices() -> str:
     """What is known of each device."""
     return _shown("console/devices.html", "stock.devices")
 
 
 @blueprint.get("/alarms")
-def alarms() -> str | Response:
+def alarms() -> str:
     """Contradictions a person works through."""
     return _shown("console/alarms.html", "stock.alarms")
 
@@ -39,22 +38,16 @@ def alarms() -> str | Response:
 @blueprint.post("/grant-again")
 def grant_again() -> Response:
     """Lift a freeze: of one quota, or of everything without one."""
-    require_own_origin(strict=True)
     here = console()
-    who = here.signed_in()
-    if who:
-        lift_freeze(here.database, who, here.clock(), request.form.get("quota") or None)
-    return redirect(url_for("stock.page" if who else "signing_in.form"), 303)
+    lift_freeze(here.database, g.who, here.clock(), request.form.get("quota") or None)
+    return redirect(url_for("stock.page"), 303)
 
 
 Facts = dict[str, object]
 
 
-def _shown(template: str, tab: str, more: Callable[[Overview], Facts] = lambda _view: {}) -> str | Response:
-    here = console()
-    if not here.signed_in():
-        return redirect(url_for("signing_in.form"), 303)
-    view = here.overview()
+def _shown(template: str, tab: str, more: Callable[[Overview], Facts] = lambda _view: {}) -> str:
+    view = console().overview()
     return render_template(template, view=view, tab=tab, **more(view))
 
 

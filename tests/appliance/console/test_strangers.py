@@ -9,6 +9,7 @@ from werkzeug.routing import Rule
 from tests.mqtt_bridge.cloud.world import World
 
 OPEN = {"/sign-in", "/sign-out", "/healthz", "/readyz"}
+FOR_PROGRAMS = ("/api/", "/metrics", "/static/")
 EVIL = {"Origin": "http://evil.example"}
 
 
@@ -35,6 +36,16 @@ def test_who_did_not_sign_in_may_post_nothing_and_learns_nothing(app: Flask, cli
         answer = client.post(
             path, data={"number": "1", "limit": "1", "shown": "1"}, headers={"Origin": "http://localhost"}
         )
+        assert (answer.status_code, answer.headers.get("Location")) == (303, "/sign-in"), path
+
+
+def test_every_page_leads_who_did_not_sign_in_to_the_sign_in(app: Flask, client: FlaskClient, world: World) -> None:
+    """Also a page of what does not exist; programs get their own answer."""
+    world.add("hall-1", "hall")
+    pages = [path for path in addresses(app, "GET") if not path.startswith(FOR_PROGRAMS)]
+    assert len(pages) > 8
+    for path in pages:
+        answer = client.get(path)
         assert (answer.status_code, answer.headers.get("Location")) == (303, "/sign-in"), path
 
 
