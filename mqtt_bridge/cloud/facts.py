@@ -24,6 +24,7 @@ from mqtt_bridge.cloud.records import (
     RequestWish,
     Ticket,
     VerificationWord,
+    Word,
 )
 from mqtt_bridge.cloud.scans import contradict_ticket, presence
 from mqtt_bridge.cloud.stand_ins import only_seen
@@ -80,7 +81,7 @@ def _order_confirmed(at: Telling, body: OrderConfirmed) -> None:
         at.counts.waiting.update(each.quota for each in body.tickets)
 
 
-def say(at: Telling, order: str, word: str, detail: str = "", private: bytes | None = None) -> None:
+def say(at: Telling, order: str, word: Word, detail: str = "", private: bytes | None = None) -> None:
     """Leave a word for the verifier, who alone changes what is verified."""
     at.work.of(VerificationWord).add(VerificationWord(order, word, detail, private, at.wall_ms, 0))
 

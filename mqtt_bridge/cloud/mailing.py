@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.records import Mail
+from mqtt_bridge.cloud.words import say
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol import ids, proofs
 from mqtt_bridge.protocol.codec import decode
@@ -147,7 +148,7 @@ def finish(db: Connection, mail: Claimed, outcome: Outcome, reason: str, wall_ms
     _end(db, mail.id, state, reason, wall_ms)
     if row.kind == "code":
         # What may have arrived is told as sent: whoever has no mail can ask for another code.
-        _say(db, row.order_id, "undeliverable" if state == "failed" else "sent", wall_ms)
+        say(db, row.order_id, "undeliverable" if state == "failed" else "sent", wall_ms)
 
 
 def give_up_lost(db: Connection, wall_ms: int) -> int:
@@ -158,15 +159,10 @@ def give_up_lost(db: Connection, wall_ms: int) -> int:
     for row in rows:
         _end(db, row.id, "ambiguous", "the verifier stopped while this was being sent", wall_ms)
         if row.kind == "code":
-            _say(db, row.order_id, "sent", wall_ms)
+            say(db, row.order_id, "sent", wall_ms)
     return len(rows)
 
 
 def _end(db: Connection, mail: int, state: str, reason: str, wall_ms: int) -> None:
     over = {"state": state, "reason": reason[:200], "private": None, "changed_at_ms": wall_ms}
     db.execute(sa.update(t.mail).where(t.mail.c.id == mail).values(**over))
-
-
-def _say(db: Connection, order: str, word: str, wall_ms: int) -> None:
-    said = {"order_id": order, "word": word, "detail": "", "private": None, "at_ms": wall_ms}
-    db.execute(sa.insert(t.verification_word).values(**said))

@@ -11,12 +11,13 @@ Once decided it stays so. A wrong code never refuses anybody: staff at the door 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from msgspec.structs import replace
 
-from mqtt_bridge.cloud.records import Verification, VerificationWord
+from mqtt_bridge.cloud.records import Verification, VerificationWord, Word
 from mqtt_bridge.protocol import proofs
 from mqtt_bridge.protocol.messages import Refusal
 
@@ -134,7 +135,7 @@ def _over(row: Verification, state: str, by: str, wall_ms: int) -> Verification:
     return replace(row, state=state, decided_by=by, decided_at_ms=wall_ms, **forgotten)
 
 
-_WORDS = {
+_WORDS: dict[Word, Callable[[Verification, VerificationWord, int], Step]] = {
     "wanted": _wanted,
     "code": _code,
     "link": _link,

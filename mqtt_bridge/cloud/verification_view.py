@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from mqtt_bridge.cloud import tables as t
+from mqtt_bridge.cloud import words
 from mqtt_bridge.cloud.directory import audit
 from mqtt_bridge.database import Database
 
@@ -131,8 +132,7 @@ def say(
         waiting = sa.select(v.order_id).where(v.order_id.in_(list(orders)), v.state == "waiting").order_by(v.order_id)
         found = list(db.execute(waiting).scalars())
         for order in found:
-            row = {"order_id": order, "word": word, "detail": reason, "private": None, "at_ms": wall_ms}
-            db.execute(sa.insert(t.verification_word).values(**row))
+            words.say(db, order, word, wall_ms, reason)
             audit(db, wall_ms, who, f"pre-enrolment: {word}", order, reason)
         return len(found)
 

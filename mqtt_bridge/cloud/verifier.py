@@ -20,10 +20,12 @@ from mqtt_bridge.cloud import mailing
 from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.catalogues import Catalogues
 from mqtt_bridge.cloud.mailing import Claimed, Limits
+from mqtt_bridge.cloud.records import Word
 from mqtt_bridge.cloud.settling import Settled, settle
 from mqtt_bridge.cloud.smtp import Delivery
 from mqtt_bridge.cloud.sql import SqlStore
 from mqtt_bridge.cloud.standing import Standing
+from mqtt_bridge.cloud.words import say
 from mqtt_bridge.database import Database
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import Private
@@ -220,7 +222,7 @@ class Verifier:
         number, contact = member_number(person.member), person.contact
         if not number:
             # Erased, or told again without its personal part: nothing can be asked, a person has to look.
-            self.database.run(lambda db: _say(db, order, "unknown", self.clock()))
+            self.database.run(lambda db: say(db, order, "unknown", self.clock()))
             return True
         self._asked = (order, Errand(lambda: self.standing.check(number, contact), self.ticks_s() + STANDING_S))
         return True
@@ -237,8 +239,8 @@ class Verifier:
                     f"no answer about a member within {STANDING_S:.0f} s; no one else is asked about",
                 )
             return False
-        answer = errand.result if errand.result in {"good", "bad"} else "unknown"
-        self.database.run(lambda db: _say(db, order, str(answer), self.clock()))
+        answer: Word = "good" if errand.result == "good" else "bad" if errand.result == "bad" else "unknown"
+        self.database.run(lambda db: say(db, order, answer, self.clock()))
         trouble = f"whoever knows the members failed ({errand.error})" if errand.error else ""
         self._note("standing", "trouble" if trouble else "idle", trouble)
         self._asked = None
@@ -296,8 +298,3 @@ def _due(db: Connection, wall_ms: int) -> tuple[str, bytes | None] | None:
     )
     row = db.execute(due.order_by(v.standing_due_ms, v.order_id).limit(1)).first()
     return None if row is None else (row.order_id, row.private)
-
-
-def _say(db: Connection, order: str, word: str, wall_ms: int) -> None:
-    said = {"order_id": order, "word": word, "detail": "", "private": None, "at_ms": wall_ms}
-    db.execute(sa.insert(t.verification_word).values(**said))

@@ -25,7 +25,7 @@ from mqtt_bridge.cloud.records.fleet import (
 )
 from mqtt_bridge.cloud.records.office import Alarm, Conversion
 from mqtt_bridge.cloud.records.programme import Asset, CatalogueVersion, SessionChange
-from mqtt_bridge.cloud.records.proofs import Mail, Verification, VerificationWord
+from mqtt_bridge.cloud.records.proofs import Mail, Verification, VerificationWord, Word
 from mqtt_bridge.cloud.records.sales import (
     CheckIn,
     Contradiction,
@@ -113,6 +113,7 @@ __all__ = [
     "Ticket",
     "Verification",
     "VerificationWord",
+    "Word",
     "demand_columns",
     "outage_columns",
 ]

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from mqtt_bridge.cloud.records.base import Record
+
+# What can be said of a verification; ``verdicts`` has who says it and what becomes of it.
+Word = Literal[
+    "wanted",
+    "code",
+    "link",
+    "proven",
+    "good",
+    "bad",
+    "unknown",
+    "ask",
+    "approve",
+    "refuse",
+    "confirmed",
+    "ended",
+    "sent",
+    "undeliverable",
+]
 
 
 class Verification(Record, frozen=True):
@@ -44,7 +62,7 @@ class VerificationWord(Record, frozen=True):
     SERIAL: ClassVar[str | None] = "id"
 
     order_id: str
-    word: str
+    word: Word
     detail: str
     private: bytes | None
     at_ms: int
