@@ -14,11 +14,10 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mqtt_bridge.cloud import tables as t
+from mqtt_bridge.cloud.records import SILENT_MS
 
 EVERY_MS = 60_000
 KEPT_MS = 48 * 3_600_000
-# A device that has been silent for longer says nothing new; its last sample stays the newest.
-SILENT_MS = 10_000
 
 
 @dataclass(frozen=True)
@@ -102,6 +101,7 @@ def _quotas() -> sa.Subquery:
 
 def _devices(wall_ms: int) -> sa.Subquery:
     a, d = t.allocation.c, t.device.c
+    # ``Device.present`` in SQL: they are one rule.
     present = d.link_up & (d.last_seen_ms > wall_ms - SILENT_MS)
     return (
         sa.select(

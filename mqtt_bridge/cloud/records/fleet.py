@@ -86,7 +86,7 @@ class Device(Record, frozen=True):
         return 0 < self.status_sent_ms - sent_at_ms <= OVERTAKEN_MS
 
     def present(self, wall_ms: int) -> bool:
-        """Whether it can be talked to right now."""
+        """Whether it can be talked to right now; ``samples`` asks the same in SQL."""
         return self.link_up and self.last_seen_ms is not None and wall_ms - self.last_seen_ms < SILENT_MS
 
     def live(self, wall_ms: int) -> bool:
