@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from mqtt_bridge import durable
 from mqtt_bridge.protocol.codec import key_id
 from mqtt_bridge.protocol.messages import KeyPublished
 
@@ -59,7 +60,7 @@ class KeyFile:
         public = _public(new)
         announce(KeyPublished(kid=key_id(public), public=public.hex(), retires=self.kid))
         following.replace(self.path)
-        _sync_folder(self.path.parent)
+        durable.sync_folder(self.path.parent)
         self._key = new
 
 
@@ -98,13 +99,5 @@ def _create(path: Path) -> Ed25519PrivateKey:
         return _load(path)
     finally:
         unfinished.unlink()
-    _sync_folder(path.parent)
+    durable.sync_folder(path.parent)
     return key
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
