@@ -70,14 +70,19 @@ class Enrolled:
     portal: PortalPair | None = None
 
 
+def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Return the key in ``path``; ``ValueError`` if it is of another kind or none."""
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        msg = f"{path} holds another kind of key"
+        raise ValueError(msg)  # noqa: TRY004  a wrong file, not a bug
+    return key
+
+
 def load_or_make_key(path: Path) -> ec.EllipticCurvePrivateKey:
     """Return the key in ``path`` (P-256, PEM, mode 0600), made if it is missing; it never leaves the device."""
     if path.exists():
-        key = load_pem_private_key(path.read_bytes(), password=None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            msg = f"{path} holds another kind of key"
-            raise ValueError(msg)
-        return key
+        return load_key(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     durable.write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

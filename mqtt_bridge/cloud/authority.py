@@ -27,14 +27,13 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mqtt_bridge import durable
 from mqtt_bridge.broker.mosquitto import RECONCILER
 from mqtt_bridge.cloud.enrolments import Issued
-from mqtt_bridge.enrolling import last_third
+from mqtt_bridge.enrolling import last_third, load_key
 
 CA_LIFE = dt.timedelta(days=20 * 365)
 LIFE = dt.timedelta(days=90)
@@ -70,7 +69,7 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            self._key = _load_key(folder / "ca.key")
+            self._key = load_key(folder / "ca.key")
             self.certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
         except (OSError, ValueError) as error:
             raise AuthorityError(
@@ -131,14 +130,14 @@ class Authority:
     ) -> list[Path]:
         certificate, secret = stem.with_suffix(".pem"), stem.with_suffix(".key")
         try:
-            _load_key(secret)
+            load_key(secret)
             before = x509.load_pem_x509_certificate(certificate.read_bytes())
             if now < last_third(before) and _hosts(before) == set(hosts) and before.issuer == self.certificate.subject:
                 return []
         except (OSError, ValueError):
             pass
         # The same key for as long as there is one: then the old certificate fits beside it while only one file is replaced.
-        key = _load_key(secret) if secret.exists() else ec.generate_private_key(ec.SECP256R1())
+        key = load_key(secret) if secret.exists() else ec.generate_private_key(ec.SECP256R1())
         if not secret.exists():
             _put(secret, _secret_pem(key), 0o600)
         made = self._signed(name, key.public_key(), x509.random_serial_number(), now, usage, hosts)
@@ -177,7 +176,7 @@ def create(folder: Path, org: str, now: dt.datetime) -> bool:
     """Make the authority's key and certificate unless they are there; tells whether they are new."""
     if (folder / "ca.key").exists() and (folder / "ca.pem").exists():
         return False
-    key = _load_key(folder / "ca.key") if (folder / "ca.key").exists() else ec.generate_private_key(ec.SECP256R1())
+    key = load_key(folder / "ca.key") if (folder / "ca.key").exists() else ec.generate_private_key(ec.SECP256R1())
     if not (folder / "ca.key").exists():
         _put(folder / "ca.key", _secret_pem(key), 0o600)
     name = _named(f"Marquee authority of {org}")
@@ -266,14 +265,6 @@ def _put(path: Path, data: bytes, mode: int) -> None:
         durable.write(path, data, 0o640, folder.st_gid)
     else:
         durable.write(path, data, mode)
-
-
-def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    key = load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        msg = f"{path} holds another kind of key"
-        raise ValueError(msg)  # noqa: TRY004  a wrong file, not a bug
-    return key
 
 
 def _secret_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
