@@ -14,7 +14,7 @@ from mqtt_bridge.cloud.records import Line, Quota, demand_columns
 from mqtt_bridge.cloud.rows import Lock
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol.messages import QuotaNeed, StockCount
-from mqtt_bridge.protocol.stock import Totals
+from mqtt_bridge.protocol.stock import Totals, unsold
 
 LARGEST = 2**31 - 1
 
@@ -54,7 +54,7 @@ class Counts:
         if merged == (line.returned, line.sold, line.cancelled) and held == line.held:
             return
         returned, sold, cancelled = merged
-        dry = line.granted - returned - sold + cancelled <= held
+        dry = unsold(line.granted, returned, sold, cancelled) <= held
         demand = demand_columns(line.demand.look(sold, self._wall_ms, dry=dry))
         changed = self._lines.change(line, returned=returned, sold=sold, cancelled=cancelled, held=held, **demand)
         self._look_at(line, changed)
@@ -92,12 +92,10 @@ class Counts:
         if cancelled > sold + line.confirmed:
             self._freeze(line.quota, f"{line.device} cancelled {cancelled} of {sold} sold at epoch {line.epoch}")
             cancelled = max(line.cancelled, min(cancelled, sold + line.confirmed))
-        unsold = line.granted - returned - sold + cancelled
-        if unsold < 0:
-            self._freeze(
-                line.quota, f"{line.device} sold or returned {-unsold} more than granted at epoch {line.epoch}"
-            )
-            returned = min(returned, max(line.returned, returned + unsold))
+        left = unsold(line.granted, returned, sold, cancelled)
+        if left < 0:
+            self._freeze(line.quota, f"{line.device} sold or returned {-left} more than granted at epoch {line.epoch}")
+            returned = min(returned, max(line.returned, returned + left))
         return returned, sold, cancelled
 
     def ask(self, device: str, epoch: int, need: QuotaNeed) -> None:

@@ -12,6 +12,11 @@ from typing import Protocol
 import msgspec
 
 
+def unsold(granted: int, returned: int, sold: int, cancelled: int) -> int:
+    """Tickets of an allocation that are still its device's; below zero where more was told than granted."""
+    return granted - returned - sold + cancelled
+
+
 class Totals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The five totals, in tickets since the epoch began."""
 
@@ -39,7 +44,7 @@ class Totals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     @property
     def unsold(self) -> int:
         """Tickets the device still owns, whether held or free: what is in doubt if it vanishes."""
-        return self.granted - self.returned - self.sold + self.cancelled
+        return unsold(self.granted, self.returned, self.sold, self.cancelled)
 
     def available(self, held: int) -> int:
         """Tickets that may be promised now, given ``held`` in open holds; never below zero."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from mqtt_bridge.cloud.estimates import Demand
 from mqtt_bridge.cloud.records.base import Record
-from mqtt_bridge.protocol.stock import Totals
+from mqtt_bridge.protocol.stock import Totals, unsold
 
 
 def demand_columns(demand: Demand) -> dict[str, float]:
@@ -85,7 +85,7 @@ class Line(Record, frozen=True):
     @property
     def unsold(self) -> int:
         """Tickets the device still owns, whether held or free."""
-        return self.granted - self.returned - self.sold + self.cancelled
+        return unsold(self.granted, self.returned, self.sold, self.cancelled)
 
 
 class Request(Record, frozen=True):
