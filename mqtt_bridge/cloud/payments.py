@@ -13,11 +13,11 @@ from mqtt_bridge.protocol.messages import PaymentTaken, RefundPaid, Sold
 from mqtt_bridge.protocol.receipts import order_known_by
 
 
-def _needs_of_a_payment(_work: Work, body: PaymentTaken) -> Iterator[list[Need]]:
+def _needs_of_money(_work: Work, body: PaymentTaken | RefundPaid) -> Iterator[list[Need]]:
     yield [(Payment, "id", body.payment), (Order, "id", body.order), *needs(body.order)]
 
 
-@applies(PaymentTaken, _needs_of_a_payment)
+@applies(PaymentTaken, _needs_of_money)
 def _payment_taken(at: Telling, body: PaymentTaken) -> None:
     if at.work.of(Payment).get(body.payment) is not None:
         return
@@ -53,11 +53,7 @@ def count_money(at: Telling, order_id: str) -> None:
         contradict(at.work, "paid-twice", order_id, detail, at.wall_ms, order=order_id)
 
 
-def _needs_of_a_refund(_work: Work, body: RefundPaid) -> Iterator[list[Need]]:
-    yield [(Payment, "id", body.payment), (Order, "id", body.order), *needs(body.order)]
-
-
-@applies(RefundPaid, _needs_of_a_refund)
+@applies(RefundPaid, _needs_of_money)
 def _refund_paid(at: Telling, body: RefundPaid) -> None:
     """Money that went back is a negative payment; more than was owed, at two desks that could not know, is listed."""
     payments = at.work.of(Payment)
