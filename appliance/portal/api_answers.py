@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -22,6 +21,7 @@ from appliance.services.views import (
     TicketView,
 )
 from appliance.web import freshness
+from appliance.web.formats import exact
 from mqtt_bridge.protocol.messages import (
     Channel,
     CodeNews,
@@ -38,11 +38,6 @@ from mqtt_bridge.protocol.waitlist import State as WaitlistState
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
-
-
-def time_of(at_ms: int) -> str:
-    """Return RFC 3339 in UTC, whole seconds: ``2026-11-23T19:30:00Z``."""
-    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class ListedVenue(msgspec.Struct, frozen=True):
@@ -275,7 +270,7 @@ class Readiness(msgspec.Struct, frozen=True):
 
 def event_list(view: ListingView) -> EventList:
     """Return the wire form of a listing."""
-    return EventList(time_of(view.as_of_ms), [_event(each) for each in view.events])
+    return EventList(exact(view.as_of_ms), [_event(each) for each in view.events])
 
 
 def _event(view: EventView) -> ListedEvent:
@@ -301,8 +296,8 @@ def _session(view: SessionView) -> ListedSession:
     ]
     return ListedSession(
         at.id,
-        time_of(at.starts_at_ms),
-        time_of(at.ends_at_ms),
+        exact(at.starts_at_ms),
+        exact(at.ends_at_ms),
         at.timezone,
         view.here,
         ListedVenue(venue.id, venue.name, venue.address),
@@ -314,14 +309,14 @@ def availability(view: AvailabilityView) -> Availability:
     """Return the wire form of availability."""
     good_for_s = freshness.AVAILABILITY.max_age_s or 0
     items = [AvailableItem(*each, state) for each, state in zip(view.items, view.states, strict=True)]
-    return Availability(time_of(view.as_of_ms), good_for_s, items)
+    return Availability(exact(view.as_of_ms), good_for_s, items)
 
 
 def hold(view: HoldView) -> Hold:
     """Return the wire form of a hold."""
     left_s = max(0, view.expires_in_ms // 1000)
     total = from_minor(view.total_minor, view.currency)
-    return Hold(view.id, view.code, time_of(view.expires_at_ms), left_s, view.requested, total, view.verify or UNSET)
+    return Hold(view.id, view.code, exact(view.expires_at_ms), left_s, view.requested, total, view.verify or UNSET)
 
 
 def entry(view: EntryView) -> Entry:
@@ -333,9 +328,9 @@ def entry(view: EntryView) -> Entry:
         items=[EntryItem(each.type.id, each.quantity) for each in view.items],
         position=view.position,
         of=view.of,
-        as_of=time_of(view.as_of_ms),
+        as_of=exact(view.as_of_ms),
         hold=offer.id if offer is not None else None,
-        expires_at=time_of(offer.expires_at_ms) if offer is not None else None,
+        expires_at=exact(offer.expires_at_ms) if offer is not None else None,
         expires_in=max(0, offer.expires_in_ms // 1000) if offer is not None else None,
         order=view.order,
     )
@@ -375,11 +370,11 @@ def check_in(view: CheckInView) -> CheckIn:
         words=view.words,
         admits=_admits(view.ticket) if view.ticket is not None else None,
         due=from_minor(view.amount_due_minor, view.currency) if view.amount_due_minor else None,
-        previous_at=time_of(view.previous_at_ms) if view.previous_at_ms is not None else None,
+        previous_at=exact(view.previous_at_ms) if view.previous_at_ms is not None else None,
     )
 
 
 def _admits(view: TicketView) -> Admits:
     return Admits(
-        view.type.id, view.type.name, view.event.title, time_of(view.at.starts_at_ms), view.venue.name, view.code
+        view.type.id, view.type.name, view.event.title, exact(view.at.starts_at_ms), view.venue.name, view.code
     )

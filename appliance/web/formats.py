@@ -33,7 +33,7 @@ def iso(at_ms: int, timezone: str) -> str:
 
 
 def exact(at_ms: int) -> str:
-    """Return the moment in UTC to the second, for scripts: ``2026-11-27T20:14:09Z``."""
+    """Return the moment in UTC to the second, for scripts and programs (RFC 3339): ``2026-11-27T20:14:09Z``."""
     return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
