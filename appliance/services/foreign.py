@@ -103,7 +103,7 @@ def take_pending(unit: Unit, message: OrderPending, origin: str, private: Privat
 
 
 def _take_order(unit: Unit, message: Sold, origin: str, private: Private | None, more: dict[str, Any]) -> None:
-    values = _values(unit, message, origin, private) | more
+    values = told_values(unit, message, origin, private) | more
     before = orders.find(unit.db, message.order)
     if before is None:
         orders.add(unit.db, values, [])
@@ -126,7 +126,7 @@ def on_order_requested(unit: Unit, message: OrderRequested, origin: str, private
     if origin == unit.identity.device or orders.find(unit.db, message.order) is not None:
         return
     values = {"status": "requested", "created_at_ms": message.requested_at_ms}
-    orders.add(unit.db, _values(unit, message, origin, private) | values, [])
+    orders.add(unit.db, told_values(unit, message, origin, private) | values, [])
     for fact in message.tickets:
         if orders.find_ticket(unit.db, fact.ticket) is None:
             orders.add_ticket(unit.db, ticket_values(message.order, origin, fact))
@@ -139,7 +139,8 @@ def on_request_withdrawn(unit: Unit, message: RequestWithdrawn, origin: str) -> 
         orders.change(unit.db, row.id, status=next_order(row.status, "withdraw"))
 
 
-def _values(unit: Unit, message: Sold | OrderRequested, origin: str, private: Private | None) -> dict[str, Any]:
+def told_values(unit: Unit, message: Sold | OrderRequested, origin: str, private: Private | None) -> dict[str, Any]:
+    """Return the row of an order as a message tells it."""
     total_minor = sum(each.price_minor for each in message.tickets)
     currency = message.tickets[0].currency if message.tickets else ""
     return order_values(unit, message.order, origin, total_minor=total_minor, currency=currency) | {

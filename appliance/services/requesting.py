@@ -19,7 +19,7 @@ from appliance.domain.inventory import Line, Shelf, per_quota
 from appliance.services import conversion
 from appliance.services.box import Unit
 from appliance.services.cancelling import cancel_own
-from appliance.services.foreign import order_values, ticket_values
+from appliance.services.foreign import ticket_values, told_values
 from appliance.services.selling import Sale, add_order, fact, private_part, sign, ticket_row
 from appliance.services.stock import claim, counts, shelves_of
 from appliance.store import allocations, orders, requests
@@ -151,15 +151,7 @@ def hear_confirmed(unit: Unit, stock: Iterable[StockCount]) -> None:
 def _rebuild(unit: Unit, message: OrderConfirmed, private: Private | None) -> Row[Any]:
     """Write down an order that an older copy of this database forgot: the guest's page shows it again."""
     me = unit.identity.device
-    currency = message.tickets[0].currency if message.tickets else ""
-    total_minor = sum(each.price_minor for each in message.tickets)
-    values = order_values(unit, message.order, me, total_minor=total_minor, currency=currency) | {
-        "code": message.code,
-        "status": "requested",
-        "payment": message.payment,
-        "name": private.name if private else "",
-        "contact": private.contact if private else "",
-    }
+    values = told_values(unit, message, me, private) | {"status": "requested"}
     orders.add(unit.db, values, [ticket_values(message.order, me, each) for each in message.tickets])
     requests.add(unit.db, message.order)
     row = orders.find(unit.db, message.order)
