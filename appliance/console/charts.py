@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mqtt_bridge.cloud.samples import Sample
+from mqtt_bridge.protocol.moments import HOUR_MS
 
 WIDTH, HEIGHT = 1000, 200
-HOUR_MS = 3_600_000
 SPANS_H = (1, 6, 24)
 # From bottom to top, in the words and colours of the bars.
 STACK = ("sold", "held", "free", "pool")

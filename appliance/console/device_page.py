@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from flask import render_template, request
 
-from appliance.console.charts import HOUR_MS, backlog_chart, stock_chart
+from appliance.console.charts import backlog_chart, stock_chart
 from appliance.console.desk import console, operator_pages
 from appliance.console.numbers import whole
 from appliance.console.stock import span_h
 from appliance.domain.errors import NotFound
 from mqtt_bridge.cloud import message_log, samples
+from mqtt_bridge.protocol.moments import HOUR_MS
 
 blueprint = operator_pages("device", __name__)
 PER_PAGE = 50

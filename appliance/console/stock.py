@@ -8,11 +8,12 @@ from flask import g, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from appliance.console.charts import HOUR_MS, SPANS_H, Chart, fitting_span_h, stock_chart
+from appliance.console.charts import SPANS_H, Chart, fitting_span_h, stock_chart
 from appliance.console.desk import console, operator_pages
 from mqtt_bridge.cloud import samples
 from mqtt_bridge.cloud.overview import Overview
 from mqtt_bridge.cloud.store import lift_freeze
+from mqtt_bridge.protocol.moments import HOUR_MS
 
 blueprint = operator_pages("stock", __name__)
 

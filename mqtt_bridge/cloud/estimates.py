@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-HOUR_MS = 3_600_000
+from mqtt_bridge.protocol.moments import HOUR_MS
+
 LONGEST_LOOK_H = 24.0
 # What was seen counts half after so many hours: tomorrow's demand is more like today's than like last week's.
 DEMAND_HALF_LIFE_H = 24.0

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from mqtt_bridge.cloud.estimates import HOUR_MS, Demand, usual_outage_h, usual_rate
+from mqtt_bridge.cloud.estimates import Demand, usual_outage_h, usual_rate
 from mqtt_bridge.cloud.records import Device, Line
 from mqtt_bridge.protocol.catalogue import EventSession
+from mqtt_bridge.protocol.moments import HOUR_MS
 
 
 class Guess(NamedTuple):

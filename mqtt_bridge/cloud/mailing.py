@@ -20,9 +20,9 @@ from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol import ids, proofs
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import Private
+from mqtt_bridge.protocol.moments import HOUR_MS
 from mqtt_bridge.protocol.privacy import contact_digest
 
-HOUR_MS = 3_600_000
 RETRY_MS = (30_000, 2 * 60_000, 10 * 60_000, 30 * 60_000)
 # Whoever sent this died or hangs; what became of it nobody knows.
 LOST_MS = 3 * 60_000

@@ -12,12 +12,13 @@ import structlog
 from mqtt_bridge.cloud import samples
 from mqtt_bridge.cloud.ahead import Ahead
 from mqtt_bridge.cloud.broker_watch import BrokerWatch
-from mqtt_bridge.cloud.pruning import HOUR_MS, prune
+from mqtt_bridge.cloud.pruning import prune
 from mqtt_bridge.cloud.repair import apply_rules
 from mqtt_bridge.cloud.service import Reconciler, Wire
 from mqtt_bridge.cloud.sql import SqlStore
 from mqtt_bridge.database import Database
 from mqtt_bridge.protocol.codec import Signer
+from mqtt_bridge.protocol.moments import HOUR_MS
 
 log = structlog.get_logger("marquee.reconciler")
 # How soon what waited for stock is rebooked, rules are applied, and what the broker dropped is listed.

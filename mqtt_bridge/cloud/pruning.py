@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Table
 from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.catalogue import current_catalogue
 from mqtt_bridge.mailbox.tables import outbox
+from mqtt_bridge.protocol.moments import HOUR_MS
 
-HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 KEPT_MS = 30 * DAY_MS
 LONGEST_KEPT_MS = 366 * DAY_MS

@@ -15,9 +15,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mqtt_bridge.cloud import tables as t
 from mqtt_bridge.cloud.records import SILENT_MS
+from mqtt_bridge.protocol.moments import HOUR_MS
 
 EVERY_MS = 60_000
-KEPT_MS = 48 * 3_600_000
+KEPT_MS = 48 * HOUR_MS
 
 
 @dataclass(frozen=True)

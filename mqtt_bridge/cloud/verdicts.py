@@ -20,8 +20,8 @@ from msgspec.structs import replace
 from mqtt_bridge.cloud.records import Verification, VerificationWord, Word
 from mqtt_bridge.protocol import proofs
 from mqtt_bridge.protocol.messages import Refusal
+from mqtt_bridge.protocol.moments import HOUR_MS
 
-HOUR_MS = 3_600_000
 # By the cloud's clock, from the moment it was mailed; long, because a venue may be without a link for days.
 CODE_LIFE_MS = 7 * 24 * HOUR_MS
 # Waits before whoever knows the members is asked again, the last one ever again.

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from mqtt_bridge.cloud.allocation import DeviceFacts, QuotaFacts, plan
 from mqtt_bridge.cloud.estimates import (
-    HOUR_MS,
     LONGEST_LOOK_H,
     USUAL_OUTAGE_H,
     Demand,
@@ -18,6 +17,7 @@ from mqtt_bridge.cloud.estimates import (
     usual_outage_h,
     usual_rate,
 )
+from mqtt_bridge.protocol.moments import HOUR_MS
 
 START_MS = 1_800_000_000_000
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mqtt_bridge.cloud.estimates import HOUR_MS
 from mqtt_bridge.cloud.forecast import forecast, hours_left, inherited
 from mqtt_bridge.cloud.records import Device, Line
 from mqtt_bridge.protocol.catalogue import EventSession
+from mqtt_bridge.protocol.moments import HOUR_MS
 from tests.mqtt_bridge.cloud.world import World
 
 NOW_MS = 1_800_000_000_000
