@@ -68,7 +68,7 @@ def slug_of_form() -> str | None:
         if given in unit.catalogue.event:
             return given
         return next(
-            (unit.catalogue.ticket_type[each][0].slug for each in wanted if each in unit.catalogue.ticket_type), None
+            (unit.catalogue.ticket_type[each].event.slug for each in wanted if each in unit.catalogue.ticket_type), None
         )
 
     return site().box.look(query)
@@ -85,7 +85,7 @@ def refused_form(refusal: Refusal, notice: str) -> Response:
 
     def session_of(unit: Unit) -> str | None:
         return next(
-            (unit.catalogue.ticket_type[each][1].id for each in wanted if each in unit.catalogue.ticket_type), None
+            (unit.catalogue.ticket_type[each].at.id for each in wanted if each in unit.catalogue.ticket_type), None
         )
 
     page = _event(slug, site().box.look(session_of), notice)

@@ -210,4 +210,4 @@ def cancel_unpaid(event_session: str) -> AnyResponse:
     found = site().box.look(lambda unit: unit.catalogue.event_session.get(event_session))
     if found is None:
         raise NotFound("This date does not exist (any more).")
-    return make_response(render_template("staff/unpaid.html", event=found[0], at=found[1]))
+    return make_response(render_template("staff/unpaid.html", event=found.event, at=found.at))

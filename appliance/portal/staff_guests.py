@@ -61,7 +61,7 @@ def add() -> AnyResponse:
 
 def _plan(event_session: str, default: str, text: str, notice: str = "", added: GuestsAdded | None = None) -> str:
     def query(unit: Unit) -> tuple[GuestPlan, Event]:
-        return guests.plan(unit, event_session, text, default), unit.catalogue.event_session[event_session][0]
+        return guests.plan(unit, event_session, text, default), unit.catalogue.event_session[event_session].event
 
     plan, event = site().box.look(query)
     problems = [_words(each) for each in (added.left_out if added else plan.problems)]
@@ -98,8 +98,8 @@ def _dates(unit: Unit) -> Dates:
     """Return the dates of this venue, and then all others, that are not over."""
     now = unit.now
     found = [
-        (event, at)
-        for event, at in unit.catalogue.event_session.values()
-        if not at.cancelled and not (now.trusted and now.wall_ms >= at.ends_at_ms)
+        each
+        for each in unit.catalogue.event_session.values()
+        if not each.at.cancelled and not (now.trusted and now.wall_ms >= each.at.ends_at_ms)
     ]
-    return tuple(sorted(found, key=lambda each: (each[1].venue != unit.identity.venue, each[1].starts_at_ms)))
+    return tuple(sorted(found, key=lambda each: (each.at.venue != unit.identity.venue, each.at.starts_at_ms)))

@@ -54,7 +54,7 @@ def join() -> AnyResponse:
         waits = site().box.look(lambda unit: waitlist.open_entries(unit, guest.client))
         if refusal.facts.get("limit") == "waitlist_per_client":
             kinds = site().box.look(lambda unit: unit.catalogue.ticket_type)
-            quota = kinds[chosen[0].ticket_type][2].quota
+            quota = kinds[chosen[0].ticket_type].kind.quota
             return redirect(url_of(next(each.id for each in waits if each.items[0].type.quota == quota)), SEE_OTHER)
         places = tuple((url_of(each.id), _("Your place on the waitlist")) for each in waits)
         g.ways = (*places, *g.ways)

@@ -57,7 +57,7 @@ def _tickets(unit: Unit, client_id: str) -> tuple[int, int]:
     counted: Counter[str] = Counter()
     for row in orders.tickets_of_client(unit.db, client_id, LIVE):
         known = unit.catalogue.event_session.get(row.event_session)
-        if known is not None and unit.now.trusted and known[1].ends_at_ms <= unit.now.wall_ms:
+        if known is not None and unit.now.trusted and known.at.ends_at_ms <= unit.now.wall_ms:
             continue
         kind = "free" if row.price_minor == 0 else row.payment
         counted[kind] += row.number
@@ -83,7 +83,7 @@ def check(unit: Unit, client: Client, lines: tuple[Line, ...]) -> None:
 
 def check_orders(unit: Unit, used: Usage, lines: tuple[Line, ...]) -> None:
     """Refuse tickets beyond what one phone may have unpaid or for free."""
-    prices = {line.ticket_type: unit.catalogue.ticket_type[line.ticket_type][2].price_minor for line in lines}
+    prices = {line.ticket_type: unit.catalogue.ticket_type[line.ticket_type].kind.price_minor for line in lines}
     free = sum(line.quantity for line in lines if prices[line.ticket_type] == 0)
     unpaid = sum(line.quantity for line in lines) - free
     limits.check_orders(unit.catalogue.limits, used, unpaid=unpaid, free=free)

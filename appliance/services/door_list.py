@@ -54,7 +54,7 @@ def _row(unit: Unit, row: orders.DoorRowFound) -> DoorRow:
     known = unit.catalogue.ticket_type.get(row.ticket_type)
     due = "" if row.payment == "paid" or not row.price_minor else "to pay"
     note = due if row.note is None else " - ".join(filter(None, ("guest list", row.note, due)))
-    return DoorRow(row.name, row.code, known[2].name if known else "", inside=row.inside, note=note)
+    return DoorRow(row.name, row.code, known.kind.name if known else "", inside=row.inside, note=note)
 
 
 def _by_name(row: DoorRow) -> tuple[bool, str, str]:

@@ -201,4 +201,4 @@ def _session(unit: Unit, event_session: str) -> EventSession:
     if found is None:
         msg = "This date does not exist (any more)."
         raise NotFound(msg)
-    return found[1]
+    return found.at

@@ -212,7 +212,7 @@ def _is_waiting(unit: Unit, row: Row[Any]) -> bool:
 def _ends_at_ms(unit: Unit, ticket_id: str) -> int:
     ticket = orders.find_ticket(unit.db, ticket_id)
     found = unit.catalogue.event_session.get(ticket.event_session) if ticket is not None else None
-    return 0 if found is None else found[1].ends_at_ms
+    return 0 if found is None else found.at.ends_at_ms
 
 
 def _find(unit: Unit, photo_id: str) -> Row[Any]:

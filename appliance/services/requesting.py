@@ -53,12 +53,12 @@ def claim_or_request(unit: Unit, client_id: str, lines: tuple[Line, ...]) -> dic
 
 def needs_proof(unit: Unit, lines: tuple[Line, ...]) -> bool:
     """Return whether any of these has to be verified: an order does not wait for two answers, one after the other."""
-    return any(unit.catalogue.ticket_type[each.ticket_type][2].verify for each in lines)
+    return any(unit.catalogue.ticket_type[each.ticket_type].kind.verify for each in lines)
 
 
 def provisional(unit: Unit, lines: tuple[Line, ...]) -> frozenset[str]:
     """Return which of the ticket types may be requested."""
-    known = {each.ticket_type: unit.catalogue.ticket_type[each.ticket_type][2] for each in lines}
+    known = {each.ticket_type: unit.catalogue.ticket_type[each.ticket_type].kind for each in lines}
     return frozenset(name for name, kind in known.items() if kind.policy == "provisional")
 
 
@@ -67,7 +67,7 @@ def check_cap(unit: Unit, client_id: str, lines: tuple[Line, ...]) -> None:
     everybody = requests.requested(unit.db, unit.now)
     own = requests.requested(unit.db, unit.now, client_id)
     for quota, wanted in per_quota(lines).items():
-        limit = unit.catalogue.quota[quota][2].limit
+        limit = unit.catalogue.quota[quota].quota.limit
         rules.check_cap(
             unit.catalogue.limits, quota, limit, wanted, requested=everybody.get(quota, 0), own=own.get(quota, 0)
         )

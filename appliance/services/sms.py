@@ -256,10 +256,8 @@ def _require_room(unit: Unit, number: str, client: str) -> None:
 def _useful_until_ms(unit: Unit, order_id: str) -> int:
     """When the last date of an order is over; a day from now where the catalogue does not know."""
     sessions = unit.catalogue.event_session
-    known = [
-        sessions[row.event_session][1] for row in orders.tickets(unit.db, order_id) if row.event_session in sessions
-    ]
-    return max((at.ends_at_ms for at in known), default=unit.now.wall_ms + USEFUL_MS)
+    known = [sessions.get(row.event_session) for row in orders.tickets(unit.db, order_id)]
+    return max((each.at.ends_at_ms for each in known if each is not None), default=unit.now.wall_ms + USEFUL_MS)
 
 
 def _find(unit: Unit, message: int) -> Row[Any]:

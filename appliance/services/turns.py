@@ -75,7 +75,7 @@ def _on_sale(unit: Unit, quota: str, switches: dict[str, str]) -> bool:
     known = unit.catalogue.quota.get(quota)
     if known is None:
         return False
-    at = known[1]
+    at = known.at
     return sale.window(at, unit.now, switches.get(f"sale:{at.id}"), frozen=unit.device.frozen) == "open"
 
 

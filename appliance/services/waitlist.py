@@ -212,7 +212,7 @@ def _over(unit: Unit, quota: str) -> bool:
     known = unit.catalogue.quota.get(quota)
     if known is None:
         return unit.catalogue.version > 0  # a fresh device may answer for entries before it has a catalogue
-    at = known[1]
+    at = known.at
     return at.cancelled or (unit.now.trusted and unit.now.wall_ms >= at.ends_at_ms)
 
 

@@ -111,7 +111,7 @@ def sold(work: Work, catalogue: Catalogue, device: str, body: Sold, wall_ms: int
     late: dict[str, list[str]] = {}
     for each in body.tickets:
         found = catalogue.event_session.get(each.event_session)
-        if found is not None and found[1].cancelled:
+        if found is not None and found.at.cancelled:
             late.setdefault(each.event_session, []).append(each.ticket)
     for session, tickets in late.items():
         detail = sold_words(len(tickets), device, "the date was cancelled before this was told")

@@ -74,7 +74,7 @@ def _pool(pools: Pools, kind: str, tickets: list[Ticket]) -> int:
 
 def _session(catalogue: Catalogue, event_session: str) -> EventSession | None:
     found = catalogue.event_session.get(event_session)
-    return None if found is None else found[1]
+    return None if found is None else found.at
 
 
 def _short(kind: str, tickets: list[Ticket]) -> int:
@@ -169,10 +169,9 @@ def _alternatives(
     """Sessions of the same event still to come that have ticket types of the same names; fills ``types``."""
     if at is None or not opened:
         return ()
-    event, _ = catalogue.event_session[at.id]
     names = {each.ticket_type: _type_name(catalogue, each.ticket_type) for each in opened}
     found = []
-    for other in event.sessions:
+    for other in catalogue.event_session[at.id].event.sessions:
         if other.id == at.id or other.cancelled or wall_ms >= other.ends_at_ms:
             continue
         kinds = {each.name: each for each in other.ticket_types}
@@ -194,7 +193,7 @@ def _alternatives(
 
 def _type_name(catalogue: Catalogue, ticket_type: str) -> str:
     known = catalogue.ticket_type.get(ticket_type)
-    return known[2].name if known is not None else ""
+    return known.kind.name if known is not None else ""
 
 
 def moment(at: EventSession) -> str:

@@ -137,15 +137,15 @@ class _Import:
             name = f"{_session_name(event, at)}: ticket type {kind.name!r}"
             if count and now is None:
                 self.reasons.append(f"{name} has {count} sold tickets and cannot be removed")
-            elif count and now is not None and now[2].quota != kind.quota:
+            elif count and now is not None and now.kind.quota != kind.quota:
                 self.reasons.append(f"{name} has {count} sold tickets and cannot draw from another quota")
         sold = self._sold_by("event_session")
         for session_id, (event, at) in self.old.event_session.items():
-            moved = self.new.event_session.get(session_id)
-            if sold.get(session_id) and moved is not None and moved[1].venue != at.venue:
+            venue = self.new.venue_of(session_id)
+            if sold.get(session_id) and venue is not None and venue != at.venue:
                 self.reasons.append(
                     f"{_session_name(event, at)} has {sold[session_id]} sold tickets, whose door is at {at.venue!r}; "
-                    f"it cannot move to {moved[1].venue!r} by this file; `marquee session move` takes its tickets along"
+                    f"it cannot move to {venue!r} by this file; `marquee session move` takes its tickets along"
                 )
 
     def _check_experiments(self) -> None:
@@ -172,10 +172,10 @@ class _Import:
             return
         # What an operator bought by overbooking, or by releasing stock in doubt, stays on top of what the file allows.
         known = self.old.quota.get(quota.id)
-        bought = 0 if known is None else max(0, book.quota.extra - known[2].extra)
+        bought = 0 if known is None else max(0, book.quota.extra - known.quota.extra)
         quota = msgspec.structs.replace(quota, extra=quota.extra + bought)
         aimed = book.quota.limit if book.quota.target is None else book.quota.target
-        if known is not None and known[2].limit == quota.limit != aimed and not book.quota.retired:
+        if known is not None and known.quota.limit == quota.limit != aimed and not book.quota.retired:
             # The file says what it said before; the limit that an operator set since is the later word.
             self.changes.append(f"{name}: limit {aimed} stays as set on the console, the file still says {quota.limit}")
             quota = msgspec.structs.replace(quota, limit=aimed)

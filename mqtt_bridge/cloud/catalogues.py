@@ -48,9 +48,9 @@ class Hosts:
 
     def venue_of(self, event_session: str) -> str | None:
         """Return the id of the venue."""
-        found = self.catalogue.event_session.get(event_session)
+        found = self.catalogue.venue_of(event_session)
         if found is not None:
-            return found[1].venue
+            return found
         log.warning("alarm", kind="unknown-session", subject=event_session[:64])
         detail = "tickets were sold for a session that no catalogue names"
         raise_alarm(self._work, "unknown-session", event_session[:64], detail, self._wall_ms)

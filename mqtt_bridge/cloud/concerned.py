@@ -29,7 +29,7 @@ def tell(
     post = Forwarder(work, lambda _session: None)
     issuer = answers_for(work, order.issuer)
     told = set() if issuer is None else {issuer.name}
-    venues = {catalogue.event_session[each][1].venue for each in sessions if each in catalogue.event_session}
+    venues = {venue for each in sessions if (venue := catalogue.venue_of(each)) is not None}
     for venue in sorted(venues):
         door = post.door(venue)
         if door is None:

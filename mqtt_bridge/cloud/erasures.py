@@ -114,9 +114,9 @@ def _whom(db: Connection, wanted: ErasePersonalData) -> list[str]:
     issuer = db.execute(sa.select(t.order.c.issuer).where(t.order.c.id == wanted.order)).scalar()
     if issuer is None:
         return sorted(able)
-    hosts = current_catalogue(db).event_session
+    catalogue = current_catalogue(db)
     tickets = sa.select(t.ticket.c.event_session).where(t.ticket.c.order_id == wanted.order).distinct()
-    venues = {hosts[each][1].venue for each in db.execute(tickets).scalars() if each in hosts}
+    venues = {catalogue.venue_of(each) for each in db.execute(tickets).scalars()}
     return sorted(name for name, row in able.items() if name == issuer or (row.door and row.venue in venues))
 
 

@@ -126,28 +126,18 @@ def replace_device(
 
 def waiting_cancels(database: Database, venue: str) -> Waiting:
     """Return the cancels that wait for a sealed door; raises ``SealRefused`` if there is none, or another door."""
-    return _look(database, lambda work: answering.waiting(work, venue, _venues(work)))
+    return _look(database, lambda work: answering.waiting(work, venue, Catalogues().of(work).venue_of))
 
 
 def answer_cancels(database: Database, venue: str, who: str, wall_ms: int) -> Waiting:
     """Answer them in the place of the sealed door."""
 
     def change(db: Connection, work: Work) -> Waiting:
-        found = answering.answer(work, venue, _venues(work), wall_ms)
+        found = answering.answer(work, venue, Catalogues().of(work).venue_of, wall_ms)
         audit(db, wall_ms, who, "cancels answered", venue, f"{len(found.cancels)} for {found.door}")
         return found
 
     return _run(database, change)
-
-
-def _venues(work: Work) -> Callable[[str], str | None]:
-    catalogue = Catalogues().of(work)
-
-    def venue_of(event_session: str) -> str | None:
-        found = catalogue.event_session.get(event_session)
-        return None if found is None else found[1].venue
-
-    return venue_of
 
 
 def begin_restored(database: Database, log: FleetLog, suffix: str, wall_ms: int) -> list[str]:

@@ -7,7 +7,6 @@ pool larger. A device whose life begins meanwhile, or that is sealed, is not gra
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 
 from mqtt_bridge.cloud import requests
 from mqtt_bridge.cloud.books import Book, Settled, grant, serve_waitlist
@@ -20,7 +19,6 @@ from mqtt_bridge.cloud.records import Cloud, Device, Line, Quota
 from mqtt_bridge.cloud.requests import Desk
 from mqtt_bridge.cloud.rows import Lock, Rows
 from mqtt_bridge.cloud.work import Work
-from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.topics import CLOUD
 
 
@@ -48,7 +46,7 @@ def plan_quotas(rows: Rows, quotas: Iterable[str], wall_ms: int, catalogues: Cat
         net(book, devices)
         list_oversold(work, book, devices, wall_ms)
     catalogue = catalogues.of(work)
-    forwarder = Forwarder(work, partial(_venue_of, catalogue))
+    forwarder = Forwarder(work, catalogue.venue_of)
     settled = Settled()
     sessions = {name: at for name, (_, at) in catalogue.event_session.items()}
     left_h = {each.id: hours_left(sessions.get(each.quota.event_session), wall_ms) for each in books.values()}
@@ -68,11 +66,6 @@ def plan_quotas(rows: Rows, quotas: Iterable[str], wall_ms: int, catalogues: Cat
         addressees=forwarder.addressees,
         planned={each.id: len(each.lines) for each in books.values()},
     )
-
-
-def _venue_of(catalogue: Catalogue, event_session: str) -> str | None:
-    found = catalogue.event_session.get(event_session)
-    return None if found is None else found[1].venue
 
 
 def _fence(rows: Rows, settled: Settled) -> None:

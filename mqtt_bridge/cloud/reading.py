@@ -75,8 +75,8 @@ class ReadAhead:
             for ticket in getattr(each.body, "tickets", ())
             if not isinstance(ticket, str)
         }
-        known = (self._hosts.catalogue.event_session.get(each) for each in sessions)
-        return [(Device, "venue", venue) for venue in {each[1].venue for each in known if each is not None}]
+        venues = {self._hosts.catalogue.venue_of(each) for each in sessions}
+        return [(Device, "venue", venue) for venue in venues if venue is not None]
 
     def _believed(self, messages: Iterable[Incoming]) -> list[Content]:
         """Open messages; whatever is wrong with one is found again, and listed, when it is applied."""

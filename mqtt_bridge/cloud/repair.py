@@ -220,7 +220,7 @@ class _Step:
         holder, signer = self._holder()
         swaps = []
         for old in self.found.open:
-            kind = self.catalogue.ticket_type[to[old.ticket_type]][2]
+            kind = self.catalogue.ticket_type[to[old.ticket_type]].kind
             new = Ticket(
                 id=ids.secret(secrets.token_bytes(ids.SECRET_BYTES)),
                 order_id=old.order_id,

@@ -183,5 +183,5 @@ def session_facts(db: Connection, event_session: str) -> SessionFacts | None:
 def all_sessions(db: Connection) -> list[tuple[Event, EventSession, str, str]]:
     """Return every session with its venue's name and its moment, next first."""
     catalogue = current_catalogue(db)
-    pairs = sorted(catalogue.event_session.values(), key=lambda pair: (pair[1].starts_at_ms, pair[1].id))
-    return [(event, at, _name(catalogue, at.venue), moment(at)) for event, at in pairs]
+    dates = sorted(catalogue.event_session.values(), key=lambda each: (each.at.starts_at_ms, each.at.id))
+    return [(event, at, _name(catalogue, at.venue), moment(at)) for event, at in dates]

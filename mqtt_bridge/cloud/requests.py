@@ -156,7 +156,7 @@ def _ask(desk: Desk, request: Request, ready: Collection[str]) -> answers.Ask:
     if "settled" in wishes:
         wish = "withdraw"  # its device holds the answer of a cloud that forgot it: nothing is left to be done
     device = desk.devices.get(request.device)
-    sessions = [found[1] if (found := desk.catalogue.quota.get(each)) else None for each in asked]
+    sessions = [found.at if (found := desk.catalogue.quota.get(each)) else None for each in asked]
     over, last_call = _over(sessions, desk.wall_ms)
     if device is None or device.status == "sealed":
         over = "sealed"

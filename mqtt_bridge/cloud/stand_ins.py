@@ -35,8 +35,8 @@ def _receipt_seen(at: Telling, body: ReceiptSeen) -> None:
     key = at.work.of(Key).get(reading.kid)
     reading.verify(None if key is None else _as_told(key))
     life = next((x for x in at.work.of(Life).where("device", claims.issuer) if inc_hash(x.inc) == claims.inc), None)
-    kind = Catalogues().of(at.work).ticket_type.get(claims.ticket_type)
-    if life is None or kind is None:
+    known = Catalogues().of(at.work).ticket_type.get(claims.ticket_type)
+    if life is None or known is None:
         at.alarm(
             "strange-receipt", claims.ticket, f"genuine, but of a life or a ticket type of {claims.issuer} unknown here"
         )
@@ -58,7 +58,7 @@ def _receipt_seen(at: Telling, body: ReceiptSeen) -> None:
         code=claims.code,
         ticket_type=claims.ticket_type,
         event_session=claims.event_session,
-        quota=kind[2].quota,
+        quota=known.kind.quota,
         epoch=claims.epoch,
         price_minor=claims.price_minor,
         currency=claims.currency,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -189,6 +189,29 @@ class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     card: bool = False
 
 
+class Dated(NamedTuple):
+    """A session and its event."""
+
+    event: Event
+    at: EventSession
+
+
+class Offered(NamedTuple):
+    """A ticket type, its session and its event."""
+
+    event: Event
+    at: EventSession
+    kind: TicketType
+
+
+class Limited(NamedTuple):
+    """A quota, its session and its event."""
+
+    event: Event
+    at: EventSession
+    quota: Quota
+
+
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, dict=True):
     """Everything on sale; ``version`` grows with every import that changed something."""
 
@@ -206,6 +229,11 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         place, whole = self.venue.get(venue), self.brand or Brand()
         own = (place.brand if place else None) or Brand()
         return Brand(own.name or whole.name, own.colour or whole.colour, own.logo or whole.logo)
+
+    def venue_of(self, event_session: str) -> str | None:
+        """Return the id of the venue that hosts a session, None for one that is not in here."""
+        found = self.event_session.get(event_session)
+        return None if found is None else found.at.venue
 
     @cached_property
     def images(self) -> frozenset[str]:
@@ -227,21 +255,26 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         return {each.slug: each for each in self.events}
 
     @cached_property
-    def event_session(self) -> dict[str, tuple[Event, EventSession]]:
-        """(event, session) by session id."""
-        return {each.id: (event, each) for event in self.events for each in event.sessions}
+    def event_session(self) -> dict[str, Dated]:
+        """Sessions by id."""
+        return {each.id: Dated(event, each) for event in self.events for each in event.sessions}
 
     @cached_property
-    def ticket_type(self) -> dict[str, tuple[Event, EventSession, TicketType]]:
-        """(event, session, type) by ticket type id."""
+    def ticket_type(self) -> dict[str, Offered]:
+        """Ticket types by id."""
         return {
-            each.id: (event, at, each) for event in self.events for at in event.sessions for each in at.ticket_types
+            each.id: Offered(event, at, each)
+            for event in self.events
+            for at in event.sessions
+            for each in at.ticket_types
         }
 
     @cached_property
-    def quota(self) -> dict[str, tuple[Event, EventSession, Quota]]:
-        """(event, session, quota) by quota id."""
-        return {each.id: (event, at, each) for event in self.events for at in event.sessions for each in at.quotas}
+    def quota(self) -> dict[str, Limited]:
+        """Quotas by id."""
+        return {
+            each.id: Limited(event, at, each) for event in self.events for at in event.sessions for each in at.quotas
+        }
 
 
 EMPTY = Catalogue(version=0)

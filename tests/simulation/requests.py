@@ -65,7 +65,7 @@ def _check_cap(unit: Unit, lines: tuple[Line, ...], limits: Limits) -> None:
     for hold in unit.card.open_holds.rows.values():
         requested.update({each.quota: each.quantity for each in hold.items if each.epoch == rules.NO_STOCK})
     for quota, number in per_quota(lines).items():
-        limit = unit.catalogue.quota[quota][2].limit
+        limit = unit.catalogue.quota[quota].quota.limit
         rules.check_cap(limits, quota, limit, number, requested=requested[quota], own=0)
 
 

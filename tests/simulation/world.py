@@ -85,7 +85,7 @@ class World:
 
     def door_of(self, event_session: str) -> Device:
         """The device that decides about a date."""
-        return self.doors[self.catalogue.event_session[event_session][1].venue]
+        return self.doors[self.catalogue.event_session[event_session].at.venue]
 
     # --- telling
 
