@@ -30,7 +30,9 @@ def take_hello(at: Hearing, device: Device, payload: bytes) -> None:
         at.alarm("wrong-identity", device.name, f"says it is {hello.device} at {hello.venue}"[:200], payload)
         return
     if not _known_key(at, device, hello):
-        detail = "said hello with a key that was never pinned; forget its keys if its card was replaced"
+        detail = (
+            "said hello with a key that was never pinned; if its card was replaced, provision that under a new name"
+        )
         at.alarm("strange-key", device.name, detail, payload)
         return
     status = "sealed" if device.status == "sealed" else "live"
