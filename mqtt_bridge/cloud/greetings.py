@@ -9,7 +9,7 @@ import structlog
 from mqtt_bridge.cloud.catching_up import expect
 from mqtt_bridge.cloud.hearing import Hearing
 from mqtt_bridge.cloud.introductions import begin_life, introduce_earlier, keys_of, lives, pin_key
-from mqtt_bridge.cloud.records import Device, Line
+from mqtt_bridge.cloud.records import Device, Key, Line
 from mqtt_bridge.cloud.restoring import hear_again, lost_epoch, named_by_status
 from mqtt_bridge.cloud.retelling import retell
 from mqtt_bridge.protocol.codec import decode
@@ -108,7 +108,8 @@ def _welcome(at: Hearing, device: Device, hello: Hello, *, new_life: bool, late:
 
 
 def _known_key(at: Hearing, device: Device, hello: Hello) -> bool:
-    """The first key a registered device shows is its own from then on."""
-    if not keys_of(at.work, device.name) and pin_key(at.work, device.name, hello.kid, hello.public, at.wall_ms):
+    """The first key a registered device shows is its own from then on; where that is believed no more, no other is."""
+    first = not at.work.of(Key).where("device", device.name)
+    if first and pin_key(at.work, device.name, hello.kid, hello.public, at.wall_ms):
         at.outcome.keys_changed = True
     return keys_of(at.work, device.name).get(hello.kid) == hello.public.lower()

@@ -46,7 +46,7 @@ from mqtt_bridge.protocol.receipts import TicketClaims
 from mqtt_bridge.protocol.stock import Totals
 from mqtt_bridge.protocol.topics import everyone
 from tests.mqtt_bridge.cloud.restored import Restored, heard
-from tests.mqtt_bridge.cloud.world import ORG, FakeDevice, World, catalogue, import_into
+from tests.mqtt_bridge.cloud.world import ORG, FakeDevice, Key, World, catalogue, import_into
 from tests.support import postgresql
 
 
@@ -154,6 +154,19 @@ def test_a_stolen_devices_keys_are_revoked(world: World) -> None:
     assert [each.revoked for each in directory.keys if each.device == "hall-1"] == [True]
     world.tell(hall, hall.sell("o1"))
     assert world.rows("SELECT id FROM orders") == []
+
+
+def test_a_stolen_device_gets_no_other_key(world: World) -> None:
+    """Over the connection that it still has it shows a fresh one: nothing is pinned, and what that signs is not believed."""
+    hall = world.add("hall-1", "hall")
+    seal(world, "hall-1", stolen=True)
+    before = world.rows("SELECT kid, revoked FROM device_key")
+    hall.key, hall.inc, hall.seq = Key(), "life-2", 0
+    hall.hello(world)
+    world.tell(hall, hall.sell("o1"))
+    assert world.rows("SELECT kid, revoked FROM device_key") == before
+    assert world.rows("SELECT id FROM orders") == []
+    assert "strange-key" in world.alarms()
 
 
 @pytest.mark.fault(20)
