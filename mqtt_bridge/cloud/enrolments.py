@@ -82,7 +82,10 @@ def make_token(database: Database, device: str, wall_ms: int, *, days: int = TOK
 def _there_is_one(device: str, row: sa.Row[tuple[object, ...]]) -> str:
     if row.used_at_ms is not None:
         when = _date(row.used_at_ms)
-        return f"device {device!r} used its token on {when}; say --renew-token if another card is to enrol in its place"
+        return (
+            f"device {device!r} used its token on {when}; say --renew-token for the same card again, or for another one "
+            "before the first has connected; after that another card needs a name of its own"
+        )
     return (
         f"device {device!r} has a token that works until {_date(row.expires_at_ms)}; use the file that was written then, "
         "or say --renew-token to make another, which ends that one"
