@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol
 
 import structlog
@@ -73,17 +73,19 @@ class Wire(Protocol):
 def edge_transport(
     url: str,
     names: Names,
-    *,
+    before: Iterable[str] = (),
     tls: Tls | None = None,
     username: str | None = None,
     password: str | None = None,
 ) -> Transport:
-    """Return the (not yet started) transport of a device with its topics and its will."""
+    """Return the (not yet started) transport of a device with its topics and its will; ``before`` are older addresses of its broker."""
     mine = [topics.down(names.org, names.device, leaf) for leaf in ("state", "ack", "msg")]
     shared = [topics.everyone(names.org, leaf) for leaf in ("catalogue", "keys")]
     will = Will(topics.up(names.org, names.device, "link"), _link_payload(up=False))
     client_id = f"marquee-{names.org}-{names.device}"
-    return Transport(url, client_id, [*mine, *shared], tls=tls, username=username, password=password, will=will)
+    return Transport(
+        url, client_id, [*mine, *shared], before=before, tls=tls, username=username, password=password, will=will
+    )
 
 
 class Relay(Generic[U]):

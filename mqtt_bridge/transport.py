@@ -79,6 +79,9 @@ class Tls:
 class Transport:
     """Publishes and subscribes at ``url`` (``mqtt://host:1883`` or ``mqtts://host:8883``) from ``start`` to ``stop``.
 
+    Where a connection ended, the next one goes to the next of ``before``, older addresses of the same broker, and then to ``url`` again: an
+    address that nobody answers at, or where nobody understands us, keeps no device from the others.
+
     ``publish`` never waits; ``get`` is for one worker. ``connected`` is true between the two ``Link`` events; ``error`` says why
     it is not. ``subscriptions`` are made at each connection before it counts as up.
     """
@@ -89,12 +92,13 @@ class Transport:
         client_id: str,
         subscriptions: Iterable[str] = (),
         *,
+        before: Iterable[str] = (),
         tls: Tls | None = None,
         username: str | None = None,
         password: str | None = None,
         will: Will | None = None,
     ) -> None:
-        self._host, self._port, self._secure = _address(url)
+        self._addresses = deque(_address(each) for each in dict.fromkeys((url, *before)))
         self._client_id = client_id
         self._filters = list(subscriptions)
         self._tls = tls
@@ -169,6 +173,7 @@ class Transport:
         while not self._stopping.is_set():
             began = time.monotonic()
             self._set_link(up=False, reason=self._connect_once())
+            self._addresses.rotate(-1)
             wait_s = MIN_WAIT_S if time.monotonic() - began > MAX_WAIT_S else min(wait_s * 2, MAX_WAIT_S)
             self._stopping.wait(wait_s * random.uniform(0.5, 1.0))  # not all devices at once after an outage
 
@@ -212,6 +217,7 @@ class _Connection:
 
     def __init__(self, owner: Transport) -> None:
         self._owner = owner
+        self._host, self._port, self._secure = owner._addresses[0]  # noqa: SLF001
         self.reason = ""
         self._over = threading.Event()
         self._unanswered: dict[int, float] = {}
@@ -225,7 +231,7 @@ class _Connection:
     def live(self) -> None:
         """Connect and stay until the connection ends; raises ``OSError`` if it does not come about."""
         owner, client = self._owner, self._client
-        client.connect(owner._host, owner._port, keepalive=KEEPALIVE_S, clean_start=True)  # noqa: SLF001
+        client.connect(self._host, self._port, keepalive=KEEPALIVE_S, clean_start=True)
         if self._earliest_ms is not None and peers.is_over(client.socket(), self._earliest_ms):
             self.close("the broker's certificate has expired")
         began = time.monotonic()
@@ -293,7 +299,7 @@ class _Connection:
             client.username_pw_set(username, password)
         if (will := owner._will) is not None:  # noqa: SLF001
             client.will_set(will.topic, will.payload, qos=QOS, retain=True)
-        if owner._secure:  # noqa: SLF001
+        if self._secure:
             tls = owner._tls or Tls(ca="")  # noqa: SLF001
             self._earliest_ms = tls.earliest_ms()
             client.tls_set_context(_context(tls, self._earliest_ms))

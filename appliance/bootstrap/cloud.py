@@ -82,8 +82,8 @@ def authority_hosts(settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...
     urls = settings.authority.url, settings.authority.broker_url or settings.broker.url
     server, broker = (urlsplit(url).hostname or "" for url in urls)
     own = (server, *settings.authority.hosts)
-    local = urlsplit(settings.broker.url).hostname or ""
-    return tuple(dict.fromkeys(each for each in own if each)), tuple(dict.fromkeys((broker, local)))
+    its = (broker, urlsplit(settings.broker.url).hostname or "", *settings.authority.hosts)
+    return tuple(dict.fromkeys(each for each in own if each)), tuple(dict.fromkeys(its))
 
 
 def run_reconciler(settings: Settings, stop: threading.Event) -> None:

@@ -192,7 +192,7 @@ def relay(settings: Settings, box: Box) -> Relay[Unit]:
         raise SettingsError(["broker.cloud_key: is not set; write the key that `marquee provision` printed"])
     names = Names(settings.device.org, settings.device.name, broker.cloud_key)
     username, password = login(settings)
-    transport = edge_transport(broker.url, names, tls=tls(settings), username=username, password=password)
+    transport = edge_transport(broker.url, names, broker.urls_before, tls(settings), username, password)
     return Relay(transport, names, box.run, box.look, sync)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,9 @@ from appliance.domain.provisioning import Provisioning
 
 # no_file .. other_file: first boot has nothing to work with. waiting .. sealed: enrolment does not come about. done: a device.
 Step = Literal["no_file", "bad_file", "waiting", "unreachable", "wrong_authority", "token_refused", "sealed", "done"]
+
+# Addresses of before by which a device still looks for its broker; each was one of the cloud's own words.
+MOST_BEFORE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,24 +127,49 @@ def with_portal(text: str, portal: tuple[str, str]) -> str:
 
     Raises ``ValueError`` for a file that was written by hand in a way that this cannot keep.
     """
-    here = {"secure_url": portal[0], "certificate": portal[1]}
-    before, wanted = tomllib.loads(text), _portal(*portal)
-    expected = {**before, "portal": {**before.get("portal", {}), **here}}
+    return _with(text, "portal", {"secure_url": portal[0], "certificate": portal[1]}, _portal(*portal))
+
+
+def with_broker(text: str, url: str) -> str:
+    """Return a device's settings file with another address of its broker; those it had before are tried behind it, newest first.
+
+    Raises ``ValueError`` for a file that names no broker, or was written by hand in a way that this cannot keep.
+    """
+    match tomllib.loads(text).get("broker"):
+        case {"url": now, "urls_before": [*before]}:
+            pass
+        case {"url": now}:
+            before = []
+        case _:
+            raise ValueError("it was written by hand; write broker.url there")
+    if now == url:
+        return text
+    kept = [each for each in dict.fromkeys((now, *before)) if each != url][:MOST_BEFORE]
+    written = {"url": _text(url), "urls_before": f"[{', '.join(_text(each) for each in kept)}]"}
+    return _with(text, "broker", {"url": url, "urls_before": kept}, written)
+
+
+def _with(text: str, section: str, here: Mapping[str, object], written: Mapping[str, str]) -> str:
+    """Return a settings file with what is ``here`` in a section, as it is ``written``."""
+    before = tomllib.loads(text)
+    expected = {**before, section: {**before.get(section, {}), **here}}
     if before == expected:
         return text
-    kept, section = [], ""
+    kept, inside, head = [], "", f"[{section}]"
     # Names of Wi-Fis may have line breaks in them that Unicode alone knows.
     for line in text.rstrip("\n").split("\n"):
-        section = line.strip() if line.startswith("[") else section
-        if section != "[portal]" or line.partition("=")[0].strip() not in wanted:
+        inside = line.strip() if line.startswith("[") else inside
+        if inside != head or line.partition("=")[0].strip() not in written:
             kept.append(line)
-    if "[portal]" not in kept:
-        kept += ["", "[portal]"]
-    at = kept.index("[portal]") + 1
-    kept[at:at] = [f"{key} = {value}" for key, value in wanted.items()]
+    if head not in kept:
+        kept += ["", head]
+    at = kept.index(head) + 1
+    kept[at:at] = [f"{key} = {value}" for key, value in written.items()]
     made = "\n".join(kept) + "\n"
     if tomllib.loads(made) != expected:
-        raise ValueError("it was written by hand; write portal.secure_url and portal.certificate there, too")
+        raise ValueError(
+            f"it was written by hand; write {' and '.join(f'{section}.{key}' for key in written)} there, too"
+        )
     return made
 
 

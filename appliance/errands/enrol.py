@@ -14,12 +14,12 @@ from cryptography import x509
 
 from appliance.domain.clock import Now
 from appliance.domain.provisioning import Provisioning, ProvisioningError, read_provisioning
-from appliance.domain.setup import WORDS, Setup, refused, settings_of
+from appliance.domain.setup import WORDS, Setup, refused, settings_of, with_broker
 from appliance.errands import handed
 from appliance.services import certificates
 from appliance.services import setting_up as files
 from appliance.services.clock import system_clock
-from appliance.settings import Settings
+from appliance.settings import Settings, kinds
 from appliance.stopping import stop_event
 from mqtt_bridge import durable
 from mqtt_bridge.enrolling import (
@@ -163,9 +163,26 @@ def _renew(settings: Settings, now: Now) -> int:
     try:
         name, ca = settings.device.name, Path(broker.ca).read_bytes()
         answer = ask(settings.authority.url, ca, request_for(key, name), "", certificates.earliest(data, now))
-        files.write(path, checked(answer, key, name).certificate)
+        found = checked(answer, key, name)
+        files.write(path, found.certificate)
     except (Refused, WrongAuthority, CloudUnreachable, OSError) as error:
         print(f"enrol: not renewed, the certificate ends {ends:%Y-%m-%d}: {error}", file=sys.stderr)
         return 1
     print("enrol: the certificate is renewed")
+    _follow(data / files.DEVICE, broker.url, found.broker_url)
     return 0
+
+
+def _follow(path: Path, before: str, url: str) -> None:
+    """Look for the broker where the authority says that it is now; only what the settings can hold is written, as a renewal must not end a device."""
+    if url == before:
+        return
+    try:
+        if not kinds.broker(url).startswith("mqtts://"):
+            raise ValueError("an address without TLS is not taken from anybody")
+        text = path.read_text("utf-8")
+        if (wanted := with_broker(text, url)) != text:
+            files.write(path, wanted.encode())
+            print(f"enrol: the broker is at {url}, from the next boot on; should nobody answer there, at {before}")
+    except (OSError, ValueError) as error:
+        print(f"enrol: the broker is said to be at {url}, and {path} does not say so: {error}", file=sys.stderr)

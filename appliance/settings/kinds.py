@@ -129,6 +129,15 @@ def broker(raw: object) -> str:
     return value
 
 
+def brokers(raw: object) -> tuple[str, ...]:
+    """Addresses of brokers joined by commas, or a list of them."""
+    try:
+        found = _listed(raw)
+    except TypeError:
+        raise ValueError("is not a list of broker addresses; write mqtts://one:8883,mqtts://two:8883") from None
+    return tuple(broker(each) for each in found)
+
+
 def web_or_empty(raw: object) -> str:
     """``http://host`` or ``https://host``, or nothing."""
     return _or_empty(

@@ -92,6 +92,11 @@ class BrokerSettings:
     """The MQTT v5 broker, as a device and the cloud reach it."""
 
     url: str = _setting("mqtt://127.0.0.1:1883", kinds.broker, "Broker: `mqtt://host:port`, or `mqtts://` with TLS.")
+    urls_before: tuple[str, ...] = _setting(
+        (),
+        kinds.brokers,
+        "Addresses that the same broker had before, joined by commas, which a device tries in turn where `broker.url` does not answer; a renewal of its certificate writes them.",
+    )
     ca: str = _setting("", kinds.text, "PEM file of the authority that signed the broker's certificate.")
     certificate: str = _setting("", kinds.text, "PEM file of this device's client certificate.")
     key: str = _setting("", kinds.text, "PEM file of the certificate's private key, mode 0600.")
@@ -211,7 +216,9 @@ class AuthoritySettings:
         "", kinds.text, "Folder of its keys, certificates and revocation list; default `authority` in `device.data`."
     )
     hosts: tuple[str, ...] = _setting(
-        (), kinds.hosts, "Further names and addresses of its HTTPS server, joined by commas."
+        (),
+        kinds.hosts,
+        "Further names and addresses of its HTTPS server and of the broker, joined by commas; both certificates are for them.",
     )
     broker_url: str = _setting(
         "", kinds.broker_or_empty, "Broker as devices reach it, `mqtts://host:8883`; default: `broker.url`."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.bootstrap.cloud import portal_files
+from appliance.bootstrap.cloud import authority_hosts, portal_files
 from appliance.settings import Settings, SettingsError, read_settings
 from tests.support.roles import render
 
@@ -34,3 +34,15 @@ def test_a_certificate_for_phones_is_handed_out_where_the_inventory_names_one(tm
 def test_half_of_one_is_a_mistake_that_names_the_setting(tmp_path: Path, missing: str) -> None:
     with pytest.raises(SettingsError, match=f"authority.{missing.removeprefix('cloud_')}: is not set; write "):
         portal_files(written(tmp_path, **{**PHONES, missing: ""}))
+
+
+def test_a_cloud_that_is_renamed_is_found_under_its_old_name_by_all_that_devices_connect_to(tmp_path: Path) -> None:
+    """They check the name, and know the old one until they renew: a broker without it would lose the whole fleet at its next connections."""
+    both = ["new.example.org", "old.example.org"]
+    file = tmp_path / "cloud.toml"
+    file.write_text(render("cloud", "cloud.toml.j2", cloud_names=both), encoding="utf-8")
+    settings = read_settings(file, {})
+    assert settings.authority.broker_url == "mqtts://new.example.org:8883"
+    server, broker = authority_hosts(settings)
+    assert set(server) == set(both)
+    assert set(broker) == {*both, "localhost"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 
@@ -139,6 +140,20 @@ def test_a_cable_that_went_silent_is_noticed_by_missing_answers(
     assert "did not answer" in event.reason
     wire.heal()
     assert until(lambda: transport.get(0.2)) == Link(up=True)
+
+
+def test_where_nobody_answers_the_addresses_of_before_are_tried_and_then_the_first_again(
+    broker: Broker, connect: Connect
+) -> None:
+    """Whatever a cloud was renamed to, and however wrongly: a device finds it as long as one of its addresses is right."""
+    gone, away = (f"mqtt://127.0.0.1:{free_port()}" for _ in range(2))
+    for first, *before in ([broker.url, gone], [gone, broker.url], [gone, away, broker.url]):
+        transport = connect(first, "renamed", before=before, wait=False)
+        assert until(partial(transport.get, 0.2)) == Link(up=True)
+        transport.drop("cut")
+        assert until(partial(transport.get, 0.2)) == Link(up=False, reason="cut")
+        assert until(partial(transport.get, 0.2)) == Link(up=True)
+        transport.stop()
 
 
 def test_the_will_is_published_when_the_cable_is_cut(broker: Broker, wire: Wire, connect: Connect) -> None:

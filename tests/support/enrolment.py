@@ -45,7 +45,7 @@ class _Silent(WSGIRequestHandler):
 
 
 class EnrolmentCloud:
-    """``url`` while ``serving``; ``now_ms`` is its wall clock, ``portal`` what it hands out for phones."""
+    """``url`` while ``serving``; ``now_ms`` is its wall clock, ``broker`` what it calls its broker, ``portal`` what it hands out for phones."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "authority"
@@ -57,6 +57,7 @@ class EnrolmentCloud:
         (folder / "cloud.db").write_bytes(_began())
         self.database = open_cloud(folder / "cloud.db")
         self.url = "https://127.0.0.1:1"
+        self.broker = BROKER
         self.portal: Callable[[str, int], PortalPair | None] = lambda _device, _wall_ms: None
         self.look()
 
@@ -70,7 +71,7 @@ class EnrolmentCloud:
 
     def app(self, throttle: Throttle | None = None) -> Flask:
         """The authority's application."""
-        offer = Offer(BROKER, CLOUD_KEY, lambda device, now_ms: self.portal(device, now_ms))
+        offer = Offer(self.broker, CLOUD_KEY, lambda device, now_ms: self.portal(device, now_ms))
         return create_app(self.database, self.authority, offer, throttle=throttle, wall_ms=lambda: self.now_ms)
 
     @contextmanager

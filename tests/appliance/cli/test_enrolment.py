@@ -363,6 +363,62 @@ def test_a_renewal_that_is_due_fails_until_the_cloud_is_there_also_after_the_end
     capsys.readouterr()
 
 
+def test_a_renewal_says_where_the_broker_is_now_and_the_address_of_before_is_not_forgotten(
+    card: Card, cloud: EnrolmentCloud, capsys
+) -> None:
+    """A cloud that changes its name has given it to all devices after one life of their certificates."""
+    card.boot(cloud.provisioning(cloud.register()))
+    card.enrolling.attempt()
+
+    def renewed(broker: str) -> tuple[str, tuple[str, ...]]:
+        cloud.broker = broker
+        with cloud.serving():
+            settings = read_settings(card.config, {})
+            moved = replace(settings, authority=replace(settings.authority, url=cloud.url))
+            now = Now(cloud.now_ms + 61 * DAY_MS, 0, "b", trusted=False)
+            assert errand.renew(moved, lambda: now) == 0
+        found = read_settings(card.config, {})
+        assert (found.authority, found.hotspot) == (settings.authority, settings.hotspot)
+        assert (card.data / files.DEVICE).stat().st_mode & 0o077 == 0
+        return found.broker.url, found.broker.urls_before
+
+    names = [f"mqtts://{name}.example:8883" for name in ("new", "newer", "third", "fourth")]
+    assert renewed(BROKER) == (BROKER, ())
+    assert renewed(names[0]) == (names[0], (BROKER,))
+    assert renewed(BROKER) == (BROKER, (names[0],))
+    assert renewed(names[1]) == (names[1], (BROKER, names[0]))
+    renewed(names[2])
+    assert renewed(names[3]) == (names[3], (names[2], names[1], BROKER))
+    kept = (card.data / files.DEVICE).read_bytes()
+    capsys.readouterr()
+    # Without TLS, or what the settings could not be read with: the device goes on as it was.
+    for odd in ("mqtt://broker.example:1883", "mqtts://::::", "mqtts://broker.example:99999"):
+        assert renewed(odd)[0] == names[3]
+        assert odd in capsys.readouterr().err
+    assert (card.data / files.DEVICE).read_bytes() == kept
+
+
+def test_an_address_that_cannot_be_written_down_costs_no_certificate(card: Card, cloud: EnrolmentCloud, capsys) -> None:
+    """A device that somebody set up by hand names its broker elsewhere; a file of its own is not begun for it."""
+    card.boot(cloud.provisioning(cloud.register()))
+    card.enrolling.attempt()
+    settings = read_settings(card.config, {})
+    cloud.broker = "mqtts://new.example:8883"
+    now = Now(cloud.now_ms + 61 * DAY_MS, 0, "b", trusted=False)
+    with cloud.serving():
+        moved = replace(settings, authority=replace(settings.authority, url=cloud.url))
+        for there in ("[device]\n", None):
+            if there is None:
+                (card.data / files.DEVICE).unlink()
+            else:
+                (card.data / files.DEVICE).write_text(there, "utf-8")
+            before = Path(settings.broker.certificate).read_bytes()
+            assert errand.renew(moved, lambda: now) == 0
+            assert Path(settings.broker.certificate).read_bytes() != before
+            assert "the broker is said to be at mqtts://new.example:8883" in capsys.readouterr().err
+    assert not (card.data / files.DEVICE).exists()
+
+
 def test_odd_requests_are_refused_small_and_without_an_echo(cloud: EnrolmentCloud) -> None:
     """Neither answer nor log repeats what was sent."""
     client = cloud.app().test_client()
