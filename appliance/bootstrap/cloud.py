@@ -33,7 +33,10 @@ def console_app(settings: Settings, proxies: tuple[str, ...]) -> Flask:
     """Return the operator's pages; ``proxies`` are addresses of proxies in front, whose word counts about who asks."""
     from appliance.console import create_app
 
-    return create_app(cloud_database(settings), settings.device.data, fleet_log=fleet_log(settings), proxies=proxies)
+    copied = Path(settings.cloud.copied) if settings.cloud.copied else None
+    return create_app(
+        cloud_database(settings), settings.device.data, fleet_log=fleet_log(settings), copied=copied, proxies=proxies
+    )
 
 
 def authority_app(settings: Settings) -> Flask:

@@ -48,13 +48,14 @@ def create_app(
     data: Path,
     *,
     fleet_log: FleetLog | None = None,
+    copied: Path | None = None,
     metrics_from: tuple[str, ...] = LOOPBACK,
     proxies: tuple[str, ...] = LOOPBACK,
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> Flask:
     """Return the operator's application over a cloud database; ``data`` holds the key of its cookies.
 
-    ``fleet_log`` lists seals outside the database, ``metrics_from`` are the addresses that may read /metrics without a token, ``proxies`` those
+    ``fleet_log`` lists seals outside the database, ``copied`` is the file that a good copy of the cloud leaves behind, ``metrics_from`` are the addresses that may read /metrics without a token, ``proxies`` those
     whose word is taken for who asks (each a single proxy, which writes ``X-Forwarded-For`` itself), ``clock`` returns wall-clock ms.
     """
     app = Flask("marquee-console", static_folder=None, template_folder=None)
@@ -65,12 +66,13 @@ def create_app(
     )
     app.wsgi_app = Chunked(app.wsgi_app, bodies.LARGEST_BODY)  # type: ignore[method-assign]
     app.wsgi_app = _Proxied(app.wsgi_app, proxies)  # type: ignore[method-assign]
-    Console(
-        database, Tokens.from_file(data / KEY_FILE, lambda until_ms: clock() > until_ms), clock, metrics_from, fleet_log
-    ).install(app)
+    tokens = Tokens.from_file(data / KEY_FILE, lambda until_ms: clock() > until_ms)
+    here = Console(database, tokens, clock, metrics_from, fleet_log, copied)
+    here.install(app)
     screens.install(app)
     app.jinja_env.loader = ChoiceLoader([FileSystemLoader(TEMPLATES), FileSystemLoader(screens.TEMPLATES)])
     shown.install(app)
+    app.jinja_env.globals.update(uncopied=here.uncopied)
     security.register(app)
     problems.register(app, pages.render_problem)
     app.before_request(_in_english)

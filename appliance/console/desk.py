@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from flask import Blueprint, Flask, current_app, g, redirect, request, url_for
@@ -15,6 +16,7 @@ from appliance.domain.errors import Unauthorised
 from appliance.web import cookies
 from appliance.web.csrf import require_own_origin
 from appliance.web.tokens import Tokens
+from mqtt_bridge.cloud.copied import LATE_MS, copied_ms
 from mqtt_bridge.cloud.fleet_log import FleetLog
 from mqtt_bridge.cloud.overview import Overview, overview
 from mqtt_bridge.cloud.store import end_sign_in, is_operator, operator_by_hash, sign_in_ended
@@ -28,13 +30,17 @@ _ONLY_SHOWS = {"GET", "HEAD"}
 
 @dataclass(frozen=True)
 class Console:
-    """One console: database, cookie key, clock (wall ms), addresses that may read figures, list of devices outside the database."""
+    """One console: database, cookie key, clock (wall ms), addresses that may read figures, list of devices outside the database.
+
+    ``copied`` is the file that a good copy of the cloud leaves behind, None where nobody looks.
+    """
 
     database: Database
     tokens: Tokens
     clock: Callable[[], int]
     metrics_from: tuple[str, ...]
     fleet_log: FleetLog | None = None
+    copied: Path | None = None
 
     def install(self, app: Flask) -> None:
         """Make ``console()`` work inside ``app``."""
@@ -44,6 +50,13 @@ class Console:
         """Read the inventory now."""
         with self.database.read() as db:
             return overview(db, self.clock())
+
+    def uncopied(self) -> int | None:
+        """Return when the last good copy of the cloud was made (ms; 0: never) if that is too long ago, else None."""
+        if self.copied is None:
+            return None
+        made = copied_ms(self.copied)
+        return made if self.clock() - made > LATE_MS else None
 
     def bearer(self) -> bool:
         """Whether the request carries an operator's bearer token."""

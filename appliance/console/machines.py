@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 from flask import Blueprint, Response, current_app, request
@@ -13,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from appliance.console.desk import console, require_bearer
 from appliance.web import bodies
 from appliance.web.request_log import counters_of
+from mqtt_bridge.cloud.copied import copied_ms
 from mqtt_bridge.cloud.overview import Overview
 from mqtt_bridge.cloud.store import tables_are_current
 
@@ -50,7 +52,7 @@ def metrics() -> Response:
     if passed_on or request.remote_addr not in here.metrics_from:
         require_bearer()
     registry = CollectorRegistry()
-    registry.register(_Now([*_stock(here.overview()), *counters_of(current_app).collect()]))
+    registry.register(_Now([*_stock(here.overview()), *_copies(here.copied), *counters_of(current_app).collect()]))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -62,6 +64,12 @@ class _Now:
 
     def collect(self) -> Iterator[Metric]:
         return iter(self._families)
+
+
+def _copies(file: Path | None) -> Iterator[Metric]:
+    if file is not None:
+        words = "When the last good copy of the cloud was made, 0 if none was."
+        yield GaugeMetricFamily("marquee_copied_timestamp_seconds", words, copied_ms(file) / 1000)
 
 
 def _stock(view: Overview) -> Iterator[Metric]:

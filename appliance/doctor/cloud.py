@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from appliance.bootstrap.cloud import fleet_log
@@ -12,6 +13,7 @@ from appliance.doctor.device import engine_finding
 from appliance.doctor.findings import Finding, fail, ok, warn
 from appliance.settings import Settings
 from mqtt_bridge.cloud import losses, migrations, store
+from mqtt_bridge.cloud.copied import LATE_MS, copied_ms
 from mqtt_bridge.cloud.overview import overview
 from mqtt_bridge.database import Database
 
@@ -68,6 +70,21 @@ def alarms(settings: Settings) -> Iterator[Finding]:
         yield ok("alarms", "none")
 
 
+def copies(settings: Settings) -> Iterator[Finding]:
+    """Whether copies are still made of what the cloud cannot make again."""
+    if not settings.cloud.copied:
+        return
+    made, now = copied_ms(Path(settings.cloud.copied)), wall_ms()
+    if now - made <= LATE_MS:
+        yield ok("copies", f"the last good one is of {_utc(made)}")
+        return
+    yield warn(
+        "copies",
+        f"the last good one is of {_utc(made)}" if made else "none was made yet",
+        "Run sudo systemctl start marquee-backup; journalctl -u marquee-backup says what is in the way.",
+    )
+
+
 def fleet(settings: Settings) -> Iterator[Finding]:
     """The list of devices outside the database, and whether a restored cloud still waits for some of them."""
     with opened(settings) as found:
@@ -90,6 +107,10 @@ def fleet(settings: Settings) -> Iterator[Finding]:
         )
     elif names:
         yield ok("fleet", f"{len(names)} devices are listed in {log.path} too")
+
+
+def _utc(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _default(settings: Settings) -> Path:

@@ -35,6 +35,7 @@ OF_THE_CLOUD: tuple[tuple[str, Check], ...] = (
     ("catalogue", cloud.catalogue),
     ("alarms", cloud.alarms),
     ("fleet", cloud.fleet),
+    ("copies", cloud.copies),
     ("authority", enrolment.authority),
     ("phones", enrolment.handed_out),
     ("verifier", enrolment.verifier),

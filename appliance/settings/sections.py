@@ -200,6 +200,11 @@ class CloudSettings:
         kinds.text,
         "File, apart from the database, that lists devices and seals; default `fleet.jsonl` in `device.data`.",
     )
+    copied: str = _setting(
+        "",
+        kinds.text,
+        "File that is written behind each good copy of the cloud; doctor and console warn when it is older than a day. Empty: nobody looks.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

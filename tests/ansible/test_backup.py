@@ -84,8 +84,11 @@ class Scripts:
     """Both scripts in a folder of their own, with programs that do next to nothing in the place of the cloud's."""
 
     def __init__(self, folder: Path) -> None:
-        self.archives, self.lib, self.cache, self._bin = (folder / name for name in ("archives", "lib", "cache", "bin"))
-        for each in (self.archives, self.lib / "marquee-cloud", self.lib / "marquee-authority", self.cache, self._bin):
+        self.archives, self.lib, self.cache, self.state, self._bin = (
+            folder / name for name in ("archives", "lib", "cache", "state", "bin")
+        )
+        private = self.lib / "marquee-cloud", self.lib / "marquee-authority"
+        for each in (self.archives, *private, self.cache, self.state, self._bin):
             each.mkdir(parents=True)
         for path in ("marquee-cloud/cloud.pem", "marquee-authority/ca.key"):
             (self.lib / path).write_text("a key\n")
@@ -106,7 +109,11 @@ class Scripts:
     def run(self, template: str, *before: str, **given: object) -> subprocess.CompletedProcess[str]:
         text = render("backup", template, backup_folder=str(self.archives), **given)
         text = text.replace(PROGRAM, str(self._bin / "marquee")).replace("/var/lib", str(self.lib))
-        environment = {"PATH": f"{self._bin}:/usr/bin:/bin", "CACHE_DIRECTORY": str(self.cache)}
+        environment = {
+            "PATH": f"{self._bin}:/usr/bin:/bin",
+            "CACHE_DIRECTORY": str(self.cache),
+            "STATE_DIRECTORY": str(self.state),
+        }
         words = [*before, "sh", "-c", text]
         return subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
@@ -145,12 +152,15 @@ def test_a_copy_is_made_of_what_it_may_read_alone_and_the_clouds_processes_canno
             os.chown(path, NUMBERS[account], NUMBERS[account])
         (scripts.lib / account).chmod(0o700)
     owner = NUMBERS[folder_tasks()[0]["owner"]]
-    os.chown(scripts.archives, owner, owner)
+    for folder in (scripts.archives, scripts.state):
+        os.chown(folder, owner, owner)
     scripts.archives.chmod(int(folder_tasks()[0]["mode"], 8))
 
     capability = of(render("backup", COPYING[0]), "AmbientCapabilities").lower().removeprefix("cap_")
     made = scripts.run("backup.j2", *as_account(copying(), capability))
     assert made.returncode == 0, made.stderr
+    told = [*as_account("marquee-cloud"), "cat", str(scripts.state / "last")]
+    assert subprocess.run(told, capture_output=True, text=True, check=True).stdout.startswith("marquee-")
     (archive,) = scripts.archives.iterdir()
     key = ["tar", "--extract", "--to-stdout", "--file", str(archive), "marquee/marquee-authority/ca.key"]
     assert subprocess.run(key, capture_output=True, check=True).stdout == b"a key\n"
@@ -232,3 +242,56 @@ def test_the_oldest_copies_go(scripts: Scripts) -> None:
     kept = sorted(path.name for path in scripts.archives.iterdir())
     assert (len(kept), kept[:2]) == (3, names[-2:])
     assert defaults("backup")["backup_kept"] == 28
+
+
+def sized(scripts: Scripts, number: int, size: int, disk: int) -> list[str]:
+    """Lay down so many copies of such a size on a disk that holds no more than ``disk`` bytes of them; their names, oldest first."""
+    names = [f"marquee-202601{day:02}T000000Z.tar" for day in range(1, number + 1)]
+    for name in names:
+        with (scripts.archives / name).open("wb") as file:
+            file.truncate(size)
+    # As many bytes as the copies that are there leave.
+    scripts.stub("df", f"echo Avail; echo $(({disk} - $(ls {scripts.archives} | grep -c '^marquee-') * {size}))")
+    return names
+
+
+def test_where_the_disk_is_short_the_oldest_copies_make_room_for_a_new_one(scripts: Scripts) -> None:
+    """A disk that filled up, or copies that grew: there would be no new ones, for months."""
+    names = sized(scripts, 7, 1_000_000, 7_600_000)
+    done = scripts.run("backup.j2")
+    assert done.returncode == 0, done.stderr
+    kept = sorted(path.name for path in scripts.archives.iterdir())
+    assert (kept[:-1], len(kept)) == (names[2:], 6)
+    assert [f"{name}: makes room for a new one" in done.stdout for name in names[:3]] == [True, True, False]
+
+
+@pytest.mark.parametrize(("number", "disk"), [(3, 5_499_999), (7, 5_499_999)])
+def test_three_copies_stay_and_none_goes_for_nothing(scripts: Scripts, number: int, disk: int) -> None:
+    names = sized(scripts, number, 1_000_000, disk)
+    done = scripts.run("backup.j2")
+    assert (done.returncode, "no copy was made" in done.stderr) == (1, True)
+    assert sorted(path.name for path in scripts.archives.iterdir()) == names
+    assert list(scripts.state.iterdir()) == []
+    sized(scripts, number, 1_000_000, disk + 1)
+    assert scripts.run("backup.j2").returncode == 0
+    kept = sorted(path.name for path in scripts.archives.iterdir())
+    assert (kept[:-1], len(kept)) == (names[-3:], 4)
+
+
+def test_only_a_copy_that_is_where_it_should_be_is_told_as_good(scripts: Scripts) -> None:
+    """One that was made and not taken away dies with the disk."""
+    scripts.stub("take-away", "exit 1")
+    assert scripts.run("backup.j2", backup_offsite=["take-away"]).returncode != 0
+    assert (len(list(scripts.archives.iterdir())), list(scripts.state.iterdir())) == (1, [])
+    scripts.stub("take-away", "exit 0")
+    assert scripts.run("backup.j2", backup_offsite=["take-away"]).returncode == 0
+    (last,) = scripts.state.iterdir()
+    assert (last.name, last.stat().st_mode & 0o777) == ("last", 0o644)
+    assert last.read_text().strip() in {path.name for path in scripts.archives.iterdir()}
+
+
+def test_what_tells_of_copies_is_where_the_cloud_looks_for_it() -> None:
+    unit = render("backup", COPYING[0])
+    folder = f"/var/lib/{of(unit, 'StateDirectory')}"
+    assert of(unit, "StateDirectoryMode") == "0755"
+    assert f'\ncopied = "{folder}/last"\n' in render("cloud", "cloud.toml.j2", cloud_names=["cloud.example.org"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -55,5 +56,6 @@ def _environment(templates: Path) -> Environment:
         "combine": lambda first, second: {**first, **second},
         "basename": os.path.basename,
         "dirname": os.path.dirname,
+        "quote": shlex.quote,
     }
     return env

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from appliance.console import create_app
 from appliance.console.shown import age, moment
 from mqtt_bridge.cloud.store import register_device
 from mqtt_bridge.protocol.codec import encode
@@ -338,3 +341,20 @@ def test_the_length_of_each_waitlist_is_shown_and_told(
     page = operator.get("/").text
     assert "<b>2</b> on the waitlist for <b>5</b> · <b>1</b> offered to it" in page
     assert client.get("/api/v1/stock", headers=BEARER).json[0]["waiting"] == 2
+
+
+def test_every_page_says_that_the_cloud_is_copied_no_more(world: World, tmp_path: Path) -> None:
+    """After a day without a good copy; and monitoring is told when that was."""
+    last, words = tmp_path / "last", "There is no new copy of the cloud."
+    made = create_app(world.database, tmp_path, copied=last, clock=lambda: world.now_ms)
+    client = made.test_client()
+    assert client.post("/sign-in", data={"token": TOKEN}).status_code == 303
+    assert words in client.get("/").text
+    assert "\nmarquee_copied_timestamp_seconds 0.0\n" in client.get("/metrics").text
+    last.touch()
+    os.utime(last, ns=(0, (world.now_ms - 24 * 3_600_000) * 1_000_000))
+    assert words not in client.get("/devices").text
+    world.now_ms += 1
+    page = client.get("/devices").text
+    assert words in page and "24 h ago" in page and "journalctl -u marquee-backup" in page
+    assert "marquee_copied" not in create_app(world.database, tmp_path).test_client().get("/metrics").text

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from appliance.bootstrap.cloud import cloud_database
 from appliance.bootstrap.device import device_box
+from appliance.doctor import cloud
 from appliance.doctor.examination import examine
 from appliance.doctor.findings import Finding, report
 from appliance.services import hardware, printing, sync
@@ -202,6 +206,23 @@ def test_the_cloud_has_a_doctor_too(tmp_path: Path, broker: str) -> None:
     assert found(settings)["catalogue"].state == "ok"
     assert found(settings)["alarms"].detail == "none"
     database.close()
+
+
+def test_copies_that_are_made_no_more_are_told_after_a_day(tmp_path: Path) -> None:
+    """The disk of copies was full, say, and nobody looked at the journal."""
+    last = tmp_path / "last"
+    settings = read_settings(None, {"MARQUEE_DEVICE_DATA": str(tmp_path), "MARQUEE_CLOUD_COPIED": str(last)})
+    assert list(cloud.copies(replace(settings, cloud=replace(settings.cloud, copied="")))) == []
+    (never,) = cloud.copies(settings)
+    assert (never.state, never.detail) == ("warn", "none was made yet")
+    last.touch()
+    (good,) = cloud.copies(settings)
+    assert good.state == "ok"
+    old_s = time.time() - 24 * 3600 - 60
+    os.utime(last, (old_s, old_s))
+    (late,) = cloud.copies(settings)
+    assert (late.state, f"{datetime.fromtimestamp(old_s, UTC):%Y-%m-%d %H:%M} UTC" in late.detail) == ("warn", True)
+    assert "journalctl -u marquee-backup" in late.fix
 
 
 def test_a_check_that_breaks_is_a_finding(settings: Settings, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
