@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -228,6 +229,31 @@ def test_one_phone_cannot_take_the_addresses_of_all_others(phone: Phone, neighbo
     """Each in the name of another phone; joining itself took two of its twelve messages."""
     assert 5 <= phone.namespace.inside(dhcp.flood, INTERFACE, 60) <= 11
     assert neighbour.join().address
+
+
+def test_one_phone_with_many_addresses_has_the_connections_of_one(phone: Phone, neighbour: Phone) -> None:
+    """They are counted by its hardware address; an address of this Wi-Fi it writes as many of as it likes."""
+    most = defaults("hotspot")["hotspot_connections_per_phone"]
+    sources = [f"192.168.6.{number}" for number in range(20, 28)]
+    for each in sources:
+        phone.namespace.ip("address", "add", f"{each}/22", "dev", INTERFACE)
+    held = phone.namespace.inside(_hold, sources, ADDRESS, most // 2)
+    try:
+        assert most // 2 < len(held) <= most
+        assert neighbour.reaches(ADDRESS, 80)
+    finally:
+        for connection in held:
+            connection.close()
+
+
+def _hold(sources: list[str], address: str, each: int) -> list[socket.socket]:
+    """Open connections from each of these addresses, and keep those that were accepted."""
+    held = []
+    for source in sources:
+        for _ in range(each):
+            with contextlib.suppress(ConnectionRefusedError):
+                held.append(socket.create_connection((address, 80), 5, (source, 0)))
+    return held
 
 
 def test_phones_with_addresses_from_elsewhere_find_the_portal_all_the_same(phone: Phone) -> None:
