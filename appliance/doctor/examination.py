@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from appliance.doctor import cloud, device, enrolment, filesystem, surroundings
+from appliance.doctor import cloud, device, enrolment, filesystem, networks, surroundings
 from appliance.doctor import slot as slots
 from appliance.doctor.findings import Finding, fail, ok
 from appliance.services.setting_up import read_setup
@@ -27,6 +27,7 @@ OF_A_DEVICE: tuple[tuple[str, Check], ...] = (
     ("database", device.database),
     ("catalogue", device.catalogue),
     ("link", device.link),
+    ("network", networks.uplinks),
     ("devices", device.hardware),
     ("spool", device.spool),
 )

@@ -169,7 +169,7 @@ def test_phones_that_know_rfc_8908_are_led_to_the_real_browser_and_let_go(spot: 
 
 
 def test_the_roles_know_what_the_portal_knows() -> None:
-    """Names that systems ask, languages, queries of shared pages; and each other."""
+    """Names that systems ask, languages, queries of shared pages."""
     role = defaults("portal")
     caching = next(each for each in pages() if each.name == "docs/portal-caching.md")
     queries = {row["query"].strip("`") for row in caching.tables("query")}
@@ -177,11 +177,6 @@ def test_the_roles_know_what_the_portal_knows() -> None:
     assert set(role["portal_probe_hosts"]) == captive.HOSTS
     assert role["portal_buckets"] == BUCKETS
     assert set(role["portal_languages"]) == set(LANGUAGES) == set(role["portal_busy"])
-    assert role["portal_name"] == defaults("hotspot")["hotspot_portal_name"]
-    assert role["portal_address"] == defaults("hotspot")["hotspot_address"]
-    assert role["portal_catch_address"] == defaults("hotspot")["hotspot_catch_address"]
-    assert role["portal_options_file"] == defaults("hotspot")["hotspot_options_file"]
-    assert role["portal_hosts_file"] == defaults("hotspot")["hotspot_hosts_file"]
 
 
 def test_names_lead_to_the_portal_or_where_nothing_private_is(phone: Phone) -> None:
