@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jinja2.nativetypes import NativeEnvironment
 
-from tests.support.playbooks import play, tasks
+from tests.support.playbooks import Round, play, tasks
 from tests.support.roles import defaults
 
 VENUE, CLOUD = ("identity", "hotspot", "portal"), ("cloud", "broker")
@@ -51,7 +51,7 @@ FIT = "Refuse addresses that do not fit together"
 
 def contradicted(folder: Path, **given: Any) -> list[str]:
     """Which of the names that are ``given`` the role complains of."""
-    played = play(folder, "hotspot", tasks("hotspot", FIT), **given)
+    played = play(folder, "hotspot", Round(tasks("hotspot", FIT), given))
     found = [each for each in given if f"{each} {given[each]} " in played.text]
     assert (played.status != 0) == bool(found), played.text
     return found
@@ -74,6 +74,6 @@ def test_addresses_outside_the_network_and_a_portal_elsewhere_are_named(tmp_path
 
 
 def test_what_is_no_address_is_named_before_anything_is_made_of_it(tmp_path: Path) -> None:
-    played = play(tmp_path, "hotspot", tasks("hotspot", FIT), hotspot_address="192.168.4", hotspot_netmask="/22")
+    played = play(tmp_path, "hotspot", Round(tasks("hotspot", FIT), {"hotspot_address": "192.168.4", "hotspot_netmask": "/22"}))
     assert played.status != 0
     assert "192.168.4 is no IPv4 address. /22 is no IPv4 address." in played.text, played.text

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.playbooks import play, tasks
+from tests.support.playbooks import Round, play, tasks
 from tests.support.programs import program
 from tests.support.roles import ROLES
 
@@ -45,18 +45,18 @@ def test_one_that_nft_refuses_is_refused_by_every_run_and_never_written(
     program("nft")
     path = laid(tmp_path, dest)
     for _ in range(2):
-        played = play(tmp_path, role, guarding(role, name), **bad)
+        played = play(tmp_path, role, Round(guarding(role, name), bad))
         assert played.status != 0, "a second run must not be green either"
         assert "failed to validate" in played.text
         assert path.read_text(encoding="utf-8") == KEPT
-    played = play(tmp_path, role, guarding(role, name))
+    played = play(tmp_path, role, Round(guarding(role, name)))
     assert played.status == 0, played.text
     assert "table inet marquee_" in path.read_text(encoding="utf-8")
     assert "handled: Load the" in played.text
 
 
 REFUSE = "Refuse names in the place of addresses"
-WELL = {
+WELL: dict[str, list[Any]] = {
     "hardening_management_from": ["10.20.0.0/24", "10.20.0.7/24", "192.0.2.7", "fd00::/8", "2001:db8::7"],
     "hardening_open_tcp_ports_from": [{"port": 443, "from": ["10.20.0.0/24"]}, {"port": 9, "interfaces": ["wg0"]}],
 }
@@ -71,7 +71,7 @@ NAMES = {
 
 def test_a_name_where_an_address_belongs_is_refused_before_anything_is_changed(tmp_path: Path) -> None:
     """nft takes names while somebody answers for them, and at boot nobody does."""
-    played = play(tmp_path, "hardening", tasks("hardening", REFUSE), **NAMES)
+    played = play(tmp_path, "hardening", Round(tasks("hardening", REFUSE), NAMES))
     assert played.status != 0
     assert "for: localhost, 10.20.0.1-10.20.0.9, vpn.example.org\n" in played.text, played.text
     first = yaml.safe_load((ROLES / "hardening/tasks/main.yml").read_text(encoding="utf-8"))
@@ -79,5 +79,5 @@ def test_a_name_where_an_address_belongs_is_refused_before_anything_is_changed(t
 
 
 def test_addresses_and_networks_of_both_kinds_are_taken(tmp_path: Path) -> None:
-    played = play(tmp_path, "hardening", tasks("hardening", REFUSE), **WELL)
+    played = play(tmp_path, "hardening", Round(tasks("hardening", REFUSE), WELL))
     assert played.status == 0, played.text

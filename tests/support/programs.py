@@ -16,6 +16,7 @@ PACKAGES = {
     "nft": "nftables",
     "nginx": "nginx-light",
     "sfdisk": "fdisk",
+    "systemctl": "systemd",
 }
 
 
