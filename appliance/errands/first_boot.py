@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import socket
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -24,45 +25,67 @@ from mqtt_bridge import durable
 _OF_A_DEVICE = ("marquee.db", "device.pem", "web.key", "tls")
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of the file: what is wrong, what it says if it is the one this device goes by, and whether it has done its work."""
+
+    problems: tuple[str, ...] = ()
+    accepted: Provisioning | None = None
+    used: bool = False
+
+
 def run(given: argparse.Namespace, settings: Settings) -> int:
-    """Exit status 0: this is a provisioned device; 1: it is not, or the file was refused. Said on standard error, too."""
+    """Exit status 0: this is a provisioned device; 1: it is not, or the file was refused. Said on standard error, too.
+
+    What lies in the data folder may be of whoever took one of our processes over. So it is read and written with the rights of
+    those processes, and what root does follows from the file alone, as it was read here.
+    """
     data = settings.device.data
     files.make_folder(data)
-    problems = _take(given.file, data)
+    raw = _read(given.file)
+    said = _understood(raw) if raw is not None else None
+    with files.as_owner_of(data):
+        outcome = _take(raw, said, data)
+    if outcome.accepted is not None:
+        if given.call_host:
+            _call_host(outcome.accepted.name)
+        print(f"first-boot: this is {outcome.accepted.name}")
+        _hand_out_keys(given.ssh_keys, outcome.accepted.ssh_keys)
+    # The file last: a power cut before this does the rest once more.
+    problems = [*outcome.problems, *(_remove(given.file) if outcome.used else ())]
     for problem in problems:
         print(f"first-boot: {problem}", file=sys.stderr)
-    setup = files.read_setup(data)
-    name = setup.device if setup is not None else settings.device.name
-    if name:
-        if given.call_host:
-            _call_host(name)
-        print(f"first-boot: this is {name}")
-    _hand_out_keys(given.ssh_keys, data)
     return 1 if problems else 0
 
 
-def _take(file: Path, data: Path) -> list[str]:
-    raw, known = _read(file), (data / files.DEVICE).exists()
-    if raw is None:
+def _understood(raw: bytes) -> Provisioning | list[str]:
+    """What a file says, or what is wrong with it."""
+    try:
+        return read_provisioning(raw)
+    except ProvisioningError as error:
+        return error.problems
+
+
+def _take(raw: bytes | None, said: Provisioning | list[str] | None, data: Path) -> _Outcome:
+    known = (data / files.DEVICE).exists()
+    if raw is None or said is None:
         if not known:
             files.write_setup(data, Setup("no_file"))
-        return [] if known else [" ".join(WORDS["no_file"])]
-    taken = files.read_taken(data)
+        return _Outcome() if known else _Outcome((" ".join(WORDS["no_file"]),))
+    if isinstance(said, list):
+        if not known:
+            files.write_setup(data, Setup("bad_file", tuple(said)))
+        return _Outcome(tuple(said))
+    taken, enrolled, wanted = files.read_taken(data), files.is_enrolled(data), said
     digest = hashlib.sha256(raw).hexdigest()
     if known and taken is not None and taken.digest == digest:
-        return _remove(file) if files.is_enrolled(data) else []
-    try:
-        wanted = read_provisioning(raw)
-    except ProvisioningError as error:
-        if not known:
-            files.write_setup(data, Setup("bad_file", tuple(error.problems)))
-        return error.problems
-    if files.is_enrolled(data) and not wanted.replace:
+        return _Outcome((), wanted, used=enrolled)
+    if enrolled and not wanted.replace:
         name = taken.name if taken is not None else "another device"
         words = f"this is {name} already, so the provisioning file for {wanted.name} is refused; "
-        return [words + "write replace = true below [device] if this card is to become that device"]
+        return _Outcome((words + "write replace = true below [device] if this card is to become that device",))
     _take_over(raw, digest, wanted, taken, data)
-    return []
+    return _Outcome((), wanted)
 
 
 def _remove(file: Path) -> list[str]:
@@ -111,7 +134,8 @@ def _move_aside(data: Path, name: str) -> None:
     if not mine:
         return
     number = 1 + sum(1 for _ in data.glob("before-*"))
-    folder = data / f"before-{number}-{name}"
+    # The name was read in the folder of our processes, and may be none.
+    folder = data / (f"before-{number}-{name}" if "/" not in name else f"before-{number}-other")
     files.make_folder(folder)
     for path in mine:
         path.rename(folder / path.name)
@@ -134,11 +158,10 @@ def _call_host(name: str) -> None:
         print(f"first-boot: the host keeps its name: {error.strerror}", file=sys.stderr)
 
 
-def _hand_out_keys(where: Path | None, data: Path) -> None:
-    """Operators' SSH keys of the file, for sshd; those of a device that has enrolled are there already."""
-    if where is None or not (data / files.COPY).exists():
+def _hand_out_keys(where: Path | None, keys: tuple[str, ...]) -> None:
+    """Operators' SSH keys of the file, for sshd, at each boot until it goes: a power cut must not leave a device without them."""
+    if where is None:
         return
-    keys = read_provisioning((data / files.COPY).read_bytes()).ssh_keys
     try:
         where.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         durable.write(where, "".join(f"{each}\n" for each in keys).encode(), 0o644)

@@ -12,8 +12,10 @@ First boot runs as root and the rest as a user of its own: what is written belon
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -82,6 +84,26 @@ def write_for_group(path: Path, data: bytes) -> None:
     """Write a file that the group of its folder may read too; raises ``OSError`` where the folder is missing."""
     durable.write(path, data, 0o640)
     _hand_over(path)
+
+
+@contextlib.contextmanager
+def as_owner_of(folder: Path) -> Iterator[None]:
+    """Do what is done within as the account that ``folder`` belongs to, where this is root: no link in there leads any further."""
+    owner, group = os.geteuid(), os.getegid()
+    wanted = folder.stat()
+    if owner != 0 or wanted.st_uid == 0:
+        yield
+        return
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(wanted.st_gid)
+    os.seteuid(wanted.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(owner)
+        os.setegid(group)
+        os.setgroups(groups)
 
 
 def make_folder(folder: Path) -> None:

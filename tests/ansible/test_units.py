@@ -221,3 +221,25 @@ def test_no_prompt_takes_the_screen_from_what_says_what_is_missing() -> None:
     prompt = words(render("identity", "getty.conf.j2"), "ConditionPathExists")
     all_of = [each for each in screen if each != "/dev/tty1"]
     assert {f"|{each[1:]}" if each.startswith("!") else f"|!{each}" for each in all_of} == set(prompt)
+
+
+OF_ROOT = [
+    each for each in UNITS if each[0] in {"identity", "hotspot", "portal"} and words(render(*each), "User") in ([], ["root"], ["marquee", "root"])
+]
+
+
+def test_units_of_root_believe_nothing_that_our_processes_may_write() -> None:
+    """Neither settings nor commands: only the modem's unit reads a device's own, of which two names of strict form come out."""
+    assert ("identity", "marquee-first-boot.service.j2") in OF_ROOT
+    for role, template in OF_ROOT:
+        text = render(role, template)
+        if template != "marquee-uplink-modem.service.j2":
+            assert "/var/lib/marquee/device.toml" not in "".join(words(text, "Environment")), template
+        assert not re.search(r"--file /var/lib/marquee/", text), template
+        assert not re.search(r"CAP_(CHOWN|DAC_OVERRIDE|FOWNER)", text), template
+
+
+def test_no_line_of_a_unit_is_run_outside_of_its_bounds() -> None:
+    """``+`` gives all of root's rights, whatever the unit says. Kernel modules for RAUC, which names them, are the one exception."""
+    for role, template in UNITS:
+        assert not re.search(r"^Exec\w+=[-@:]*\+", render(role, template), re.MULTILINE), template

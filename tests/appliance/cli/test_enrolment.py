@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -233,6 +235,96 @@ def test_host_and_operators_are_named_when_asked_for(
     assert (card.data / "hostname").read_text("utf-8") == "hall-1\n"
     assert keys.read_text("utf-8") == f"{key}\n"
     assert keys.stat().st_mode & 0o777 == 0o644
+
+
+def first_boot(card: Card, keys: Path) -> int:
+    """As the unit runs it."""
+    words = ("first-boot", "--file", str(card.file), "--ssh-keys", str(keys))
+    return cli.main(["--config", str(card.fleet), *words])
+
+
+KEY, OTHER_KEY = ("ssh-ed25519 " + letter * 68 for letter in "AB")
+
+
+def test_no_key_is_let_in_that_the_file_of_the_card_does_not_name(
+    card: Card, cloud: EnrolmentCloud, tmp_path: Path
+) -> None:
+    """Who took a process of ours over may write anything into its folder, and have first boot run again."""
+    keys = tmp_path / "ops" / "authorized_keys"
+    card.file.write_bytes(cloud.provisioning(cloud.register(), ssh_keys=(KEY,)))
+    assert first_boot(card, keys) == 0
+    assert card.enrolling.attempt() == 0
+    copy = card.data / files.COPY
+    for planted in (True, False):
+        copy.write_bytes(cloud.provisioning("t" * 43, ssh_keys=(OTHER_KEY,)) if planted else copy.read_bytes())
+        assert first_boot(card, keys) == 0
+        assert keys.read_text("utf-8") == f"{KEY}\n"
+    assert not card.file.exists()
+    copy.write_bytes(cloud.provisioning("t" * 43, ssh_keys=(OTHER_KEY,)))
+    (card.data / files.DEVICE).unlink()
+    assert first_boot(card, keys) == 1
+    assert keys.read_text("utf-8") == f"{KEY}\n"
+
+
+def test_a_file_that_is_refused_lets_nobody_in(card: Card, cloud: EnrolmentCloud, tmp_path: Path) -> None:
+    keys = tmp_path / "ops" / "authorized_keys"
+    card.boot(cloud.provisioning(cloud.register(), ssh_keys=(KEY,)))
+    card.enrolling.attempt()
+    card.file.write_bytes(cloud.provisioning(cloud.register("hall-2"), "hall-2", ssh_keys=(OTHER_KEY,)))
+    assert first_boot(card, keys) == 1
+    assert not keys.exists()
+
+
+def test_a_power_cut_before_the_keys_were_written_costs_none(
+    card: Card, cloud: EnrolmentCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All else was done, so the next boot finds a file that it knows."""
+    keys, write = tmp_path / "ops" / "authorized_keys", durable.write
+
+    def cut(path: Path, data: bytes, *rest: int, **more: int) -> None:
+        if path == keys:
+            raise KeyboardInterrupt
+        write(path, data, *rest, **more)
+
+    card.file.write_bytes(cloud.provisioning(cloud.register(), ssh_keys=(KEY,)))
+    monkeypatch.setattr(durable, "write", cut)
+    assert first_boot(card, keys) != 0
+    monkeypatch.setattr(durable, "write", write)
+    assert not keys.exists()
+    assert files.read_taken(card.data) is not None
+    (card.data / files.COPY).unlink()
+    assert first_boot(card, keys) == 0
+    assert keys.read_text("utf-8") == f"{KEY}\n"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="gives folders to another account")
+def test_links_in_the_folder_lead_root_nowhere(cloud: EnrolmentCloud) -> None:
+    """It is another account's, which may put links there: what root does there it does as that account."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        card = Card(place, Now(cloud.now_ms, 0, "b", trusted=True))
+        of_root = place / "of-root"
+        of_root.mkdir(mode=0o700)
+        (of_root / "device.pem").write_bytes(b"root's")
+        card.data.mkdir(mode=0o700)
+        (card.data / "tls").symlink_to(of_root)
+        before = b'{"digest": "0", "org": "town", "name": "/../../of-root/planted", "venue": "hall"}'
+        (card.data / files.TAKEN).write_bytes(before)
+        (card.data / "before-1-").mkdir()
+        for path in (card.data, *card.data.iterdir()):
+            os.chown(path, 65534, 65534, follow_symlinks=False)
+        file = cloud.provisioning(cloud.register())
+        assert card.boot(file) == 0
+        (card.data / files.TAKEN).unlink()
+        (card.data / "tls").symlink_to(of_root)
+        with pytest.raises(PermissionError):
+            card.boot(file)
+        assert {path.name for path in of_root.iterdir()} == {"device.pem"}
+        (card.data / "tls").unlink()
+        assert card.boot(file) == 0
+        assert {path.stat().st_uid for path in card.data.iterdir()} == {65534}
+        assert os.geteuid() == 0
 
 
 def test_a_second_file_is_refused_unless_it_says_replace(card: Card, cloud: EnrolmentCloud, capsys) -> None:
