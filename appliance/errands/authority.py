@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import shutil
+import grp
+import os
+import pwd
 import sys
 from pathlib import Path
 
 from appliance.bootstrap import process
 from appliance.bootstrap.cloud import authority_app, authority_folder, authority_hosts, cloud_database, portal_files
+from appliance.services.setting_up import as_owner_of
 from appliance.settings import Settings, SettingsError
 from mqtt_bridge.cloud import authority, enrolments
 
@@ -52,9 +55,11 @@ def init(given: argparse.Namespace, settings: Settings) -> int:
     folder = authority_folder(settings)
     try:
         _folders(folder, given.owner, {"broker": given.broker_group, "client": given.client_group})
-        new = authority.create(folder, settings.device.org, _now())
-        changed = _keep(settings, folder)
         _hand_over(folder, given.owner)
+        # As its owner: a link that lies there leads no further than that account comes by itself.
+        with as_owner_of(folder):
+            new = authority.create(folder, settings.device.org, _now())
+            changed = _keep(settings, folder)
         print(f"authority: {'made' if new else 'is there'} in {folder}")
         for path in changed:
             print(f"authority: wrote {path}")
@@ -91,24 +96,32 @@ def _keep(settings: Settings, folder: Path) -> list[Path]:
 
 
 def _folders(folder: Path, owner: str, groups: dict[str, str]) -> None:
-    """Others may pass through to what is theirs; the two folders inside are closed but to a group."""
+    """Others may pass through to what is theirs; the two folders inside are closed but to a group.
+
+    The folder may be of the account that answers devices: what lies there is opened as the folder that it is, or not at all.
+    """
+    user = pwd.getpwnam(owner).pw_uid if owner else -1
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     folder.chmod(0o711)
     for name in SHARED:
         inside, group = folder / name, groups[name]
         inside.mkdir(mode=0o700, exist_ok=True)
-        if group:
-            shutil.chown(inside, group=group)
-        if owner:
-            shutil.chown(inside, user=owner)
-        # What is made in there belongs to its readers' group, whoever makes it.
-        inside.chmod(0o2750 if group or inside.stat().st_mode & 0o2000 else 0o700)
+        opened = os.open(inside, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fchown(opened, user, grp.getgrnam(group).gr_gid if group else -1)
+            # What is made in there belongs to its readers' group, whoever makes it.
+            os.fchmod(opened, 0o2750 if group or os.fstat(opened).st_mode & 0o2000 else 0o700)
+        finally:
+            os.close(opened)
 
 
 def _hand_over(folder: Path, owner: str) -> None:
+    """What is there becomes the owner's; where a link leads stays whose it is."""
     if owner:
-        for path in (folder, *folder.rglob("*")):
-            shutil.chown(path, user=owner)
+        user = pwd.getpwnam(owner).pw_uid
+        os.chown(folder, user, -1)
+        for path in folder.rglob("*"):
+            os.chown(path, user, -1, follow_symlinks=False)
 
 
 def _now() -> dt.datetime:

@@ -7,13 +7,15 @@
     hostname            what the host is called
     tls/                ca.pem device.pem device.key
 
-First boot runs as root and the rest as a user of its own: what is written belongs to whom the folder belongs to.
+First boot runs as root and the rest as a user of its own. What is written is written as whom the folder belongs to: so it is theirs,
+and no link that somebody put there leads root to a file of others.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,27 +78,31 @@ def is_enrolled(data: Path) -> bool:
 def write(path: Path, data: bytes) -> None:
     """Write a private file that belongs to whom its folder belongs to."""
     make_folder(path.parent)
-    durable.write(path, data)
-    _hand_over(path)
+    with as_owner_of(path.parent):
+        durable.write(path, data)
 
 
 def write_for_group(path: Path, data: bytes) -> None:
     """Write a file that the group of its folder may read too; raises ``OSError`` where the folder is missing."""
-    durable.write(path, data, 0o640)
-    _hand_over(path)
+    with as_owner_of(path.parent):
+        durable.write(path, data, 0o640)
 
 
 @contextlib.contextmanager
 def as_owner_of(folder: Path) -> Iterator[None]:
-    """Do what is done within as the account that ``folder`` belongs to, where this is root: no link in there leads any further."""
+    """Do what is done within as the account that ``folder`` belongs to, where this is root: no link in there leads any further.
+
+    A folder that is a link is another account's if the link is: root's own are followed.
+    """
     owner, group = os.geteuid(), os.getegid()
-    wanted = folder.stat()
+    wanted = folder.lstat() if folder.lstat().st_uid != 0 else folder.stat()
     if owner != 0 or wanted.st_uid == 0:
         yield
         return
     groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(wanted.st_gid)
+    theirs, all_theirs = _groups_of(wanted.st_uid, wanted.st_gid)
+    os.setgroups(all_theirs)
+    os.setegid(theirs)
     os.seteuid(wanted.st_uid)
     try:
         yield
@@ -109,11 +115,15 @@ def as_owner_of(folder: Path) -> Iterator[None]:
 def make_folder(folder: Path) -> None:
     """Make a folder that only the owner of the one above may enter."""
     if not folder.is_dir():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _hand_over(folder)
+        above = next(each for each in folder.parents if each.is_dir())
+        with as_owner_of(above):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _hand_over(path: Path) -> None:
-    above = path.parent.stat()
-    if os.geteuid() == 0 and path.stat().st_uid != above.st_uid:
-        os.chown(path, above.st_uid, above.st_gid)
+def _groups_of(owner: int, group: int) -> tuple[int, list[int]]:
+    """The group that an account acts with in a folder of ``group``, and all of its own; never root's."""
+    try:
+        account = pwd.getpwuid(owner)
+    except KeyError:
+        return group or owner, []
+    return group or account.pw_gid, os.getgrouplist(account.pw_name, account.pw_gid)

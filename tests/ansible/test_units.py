@@ -224,7 +224,10 @@ def test_no_prompt_takes_the_screen_from_what_says_what_is_missing() -> None:
 
 
 OF_ROOT = [
-    each for each in UNITS if each[0] in {"identity", "hotspot", "portal"} and words(render(*each), "User") in ([], ["root"], ["marquee", "root"])
+    each
+    for each in UNITS
+    if each[0] in {"identity", "hotspot", "portal"}
+    and words(render(*each), "User") in ([], ["root"], ["marquee", "root"])
 ]
 
 
