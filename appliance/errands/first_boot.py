@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from appliance.domain.provisioning import LONGEST_BYTES, Provisioning, ProvisioningError, read_provisioning
-from appliance.domain.setup import WORDS, Setup, settings_of
+from appliance.domain.setup import WORDS, Setup, Step, settings_of
 from appliance.services import setting_up as files
 from appliance.settings import Settings
 from mqtt_bridge import durable
@@ -83,9 +83,8 @@ def _take(raw: bytes | None, said: Provisioning | list[str] | None, data: Path) 
     if enrolled and not wanted.replace:
         name = taken.name if taken is not None else "another device"
         words = f"this is {name} already, so the provisioning file for {wanted.name} is refused; "
-        return _Outcome((words + "write replace = true below [device] if this card is to become that device",))
-    _take_over(raw, digest, wanted, taken, data)
-    return _Outcome((), wanted)
+        return _Outcome((words + "write replace = true below [device] if this card is to be what it says",))
+    return _Outcome((), wanted, used=_take_over(raw, digest, wanted, taken, data))
 
 
 def _remove(file: Path) -> list[str]:
@@ -93,7 +92,7 @@ def _remove(file: Path) -> list[str]:
         durable.shred(file)
     except OSError as error:
         return [
-            f"{file} cannot be removed ({error.strerror}); its token was used, but its passphrases can be read there"
+            f"{file} cannot be removed ({error.strerror}); its passphrases, and a token that was not used, can be read there"
         ]
     return []
 
@@ -108,11 +107,17 @@ def _read(file: Path) -> bytes | None:
     return raw if raw.strip(b"\0 \r\n") else None
 
 
-def _take_over(raw: bytes, digest: str, wanted: Provisioning, taken: files.Taken | None, data: Path) -> None:
+def _take_over(raw: bytes, digest: str, wanted: Provisioning, taken: files.Taken | None, data: Path) -> bool:
+    """Make of the file what it says; tells whether that is all: the device goes on with the certificate that it has."""
     now = files.Taken(digest, wanted.org, wanted.name, wanted.venue)
-    if taken is not None and (taken.org, taken.name, taken.venue) != (now.org, now.name, now.venue):
+    same = taken is not None and (taken.org, taken.name, taken.venue) == (now.org, now.name, now.venue)
+    # Another authority's certificate would be worth nothing; at another address it may name another broker, which only enrolling tells.
+    kept = files.enrolment(data) if same else None
+    if kept is not None and (kept.url, kept.ca) != (wanted.url, wanted.ca):
+        kept = None
+    if taken is not None and not same:
         _move_aside(data, taken.name)
-    else:
+    elif kept is None:
         # The key stays: a token that was used with it, and whose answer got lost, works with no other.
         (data / "tls" / "device.pem").unlink(missing_ok=True)
     for name, secret in (("hotspot", wanted.wifi.passphrase), ("uplink", wanted.uplink.passphrase)):
@@ -121,11 +126,19 @@ def _take_over(raw: bytes, digest: str, wanted: Provisioning, taken: files.Taken
             files.write(path, f"{secret}\n".encode())
         else:
             path.unlink(missing_ok=True)
-    files.write(data / files.COPY, raw)
+    if kept is None:
+        files.write(data / files.COPY, raw)
+        settings = settings_of(wanted, str(data))
+    else:
+        # Of a file before, if any: nothing asks for a certificate any more.
+        durable.shred(data / files.COPY)
+        settings = settings_of(wanted, str(data), kept.broker, kept.portal)
     files.write(data / files.HOST, f"{host_of(wanted.name)}\n".encode())
-    files.write(data / files.DEVICE, settings_of(wanted, str(data)).encode())
-    files.write_setup(data, Setup("waiting", (), wanted.name, wanted.venue, wanted.pin))
+    files.write(data / files.DEVICE, settings.encode())
+    step: Step = "waiting" if kept is None else "done"
+    files.write_setup(data, Setup(step, (), wanted.name, wanted.venue, wanted.pin))
     files.write(data / files.TAKEN, msgspec.json.encode(now))
+    return kept is not None
 
 
 def _move_aside(data: Path, name: str) -> None:

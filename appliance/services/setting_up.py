@@ -13,12 +13,16 @@ and no link that somebody put there leads root to a file of others.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import os
 import pwd
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -68,11 +72,48 @@ def read_taken(data: Path) -> Taken | None:
 
 def is_enrolled(data: Path) -> bool:
     """Whether the device has a certificate and settings that name it."""
-    try:
-        broker = tomllib.loads((data / DEVICE).read_text("utf-8")).get("broker", {})
-    except (OSError, ValueError):
-        return False
+    broker = _settings(data).get("broker", {})
     return Path(str(broker.get("certificate", ""))).is_file() and bool(broker.get("cloud_key"))
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What enrolment made of the device: the authority's address and SHA-256 (hex), the broker's address and the cloud's key.
+
+    ``portal`` are address and certificate for phones, where the cloud handed out any.
+    """
+
+    url: str
+    ca: str
+    broker: tuple[str, str]
+    portal: tuple[str, str] | None
+
+
+def enrolment(data: Path) -> Enrolment | None:
+    """Return what it made of the device; None unless key, certificate, authority and settings are all there, as it leaves them."""
+    settings = _settings(data)
+    authority, broker, portal = (settings.get(name, {}) for name in ("authority", "broker", "portal"))
+    ours = {name: str(data / "tls" / f"{file}") for name, file in _TLS.items()}
+    if any(broker.get(name) != path or not Path(path).is_file() for name, path in ours.items()):
+        return None
+    try:
+        lines = Path(ours["ca"]).read_text("ascii").split("\n")
+        ca = hashlib.sha256(base64.b64decode("".join(line for line in lines if not line.startswith("-")))).hexdigest()
+        for_phones = (portal["secure_url"], portal["certificate"]) if "secure_url" in portal else None
+        return Enrolment(authority["url"], ca, (broker["url"], broker["cloud_key"]), for_phones)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+_TLS = {"ca": "ca.pem", "certificate": "device.pem", "key": "device.key"}
+
+
+def _settings(data: Path) -> dict[str, dict[str, Any]]:
+    try:
+        found = tomllib.loads((data / DEVICE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {name: section for name, section in found.items() if isinstance(section, dict)}
 
 
 def write(path: Path, data: bytes) -> None:

@@ -243,6 +243,7 @@ def first_boot(card: Card, keys: Path) -> int:
     return cli.main(["--config", str(card.fleet), *words])
 
 
+PIN = f"scrypt$16384$8$5${'0' * 32}${'0' * 64}"
 KEY, OTHER_KEY = ("ssh-ed25519 " + letter * 68 for letter in "AB")
 
 
@@ -343,6 +344,86 @@ def test_a_second_file_is_refused_unless_it_says_replace(card: Card, cloud: Enro
     assert not files.is_enrolled(card.data)
     assert card.enrolling.attempt() == 0
     assert card.enrolling.done()
+
+
+def enrolled(card: Card, cloud: EnrolmentCloud) -> None:
+    card.boot(cloud.provisioning(cloud.register()))
+    card.enrolling.attempt()
+    assert card.enrolling.done()
+    assert card.boot() == 0
+    assert not card.file.exists()
+
+
+def test_another_wifi_for_a_device_that_sells_keeps_it_selling(
+    card: Card, cloud: EnrolmentCloud, tmp_path: Path
+) -> None:
+    """Whatever the internet does: it needs nothing of the cloud for that, so the token in the file is not used and goes with it."""
+    enrolled(card, cloud)
+    device = card.data / files.DEVICE
+    device.write_text(with_portal(device.read_text("utf-8"), ("https://t.example.org", "/phones/t.pem")), "utf-8")
+    before, certificate = read_settings(card.config, {}), (card.data / "tls" / "device.pem").read_bytes()
+    token, keys = cloud.register(renew=True), tmp_path / "keys"
+    file = cloud.provisioning(token, replace=True, pin=PIN, ssh_keys=(KEY,))
+    card.file.write_bytes(file.replace(b"Town Hall", b"Barn").replace(b"long enough", b"longer still"))
+    assert first_boot(card, keys) == 0
+    now = read_settings(card.config, {})
+    assert (now.hotspot.ssid, now.device, now.authority) == ("Barn", before.device, before.authority)
+    assert (now.broker, now.portal) == (before.broker, before.portal)
+    assert Path(now.hotspot.passphrase_file).read_text("utf-8") == "longer still\n"
+    assert (card.data / "tls" / "device.pem").read_bytes() == certificate
+    assert files.read_setup(card.data) == Setup("done", (), "hall-1", "hall", PIN)
+    assert keys.read_text("utf-8") == f"{KEY}\n"
+    assert not card.file.exists()
+    assert not any(token.encode() in path.read_bytes() for path in card.data.rglob("*") if path.is_file())
+    assert card.enrolling.done()
+    with cloud.database.read() as db:
+        used = db.exec_driver_sql("SELECT count(*) FROM enrolment WHERE used_at_ms IS NOT NULL").scalar()
+    assert used == 1
+
+
+def test_no_power_cut_while_its_wifi_changes_takes_a_device_out_of_sale(
+    card: Card, cloud: EnrolmentCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrolled(card, cloud)
+    write, cuts = durable.write, 0
+    for stop_at in range(1, 9):
+        file = cloud.provisioning("t" * 43, replace=True).replace(b"Town Hall", f"Barn {stop_at}".encode())
+        writes = itertools.count(1)
+
+        def cut(path: Path, data: bytes, *rest: int, writes=writes, stop_at=stop_at) -> None:
+            if next(writes) == stop_at:
+                raise KeyboardInterrupt
+            write(path, data, *rest)
+
+        monkeypatch.setattr(durable, "write", cut)
+        cuts += card.boot(file) != 0
+        assert files.is_enrolled(card.data)
+        assert card.step() == "done"
+        monkeypatch.setattr(durable, "write", write)
+        assert card.boot() == 0
+        assert (card.step(), read_settings(card.config, {}).hotspot.ssid) == ("done", f"Barn {stop_at}")
+        assert not card.file.exists()
+    assert cuts == 4
+
+
+@pytest.mark.parametrize("changed", ["authority", "address", "certificate", "venue"])
+def test_what_makes_another_device_of_it_has_it_enrol_anew(card: Card, cloud: EnrolmentCloud, changed: str) -> None:
+    """A certificate of another authority is worth nothing, and of another broker only enrolling tells."""
+    enrolled(card, cloud)
+    file = cloud.provisioning(cloud.register(renew=True), replace=True)
+    if changed == "authority":
+        file = cloud.provisioning("t" * 43, replace=True, ca="ab" * 32)
+    elif changed == "address":
+        file = file.replace(cloud.url.encode(), b"https://elsewhere.example.org:8443")
+    elif changed == "certificate":
+        (card.data / "tls" / "device.pem").unlink()
+    else:
+        file = file.replace(b'venue = "hall"', b'venue = "barn"')
+    assert card.boot(file) == 0
+    assert card.step() == "waiting"
+    assert not files.is_enrolled(card.data)
+    assert card.file.exists()
+    assert (card.data / "tls" / "device.key").exists() == (changed != "venue")
 
 
 def test_who_is_not_the_pinned_authority_gets_no_token(card: Card, cloud: EnrolmentCloud, tmp_path: Path) -> None:
