@@ -246,3 +246,32 @@ def test_no_line_of_a_unit_is_run_outside_of_its_bounds() -> None:
     """``+`` gives all of root's rights, whatever the unit says. Kernel modules for RAUC, which names them, are the one exception."""
     for role, template in UNITS:
         assert not re.search(r"^Exec\w+=[-@:]*\+", render(role, template), re.MULTILINE), template
+
+
+def test_the_log_is_read_by_who_keeps_it_and_changed_by_none_of_ours() -> None:
+    """Journal and ring: their groups are the keeper's alone, and nobody else may write where they lie."""
+    keepers = {"marquee-log.service.j2", "marquee-log-end.service.j2"}
+    texts = {template: render(role, template) for role, template in UNITS}
+    readers = {
+        name for name, text in texts.items() if re.search(r"Groups=.*(systemd-journal|\badm\b|marquee-log)", text)
+    }
+    assert readers == keepers
+    assert all(words(texts[name], "StateDirectoryMode") == ["0750"] for name in keepers)
+    for name, text in texts.items():
+        assert words(text, "ProtectSystem") in (["strict"], ["full"]), name
+        places = " ".join(
+            words(text, "ReadWritePaths") + words(text, "StateDirectory") + words(text, "LogsDirectory")
+        ).split()
+        near = {each.lstrip("-") for each in places} & {
+            "/",
+            "/var",
+            "/var/lib",
+            "/run",
+            "/var/log",
+            "/run/log",
+            "/run/log/journal",
+        }
+        assert near == set(), name
+        assert name in keepers or not any(
+            each.startswith(("marquee-log", "/var/lib/marquee-log")) for each in places
+        ), name
