@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,7 +165,14 @@ def run_setup_desk(settings: Settings, stop: threading.Event) -> None:
 
 def run_bridge(settings: Settings, stop: threading.Event) -> None:
     """Carry messages between this device and the cloud until ``stop`` is set."""
-    box = device_box(settings)
+    # Of those who run here only this one tells what runs, as the slots' keeper shows it.
+    from importlib.metadata import version
+
+    from appliance.services.running import RunningWatch
+    from appliance.slots import Keeper
+
+    watch = RunningWatch(settings.device.data, Keeper().shown, version("marquee"))
+    box = replace(device_box(settings), system=watch.look)
     if settings.portal.seen_socket:
         _seen_listener(settings, box).start(stop)
     with closing(Waiter(socket_path(settings.device.data, "bridge"))) as waiter:

@@ -72,6 +72,22 @@ def _copies(file: Path | None) -> Iterator[Metric]:
         yield GaugeMetricFamily("marquee_copied_timestamp_seconds", words, copied_ms(file) / 1000)
 
 
+def _running(view: Overview) -> Iterator[Metric]:
+    """What runs where, as each device last said it."""
+    labels = ["device", "image", "program", "slot"]
+    systems = GaugeMetricFamily("marquee_cloud_system", "1 for what a device runs.", labels=labels)
+    slots = GaugeMetricFamily("marquee_cloud_slot", "1 where it is so of a device's slots.", labels=["device", "what"])
+    for device in view.devices:
+        if (now := device.running()) is None:
+            continue
+        systems.add_metric([device.name, now.image, now.program, now.slot], 1)
+        if now.slot:
+            for what, is_so in (("trial", now.trial), ("went_back", now.went_back is not None), ("alone", now.alone)):
+                slots.add_metric([device.name, what], int(is_so))
+    yield systems
+    yield slots
+
+
 def _stock(view: Overview) -> Iterator[Metric]:
     quotas = GaugeMetricFamily("marquee_quota", "Tickets of a quota.", labels=["quota", "what"])
     totals = CounterMetricFamily("marquee_allocation", "Monotone totals.", labels=["quota", "device", "total"])
@@ -90,6 +106,7 @@ def _stock(view: Overview) -> Iterator[Metric]:
         devices.add_metric([device.name, "downlink_waiting"], view.waiting.get(device.name, 0))
         devices.add_metric([device.name, "last_seen_timestamp_seconds"], (device.last_seen_ms or 0) / 1000)
     yield devices
+    yield from _running(view)
     yield GaugeMetricFamily("marquee_undecided", "Contradictions that wait for a decision.", view.undecided)
     listed = GaugeMetricFamily("marquee_alarms", "Alarms listed.", labels=["kind"])
     for kind in sorted({each.kind for each in view.alarms}):

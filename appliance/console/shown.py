@@ -13,6 +13,7 @@ from mqtt_bridge.cloud.overview import QuotaView, Share
 from mqtt_bridge.protocol.ids import shown
 from mqtt_bridge.protocol.messages import HardwareReport
 from mqtt_bridge.protocol.money import from_minor
+from mqtt_bridge.protocol.running import NAME
 
 BAR_UNITS = 1000
 
@@ -33,7 +34,12 @@ def install(app: Flask) -> None:
         age=age, amount=amount, shown=shown, moment=moment, clock_utc=clock_utc, clock_minute=clock_minute
     )
     app.jinja_env.globals.update(
-        device_bar=device_bar, quota_bar=quota_bar, words=words, remedy=remedy, desk_is_silent=desk_is_silent
+        device_bar=device_bar,
+        quota_bar=quota_bar,
+        words=words,
+        remedy=remedy,
+        desk_is_silent=desk_is_silent,
+        SYSTEM=NAME,
     )
 
 

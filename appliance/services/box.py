@@ -20,7 +20,7 @@ from mqtt_bridge.mailbox.sql import SqlMail
 from mqtt_bridge.protocol import ids
 from mqtt_bridge.protocol.catalogue import Catalogue
 from mqtt_bridge.protocol.codec import Signer
-from mqtt_bridge.protocol.messages import Private, Uplink
+from mqtt_bridge.protocol.messages import HardwareState, Private, Uplink
 from mqtt_bridge.protocol.topics import CLOUD
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Box:
     """Everything a use case needs, built once by bootstrap.
 
     ``random(n)`` returns n random bytes; ``wake("bridge" | "desk")`` is called after COMMIT returned; ``has_room`` tells whether the
-    disk has room for new promises.
+    disk has room for new promises, ``system`` what image and program run here, where anybody is told of it.
     """
 
     database: Database
@@ -68,6 +68,7 @@ class Box:
     identity: Identity
     wake: Callable[[str], None] = lambda _whom: None
     has_room: Callable[[], bool] = lambda: True
+    system: Callable[[Now], HardwareState | None] = lambda _now: None
     documents: documents.Cache = field(default_factory=documents.Cache)
 
     def run(self, use_case: Callable[[Unit], T]) -> T:

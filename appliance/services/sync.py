@@ -107,15 +107,17 @@ def status(unit: Unit) -> Status:
 
 
 def hardware(unit: Unit) -> HardwareReport | None:
-    """Return what the desk last said of each device; None if it never said anything."""
-    rows = records.hardware_rows(unit.db)
-    if not rows:
+    """Return what the desk last said of each device, and what runs here; None if there is nothing to say."""
+    rows, system = records.hardware_rows(unit.db), unit.box.system(unit.now)
+    if not rows and system is None:
         return None
+    pieces = [HardwareState(row.name, row.state, row.reason[:MOST_REASON], row.since_ms) for row in rows]
+    seen = [seen_ms(unit.now, row.seen_at_ms, row.seen_boot_id, row.seen_boot_ms) for row in rows]
     return HardwareReport(
         device=unit.identity.device,
         venue=unit.identity.venue,
-        hardware=tuple(HardwareState(row.name, row.state, row.reason[:MOST_REASON], row.since_ms) for row in rows),
-        as_of_ms=max(seen_ms(unit.now, row.seen_at_ms, row.seen_boot_id, row.seen_boot_ms) for row in rows),
+        hardware=(*pieces, *([system] if system is not None else [])),
+        as_of_ms=max(seen, default=unit.now.wall_ms),
         sent_at_ms=unit.now.wall_ms,
     )
 

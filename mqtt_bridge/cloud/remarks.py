@@ -13,6 +13,7 @@ from mqtt_bridge.cloud.records import OVERTAKEN_MS, Cloud, Device, Line, outage_
 from mqtt_bridge.cloud.restoring import forgotten_life, remember
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import Ack, DeviceState, HardwareReport, Need, Status
+from mqtt_bridge.protocol.running import Running, running_of
 
 LARGEST_COUNT = 2**31 - 1
 LONGEST_HARDWARE = 4000
@@ -78,7 +79,17 @@ def take_health(at: Hearing, device: Device, payload: bytes) -> None:
     known = device.hardware_report()
     overtaken = known is not None and 0 < known.sent_at_ms - report.sent_at_ms <= OVERTAKEN_MS
     if report.device == device.name and len(payload) <= LONGEST_REPORT and not overtaken:
+        _tell_of_update(at, device.name, running_of(known), running_of(report))
         at.work.of(Device).change(device, health=payload.decode())
+
+
+def _tell_of_update(at: Hearing, device: str, before: Running | None, now: Running | None) -> None:
+    """An update that did not stay is an alarm, once: the device repeats it until the next one."""
+    if now is None or now.went_back is None:
+        return
+    if before is None or (before.went_back, before.since_ms) != (now.went_back, now.since_ms):
+        lost, here = now.went_back or "an update", f"slot {now.slot or '?'} with {now.image or 'the image before'}"
+        at.alarm("went-back", device, f"{lost} did not stay: {here} runs again; sales go on, look why in its log", None)
 
 
 def take_state(at: Hearing, device: Device, payload: bytes) -> None:

@@ -9,6 +9,7 @@ from mqtt_bridge.cloud.estimates import Outages
 from mqtt_bridge.cloud.records.base import Record
 from mqtt_bridge.protocol.codec import decode
 from mqtt_bridge.protocol.messages import HardwareReport
+from mqtt_bridge.protocol.running import Running, running_of
 
 # A device says something every two seconds; after this it counts as away even before the broker noticed.
 SILENT_MS = 10_000
@@ -101,6 +102,10 @@ class Device(Record, frozen=True):
     def hardware_report(self) -> HardwareReport | None:
         """What it last said of its hardware at length; None if it never did."""
         return decode(self.health.encode(), HardwareReport) if self.health else None
+
+    def running(self) -> Running | None:
+        """What image and program it last said that it runs; None if it never did."""
+        return running_of(self.hardware_report())
 
 
 class Life(Record, frozen=True):

@@ -12,9 +12,11 @@ from flask.testing import FlaskClient
 
 from appliance.console import create_app
 from appliance.console.shown import age, moment
+from mqtt_bridge.cloud.store import alarms as found_alarms
 from mqtt_bridge.cloud.store import register_device
 from mqtt_bridge.protocol.codec import encode
 from mqtt_bridge.protocol.messages import HardwareReport, HardwareState, OfferMade, WaitlistJoined, Wish
+from mqtt_bridge.protocol.running import Running, piece_of
 from tests.appliance.console.conftest import TOKEN
 from tests.mqtt_bridge.cloud.world import START_MS, World
 
@@ -149,6 +151,43 @@ def test_a_devices_page_tells_each_piece_of_hardware_and_what_to_do(world: World
     assert "as of 0 s ago" in page
     assert "Old news" not in page
     assert "desk does not run" not in page
+
+
+def test_what_runs_where_is_told_and_an_update_that_did_not_stay_is_an_alarm_once(
+    world: World, operator: FlaskClient
+) -> None:
+    """On the device's page and in the list; a device of before says nothing of it."""
+    hall = world.add("hall-1", "hall")
+    hall.status(world)
+    hall.health(world, HardwareState("printer", "ready", "The printer is ready.", 1))
+    world.run()
+    assert "has not said what runs there" in operator.get("/devices/hall-1").text
+    assert "none told" in operator.get("/devices").text
+    marks = {"A": "good", "B": "bad"}
+    running = Running("0.1.0", "2026.12", "A", marks=marks, went_back="2027.1")
+    for _ in range(2):
+        hall.health(world, HardwareState("printer", "ready", "The printer is ready.", 1), piece_of(running))
+        world.run()
+        world.now_ms += 1000
+    page, listed, alarms = (operator.get(path).text for path in ("/devices/hall-1", "/devices", "/alarms"))
+    assert "An update to 2027.1 did not stay" in page
+    assert "<dt>Image</dt><dd>2026.12</dd>" in page
+    assert page.count("The printer is ready.") == 1
+    assert "<b>system</b>" not in page
+    assert "went back</span> from 2027.1" in listed
+    assert "no second good slot" in listed
+    assert "2027.1 did not stay: slot A with 2026.12 runs again" in alarms
+    with world.database.read() as db:
+        assert [(each.kind, each.count) for each in found_alarms(db)] == [("went-back", 1)]
+    figures = operator.get("/metrics", headers=BEARER).text
+    assert 'marquee_cloud_system{device="hall-1",image="2026.12",program="0.1.0",slot="A"} 1.0' in figures
+    assert 'marquee_cloud_slot{device="hall-1",what="went_back"} 1.0' in figures
+    assert 'marquee_cloud_slot{device="hall-1",what="trial"} 0.0' in figures
+    hall.health(world, piece_of(Running("0.1.0", "2027.2", "B", trial=True, marks={"A": "good", "B": "bad"})))
+    world.run()
+    assert "An update is on trial" in operator.get("/devices/hall-1").text
+    assert "has said nothing of its hardware" in operator.get("/devices/hall-1").text
+    assert "slot B on trial" in operator.get("/devices").text
 
 
 def test_the_report_of_a_dead_desk_is_called_old(world: World, operator: FlaskClient) -> None:
