@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import struct
 from pathlib import Path
 
@@ -48,14 +49,19 @@ def write_default(path: Path, default: Slot) -> None:
 def read_floor(path: Path) -> int:
     """Return the oldest schema whose program can work in the database, 0 where it does not say: the user version in SQLite's header.
 
-    Source: sqlite.org/fileformat.html, section 1.3. Nothing is opened or locked, and what only the log beside it says is not seen.
+    Source: sqlite.org/fileformat.html, section 1.3. Nothing is locked, and what only the log beside it says is not seen. The folder is
+    not root's: a link or a pipe in the file's place is not followed and not waited for.
     """
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        header = file.read(_HEADER.size)
+    with contextlib.suppress(OSError), open(path, "rb", opener=_plainly) as file:  # noqa: PTH123  for its opener
+        header = file.read(_HEADER.size) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
         if len(header) == _HEADER.size:
             magic, floor = _HEADER.unpack(header)
             return int(floor) if magic == b"SQLite format 3\0" else 0
     return 0
+
+
+def _plainly(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def read_ledger(path: Path) -> Ledger:

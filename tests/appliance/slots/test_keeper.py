@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -241,6 +242,19 @@ def test_a_database_that_says_nothing_leaves_all_as_it_was(machine: Machine) -> 
         assert files.read_floor(path) == 0
     path.unlink()
     path.mkdir()
+    assert files.read_floor(path) == 0
+
+
+def test_what_stands_in_the_place_of_a_database_is_neither_followed_nor_waited_for(machine: Machine) -> None:
+    path = machine.paths.database
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    assert files.read_floor(path) == 0
+    path.unlink()
+    real = path.with_name("real.db")
+    real.write_bytes(b"SQLite format 3\0" + bytes(44) + (31).to_bytes(4, "big"))
+    assert files.read_floor(real) == 31
+    path.symlink_to(real)
     assert files.read_floor(path) == 0
 
 
