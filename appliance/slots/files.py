@@ -52,7 +52,7 @@ def read_floor(path: Path) -> int:
     Source: sqlite.org/fileformat.html, section 1.3. Nothing is locked, and what only the log beside it says is not seen. The folder is
     not root's: a link or a pipe in the file's place is not followed and not waited for.
     """
-    with contextlib.suppress(OSError), open(path, "rb", opener=_plainly) as file:  # noqa: PTH123  for its opener
+    with contextlib.suppress(OSError), open(path, "rb", opener=_plainly) as file:
         header = file.read(_HEADER.size) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
         if len(header) == _HEADER.size:
             magic, floor = _HEADER.unpack(header)
