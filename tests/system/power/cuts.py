@@ -44,7 +44,7 @@ class Cuts:
         """Sell, take the power at a moment by chance, boot the same slot, and wait until a phone can book; ``install`` the bundle meanwhile."""
         at, before = self._at, len(self._at.sales.confirmed)
         if install:
-            # An operator installs on a box office that is whole; and a slot that is cut off before it is three times in a row is left, rightly.
+            # An operator installs on a box office that is whole; and a slot that is cut off before it is ten times in a row is left, rightly.
             at.wait_ready()
         at.join()
         at.board.check(_UNFLUSHED)
