@@ -131,6 +131,7 @@ def test_a_clone_that_passes_for_the_original_is_found_by_its_second_history(tow
     twin.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.fault(15)
 def test_a_cloud_restored_from_an_old_backup_freezes_and_hears_everything_again(town: Town, tmp_path: Path) -> None:
     """Devices tell how much they sold; nothing is granted meanwhile, because the broker remembers more."""

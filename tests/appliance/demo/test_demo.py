@@ -250,6 +250,7 @@ def test_every_killed_process_is_back_within_five_seconds_and_nothing_is_lost(de
     wait_for(lambda: all(each["cloud"] and each["unsynced"] == 0 for each in town(demo)), "sync", 30)
 
 
+@pytest.mark.slow
 def test_it_stops_cleanly_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """Within ten seconds, with no process left; the next start knows the order and has not moved the evening."""
     with running(data=tmp_path / "town") as first:
