@@ -8,8 +8,7 @@ from appliance.store import records
 
 def hosted_here(unit: Unit, event_session: str) -> bool:
     """Return whether this venue hosts the session."""
-    found = unit.catalogue.event_session.get(event_session)
-    return found is not None and found[1].venue == unit.identity.venue
+    return unit.catalogue.venue_of(event_session) == unit.identity.venue
 
 
 def decides(unit: Unit, event_session: str) -> bool:

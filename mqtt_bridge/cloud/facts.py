@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator
 
 from mqtt_bridge.cloud.accounts import needs
 from mqtt_bridge.cloud.alarms import contradict
-from mqtt_bridge.cloud.closed_epochs import hand_back, sealed, ticket_cancelled, ticket_known
+from mqtt_bridge.cloud.closed_epochs import hand_back, sealed, ticket_cancelled
 from mqtt_bridge.cloud.kinds import Telling, applies
 from mqtt_bridge.cloud.payments import adopt, count_money
 from mqtt_bridge.cloud.records import (
@@ -26,8 +26,8 @@ from mqtt_bridge.cloud.records import (
     VerificationWord,
     Word,
 )
-from mqtt_bridge.cloud.scans import contradict_ticket, presence
-from mqtt_bridge.cloud.stand_ins import only_seen
+from mqtt_bridge.cloud.scans import contradict_ticket
+from mqtt_bridge.cloud.stand_ins import add_ticket, only_seen
 from mqtt_bridge.cloud.work import Need, Work
 from mqtt_bridge.protocol.messages import (
     CancelRefused,
@@ -122,24 +122,7 @@ def _add_tickets(at: Telling, body: Sold) -> None:
             detail = f"in order {sold.order_id} and, by {at.device}, in order {body.order}"
             contradict_ticket(at, "ticket-twice", sold, detail)
             continue
-        inside, outside = presence(at.work, each.ticket)
-        ticket = tickets.add(
-            Ticket(
-                id=each.ticket,
-                order_id=body.order,
-                code=each.code,
-                ticket_type=each.ticket_type,
-                event_session=each.event_session,
-                quota=each.quota,
-                epoch=each.epoch,
-                price_minor=each.price_minor,
-                currency=each.currency,
-                state="valid",
-                check_in=inside,
-                exit=outside,
-            )
-        )
-        at.counts.waiting |= ticket_known(at.work, at.device, ticket)
+        add_ticket(at, at.device, body.order, each, each.quota)
 
 
 @applies(DeviceClosed)

@@ -12,8 +12,8 @@ from mqtt_bridge.cloud.routing import Fact
 from mqtt_bridge.cloud.scans import presence
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol import receipts
-from mqtt_bridge.protocol.messages import DeviceKey, ReceiptSeen
-from mqtt_bridge.protocol.receipts import RECEIPT_ONLY, inc_hash, order_known_by
+from mqtt_bridge.protocol.messages import DeviceKey, ReceiptSeen, TicketFact
+from mqtt_bridge.protocol.receipts import RECEIPT_ONLY, TicketClaims, inc_hash, order_known_by
 
 
 def named(work: Work, body: Fact) -> Fact:
@@ -51,23 +51,28 @@ def _receipt_seen(at: Telling, body: ReceiptSeen) -> None:
         confirmed_at_ms=1000 * (claims.issued_at_s or 0),
     )
     at.work.of(Order).add(order)
-    inside, outside = presence(at.work, claims.ticket)
+    add_ticket(at, claims.issuer, order.id, claims, known.kind.quota)
+
+
+def add_ticket(at: Telling, issuer: str, order: str, told: TicketFact | TicketClaims, quota: str) -> None:
+    """Write a ticket down that is heard of for the first time, with where its guest is by the scans that came before it."""
+    inside, outside = presence(at.work, told.ticket)
     ticket = Ticket(
-        id=claims.ticket,
-        order_id=order.id,
-        code=claims.code,
-        ticket_type=claims.ticket_type,
-        event_session=claims.event_session,
-        quota=known.kind.quota,
-        epoch=claims.epoch,
-        price_minor=claims.price_minor,
-        currency=claims.currency,
+        id=told.ticket,
+        order_id=order,
+        code=told.code,
+        ticket_type=told.ticket_type,
+        event_session=told.event_session,
+        quota=quota,
+        epoch=told.epoch,
+        price_minor=told.price_minor,
+        currency=told.currency,
         state="valid",
         check_in=inside,
         exit=outside,
     )
     at.work.of(Ticket).add(ticket)
-    at.counts.waiting |= ticket_known(at.work, claims.issuer, ticket)
+    at.counts.waiting |= ticket_known(at.work, issuer, ticket)
 
 
 def _as_told(key: Key) -> DeviceKey:
