@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -157,6 +157,18 @@ def test_a_copy_of_the_file_enrols_nobody_else_and_is_an_alarm(
     assert revoked(cloud.database, cloud.now_ms) == ()
 
 
+def cut_off(write: Callable[..., None], stop_at: int) -> Callable[..., None]:
+    """Return ``write`` on a power supply that goes at its call number ``stop_at``."""
+    writes = itertools.count(1)
+
+    def cut(path: Path, data: bytes, *rest: int) -> None:
+        if next(writes) == stop_at:
+            raise KeyboardInterrupt
+        write(path, data, *rest)
+
+    return cut
+
+
 def test_a_power_cut_after_any_write_of_first_boot_changes_nothing(
     card: Card, cloud: EnrolmentCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,14 +176,7 @@ def test_a_power_cut_after_any_write_of_first_boot_changes_nothing(
     file, write, cuts = cloud.provisioning(cloud.register()), durable.write, 0
     for stop_at in range(1, 10):
         shutil.rmtree(card.data, ignore_errors=True)
-        writes = itertools.count(1)
-
-        def cut(path: Path, data: bytes, *rest: int, writes=writes, stop_at=stop_at) -> None:
-            if next(writes) == stop_at:
-                raise KeyboardInterrupt
-            write(path, data, *rest)
-
-        monkeypatch.setattr(durable, "write", cut)
+        monkeypatch.setattr(durable, "write", cut_off(write, stop_at))
         cuts += card.boot(file) != 0
         monkeypatch.setattr(durable, "write", write)
         assert card.boot() == 0
@@ -388,14 +393,7 @@ def test_no_power_cut_while_its_wifi_changes_takes_a_device_out_of_sale(
     write, cuts = durable.write, 0
     for stop_at in range(1, 9):
         file = cloud.provisioning("t" * 43, replace=True).replace(b"Town Hall", f"Barn {stop_at}".encode())
-        writes = itertools.count(1)
-
-        def cut(path: Path, data: bytes, *rest: int, writes=writes, stop_at=stop_at) -> None:
-            if next(writes) == stop_at:
-                raise KeyboardInterrupt
-            write(path, data, *rest)
-
-        monkeypatch.setattr(durable, "write", cut)
+        monkeypatch.setattr(durable, "write", cut_off(write, stop_at))
         cuts += card.boot(file) != 0
         assert files.is_enrolled(card.data)
         assert card.step() == "done"
