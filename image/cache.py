@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ class Cache:
 
     def __init__(self, at: Path) -> None:
         self.at = at
+        self._one_writes = threading.Lock()
 
     def place(self, name: str, key: str) -> Path:
         """Return where the result of a step lies, or will."""
@@ -84,8 +86,9 @@ class Cache:
         """Remember how long a step took: with its result, and for the next one's bar."""
         (kept / _SECONDS).write_text(f"{seconds:.1f}\n")
         fresh = self._times.with_suffix(".new")
-        fresh.write_text(json.dumps({**self.times(), name: round(seconds, 1)}, indent=1, sort_keys=True))
-        fresh.replace(self._times)
+        with self._one_writes:
+            fresh.write_text(json.dumps({**self.times(), name: round(seconds, 1)}, indent=1, sort_keys=True))
+            fresh.replace(self._times)
 
     @staticmethod
     def seconds(kept: Path) -> float | None:

@@ -21,7 +21,6 @@ from image.steps import Step
 DEFAULT_BOARD = "pi4-pi5"
 # What must be equal when the same is built twice. A bundle's signature holds the moment of signing.
 EQUAL = {"system": (system.ROOT, system.PACKAGES, system.BILL), "card": (f"{card.IMAGE}.xz", f"{card.IMAGE}.bmap")}
-ONCE = ("tools", "base")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -110,7 +109,7 @@ def _build(given: argparse.Namespace) -> int:
             compare(planned, have, store, full=given.full)
             equal_from = "packages" if given.full else "base"
         store.forget(set(have.values()))
-        told = account.account(have, planned.layout, planned.version, equal_from)
+        told = account.account(planned.steps, have, planned.layout, planned.version, equal_from)
     out = given.out / (f"{given.board}-bare" if given.bare else given.board)
     _handed_out(have, out, planned, time.monotonic() - begun_s)
     (out / account.ACCOUNT).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
@@ -123,7 +122,7 @@ def compare(planned: Plan, have: dict[str, Path], store: cache.Cache, *, full: b
     if again.at.exists():
         cache.remove(again.at)
     again.at.mkdir()
-    for name in ("tools",) if full else ONCE:
+    for name in ("tools",) if full else account.ONCE:
         again.place(name, have[name].name.removeprefix(f"{name}-")).symlink_to(have[name])
     second = steps.run(planned.steps, again, planned.epoch, sys.stdout)
     different = [

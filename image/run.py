@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from image.errors import BuildError
 
@@ -15,11 +17,42 @@ TOLD_LINES = 30
 CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/root"}
 
 
-class Programs:
-    """Runs programs for one step; what they say goes to the step's log."""
+class Children:
+    """All programs of a build that run now."""
 
-    def __init__(self, log: Path, epoch: int) -> None:
-        self._log = log
+    def __init__(self) -> None:
+        self._alive: set[subprocess.Popen[bytes]] = set()
+        self._over = False
+        self._one_changes = threading.Lock()
+
+    def call(self, command: Sequence[str], log: IO[bytes], env: Mapping[str, str], cwd: Path | None) -> int:
+        """Run a program to its end and return its exit status. Raises ``BuildError`` where the build is over."""
+        with self._one_changes:
+            if self._over:
+                raise BuildError("The build was interrupted.")
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env, cwd=cwd
+            )
+            self._alive.add(child)
+        try:
+            return child.wait()
+        finally:
+            with self._one_changes:
+                self._alive.discard(child)
+
+    def end(self) -> None:
+        """Kill what runs; nothing more is started."""
+        with self._one_changes:
+            self._over = True
+            for child in self._alive:
+                child.kill()
+
+
+class Programs:
+    """Runs programs for one step; what they say goes to the step's log. ``children`` are those of the whole build."""
+
+    def __init__(self, log: Path, epoch: int, children: Children | None = None) -> None:
+        self._log, self._children = log, children or Children()
         self.epoch = epoch
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
@@ -42,11 +75,9 @@ class Programs:
         with self._log.open("ab") as log:
             log.write(f"$ {shlex.join(command)}\n".encode())
             log.flush()
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=words, cwd=cwd, check=False
-            )
-        if done.returncode:
-            raise BuildError(f"{_name(command)} failed ({done.returncode}); the end of {self._log}:\n{self._end()}")
+            status = self._children.call(command, log, words, cwd)
+        if status:
+            raise BuildError(f"{_name(command)} failed ({status}); the end of {self._log}:\n{self._end()}")
 
     def _end(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()

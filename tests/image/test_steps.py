@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import signal
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from image import cache, steps
 from image.errors import BuildError
-from image.progress import Progress, bar, clock
+from image.progress import Progress, Shown, bar, clock
 from image.run import Programs
 from image.steps import Step
 
@@ -90,13 +93,94 @@ def test_programs_see_the_builds_time_and_no_language_of_the_host(tmp_path, monk
     assert log.read_text().splitlines()[1] == "1764000000 C.UTF-8 UTC"
 
 
+def test_steps_that_need_nothing_of_each_other_are_made_beside_each_other(store):
+    met = threading.Barrier(2, timeout=30)
+
+    def meet(work, have, programs):
+        met.wait()
+        (work / "out").write_text("x")
+
+    last = Step("c", "last", ("a", "b"), 1, write("z"))
+    made, told = run(store, Step("a", "first", (), 1, meet), Step("b", "second", (), 1, meet), last)
+    assert made["c"] == "zab"
+    assert sorted(told.splitlines()) == [" 1/3 first: 0:00", " 2/3 second: 0:00", " 3/3 last: 0:00"]
+
+
+def test_what_runs_beside_a_step_that_fails_is_made_and_kept_and_nothing_more_is_begun(store):
+    begun, failed = threading.Event(), threading.Event()
+
+    def fail(work, have, programs):
+        begun.wait(30)
+        raise BuildError("no more paper")
+
+    def slow(work, have, programs):
+        begun.set()
+        failed.wait(30)
+        (work / "out").write_text("kept")
+
+    class Told(io.StringIO):
+        def write(self, text):
+            if "failed" in text:
+                failed.set()
+            return super().write(text)
+
+    out = Told()
+    plan = (Step("a", "first", (), 1, fail), Step("b", "second", (), 1, slow), Step("c", "third", (), 1, write("z")))
+    with pytest.raises(BuildError, match="no more paper"), store.held():
+        steps.run(plan, store, 0, out)
+    assert out.getvalue().splitlines() == [
+        " 1/3 first: failed after 0:00; made to its end before the build ends: 2/3",
+        " 2/3 second: 0:00",
+    ]
+    assert [path.name[:1] for path in store.at.glob("?-*")] == ["b"]
+
+
+def test_an_interrupted_build_kills_what_it_runs(tmp_path):
+    code = (
+        "import io, pathlib, signal, sys\nfrom image import cache, steps\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "def sleep(work, have, programs):\n"
+        "    programs.run('sh', '-c', 'echo $$ >' + str(work / 'pid') + '; exec sleep 300')\n"
+        "plan = [steps.Step(name, name, (), 1, sleep) for name in 'ab']\n"
+        "steps.run(plan, cache.Cache(pathlib.Path(sys.argv[1])), 0, io.StringIO())\n"
+    )
+    build = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.DEVNULL)
+    try:
+        end_s = time.monotonic() + 30
+        while len(pids := [each.read_text() for each in tmp_path.glob("*/pid") if each.read_text()]) < 2:
+            assert time.monotonic() < end_s
+            time.sleep(0.02)
+        build.send_signal(signal.SIGINT)
+        build.wait(30)
+    finally:
+        build.kill()
+        build.wait()
+    assert [pid for pid in pids if (Path("/proc") / pid.strip()).exists()] == []
+
+
+def test_how_long_a_build_lasts_is_told_by_what_waits_for_what():
+    needs = {"base": (), "patched": (), "program": (), "kernel": ("base",), "root": ("base", "patched")}
+    plan = [Step(name, name, waits_for, 1, write("")) for name, waits_for in needs.items()]
+    took = {"base": 100.0, "patched": 20.0, "program": 10.0, "kernel": 30.0, "root": 50.0}
+    assert steps.lasts(plan, took) == 150.0
+    # Two at a time: the kernel waits for the program to be made.
+    assert steps.lasts(plan, {name: took[name] for name in ("patched", "program", "kernel", "root")}) == 70.0
+    assert steps.lasts(plan, {"kernel": 30.0}) == 30.0
+    assert steps.lasts(plan, {}) == 0.0
+
+
 def test_the_bar_goes_with_the_time_that_steps_took_last_time():
-    shown = Progress(io.StringIO(), ["base", "card"], {"base": 900.0, "card": 100.0})
-    assert shown.line("base", "Debian", 450.0) == f"{bar(0.45)}  1/2 Debian 7:30 of about 15:00"
-    shown.done("base", "Debian", 900.0)
-    assert shown.line("card", "image", 0.0).startswith(bar(0.9))
+    progress = Progress(io.StringIO(), ["base", "card"], {"base": 900.0, "card": 100.0})
+    base = Shown("base", "Debian", 450.0)
+    assert progress.line([base]) == f"{bar(0.45)}  1/2 Debian 7:30 of about 15:00"
+    beside = Shown("card", "image", 50.0)
+    assert (
+        progress.line([base, beside]) == f"{bar(0.5)}  1/2 Debian 7:30 of about 15:00 ·  2/2 image 0:50 of about 1:40"
+    )
+    progress.done("base", "Debian", 900.0)
+    assert progress.line([Shown("card", "image", 0.0)]).startswith(bar(0.9))
     # A step that takes longer than ever does not claim to be done.
-    assert shown.line("card", "image", 500.0).startswith(bar(1.0))
+    assert progress.line([Shown("card", "image", 500.0)]).startswith(bar(1.0))
 
 
 def test_times_are_minutes_and_seconds():
