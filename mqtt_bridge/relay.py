@@ -146,13 +146,21 @@ class Relay(Generic[U]):
         self._need_due_ms = 0
         self._transport.wake()
 
-    def run(self, stop: threading.Event, wait: Callable[[float], object] | None = None) -> None:
-        """Start the transport and step until ``stop`` is set; ``wait(timeout_s)`` returns when another process wakes us."""
+    def run(
+        self,
+        stop: threading.Event,
+        wait: Callable[[float], object] | None = None,
+        pulse: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start the transport and step until ``stop`` is set; ``wait(timeout_s)`` returns when another process wakes us, ``pulse`` is called in
+        each turn.
+        """
         self._transport.start()
         if wait is not None:
             threading.Thread(target=self._forward_wakes, args=(stop, wait), name="relay wakes", daemon=True).start()
         try:
             while not stop.is_set():
+                pulse()
                 self.step(POLL_S)
         finally:
             self.close()

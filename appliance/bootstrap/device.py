@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from appliance.bootstrap.process import make_private, wall_ms
 from appliance.bootstrap.wire import login, tls
+from appliance.heart import pulse
 from appliance.machine import bound_to
 from appliance.services import sync
 from appliance.services.box import Box, Identity, Unit
@@ -137,7 +138,7 @@ def run_desk(settings: Settings, stop: threading.Event) -> None:
     )
     # A lane waits for the interpreter at most this long while a stub is being laid out; by default it would be 5 ms.
     sys.setswitchinterval(DESK_TURN_S)
-    Desk(device_box(settings), addresses).run(socket_path(settings.device.data, "desk"), stop)
+    Desk(device_box(settings), addresses).run(socket_path(settings.device.data, "desk"), stop, pulse())
 
 
 def hotspot_address(settings: Settings) -> str:
@@ -160,7 +161,7 @@ def run_setup_desk(settings: Settings, stop: threading.Event) -> None:
     from appliance.desk.setup_slip import SetupDesk, printer_at
 
     address = settings.desk.printer
-    SetupDesk(settings.device.data, printer_at(address) if address else None).run(stop)
+    SetupDesk(settings.device.data, printer_at(address) if address else None).run(stop, pulse())
 
 
 def run_bridge(settings: Settings, stop: threading.Event) -> None:
@@ -176,7 +177,7 @@ def run_bridge(settings: Settings, stop: threading.Event) -> None:
     if settings.portal.seen_socket:
         _seen_listener(settings, box).start(stop)
     with closing(Waiter(socket_path(settings.device.data, "bridge"))) as waiter:
-        relay(settings, box).run(stop, waiter.wait)
+        relay(settings, box).run(stop, waiter.wait, pulse())
 
 
 def _seen_listener(settings: Settings, box: Box) -> SeenListener:

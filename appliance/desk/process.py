@@ -111,8 +111,8 @@ class Desk:
         for wake in self._wakes:
             wake()
 
-    def run(self, socket: Path, stop: threading.Event) -> None:
-        """Work until ``stop`` is set; returns within some seconds then, whatever the devices do."""
+    def run(self, socket: Path, stop: threading.Event, pulse: Callable[[], None] = lambda: None) -> None:
+        """Work until ``stop`` is set; returns within some seconds then, whatever the devices do. ``pulse`` is called in each turn."""
         broken = self._box.run(printing.recover)
         for pump in self._pumps:
             pump.take_over(broken)
@@ -122,14 +122,16 @@ class Desk:
         for each in supervised:
             each.start(stop)
         with closing(Waiter(socket)) as waiter:
-            self._keep_house(waiter, HardwareRows(self._box, {each.name: each.told for each in devices}), stop)
+            rows = HardwareRows(self._box, {each.name: each.told for each in devices})
+            self._keep_house(waiter, rows, stop, pulse)
         until_s = time.monotonic() + STOP_S
         for each in supervised:
             each.join(until_s)
 
-    def _keep_house(self, waiter: Waiter, rows: HardwareRows, stop: threading.Event) -> None:
+    def _keep_house(self, waiter: Waiter, rows: HardwareRows, stop: threading.Event, pulse: Callable[[], None]) -> None:
         sweep_due_s = 0.0
         while not stop.is_set():
+            pulse()
             if waiter.wait(TICK_S):
                 self.wake("desk")
             try:

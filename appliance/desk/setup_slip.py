@@ -66,11 +66,11 @@ class SetupDesk:
         self._data, self._printer, self._clock = data, printer, clock
         self._since: tuple[str, float] = ("", 0.0)
 
-    def run(self, stop: threading.Event) -> None:
-        """Work until the device is set up or ``stop`` is set."""
+    def run(self, stop: threading.Event, pulse: Callable[[], None] = lambda: None) -> None:
+        """Work until the device is set up or ``stop`` is set. ``pulse`` is called in each turn."""
         try:
             while self.step() and not stop.wait(LOOK_S):
-                pass
+                pulse()
         finally:
             if self._printer is not None:
                 self._printer.close()

@@ -88,6 +88,31 @@ def test_other_processes_start_without_a_broker_and_stop(tmp_path: Path, command
         stop(process, tmp_path)
 
 
+@pytest.mark.parametrize("command", ["desk", "bridge"])
+def test_a_process_that_hangs_would_be_missed_and_says_where_it_stood(tmp_path: Path, command: str) -> None:
+    """Its unit has ``WatchdogSec=``: silence is ended by SIGABRT."""
+    told = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+        wire.bind(str(told))
+        wire.settimeout(30)
+        process = start(tmp_path, command, NOTIFY_SOCKET=str(told), WATCHDOG_USEC="400000")
+        try:
+            assert [wire.recv(4096) for _ in range(4)] == [b"WATCHDOG=1"] * 4
+            process.send_signal(signal.SIGSTOP)
+            wire.settimeout(1)
+            with pytest.raises(TimeoutError):
+                for _ in range(100):
+                    wire.recv(4096)
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGABRT)
+            assert process.wait(30) == -signal.SIGABRT
+            assert "Fatal Python error: Aborted" in (tmp_path / "log").read_text()
+            assert "Thread 0x" in (tmp_path / "log").read_text()
+        finally:
+            process.kill()
+            process.wait()
+
+
 def test_a_portal_whose_master_is_killed_leaves_no_worker_and_its_port_is_free_again(tmp_path: Path) -> None:
     """Otherwise the next portal could not listen."""
     port = free_port()

@@ -213,6 +213,29 @@ def test_a_killed_portal_comes_back_and_knows_its_bookings(fleet: Fleet):
     assert host.run("systemctl show --property=MainPID --value marquee-portal").strip() != before
 
 
+def test_a_bridge_that_hangs_is_ended_and_begins_anew(fleet: Fleet):
+    """Within seconds here instead of minutes: what else its unit says is as on a board."""
+    host = fleet.venues["hall-1"]
+    place = "/run/systemd/system/marquee-bridge.service.d"
+    begin = "systemctl daemon-reload && systemctl restart marquee-bridge"
+    assert host.run("systemctl show --property=WatchdogUSec --value marquee-bridge").strip() == "5min"
+    host.run(f"mkdir -p {place} && printf '[Service]\nWatchdogSec=6\n' >{place}/hang.conf && {begin}")
+    before = host.run("systemctl show --property=MainPID --value marquee-bridge").strip()
+    # It turns, and is heard.
+    time.sleep(14)
+    assert host.run("systemctl show --property=MainPID --value marquee-bridge").strip() == before
+    host.run(f"kill -STOP {before}")
+    began_s = time.monotonic()
+    eventually(
+        partial(_says, host, "systemctl show --property=NRestarts --value marquee-bridge", "1"), "it begins anew", 90
+    )
+    figures.tell("fleet", "a bridge that hangs for 6 s runs again", f"{time.monotonic() - began_s:.1f} s")
+    assert "Watchdog timeout" in host.run("journalctl -u marquee-bridge -n 50 -o cat --no-pager")
+    host.run(f"rm -r {place} && {begin}")
+    _active(fleet)
+    _synced(fleet)
+
+
 def test_a_copy_is_made_and_can_be_put_back(fleet: Fleet):
     fleet.cloud.run("systemctl start marquee-backup.service")
     archives = fleet.cloud.run("ls /var/backups/marquee").split()
