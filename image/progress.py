@@ -60,18 +60,17 @@ class Progress:
 
     def cached(self, name: str, says: str) -> None:
         """Tell a step that had nothing to do."""
-        self._end(name, f"{says}: as before")
+        self._pass(name, f"{says}: as before")
 
     def done(self, name: str, says: str, elapsed_s: float) -> None:
         """Tell a step that was done."""
-        self._end(name, f"{says}: {clock(elapsed_s)}")
+        self._pass(name, f"{says}: {clock(elapsed_s)}")
 
     def failed(self, name: str, says: str, elapsed_s: float) -> None:
-        """Tell a step that failed; why is told when what runs beside it is done."""
+        """Tell a step that failed; why is told at the end of the build."""
         with self._one_writes:
             rest = ", ".join(self._number(each.name).strip() for each in self._running)
-            first = f"; made to its end before the build ends: {rest}" if rest else ""
-            self._end(name, f"{says}: failed after {clock(elapsed_s)}{first}")
+            self._end(name, f"{says}: failed after {clock(elapsed_s)}{f'; still running: {rest}' if rest else ''}")
 
     def begun(self, running: _Running) -> None:
         """Show a step from now on."""
@@ -92,9 +91,13 @@ class Progress:
                 self._out.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
                 self._out.flush()
 
-    def _end(self, name: str, text: str) -> None:
+    def _pass(self, name: str, text: str) -> None:
         with self._one_writes:
             self._passed_s += self._expected[name]
+            self._end(name, text)
+
+    def _end(self, name: str, text: str) -> None:
+        with self._one_writes:
             line = f"{self._number(name)} {text}\n"
             self._out.write(f"\r\x1b[K{line}" if self._out.isatty() else line)
             self._out.flush()

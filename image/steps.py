@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,23 +65,34 @@ def run(steps: Sequence[Step], cache: Cache, epoch: int, out: TextIO) -> dict[st
 
     have: dict[str, Path] = {}
     running: dict[Future[Path], Step] = {}
+    wrong: list[BaseException] = []
+
+    def end(those: Iterable[Future[Path]]) -> None:
+        for ended in those:
+            step = running.pop(ended)
+            if error := ended.exception():
+                wrong.append(error)
+            else:
+                have[step.name] = ended.result()
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
-            while len(have) < len(steps):
+            while len(have) < len(steps) and not wrong:
                 for step in _open(steps, have, running.values()):
                     if cache.has(step.name, names[step.name]):
                         progress.cached(step.name, step.says)
                         have[step.name] = cache.made(step.name, names[step.name], lambda _: None)
                     elif len(running) < AT_ONCE:
                         running[pool.submit(make, step, {name: have[name] for name in step.needs})] = step
-                for ended in wait(running, return_when=FIRST_COMPLETED).done:
-                    step = running.pop(ended)
-                    have[step.name] = ended.result()
-        except BuildError:
-            raise
+                end(wait(running, return_when=FIRST_COMPLETED).done)
+            end(wait(running).done)
         except BaseException:
             children.end()
             raise
+    if len(wrong) > 1:
+        raise BuildError("\n\n".join(map(str, wrong))) from wrong[0]
+    if wrong:
+        raise wrong[0]
     return have
 
 

@@ -128,6 +128,7 @@ class Relay(Generic[U]):
         self._failing: dict[str, str] = {}
         self._rejected = 0
         self._refused = 0
+        self._pulse: Callable[[], None] = lambda: None
 
     @property
     def health(self) -> Health:
@@ -153,14 +154,15 @@ class Relay(Generic[U]):
         pulse: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the transport and step until ``stop`` is set; ``wait(timeout_s)`` returns when another process wakes us, ``pulse`` is called in
-        each turn.
+        each turn, and for each thing that is done in it.
         """
+        self._pulse = pulse
         self._transport.start()
         if wait is not None:
             threading.Thread(target=self._forward_wakes, args=(stop, wait), name="relay wakes", daemon=True).start()
         try:
             while not stop.is_set():
-                pulse()
+                self._pulse()
                 self.step(POLL_S)
         finally:
             self.close()
@@ -406,6 +408,8 @@ class Relay(Generic[U]):
 
     def _guard(self, what: str, action: Callable[[], Any]) -> bool:
         """Run ``action`` and tell whether it need not be repeated; nothing it raises ends the relay."""
+        # One turn may be many of these, each waiting for a database that somebody else holds.
+        self._pulse()
         try:
             action()
         except ProtocolError as error:

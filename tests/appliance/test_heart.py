@@ -14,6 +14,12 @@ from appliance.heart import pulse
 FOUR_S = {"WATCHDOG_USEC": "4000000"}
 
 
+@pytest.fixture(autouse=True)
+def _own_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What writes down a crash of the tests themselves stays as it is."""
+    monkeypatch.setattr("faulthandler.enable", lambda: None)
+
+
 @pytest.fixture
 def wire(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as wire:

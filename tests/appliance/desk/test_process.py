@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from appliance.desk.camera import CameraKeeper
-from appliance.desk.process import Addresses, Desk, LaneAddress
+from appliance.desk.hardware import HardwareRows
+from appliance.desk.process import TICK_S, Addresses, Desk, LaneAddress
 from appliance.desk.scanning import Lane
 from appliance.services import hardware, printing
 from appliance.services.wake import notify
@@ -87,6 +88,27 @@ def test_a_desk_whose_devices_are_all_absent_goes_on_and_stops(box: TestBox, tmp
     with running(lambda stop: Desk(box, addresses).run(tmp_path / "desk.sock", stop)):
         wait_for(lambda: seen(box) == dict.fromkeys(("printer", "scanner", "camera"), "absent"), "absent devices")
     assert states(box) == ["queued", "queued"]
+
+
+def test_a_desk_is_heard_in_each_turn_and_not_while_its_loop_hangs(
+    box: TestBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever listens would end it: a heart that beats beside the loop would hide that it hangs."""
+    hangs, goes_on, turns = threading.Event(), threading.Event(), list[int]()
+
+    def write(_self: HardwareRows) -> None:
+        hangs.set()
+        goes_on.wait(30)
+
+    monkeypatch.setattr(HardwareRows, "write", write)
+    desk = Desk(box, Addresses())
+    with running(lambda stop: desk.run(tmp_path / "desk.sock", stop, lambda: turns.append(1))):
+        assert hangs.wait(30)
+        heard = len(turns)
+        time.sleep(3 * TICK_S)
+        assert len(turns) == heard
+        goes_on.set()
+        wait_for(lambda: len(turns) > heard + 2, "more turns")
 
 
 def test_what_was_being_printed_when_the_desk_died_is_ambiguous(box: TestBox, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Board:
     """A board with a card made from ``image``.
 
     ``faults`` maps a boot partition to words that are added to the kernel's command line there: how a test makes one slot panic
-    or hang; ``slower`` stretches the firmware's timers. ``lost`` decides what a power cut takes of what was not flushed. Everything is kept in ``folder`` (default: a temporary
+    or hang; ``slower`` maps one to how much longer than a board its kernel may take. ``lost`` decides what a power cut takes of what was not flushed. Everything is kept in ``folder`` (default: a temporary
     one, removed at the end).
     """
 
@@ -70,7 +70,7 @@ class Board:
         self.faults: dict[int, str] = {}
         self.boots: list[Boot] = []
         self.error: Exception | None = None
-        self.slower = SLOWER
+        self.slower: dict[int, float] = {}
         self._lost, self._say = lost or random.Random(0), say
         self._tryboot = False
         self._machine: Machine | None = None
@@ -237,7 +237,8 @@ class Board:
             self.boots.append(boot)
             self._changed.notify_all()
         if plan.kernel_watchdog_s:
-            threading.Thread(target=_guard, args=(machine, plan.kernel_watchdog_s * self.slower), daemon=True).start()
+            patience_s = plan.kernel_watchdog_s * self.slower.get(partition, SLOWER)
+            threading.Thread(target=_guard, args=(machine, patience_s), daemon=True).start()
         end = machine.wait()
         self._machine = None
         boot.kept = self.card.settle(self._lost if end == "cut" else None)

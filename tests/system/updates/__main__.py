@@ -1,4 +1,4 @@
-"""``python -m tests.system.updates [--all] [--cuts N] [--seed S]``: one board, from its first update to its last way back, and the power
+"""``python -m tests.system.updates [--short] [--cuts N] [--seed S]``: one board, from its first update to its last way back, and the power
 cuts in all of that and after it; ``--short`` takes one way back instead of four."""
 
 from __future__ import annotations
@@ -112,21 +112,23 @@ class Walk:
         """Try slot B with a fault in it, and give it a command ``then``; the board must sell in A again by itself, ended ``by`` what must end it."""
         self._arm()
         self.board.faults[B] = fault
-        ordinary, self.board.slower = self.board.slower, slower or self.board.slower
+        if slower:
+            self.board.slower[B] = slower
         trial, begun_s = len(self.board.boots), time.monotonic()
         self._reboot()
         if then:
             self.board.wait_boot(trial, READY_S)
             with contextlib.suppress(Unanswered):
-                self.board.run(then, THEN_S)
+                done = self.board.run(then, THEN_S)
+                assert not done.status, f"{then} ended with {done.status}:\n{done.output}"
         end = self.board.wait_end(trial, UNHEALTHY_S)
-        self.board.slower = ordinary
         assert self.board.boots[trial].partition == B
         assert self.board.boots[trial].tryboot
         assert end == by, f"{what} was ended by {end}"
         self.at.sells_again(trial + 1, A)
         assert self.at.slots()["default"] == "A"
         self.board.faults.clear()
+        self.board.slower.clear()
         took_s = time.monotonic() - begun_s
         say(f"{what}: ended by {end}, slot A sells with every order after {took_s:.0f} s")
         tell("updates", f"way back from {what}", f"slot A sells after {took_s:.0f} s", "by itself")
@@ -220,7 +222,7 @@ def main(words: list[str]) -> int:
             walk.sell_in_next_schema()
             if not given.short:
                 walk.fail("a panic", "init=/usr/bin/false")
-                walk.fail("a hang before the system", "init=/usr/bin/sleep -- infinity", slower=0.5, by="watchdog")
+                walk.fail("a hang before the system", "init=/usr/bin/sleep -- infinity", slower=1.0, by="watchdog")
                 walk.fail("a hang of the system", "", then=_FREEZE, by="watchdog")
             walk.try_good()
             walk.cut_mark_good()
