@@ -15,8 +15,6 @@ from image.table import Layout
 
 ACCOUNT = "build.json"
 _MAPPED = re.compile(r"<MappedBlocksCount> (\d+) </MappedBlocksCount>")
-
-
 # What is downloaded, and made anew only when Debian or our list of packages changes.
 ONCE = ("tools", "base")
 

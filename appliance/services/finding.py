@@ -12,12 +12,12 @@ from sqlalchemy import Row
 from appliance.domain.admission import Proof, Way
 from appliance.services.answering import hosted_here
 from appliance.services.box import Unit
-from appliance.services.foreign import fact_of, from_receipt, settle_by_receipt, ticket_values, verified
+from appliance.services.foreign import from_receipt, settle_by_receipt, ticket_values, verified
 from appliance.store import orders, records
 from mqtt_bridge.protocol import ids, receipts
 from mqtt_bridge.protocol.errors import BadSignature, ProtocolError, UnknownIssuer
 from mqtt_bridge.protocol.messages import DeviceKey, ReceiptSeen
-from mqtt_bridge.protocol.receipts import TicketClaims
+from mqtt_bridge.protocol.receipts import TicketClaims, fact_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from mqtt_bridge.protocol.messages import (
     Sold,
     TicketFact,
 )
-from mqtt_bridge.protocol.receipts import RECEIPT_ONLY, TicketClaims, order_known_by
+from mqtt_bridge.protocol.receipts import RECEIPT_ONLY, TicketClaims, fact_of, order_known_by
 
 # What a sale puts right; whatever else is known of an order was said after it.
 OVERTAKEN = frozenset({"requested", "pending", "refused"})
@@ -175,20 +175,6 @@ def _paid_by_signature(unit: Unit, provisional: str) -> bool:
     """Tell a receipt that said paid, which speaks for its whole order, from money taken here for one ticket of it."""
     row = orders.find(unit.db, provisional)
     return row is not None and row.payment == "paid" and orders.paid_minor(unit.db, provisional) == 0
-
-
-def fact_of(claims: TicketClaims, quota: str = "") -> TicketFact:
-    """Return what a receipt says of its ticket; the quota is the catalogue's to know."""
-    return TicketFact(
-        ticket=claims.ticket,
-        code=claims.code,
-        ticket_type=claims.ticket_type,
-        event_session=claims.event_session,
-        quota=quota,
-        epoch=claims.epoch,
-        price_minor=claims.price_minor,
-        currency=claims.currency,
-    )
 
 
 def from_receipt(unit: Unit, claims: TicketClaims, receipt: str) -> None:

@@ -145,12 +145,12 @@ def sale_of(work: Work, order: Order, tickets: tuple[TicketFact, ...]) -> OrderC
 def fact_of(ticket: Ticket) -> TicketFact:
     """What a message says of a ticket."""
     return TicketFact(
-        ticket.id,
-        ticket.code,
-        ticket.ticket_type,
-        ticket.event_session,
-        ticket.quota,
-        ticket.epoch,
-        ticket.price_minor,
-        ticket.currency,
+        ticket=ticket.id,
+        code=ticket.code,
+        ticket_type=ticket.ticket_type,
+        event_session=ticket.event_session,
+        quota=ticket.quota,
+        epoch=ticket.epoch,
+        price_minor=ticket.price_minor,
+        currency=ticket.currency,
     )

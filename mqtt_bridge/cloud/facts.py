@@ -122,7 +122,7 @@ def _add_tickets(at: Telling, body: Sold) -> None:
             detail = f"in order {sold.order_id} and, by {at.device}, in order {body.order}"
             contradict_ticket(at, "ticket-twice", sold, detail)
             continue
-        add_ticket(at, at.device, body.order, each, each.quota)
+        add_ticket(at, at.device, body.order, each)
 
 
 @applies(DeviceClosed)

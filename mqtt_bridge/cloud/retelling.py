@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from mqtt_bridge.cloud.aftermath import sale_of
+from mqtt_bridge.cloud.aftermath import fact_of, sale_of
 from mqtt_bridge.cloud.records import CheckIn, Device, Letter, Order, Payment, Ticket
 from mqtt_bridge.cloud.scans import standing
 from mqtt_bridge.cloud.work import Work
@@ -17,7 +17,6 @@ from mqtt_bridge.protocol.messages import (
     PaymentTaken,
     Retellable,
     Retold,
-    TicketFact,
     VenueRetold,
 )
 from mqtt_bridge.protocol.topics import CLOUD
@@ -82,7 +81,7 @@ def _read_ahead(work: Work, orders: list[Order]) -> None:
 
 def _facts(work: Work, order: Order) -> Iterator[Retold]:
     tickets = work.of(Ticket).where("order_id", order.id)
-    facts = tuple(_fact(each) for each in tickets)
+    facts = tuple(fact_of(each) for each in tickets)
     yield Retold(order.issuer, sale_of(work, order, facts))
     for each in work.of(Payment).where("order_id", order.id):
         yield Retold(each.device, _payment(each, tuple(ticket.id for ticket in tickets)))
@@ -95,22 +94,9 @@ def _cancels(order: Order, tickets: list[Ticket]) -> Iterator[Retellable]:
     gone = tuple(each.id for each in tickets if each.state == "cancelled")
     if gone:
         yield OrderCancelled(order.id, gone, ())
-    asked = tuple(_fact(each) for each in tickets if each.state != "cancelled")
+    asked = tuple(fact_of(each) for each in tickets if each.state != "cancelled")
     if order.status == "cancel_pending" and asked:
         yield CancelRequested(order.id, asked)
-
-
-def _fact(ticket: Ticket) -> TicketFact:
-    return TicketFact(
-        ticket=ticket.id,
-        code=ticket.code,
-        ticket_type=ticket.ticket_type,
-        event_session=ticket.event_session,
-        quota=ticket.quota,
-        epoch=ticket.epoch,
-        price_minor=ticket.price_minor,
-        currency=ticket.currency,
-    )
 
 
 def _payment(row: Payment, tickets: tuple[str, ...]) -> PaymentTaken:

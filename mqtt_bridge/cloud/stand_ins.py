@@ -13,7 +13,7 @@ from mqtt_bridge.cloud.scans import presence
 from mqtt_bridge.cloud.work import Work
 from mqtt_bridge.protocol import receipts
 from mqtt_bridge.protocol.messages import DeviceKey, ReceiptSeen, TicketFact
-from mqtt_bridge.protocol.receipts import RECEIPT_ONLY, TicketClaims, inc_hash, order_known_by
+from mqtt_bridge.protocol.receipts import RECEIPT_ONLY, fact_of, inc_hash, order_known_by
 
 
 def named(work: Work, body: Fact) -> Fact:
@@ -51,10 +51,10 @@ def _receipt_seen(at: Telling, body: ReceiptSeen) -> None:
         confirmed_at_ms=1000 * (claims.issued_at_s or 0),
     )
     at.work.of(Order).add(order)
-    add_ticket(at, claims.issuer, order.id, claims, known.kind.quota)
+    add_ticket(at, claims.issuer, order.id, fact_of(claims, known.kind.quota))
 
 
-def add_ticket(at: Telling, issuer: str, order: str, told: TicketFact | TicketClaims, quota: str) -> None:
+def add_ticket(at: Telling, issuer: str, order: str, told: TicketFact) -> None:
     """Write a ticket down that is heard of for the first time, with where its guest is by the scans that came before it."""
     inside, outside = presence(at.work, told.ticket)
     ticket = Ticket(
@@ -63,7 +63,7 @@ def add_ticket(at: Telling, issuer: str, order: str, told: TicketFact | TicketCl
         code=told.code,
         ticket_type=told.ticket_type,
         event_session=told.event_session,
-        quota=quota,
+        quota=told.quota,
         epoch=told.epoch,
         price_minor=told.price_minor,
         currency=told.currency,

@@ -17,6 +17,7 @@ import msgspec
 from mqtt_bridge.protocol import base45, ids
 from mqtt_bridge.protocol.codec import verify
 from mqtt_bridge.protocol.errors import BadSignature, ProtocolError, UnknownIssuer
+from mqtt_bridge.protocol.messages import TicketFact
 
 if TYPE_CHECKING:
     from mqtt_bridge.protocol.codec import Signer
@@ -71,6 +72,20 @@ class Reading(NamedTuple):
 def inc_hash(inc: str) -> str:
     """Return what a receipt says of an incarnation."""
     return hashlib.sha256(inc.encode()).digest()[:INC_BYTES].hex()
+
+
+def fact_of(claims: TicketClaims, quota: str = "") -> TicketFact:
+    """Return what a receipt says of its ticket; the quota is the catalogue's to know."""
+    return TicketFact(
+        ticket=claims.ticket,
+        code=claims.code,
+        ticket_type=claims.ticket_type,
+        event_session=claims.event_session,
+        quota=quota,
+        epoch=claims.epoch,
+        price_minor=claims.price_minor,
+        currency=claims.currency,
+    )
 
 
 def order_known_by(ticket: str) -> str:
